@@ -1,0 +1,5 @@
+"""``python -m scaat``: the command line."""
+
+from scaat.cli import main
+
+main()

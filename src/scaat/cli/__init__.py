@@ -1,0 +1,23 @@
+"""The command line: thin commands that parse, call the layers below and print."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run ``scaat``; bad input prints one sentence and exits with status 2."""
+    try:
+        from scaat.cli.group import run
+    except ImportError as error:
+        sys.exit(_missing_extra(error))
+    run()
+
+
+def _missing_extra(error: ImportError) -> int:
+    print(
+        f"error: {error.name} is not installed: the command line needs the extra 'run' "
+        "(pip install 'scaat[run]')",
+        file=sys.stderr,
+    )
+    return 2

@@ -1,0 +1,76 @@
+"""The group of commands, each imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from scaat import __version__
+from scaat.errors import InputError, did_you_mean
+
+SUMMARIES = {
+    "compare": "Train several methods on one data set, evaluate them, write a report.",
+    "train": "Train one model with one method.",
+    "evaluate": "Measure the saliency maps of a trained model.",
+    "report": "Make tables, figures and the HTML report from results files.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module on use, so that ``scaat --help`` does not wait for torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of a typical session."""
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command, or fail with the nearest name."""
+        if cmd_name not in SUMMARIES:
+            ctx.fail(f"No such command {cmd_name!r}{did_you_mean(cmd_name, SUMMARIES)}.")
+        command: click.Command = importlib.import_module(f"scaat.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="scaat %(version)s")
+def cli() -> None:
+    """Train image classifiers whose saliency maps are sparse and faithful, and measure them.
+
+    Start with: scaat compare --out runs/first
+    """
+
+
+def run() -> None:
+    """Run the command line and turn expected failures into one sentence and a status."""
+    try:
+        cli.main(standalone_mode=False, prog_name="scaat")
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; --resume goes on from the last finished epoch", err=True)
+        sys.exit(130)
+    except InputError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] == "scaat":
+            raise
+        from scaat.cli import _missing_extra
+
+        sys.exit(_missing_extra(error))
+    except Exception as error:
+        # Known by name, as importing its class means importing torch.
+        if type(error).__name__ != "NonFiniteLossError":
+            raise
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

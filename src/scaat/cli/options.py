@@ -1,0 +1,158 @@
+"""Command-line options made from what the layers declare: dataclasses and constructors.
+
+An option is declared once, where it is used; its flag, its place in a configuration file and
+its help follow from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import types
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import yaml
+
+from scaat.cli.types import NAMES, NUMBER
+from scaat.errors import InputError, did_you_mean
+
+NOT_OPTIONS = ("self", "num_samples", "bounds")
+"""Arguments of an objective that follow from the data."""
+
+
+def dataclass_options(section: str, options: type, prefix: str = "") -> list[click.Option]:
+    """Return an option for each field of a dataclass.
+
+    Args:
+        section: Where the field stands in a configuration file.
+        options: The dataclass; each field's metadata has its ``help``.
+        prefix: Put before the flag's name where it would clash with another section's.
+    """
+    hints = typing.get_type_hints(options)
+    return [
+        _option(f"{prefix}{field.name}", f"{section}.{field.name}", hints[field.name],
+                field.default, field.metadata["help"])
+        for field in dataclasses.fields(options)
+    ]
+
+
+def objective_options(method: str) -> list[click.Option]:
+    """Return an option ``--METHOD.NAME`` for each keyword of an objective's constructor."""
+    from scaat.objectives import objectives
+
+    objective = objectives[method]
+    hints = typing.get_type_hints(objective.__init__)
+    helps = argument_help(objective.__doc__ or "")
+    return [
+        _option(f"{method}.{name}", f"objectives.{method}.{name}", hints[name],
+                parameter.default, helps[name])
+        for name, parameter in inspect.signature(objective).parameters.items()
+        if name not in NOT_OPTIONS
+    ]
+
+
+def argument_help(docstring: str) -> dict[str, str]:
+    """Return the text of each argument in the ``Args`` section of a Google-style docstring."""
+    section = re.search(r"^( *)Args:\n(.*?)(?=^\1\S|\Z)", docstring, re.DOTALL | re.MULTILINE)
+    if section is None:
+        return {}
+    found = re.findall(r"^ +(\w+): (.*?)(?=^ +\w+: |\Z)", section[2], re.DOTALL | re.MULTILINE)
+    return {name: " ".join(text.split()).replace("``", "") for name, text in found}
+
+
+def gather(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Nest click's flat parameters (``data__name``) as a configuration file nests them."""
+    nested: dict[str, Any] = {}
+    for key, value in parameters.items():
+        *sections, name = _decode(key).split(".")
+        inner = nested
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[name] = list(value) if isinstance(value, tuple) else value
+    return nested
+
+
+def config_option() -> click.Option:
+    """Return ``--config FILE``: defaults for all other options from a YAML file."""
+
+    def load(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+        if path is not None:
+            context.default_map = _read_defaults(context, path)
+
+    return click.Option(
+        ["--config"],
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=load,
+        help="YAML file with any of these options; a flag given here wins. Every run writes "
+        "its own as config.yaml.",
+    )
+
+
+def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{str(path)!r} is not valid YAML: {' '.join(str(error).split())}"
+                         ) from error
+    if not isinstance(content, dict):
+        raise InputError(f"{str(path)!r} holds no mapping of options")
+    known = {_decode(parameter.name): parameter.name for parameter in context.command.params
+             if parameter.name}
+    defaults = {}
+    for name, value in _flatten(content):
+        if name == "command":
+            continue  # config.yaml of a run says which command made it
+        if name not in known:
+            raise InputError(f"{str(path)!r} has an unknown option {name!r}"
+                             f"{did_you_mean(name, known)}")
+        defaults[known[name]] = value
+    return defaults
+
+
+def _flatten(nested: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _option(flag: str, path: str, annotation: Any, default: Any, text: str) -> click.Option:
+    flag = flag.replace("_", "-")
+    declaration = f"--{flag}/--no-{flag}" if annotation is bool else f"--{flag}"
+    kind, is_optional = _type(annotation)
+    return click.Option(
+        [declaration, _encode(path)],
+        type=kind,
+        default=default,
+        show_default=not is_optional or default is not None,
+        help=text,
+    )
+
+
+def _type(annotation: Any) -> tuple[Any, bool]:
+    """Return the click type of an annotation, and whether None is allowed."""
+    if isinstance(annotation, types.UnionType):
+        (inner,) = (part for part in annotation.__args__ if part is not type(None))
+        return _type(inner)[0], True
+    if typing.get_origin(annotation) is Literal:
+        return click.Choice(typing.get_args(annotation)), False
+    if typing.get_origin(annotation) is tuple:
+        return NAMES, False
+    return {float: NUMBER, int: click.INT, str: click.STRING, bool: click.BOOL}[annotation], False
+
+
+def _encode(path: str) -> str:
+    # click keeps names as they are, but shows them nowhere: dots and dashes need not survive.
+    return path.replace(".", "__").replace("-", "_dash_")
+
+
+def _decode(name: str) -> str:
+    return name.replace("__", ".").replace("_dash_", "-")

@@ -1,0 +1,56 @@
+"""``scaat train``: one model, one method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scaat.cli.options import gather
+from scaat.cli.runs import console, load_splits, output_options, resolved, run_options
+from scaat.objectives import objectives
+from scaat.training import TrainingOptions, fit, open_folder
+
+
+def train(out: Path, resume: bool, **parameters: Any) -> None:
+    """Train one model with one method.
+
+    Writes model.pt, training.json, config.yaml, logs and a checkpoint of the last epoch to
+    --out. Measure the model with: scaat evaluate OUT
+    """
+    config = gather(parameters)
+    method = config["method"]
+    config = resolved("train", config, [method])
+    options = TrainingOptions(**config["training"])
+    splits = load_splits(config)
+    open_folder(out, config, resume=resume)
+    trained = fit(
+        splits,
+        method,
+        config["objectives"][method],
+        options,
+        seed=config["seed"],
+        folder=out,
+        resume=resume,
+    )
+    summary = trained.summary
+    console(stderr=False).print(
+        f"{method}: validation accuracy {summary['val_accuracy']:.4f} after "
+        f"{summary['train_seconds']:.0f} s of training. Model: {out}",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+command = click.Command(
+    "train",
+    callback=train,
+    help=train.__doc__,
+    params=[
+        *output_options(),
+        click.Option(["--method"], type=click.Choice(list(objectives)), default="scaat",
+                     show_default=True, help="How to train."),
+        *run_options(list(objectives)),
+    ],
+)

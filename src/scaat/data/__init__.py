@@ -1,0 +1,26 @@
+"""Data sets by name: labelled images in memory, split by a recorded seed.
+
+Importing this module is cheap: what a loader needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from scaat.data import digits, folder, lesions, parquet  # noqa: F401  (each registers itself)
+from scaat.data.augmentation import Augmentation, augment
+from scaat.data.image_set import ImageSet, identity, to_float
+from scaat.data.loading import load_data
+from scaat.data.options import DataOptions
+from scaat.data.registry import datasets
+from scaat.data.splits import DataSplits
+
+__all__ = [
+    "Augmentation",
+    "DataOptions",
+    "DataSplits",
+    "ImageSet",
+    "augment",
+    "datasets",
+    "identity",
+    "load_data",
+    "to_float",
+]

@@ -1,0 +1,101 @@
+"""From encoded images to one tensor of pixels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scaat.data.memory import require_memory
+from scaat.data.resizing import fit
+from scaat.errors import InputError
+
+Encoded = tuple[str, "Path | bytes | None"]  # how messages call an image, and where it is
+TASK = 32  # images a thread takes at once: enough to hide the cost of handing them over
+WINDOW = 64  # tasks in flight: bounds the encoded bytes in memory
+
+
+def decode_images(
+    encoded: Iterable[Encoded], count: int, image_size: int | None
+) -> tuple[Tensor, Tensor]:
+    """Decode images in a pool of threads (Pillow frees the interpreter while it decodes).
+
+    Args:
+        encoded: the images in order, each as a name for messages and a file or its bytes.
+        count: how many there are.
+        image_size: see `scaat.data.resizing.fit`; None leaves every image as it is, and all
+            sizes must then agree.
+
+    Returns:
+        The images, uint8 RGB (count, 3, H, W), and the height and width that each had before,
+        int64 (count, 2).
+
+    Raises:
+        InputError: an image cannot be read, has more than 8 bits a channel or another size than
+            the first one, or all of them do not fit in memory.
+    """
+    stream = iter(encoded)
+    first = next(stream)
+    pixels, _ = _decode(first, image_size)
+    height, width, channels = pixels.shape
+    require_memory(count * pixels.size, f"{count} images of {height}x{width}")
+    images = np.empty((count, channels, height, width), np.uint8)
+    sizes = np.empty((count, 2), np.int64)
+
+    def work(task: tuple[int, list[Encoded]]) -> None:
+        start, items = task
+        for position, item in enumerate(items, start):
+            pixels, sizes[position] = _decode(item, image_size)
+            if pixels.shape != (height, width, channels):
+                raise InputError(
+                    f"{item[0]} is {_size(pixels.shape)} but {first[0]} is {height}x{width}; "
+                    "expected one size (height x width), or set image_size to resize them"
+                )
+            images[position] = pixels.transpose(2, 0, 1)
+
+    tasks = _tasks(chain([first], stream))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        while window := list(islice(tasks, WINDOW)):
+            list(pool.map(work, window))  # the list brings a thread's error here
+    return torch.from_numpy(images), torch.from_numpy(sizes)
+
+
+def _decode(item: Encoded, image_size: int | None) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return the pixels, uint8 (H, W, 3), and the height and width before any resizing."""
+    from PIL import Image, ImageOps
+
+    name, source = item
+    if source is None:
+        raise InputError(f"{name} holds no image bytes; expected an encoded image")
+    try:
+        with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as opened:
+            opened.load()
+            image = ImageOps.exif_transpose(opened)
+    except Exception as error:  # Pillow's plugins raise nearly anything on corrupt bytes
+        raise InputError(f"{name} cannot be read as an image ({error})") from error
+    if image.mode.startswith(("I", "F")):  # conversion would clip such values, not scale them
+        raise InputError(f"{name} has mode {image.mode!r}; expected 8 bits a channel")
+    image = image.convert("RGB")
+    size = (image.height, image.width)
+    if image_size is not None:
+        image = fit(image, image_size)
+    return np.asarray(image), size
+
+
+def _tasks(stream: Iterator[Encoded]) -> Iterator[tuple[int, list[Encoded]]]:
+    start = 0
+    while items := list(islice(stream, TASK)):
+        yield start, items
+        start += len(items)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]}x{shape[1]}"

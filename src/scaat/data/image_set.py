@@ -1,0 +1,121 @@
+"""Labelled images that live decoded in memory, each with its stable index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from scaat.errors import InputError
+
+T = TypeVar("T")
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet(Dataset[Batch]):
+    """Labelled images in memory; an item is ``(image, label, index)``.
+
+    ``index`` is the item's position in this set, whatever the sampler, epoch or process.
+
+    Attributes:
+        images: uint8 (N, C, H, W) in [0, 255], C = 1 or 3.
+        labels: int64 (N,) in [0, len(classes)).
+        classes: the name of each class.
+        masks: bool (N, H, W), the pixels that make the class, where that is known.
+        boxes: float32 (N, 4), the object as x0, y0, x1, y1 in pixels, where that is known.
+        groups: int64 (N,); items of one group (a patient, a tissue tile) stay in one split.
+
+    Raises:
+        InputError: a tensor has another type or shape, or a label is out of range.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    masks: Tensor | None = None
+    boxes: Tensor | None = None
+    groups: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.shape[1] not in (1, 3):
+            raise InputError(
+                f"images have shape {tuple(self.images.shape)}; expected (N, C, H, W), C 1 or 3"
+            )
+        count, _, *size = self.images.shape
+        for name, dtype, shape in (
+            ("images", torch.uint8, self.images.shape),
+            ("labels", torch.int64, (count,)),
+            ("masks", torch.bool, (count, *size)),
+            ("boxes", torch.float32, (count, 4)),
+            ("groups", torch.int64, (count,)),
+        ):
+            value = getattr(self, name)
+            if value is not None and (value.dtype != dtype or value.shape != shape):
+                raise InputError(
+                    f"{name} are {value.dtype} of shape {tuple(value.shape)}; "
+                    f"expected {dtype} of shape {tuple(shape)}"
+                )
+        bad = (self.labels < 0) | (self.labels >= len(self.classes))
+        if bad.any():
+            raise InputError(
+                f"labels hold {int(self.labels[bad][0])}; "
+                f"expected class ids from 0 to {len(self.classes) - 1}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return one item: uint8 (C, H, W), int64 (), int64 ()."""
+        position = range(len(self))[index]  # raises IndexError at the end, as iteration needs
+        return self.images[position], self.labels[position], torch.tensor(position)
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """Return one collated batch, gathered at once; a `DataLoader` calls this.
+
+        The loader then needs ``collate_fn=identity``, since there is nothing left to collate.
+        """
+        index = torch.as_tensor(indices, dtype=torch.int64)
+        return self.images[index], self.labels[index], index
+
+    def subset(self, indices: Tensor | Sequence[int]) -> ImageSet:
+        """Return the set of these positions, in this order, indexed anew from 0."""
+        index = torch.as_tensor(indices, dtype=torch.int64)
+        return replace(
+            self,
+            images=self.images[index],
+            labels=self.labels[index],
+            masks=None if self.masks is None else self.masks[index],
+            boxes=None if self.boxes is None else self.boxes[index],
+            groups=None if self.groups is None else self.groups[index],
+        )
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.classes)
+
+    @property
+    def channels(self) -> int:
+        """The number of channels C of an image."""
+        return self.images.shape[1]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """The height and width of every image, in pixels."""
+        return self.images.shape[2], self.images.shape[3]
+
+
+def identity(batch: T) -> T:
+    """Return the batch as it is: the ``collate_fn`` of a loader over an `ImageSet`."""
+    return batch
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Return uint8 images of any shape as float32 in [0, 1]."""
+    return images.float() / 255

@@ -1,0 +1,142 @@
+"""From a user's options to the three parts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scaat.data.image_set import ImageSet
+from scaat.data.options import DataOptions
+from scaat.data.registry import Part, Source, datasets
+from scaat.data.resizing import fit_set
+from scaat.data.splits import DataSplits, limit, split_off
+from scaat.errors import InputError
+
+
+def load_data(options: DataOptions, *, seed: int) -> DataSplits:
+    """Load data and split them; only the images that a part uses are decoded.
+
+    Test and validation parts that the data bring are kept. What is missing is drawn from the
+    training part: first the test part (``test_fraction`` of it), then the validation part
+    (``validation_fraction`` of what the training part held at first), stratified and by whole
+    groups. Then ``train_limit`` is applied, so it changes neither of the two.
+
+    Args:
+        options: which data, and how to split them.
+        seed: of the draws; equal seeds give equal parts.
+
+    Raises:
+        InputError: the data or an option is at fault; see the loaders.
+    """
+    kind, colon, argument = options.data.partition(":")
+    entry = datasets[kind]
+    if entry.argument and not argument:
+        raise InputError(f"data {kind!r} needs a path; expected {kind}:{entry.argument}")
+    if colon and not entry.argument:
+        raise InputError(f"data is {options.data!r}; expected {kind!r}, which takes no argument")
+    source = entry.load(argument, options)
+    if options.group is not None and source.train.groups is None:
+        raise InputError(
+            f"group is {options.group!r}, but data {kind!r} has no columns; "
+            "expected group with parquet:PATH"
+        )
+    if len(np.unique(source.train.labels)) < 2:
+        raise InputError(f"data {options.data!r} has one class only; expected two or more")
+    positions = _positions(source, options, seed)
+    parts = {name: _load(part, chosen, options) for name, (part, chosen) in positions.items()}
+    _require_one_size(parts)
+    settings: dict[str, Any] = {
+        **asdict(options),
+        "seed": seed,
+        "classes": list(source.classes),
+        "image_size_used": list(parts["train"].image_size),
+        "sizes": {name: len(part) for name, part in parts.items()},
+        "class_counts": {name: _class_counts(part) for name, part in parts.items()},
+        "validation_from": "data" if source.validation else "train",
+        "test_from": "data" if source.test else "train",
+        "augmentation": asdict(source.augmentation),
+        "source": source.settings,
+    }
+    return DataSplits(
+        name=options.name or options.data,
+        augmentation=source.augmentation,
+        settings=settings,
+        **parts,
+    )
+
+
+def _positions(source: Source, options: DataOptions, seed: int) -> dict[str, tuple[Part, Tensor]]:
+    """Return, for each part, whose items it takes and which."""
+    train = source.train
+    _require_whole_groups(source)
+    left = torch.arange(len(train.labels))
+    held: dict[str, tuple[Part, Tensor]] = {}
+    taken = 0.0
+    for name, part in (("test", source.test), ("validation", source.validation)):
+        if part is not None:
+            held[name] = (part, torch.arange(len(part.labels)))
+            continue
+        fraction = getattr(options, f"{name}_fraction")
+        if taken + fraction >= 1:
+            raise InputError(
+                f"test_fraction and validation_fraction add up to {taken + fraction:.3g}; "
+                "expected less than 1, so that something is left to train on"
+            )
+        rest, chosen = split_off(
+            train.labels[left],
+            None if train.groups is None else train.groups[left],
+            fraction / (1 - taken),
+            seed=seed,
+            part=name,
+            classes=source.classes,
+        )
+        held[name] = (train, left[chosen])
+        left = left[rest]
+        taken += fraction
+    if options.train_limit is not None:
+        if options.train_limit > len(left):
+            raise InputError(
+                f"train_limit is {options.train_limit}; expected at most {len(left)}, "
+                "the images that are left for training after the split"
+            )
+        left = left[limit(train.labels[left], options.train_limit, seed=seed)]
+    return {"train": (train, left), "validation": held["validation"], "test": held["test"]}
+
+
+def _require_whole_groups(source: Source) -> None:
+    """Refuse data whose own parts share a group."""
+    parts = {"train": source.train, "validation": source.validation, "test": source.test}
+    owner: dict[int, str] = {}
+    for name, part in parts.items():
+        if part is None or part.groups is None:
+            continue
+        for group in np.unique(part.groups).tolist():
+            if owner.setdefault(group, name) != name:
+                raise InputError(
+                    f"one group's images are in both the {owner[group]} and the {name} part that "
+                    "the data bring; expected every group in one part"
+                )
+
+
+def _load(part: Part, positions: Tensor, options: DataOptions) -> ImageSet:
+    images = part.load(positions)
+    return images if options.image_size is None else fit_set(images, options.image_size)
+
+
+def _require_one_size(parts: dict[str, ImageSet]) -> None:
+    expected = parts["train"].image_size
+    for name, part in parts.items():
+        if part.image_size != expected:
+            raise InputError(
+                f"{name} images are {part.image_size[0]}x{part.image_size[1]} and train images "
+                f"{expected[0]}x{expected[1]}; expected one size, or set image_size to resize them"
+            )
+
+
+def _class_counts(images: ImageSet) -> dict[str, int]:
+    counts = images.labels.bincount(minlength=images.num_classes).tolist()
+    return dict(zip(images.classes, counts, strict=True))

@@ -1,0 +1,71 @@
+"""What a user may say about the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from scaat.errors import InputError
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which data to load and how to split it; the command line makes its options from this.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    data: str = field(
+        default="digits",
+        metadata={
+            "help": "The data: digits, lesions, folder:PATH (class folders, with or without "
+            "train/ and test/) or parquet:PATH (Hugging Face layout)."
+        },
+    )
+    name: str | None = field(
+        default=None,
+        metadata={"help": "What results call the data; default: the value of data itself."},
+    )
+    validation_fraction: float = field(
+        default=0.1,
+        metadata={
+            "help": "Share of the images held out for validation, where the data brings no "
+            "validation part."
+        },
+    )
+    test_fraction: float = field(
+        default=0.2,
+        metadata={
+            "help": "Share of the images held out for the test, where the data brings no test part."
+        },
+    )
+    train_limit: int | None = field(
+        default=None,
+        metadata={
+            "help": "Train on this many images: a random choice by the seed that keeps the "
+            "classes' shares, made after validation and test are split off; default: all."
+        },
+    )
+    image_size: int | None = field(
+        default=None,
+        metadata={
+            "help": "Resize the shorter side to this many pixels and crop the centre square; "
+            "default: images stay as they are."
+        },
+    )
+    group: str | None = field(
+        default=None,
+        metadata={
+            "help": "Parquet column whose equal values (a patient, a tile) stay in one split."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("validation_fraction", "test_fraction"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise InputError(f"{name} is {value}; expected a share between 0 and 1, exclusive")
+        for name in ("train_limit", "image_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}; expected 1 or more")

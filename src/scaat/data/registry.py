@@ -1,0 +1,73 @@
+"""The data sets by name, and what the loader of one hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from scaat.data.augmentation import Augmentation
+from scaat.data.image_set import ImageSet
+from scaat.data.options import DataOptions
+from scaat.registry import Registry
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a data set before its images are decoded.
+
+    What a split needs is known at once; only the items that are used are ever decoded.
+
+    Attributes:
+        labels: int64 (N,), the class id of every item.
+        load: decodes the items at these ascending positions, int64 (M,).
+        groups: int64 (N,), or None; equal values stay in one split, across all parts.
+    """
+
+    labels: Tensor
+    load: Callable[[Tensor], ImageSet]
+    groups: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set as its loader found it.
+
+    Attributes:
+        classes: the name of each class.
+        train: the training part, or everything where the data brings no other part.
+        validation: the validation part that the data brings, if any.
+        test: the test part that the data brings, if any.
+        augmentation: what leaves an image's class as it is.
+        settings: what the loader chose, for the record; fit for JSON.
+    """
+
+    classes: tuple[str, ...]
+    train: Part
+    validation: Part | None = None
+    test: Part | None = None
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataEntry:
+    """One entry of the registry.
+
+    Attributes:
+        load: finds the data, given what follows the colon in the user's spec ("" for nothing).
+        argument: what follows the colon, for messages and help ("PATH"); "" where nothing may.
+    """
+
+    load: Callable[[str, DataOptions], Source]
+    argument: str = ""
+
+
+datasets: Registry[DataEntry] = Registry("data set")
+
+
+def part_of(images: ImageSet) -> Part:
+    """Return images that are in memory already as a part."""
+    return Part(images.labels, images.subset, images.groups)

@@ -1,0 +1,20 @@
+"""One kind of error for bad input, and the nearest known name to a misspelt one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """The user's input is at fault.
+
+    The message is one sentence that names the file, option or tensor, what was found and what
+    was expected. The command line prints it and exits with status 2.
+    """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the known name nearest to ``name``, or ``""``."""
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""

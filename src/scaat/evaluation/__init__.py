@@ -1,0 +1,16 @@
+"""Attributions by metrics over a test set, with intervals, into one results file."""
+
+from scaat.evaluation.environment import environment
+from scaat.evaluation.evaluate import AttributionResult, Evaluation, Progress, evaluate
+from scaat.evaluation.options import EvaluationOptions
+from scaat.evaluation.results import write_results
+
+__all__ = [
+    "AttributionResult",
+    "Evaluation",
+    "EvaluationOptions",
+    "Progress",
+    "environment",
+    "evaluate",
+    "write_results",
+]

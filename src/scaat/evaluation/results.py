@@ -1,0 +1,91 @@
+"""Write the results of a run: what the report and any later analysis read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA = 1
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def write_results(
+    folder: Path,
+    *,
+    rows: Sequence[Mapping[str, Any]],
+    per_image: Sequence[Arrays],
+    examples: Arrays,
+    example_maps: Sequence[Arrays],
+    environment: Mapping[str, Any],
+    classes: Sequence[str],
+    settings: Mapping[str, Any],
+) -> Path:
+    """Write ``per_image.npz``, ``examples.npz`` and, last, ``results.json`` into ``folder``.
+
+    Each file is written beside its place and then renamed, so it is whole or not there; a
+    ``results.json`` means that all three are there.
+
+    Args:
+        folder: made if missing.
+        rows: one for each (data, model, method, attribution): the ``metrics`` of an
+            `AttributionResult` with ``data``, ``model``, ``method``, ``attribution``, ``seed``,
+            ``train_seconds``, ``cost_ratio`` and ``settings`` added.
+        per_image: for each row its values by metric, (n,) each, and ``index``, the images'
+            positions in the test set; stored as ``"{row number}/{name}"``.
+        examples: ``images`` uint8 (k, C, H, W), ``labels`` int64 (k,) and, where known,
+            ``masks`` bool (k, H, W).
+        example_maps: for each row ``maps`` float32 (k, H, W), ``predicted`` int64 (k,) and
+            ``probability`` float32 (k,) of the examples; stored as ``"{row number}/{name}"``.
+        environment: as `scaat.evaluation.environment` returns it.
+        classes: the name of each class.
+        settings: the run's resolved configuration, JSON values.
+
+    Returns:
+        The path of ``results.json``.
+
+    Raises:
+        ValueError: a number for ``results.json`` is not finite, or the numbers of rows differ.
+    """
+    if not len(rows) == len(per_image) == len(example_maps):
+        raise ValueError(
+            f"{len(rows)} rows, {len(per_image)} of per-image values and {len(example_maps)} of "
+            "example maps; expected as many of each"
+        )
+    content = {
+        "schema": SCHEMA,
+        "environment": dict(environment),
+        "rows": [dict(row) for row in rows],
+        "classes": list(classes),
+        "settings": dict(settings),
+    }
+    # First, as it may fail: nothing is written then.
+    text = json.dumps(content, indent=1, allow_nan=False).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    numbered, shown = _numbered(per_image), {**examples, **_numbered(example_maps)}
+    _replace(folder / "per_image.npz", lambda file: np.savez_compressed(file, **numbered))
+    _replace(folder / "examples.npz", lambda file: np.savez_compressed(file, **shown))
+    path = folder / "results.json"
+    _replace(path, lambda file: file.write(text))
+    return path
+
+
+def _numbered(rows: Sequence[Arrays]) -> dict[str, Any]:
+    return {f"{i}/{name}": array for i, row in enumerate(rows) for name, array in row.items()}
+
+
+def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file beside ``path`` and rename it once it is whole."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            write(file)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,69 @@
+"""Divergences between two predictions, in bits, from logits (paper equations 3 and 4)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Divergence = Callable[[Tensor, Tensor], Tensor]
+"""Maps two tensors of logits, shape (N, classes), to one divergence a sample, shape (N,)."""
+
+DivergenceName = Literal["jeffreys", "jensen-shannon", "kl"]
+
+
+def kl_divergence(logits_p: Tensor, logits_q: Tensor) -> Tensor:
+    """Kullback-Leibler divergence D(P || Q) in bits (paper equation 3).
+
+    Args:
+        logits_p: Logits of P, shape (N, classes).
+        logits_q: Logits of Q, shape (N, classes).
+
+    Returns:
+        Shape (N,), at least 0; float32, or float64 for float64 logits: half precision is raised
+        before the softmax, where it would overflow to NaN.
+    """
+    log_p, log_q = _log_probabilities(logits_p), _log_probabilities(logits_q)
+    return _bits(log_p.exp() * (log_p - log_q))
+
+
+def jeffreys_divergence(logits_p: Tensor, logits_q: Tensor) -> Tensor:
+    """Mean of the two Kullback-Leibler divergences, in bits (paper equation 4).
+
+    The paper calls it Jensen-Shannon; what equation 4 states is half of Jeffreys' divergence,
+    unbounded and symmetric. Arguments and result are those of `kl_divergence`.
+    """
+    log_p, log_q = _log_probabilities(logits_p), _log_probabilities(logits_q)
+    # (p - q) (log p - log q) / 2: no summand is negative, so nothing cancels.
+    return _bits((log_p.exp() - log_q.exp()) * (log_p - log_q)) / 2
+
+
+def jensen_shannon_divergence(logits_p: Tensor, logits_q: Tensor) -> Tensor:
+    """Jensen-Shannon divergence in bits, in [0, 1] (Lin 1991, the paper's reference 24).
+
+    Arguments and result are those of `kl_divergence`.
+    """
+    log_p, log_q = _log_probabilities(logits_p), _log_probabilities(logits_q)
+    log_mean = torch.logaddexp(log_p, log_q) - math.log(2)
+    return _bits(log_p.exp() * (log_p - log_mean) + log_q.exp() * (log_q - log_mean)) / 2
+
+
+DIVERGENCES: dict[DivergenceName, Divergence] = {
+    "jeffreys": jeffreys_divergence,
+    "jensen-shannon": jensen_shannon_divergence,
+    "kl": kl_divergence,
+}
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    return F.log_softmax(
+        logits, dim=1, dtype=torch.promote_types(logits.dtype, torch.float32)
+    )
+
+
+def _bits(nats: Tensor) -> Tensor:
+    return nats.sum(dim=1) / math.log(2)

@@ -1,0 +1,52 @@
+"""What every measure of a saliency map starts from: a check, and the map as an 8-bit image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from scaat.errors import InputError
+
+
+def check_maps(maps: Tensor) -> None:
+    """Raise `InputError` unless ``maps`` are saliency maps.
+
+    Args:
+        maps: (N, H, W), floating point, finite and non-negative, with at least one pixel.
+
+    Raises:
+        InputError: ``maps`` have another shape or type, or hold a negative or non-finite value.
+    """
+    if maps.dim() != 3 or not maps.is_floating_point() or 0 in maps.shape[1:]:
+        raise InputError(
+            f"saliency maps must be a floating-point tensor of shape (N, H, W), "
+            f"found {maps.dtype} of shape {tuple(maps.shape)}"
+        )
+    if maps.numel() == 0:
+        return
+    low, high = torch.stack(maps.detach().aminmax()).tolist()  # a NaN anywhere makes both NaN
+    if not (low >= 0 and high < float("inf")):
+        raise InputError(
+            f"saliency maps must be finite and non-negative, found values from {low:g} to {high:g}"
+        )
+
+
+def quantise(maps: Tensor) -> Tensor:
+    """Return each map as an 8-bit image: ``round(255 * map / max(map))``.
+
+    Every map is divided by its own maximum, so its scale drops out; a map of zeros stays zero.
+    Exact halves round to the even level.
+
+    Args:
+        maps: saliency maps (N, H, W), non-negative.
+
+    Returns:
+        uint8 (N, H, W), levels 0 to 255.
+
+    Raises:
+        InputError: ``maps`` are no saliency maps (`check_maps`).
+    """
+    check_maps(maps)
+    values = maps.detach().to(torch.promote_types(maps.dtype, torch.float32))
+    peak = values.amax(dim=(1, 2), keepdim=True)
+    return (values / torch.where(peak > 0, peak, 1) * 255).round().to(torch.uint8)

@@ -1,0 +1,33 @@
+"""Lowest: the features whose saliency lies below a quantile (paper section 3.1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def lowest(values: Tensor, proportion: Tensor) -> Tensor:
+    """Mark each sample's features that lie strictly below its own quantile.
+
+    The strict comparison is the paper's. Proportion 0 marks nothing; proportion 1 marks all but
+    the largest value; features of equal value are marked together or not at all, so a map of
+    one value has no lowest part.
+
+    Args:
+        values: Floating point, shape (N, ...).
+        proportion: q in [0, 1], shape (N,) or a scalar.
+
+    Returns:
+        Bool mask of the shape of ``values``.
+    """
+    flat = values.flatten(1)
+    features = flat.shape[1]
+    if features == 0:
+        return torch.zeros_like(values, dtype=torch.bool)
+    # The interpolated quantile lies between two neighbours in rank, and below it lies what lies
+    # below the upper of the two. Comparing with that one needs no interpolation, whose rounding
+    # could tear equal values apart.
+    position = proportion.double().expand(len(flat)) * (features - 1)
+    rank = position.ceil().long().clamp(0, features - 1)
+    quantile = flat.sort(dim=1).values.gather(1, rank.unsqueeze(1))
+    return (flat < quantile).view_as(values)

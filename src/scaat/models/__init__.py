@@ -1,0 +1,7 @@
+"""Models by name; normalisation is every model's first layer."""
+
+from scaat.models import resnet18, small_resnet, vgg16  # each registers itself
+from scaat.models.normalize import Normalize
+from scaat.models.registry import build_model, models
+
+__all__ = ["Normalize", "build_model", "models", "resnet18", "small_resnet", "vgg16"]

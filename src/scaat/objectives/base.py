@@ -1,0 +1,111 @@
+"""What the objectives share: their registry, their checks and their construction."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from scaat.errors import InputError, did_you_mean
+from scaat.functional.checks import Bounds, check_images, check_labels, check_share
+from scaat.objectives.output import ObjectiveOutput
+from scaat.registry import Registry
+
+objectives: Registry[type[Objective]] = Registry("method")
+"""Training methods by the name that the command line and the results use."""
+
+
+class Objective(nn.Module):
+    """A training method: from a model and a batch to a loss.
+
+    Args:
+        label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
+            because smoothing changes the very confidence that perturbation curves measure.
+        bounds: Range of valid inputs, ends included; None for inputs without bounds.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, bounds: Bounds | None = (0.0, 1.0)) -> None:
+        super().__init__()
+        check_share(label_smoothing, "label_smoothing")
+        if bounds is not None and not bounds[0] < bounds[1]:
+            raise InputError(f"bounds are {bounds!r}, expected (low, high) with low < high")
+        self.label_smoothing = label_smoothing
+        self.bounds = bounds
+        self._first_batch = True
+        self._checking = True
+
+    def forward(
+        self, model: nn.Module, images: Tensor, labels: Tensor, index: Tensor
+    ) -> ObjectiveOutput:
+        """Compute the loss of one batch.
+
+        Args:
+            model: Maps inputs to logits, shape (N, classes).
+            images: Floating point, shape (N, ...), inside ``bounds``.
+            labels: Class numbers, int64, shape (N,).
+            index: Each sample's position in the training set, int64, shape (N,).
+
+        Returns:
+            The loss, the clean logits and the named terms.
+
+        Raises:
+            InputError: An argument is not as described. On an accelerator only the first batch
+                is looked at, since looking makes it wait.
+        """
+        raise NotImplementedError
+
+    def check_batch(self, images: Tensor, labels: Tensor, index: Tensor) -> None:
+        """Raise `InputError` unless the batch is as `forward` describes it."""
+        self._checking = self._first_batch or images.device.type == "cpu"
+        self._first_batch = False
+        for name, tensor in (("labels", labels), ("index", index)):
+            if tensor.shape != images.shape[:1]:
+                raise InputError(
+                    f"{name} has shape {tuple(tensor.shape)}, expected ({len(images)},): one "
+                    "for each image"
+                )
+        if self._checking:
+            check_images(images, self.bounds)
+
+    def clean_logits(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Run the training pass and check that its logits and the labels fit."""
+        logits: Tensor = model(images)
+        if logits.dim() != 2 or len(logits) != len(images):
+            raise InputError(
+                f"the model returned shape {tuple(logits.shape)}, expected logits of shape "
+                f"({len(images)}, classes)"
+            )
+        if self._checking:
+            check_labels(labels, logits.shape[1])
+        return logits
+
+    def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Mean cross-entropy in nats, computed in at least float32."""
+        logits = logits if logits.dtype.itemsize >= 4 else logits.float()
+        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+
+
+def build_objective(name: str, num_samples: int, options: dict[str, Any]) -> Objective:
+    """Construct a registered objective.
+
+    Args:
+        name: Its registered name.
+        num_samples: Size of the training set, passed on where the objective takes it.
+        options: Its keyword arguments.
+
+    Raises:
+        InputError: The name or an option is unknown (the nearest one is named), or an option
+            has a value out of range.
+    """
+    objective = objectives[name]
+    known = inspect.signature(objective).parameters
+    for option in options:
+        if option not in known:
+            raise InputError(
+                f"method {name!r} has no option {option!r}{did_you_mean(option, known)}"
+            )
+    if "num_samples" in known:
+        options = {"num_samples": num_samples, **options}
+    return objective(**options)

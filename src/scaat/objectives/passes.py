@@ -1,0 +1,56 @@
+"""Extra passes through a model that leave no trace on it.
+
+Both views below run the caller's module with other tensors in the place of its own, so its
+buffers (batch-norm statistics, power-iteration vectors), gradients and flags never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+
+from scaat.functional.saliency import Predict
+
+
+def search_view(model: nn.Module) -> Predict:
+    """View for saliency maps and the perturbation search: gradients reach the inputs only.
+
+    Detached parameters build no graph, so a pass keeps nothing for weight gradients.
+    """
+    return _view(model, detach=True)
+
+
+def loss_view(model: nn.Module) -> Predict:
+    """View for further terms of the loss: gradients reach inputs and parameters."""
+    return _view(model, detach=False)
+
+
+def _view(model: nn.Module, *, detach: bool) -> Predict:
+    # The wrappers' own forward broadcasts buffers in place, which would spoil the graph of a
+    # forward pass already made. Their gradient hooks sit on the parameters and still run.
+    module = model.module if isinstance(model, DistributedDataParallel | DataParallel) else model
+    tensors = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    if detach:
+        tensors |= {name: weight.detach() for name, weight in module.named_parameters()}
+
+    def predict(inputs: Tensor) -> Tensor:
+        logits: Tensor = functional_call(module, tensors, (inputs,))
+        return logits
+
+    return predict
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put the model in evaluation mode, then give every submodule its own mode back."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -1,0 +1,18 @@
+"""Tables, figures and a self-contained HTML report, made from results files alone."""
+
+from __future__ import annotations
+
+from scaat.report.reading import read_results
+from scaat.report.results import Comparison, Estimate, Results, Row
+from scaat.report.tables import terminal_table
+from scaat.report.writing import write_report
+
+__all__ = [
+    "Comparison",
+    "Estimate",
+    "Results",
+    "Row",
+    "read_results",
+    "terminal_table",
+    "write_report",
+]

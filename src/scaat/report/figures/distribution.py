@@ -1,0 +1,57 @@
+"""Distribution of the saliency entropies of the test images (paper, Figure 2a)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scaat.report.catalogue import METRICS, attribution_name, method_name
+from scaat.report.figures.style import Plate, grid, legend, marks, style
+from scaat.report.results import Array, Comparison, Results
+
+_BINS = 36
+
+
+def entropy_distribution(results: Results, comparison: Comparison) -> list[Plate]:
+    """Return a histogram of saliency entropies by method, or nothing if none were stored."""
+    values: dict[tuple[str, str], Array] = {}
+    for row in comparison.rows:
+        stored = results.per_image(row, "entropy")
+        if stored is not None and len(stored):
+            values[row.method, row.attribution] = stored
+    if not values:
+        return []
+    everything = np.concatenate(list(values.values()))
+    low, high = everything.min(), everything.max()
+    margin = 0.03 * (high - low) or 0.1
+    edges = np.linspace(low - margin, high + margin, _BINS + 1)
+    medians = {pair: float(np.median(stored)) for pair, stored in values.items()}
+    with style():
+        figure, axes = grid(1, len(comparison.attributions), height=3.3, sharex=True, sharey=True)
+        for ax, attribution in zip(axes, comparison.attributions, strict=True):
+            for method, (colour, _, line) in marks(comparison.methods).items():
+                stored = values.get((method, attribution))
+                if stored is None:
+                    continue
+                share = 100 * np.histogram(stored, edges)[0] / len(stored)
+                ax.stairs(share, edges, fill=True, color=colour, alpha=0.2)
+                ax.stairs(share, edges, color=colour, linewidth=1.3)
+                ax.axvline(
+                    medians[method, attribution], color=colour, linestyle=line, linewidth=1.3
+                )
+            ax.set_title(attribution_name(attribution))
+            ax.set_xlabel(f"saliency entropy ({METRICS['entropy'].unit}), ↓")
+        axes[0].set_ylabel("share of test images (%)")
+        axes[0].set_ylim(bottom=0)
+        legend(figure, comparison.methods)
+    said = "; ".join(
+        f"{method_name(m)}, {attribution_name(a)}: {median:.2f}" for (m, a), median in medians.items()
+    )
+    return [
+        Plate(
+            "entropy",
+            figure,
+            "Saliency entropy of each test image; further left is sparser. The vertical line in a "
+            "method's line style marks its median.",
+            f"Histograms of saliency entropy. Medians in bits: {said}.",
+        )
+    ]

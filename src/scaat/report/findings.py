@@ -1,0 +1,274 @@
+"""What a comparison shows, in words computed from its rows, whoever wins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from scaat.report.catalogue import (
+    COUNTED,
+    FAITHFULNESS,
+    METRICS,
+    PERFORMANCE,
+    SPARSITY,
+    attribution_name,
+    method_name,
+)
+from scaat.report.numbers import MINUS, full_text, ratio_text, seconds_text, value_text
+from scaat.report.results import Comparison, Estimate
+from scaat.report.tables import Cell, Table
+
+Verdict = Literal["better", "worse", "undecided"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The verdicts on one training method against another, by (metric, attribution)."""
+
+    method: str
+    other: str
+    verdicts: Mapping[tuple[str, str], Verdict]
+
+    def of(self, verdict: Verdict, metrics: Iterable[str] = COUNTED) -> list[tuple[str, str]]:
+        """Return the (metric, attribution) pairs that have this verdict."""
+        keys = set(metrics)
+        return [pair for pair, v in self.verdicts.items() if v == verdict and pair[0] in keys]
+
+    @property
+    def total(self) -> int:
+        """Return how many verdicts count."""
+        return sum(metric in COUNTED for metric, _ in self.verdicts)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A headline, the sentences under it, and the verdicts behind them."""
+
+    headline: str
+    points: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+
+
+def verdict(metric: str, estimate: Estimate | None, other: Estimate | None) -> Verdict | None:
+    """Return whether ``estimate`` is better or worse than ``other``; None if one is missing.
+
+    Decided only where the two 95 % intervals don't overlap. Both are over the same test images,
+    so this is stricter than a paired test: it calls fewer differences decided.
+    """
+    if estimate is None or other is None:
+        return None
+    mine, theirs = estimate.bounds, other.bounds
+    if mine is None or theirs is None:
+        return "undecided"
+    if mine[0] > theirs[1]:
+        return "better" if METRICS[metric].better == "higher" else "worse"
+    if mine[1] < theirs[0]:
+        return "worse" if METRICS[metric].better == "higher" else "better"
+    return "undecided"
+
+
+def findings(comparison: Comparison) -> Findings:
+    """Return the headline, sentences and verdicts of a comparison.
+
+    The method in question is ``scaat`` where it was run, else the last one; it is held against
+    ``standard`` (else the first), and against every other method.
+    """
+    methods = comparison.methods
+    if len(methods) == 1:
+        return Findings(_single(comparison), (), ())
+    reference = "standard" if "standard" in methods else methods[0]
+    rivals = [method for method in methods if method != reference]
+    subject = "scaat" if "scaat" in rivals else rivals[-1]
+    others = [method for method in rivals if method != subject]
+    pairs = (
+        _pair(comparison, subject, reference),
+        *(_pair(comparison, subject, other) for other in others),
+        *(_pair(comparison, other, reference) for other in others),
+    )
+    main = pairs[0]
+    points = [
+        *_performance(comparison, main),
+        *(_tally(pair) for pair in pairs[1:]),
+        *_losses(main, COUNTED, "{method} is worse than {other} in"),
+        *_losses(
+            main,
+            ("aopc_morf",),
+            "Not counted, since it also marks a model that any change upsets: {method} is lower "
+            "than {other} in",
+        ),
+        *_unbounded(comparison),
+        *_cost(comparison, main),
+    ]
+    return Findings(_headline(comparison, pairs), tuple(points), pairs)
+
+
+def verdict_table(comparison: Comparison, pairs: tuple[Pair, ...]) -> Table:
+    """Return the verdicts by metric (rows) and by pair and saliency method (columns)."""
+    signs = {"better": "▲ better", "worse": "▼ worse", "undecided": "≈ undecided"}
+    attributions = comparison.attributions
+
+    def cell(pair: Pair, metric: str, attribution: str) -> Cell:
+        found = pair.verdicts.get((metric, attribution))
+        return Cell("–" if found is None else signs[found])
+
+    return Table(
+        name="verdicts",
+        caption="Verdicts, metric by metric",
+        stub="Metric",
+        groups=tuple(
+            (f"{method_name(p.method)} against {_prose(p.other)}", len(attributions))
+            for p in pairs
+        ),
+        columns=tuple(attribution_name(a) for a in attributions) * len(pairs),
+        rows=tuple(
+            (
+                METRICS[metric].name + ("" if metric in COUNTED else " (not counted)"),
+                tuple(cell(pair, metric, a) for pair in pairs for a in attributions),
+            )
+            for metric in (*SPARSITY, "aopc_lerf", "aopc_morf", "aopc_rel")
+        ),
+    )
+
+
+def _pair(comparison: Comparison, method: str, other: str) -> Pair:
+    verdicts: dict[tuple[str, str], Verdict] = {}
+    for metric in (*COUNTED, "aopc_morf"):
+        for attribution in comparison.attributions:
+            mine, theirs = (comparison.row(m, attribution) for m in (method, other))
+            if mine is not None and theirs is not None:
+                found = verdict(metric, mine.metrics[metric], theirs.metrics[metric])
+                if found is not None:
+                    verdicts[metric, attribution] = found
+    return Pair(method, other, verdicts)
+
+
+def _headline(comparison: Comparison, pairs: tuple[Pair, ...]) -> str:
+    main = pairs[0]
+    mine, theirs = (comparison.model_row(m).metrics["accuracy"] for m in (main.method, main.other))
+    accuracy = verdict("accuracy", mine, theirs)
+    tail = {"better": "; its accuracy is clearly higher", "worse": "; its accuracy is clearly lower"}
+    beaten = [
+        f"; {_prose(pair.other)} beats it on {len(pair.of('worse'))} of {pair.total}"
+        for pair in pairs[1:]
+        if pair.method == main.method and len(pair.of("worse")) > len(pair.of("better"))
+    ]
+    return _capital(_maps(main)) + tail.get(accuracy or "", "") + "".join(beaten)
+
+
+def _maps(pair: Pair) -> str:
+    better, worse, undecided = (len(pair.of(v)) for v in ("better", "worse", "undecided"))
+    total = pair.total
+    maps, theirs = f"{_possessive(pair.method)} saliency maps", _possessive(pair.other)
+    if not total:
+        return f"{maps} and {theirs} were measured by different saliency methods"
+    counts = f"all {total} counts" if total > 1 else "the one count"
+    if better == total:
+        return f"{maps} are {_virtues(pair)} than {theirs} on {counts}"
+    if worse == total:
+        return f"{maps} are worse than {theirs} on {counts}"
+    if undecided == total:
+        return f"{maps} do not clearly differ from {theirs} on {counts}"
+    words = [(word, n) for word, n in (("better", better), ("worse", worse)) if n]
+    words.sort(key=lambda item: -item[1])  # what happens more often comes first
+    (first, count), *second = words
+    text = f"{maps} are {first} than {theirs} on {count} of {total} counts"
+    text += f" and {second[0][0]} on {second[0][1]}" if second else ""
+    return text + (f"; {undecided} undecided" if undecided else "")
+
+
+def _virtues(pair: Pair) -> str:
+    words = {"sparser": SPARSITY, "more faithful": FAITHFULNESS}
+    measured = {metric for metric, _ in pair.verdicts}
+    return " and ".join(word for word, metrics in words.items() if measured & set(metrics))
+
+
+def _performance(comparison: Comparison, pair: Pair) -> list[str]:
+    points = []
+    for key in PERFORMANCE:
+        mine, theirs = (comparison.model_row(m).metrics[key] for m in (pair.method, pair.other))
+        found = verdict(key, mine, theirs)
+        if mine is None or theirs is None or mine.value is None or theirs.value is None:
+            continue
+        metric = METRICS[key]
+        difference = 100 * (mine.value - theirs.value)
+        decided = {
+            "better": "clearly higher: the intervals do not overlap",
+            "worse": "clearly lower: the intervals do not overlap",
+            "undecided": "the intervals overlap",
+            None: "",
+        }[found]
+        if mine.bounds is None or theirs.bounds is None:
+            decided = "no interval was computed"
+        points.append(
+            f"{metric.name}: {full_text(metric, mine)} for {_prose(pair.method)}, "
+            f"{full_text(metric, theirs)} for {_prose(pair.other)}; "
+            f"{difference:+.1f} points".replace("-", MINUS) + f", {decided}."
+        )
+    return points
+
+
+def _tally(pair: Pair) -> str:
+    better, worse, undecided = (len(pair.of(v)) for v in ("better", "worse", "undecided"))
+    return (
+        f"{_capital(_prose(pair.method))} against {_prose(pair.other)}: better on {better}, "
+        f"worse on {worse} and undecided on {undecided} of {pair.total} counts."
+    )
+
+
+def _losses(pair: Pair, metrics: Iterable[str], opening: str) -> list[str]:
+    by_metric: dict[str, list[str]] = {}
+    for metric, attribution in pair.of("worse", metrics):
+        by_metric.setdefault(metric, []).append(attribution_name(attribution))
+    if not by_metric:
+        return []
+    listed = "; ".join(f"{METRICS[m].name} ({', '.join(a)})" for m, a in by_metric.items())
+    opening = opening.format(method=_prose(pair.method), other=_prose(pair.other))
+    return [f"{_capital(opening)}: {listed}."]
+
+
+def _unbounded(comparison: Comparison) -> list[str]:
+    metric = METRICS["aopc_rel"]
+    listed = []
+    for row in comparison.rows:
+        estimate = row.metrics["aopc_rel"]
+        if estimate is not None and estimate.unbounded:
+            name = f"{method_name(row.method)} with {attribution_name(row.attribution)}"
+            listed.append(f"{name} ({value_text(metric, estimate)})")
+    if not listed:
+        return []
+    return [
+        "AOPC rel is not pinned down, its interval being unbounded because LeRF may be zero, "
+        f"for {'; '.join(listed)}."
+    ]
+
+
+def _cost(comparison: Comparison, pair: Pair) -> list[str]:
+    mine, theirs = (comparison.model_row(m) for m in (pair.method, pair.other))
+    if mine.cost_ratio is None:
+        return []
+    times = ""
+    if mine.train_seconds is not None and theirs.train_seconds is not None:
+        times = f" ({seconds_text(mine.train_seconds)} against {seconds_text(theirs.train_seconds)})"
+    return [
+        f"Training with {_prose(pair.method)} cost {ratio_text(mine.cost_ratio)} the time of "
+        f"standard training in the same run{times}."
+    ]
+
+
+def _single(comparison: Comparison) -> str:
+    maps = _capital(f"{_possessive(comparison.methods[0])} saliency maps")
+    return f"{maps}, measured; no other training to compare with"
+
+
+def _prose(method: str) -> str:
+    known = {"standard": "standard training", "saliency-guided": "saliency-guided training"}
+    return known.get(method, method_name(method))
+
+
+def _possessive(method: str) -> str:
+    return f"{_prose(method)}’s"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

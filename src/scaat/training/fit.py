@@ -1,0 +1,215 @@
+"""Train one model with one method, and read it back."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, DistributedSampler
+
+from scaat.data import DataSplits, ImageSet, identity, to_float
+from scaat.errors import InputError
+from scaat.models import build_model
+from scaat.objectives import build_objective
+from scaat.training.checkpoint import AtomicCheckpointIO, save_atomically
+from scaat.training.clock import TrainingClock
+from scaat.training.folder import write_json
+from scaat.training.module import Batch, TrainingModule
+from scaat.training.options import TrainingOptions
+from scaat.training.precision import lightning_precision
+from scaat.training.progress import progress_callback
+
+LAST = Path("checkpoints") / "last.ckpt"
+MODEL = "model.pt"
+SUMMARY = "training.json"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained model and what its training took.
+
+    Attributes:
+        model: In evaluation mode, on the CPU; maps images in [0, 1] to logits.
+        proportion: The final q of every training sample, shape (num_samples,), or None where
+            the method has none.
+        summary: Seconds, steps, precision and last figures, fit for JSON.
+    """
+
+    model: nn.Module
+    proportion: Tensor | None
+    summary: dict[str, Any]
+
+
+def fit(
+    splits: DataSplits,
+    method: str,
+    objective_options: dict[str, Any],
+    options: TrainingOptions,
+    *,
+    seed: int,
+    folder: Path,
+    resume: bool = False,
+) -> TrainedModel:
+    """Train a model and write it, its logs, checkpoints and summary to ``folder``.
+
+    The files are ``model.pt``, ``training.json``, ``checkpoints/last.ckpt`` (each epoch's end,
+    with optimiser, schedule and proportions) and ``logs/``. A run depends on its arguments
+    alone: every step's random numbers are seeded by ``seed`` and the step.
+
+    Args:
+        splits: The data; validation images are only watched.
+        method: Name of the objective.
+        objective_options: Its keyword arguments.
+        options: Model, optimiser and devices.
+        seed: At least 0; sets the initial weights, the order and every draw.
+        folder: Where to write.
+        resume: Go on from the folder's last checkpoint, if it has one.
+
+    Raises:
+        InputError: An option is out of range, or a name is unknown.
+        NonFiniteLossError: The loss became NaN or infinite.
+    """
+    architecture = _architecture(splits.train, options.model)
+    objective = build_objective(method, len(splits.train), objective_options)
+    torch.manual_seed(seed)
+    model = build_model(**architecture).to(memory_format=torch.channels_last)
+    module = TrainingModule(model, objective, options, splits.augmentation, seed)
+    precision = lightning_precision(options.precision, options.accelerator)
+    clock = TrainingClock()
+    trainer = _trainer(options, precision, folder, [clock, progress_callback(method)])
+    last = folder / LAST
+    with warnings.catch_warnings():
+        # The images are in memory: loader workers would only copy them between processes.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*number of training batches.*")
+        trainer.fit(
+            module,
+            _train_loader(splits.train, options, trainer, seed),
+            DataLoader(splits.validation, batch_size=500, collate_fn=identity),
+            ckpt_path=last if resume and last.exists() else None,
+            weights_only=True,
+        )
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    summary = {
+        "train_seconds": _seconds(last),
+        "steps": trainer.global_step,
+        "epochs": options.epochs,
+        "precision": precision,
+        "device": str(trainer.strategy.root_device),
+        "devices": options.devices,
+        "threads": torch.get_num_threads(),
+        **{
+            name.removesuffix("_epoch"): float(value)
+            for name, value in trainer.callback_metrics.items()
+            if not name.endswith("_step")
+        },
+    }
+    state = {name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}
+    proportion = getattr(objective, "proportion", None)
+    proportion = proportion.cpu() if isinstance(proportion, Tensor) else None
+    if trainer.is_global_zero:
+        content = {"architecture": architecture, "state_dict": state, "proportion": proportion}
+        save_atomically(content, folder / MODEL)
+        write_json(folder / SUMMARY, summary)
+    return TrainedModel(model.cpu().eval(), proportion, summary)
+
+
+def load_trained(folder: Path) -> TrainedModel:
+    """Read back what `fit` wrote; no code in the files is executed.
+
+    Raises:
+        InputError: The folder has no finished run, or a file is damaged.
+    """
+    import json
+
+    path = folder / MODEL
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"folder {str(folder)!r} has no {Path(error.filename).name}: expected a finished run"
+        ) from error
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        raise InputError(f"a file of the run in {str(folder)!r} is damaged: {error}") from error
+    model = build_model(**content["architecture"])
+    model.load_state_dict(content["state_dict"])
+    model = model.to(memory_format=torch.channels_last).eval()
+    return TrainedModel(model, content["proportion"], summary)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether `fit` has come to its end in ``folder``."""
+    return (folder / SUMMARY).is_file()
+
+
+def _architecture(train: ImageSet, model: str) -> dict[str, Any]:
+    pixels = [to_float(train.images[:, channel]).flatten() for channel in range(train.channels)]
+    return {
+        "name": model,
+        "num_classes": train.num_classes,
+        "image_size": train.image_size,
+        "mean": [float(channel.mean()) for channel in pixels],
+        # A channel of one value has no deviation to divide by.
+        "std": [max(float(channel.std()), 1e-3) for channel in pixels],
+    }
+
+
+def _train_loader(
+    train: ImageSet, options: TrainingOptions, trainer: L.Trainer, seed: int
+) -> DataLoader[Batch]:
+    # The order depends on seed and epoch alone, and the processes' batches of one step together
+    # are one process's batch of that size.
+    sampler: DistributedSampler[Batch] = DistributedSampler(
+        train, trainer.world_size, trainer.global_rank, shuffle=True, seed=seed
+    )
+    return DataLoader(train, options.batch_size, sampler=sampler, collate_fn=identity)
+
+
+def _trainer(
+    options: TrainingOptions, precision: Any, folder: Path, callbacks: list[Callback]
+) -> L.Trainer:
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    checkpoint = ModelCheckpoint(
+        folder / LAST.parent,
+        filename=LAST.stem,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    launched = any(name in os.environ for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS"))
+    several = options.devices > 1 or launched
+    return L.Trainer(
+        accelerator=options.accelerator,
+        devices=options.devices,
+        # Spawned processes return to the caller, which then goes on alone.
+        strategy=("ddp" if launched else "ddp_spawn") if several else "auto",
+        precision=precision,
+        max_epochs=options.epochs,
+        logger=[CSVLogger(folder, "logs/csv"), TensorBoardLogger(folder, "logs/tensorboard")],
+        log_every_n_steps=10,
+        # The bar is one of the callbacks; Lightning's own would be a second.
+        enable_progress_bar=any(hasattr(callback, "get_metrics") for callback in callbacks),
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        callbacks=[*callbacks, checkpoint],
+        plugins=[AtomicCheckpointIO()],
+    )
+
+
+def _seconds(checkpoint: Path) -> float:
+    """Training time up to a checkpoint, which outlives the processes that trained."""
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    return float(state["callbacks"]["TrainingClock"]["seconds"])

@@ -1,0 +1,93 @@
+"""A run's folder: who it belongs to, and files that appear whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scaat.errors import InputError
+
+CONFIG = "config.yaml"
+
+
+def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
+    """Claim ``folder`` for the run that ``config`` describes, and write the configuration there.
+
+    Args:
+        folder: Made if need be.
+        config: The resolved configuration, of plain values.
+        resume: Go on with the run that the folder holds.
+
+    Raises:
+        InputError: The folder holds another run, other files, or (to resume) none.
+    """
+    path = folder / CONFIG
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"output {str(folder)!r} is a file, expected a folder")
+    if resume:
+        if not path.is_file():
+            raise InputError(f"folder {str(folder)!r} has no {CONFIG}, so there is no run to resume")
+        if difference := _first_difference(read_config(folder), config):
+            raise InputError(f"folder {str(folder)!r} holds a run with other settings: {difference}")
+        return
+    if path.exists():
+        raise InputError(
+            f"folder {str(folder)!r} holds a run already: give another output folder, or resume "
+            "that run"
+        )
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(
+            f"folder {str(folder)!r} holds files that are not of a run: give a new or empty one"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the resolved configuration of the run in ``folder``.
+
+    Raises:
+        InputError: There is none, or it is not YAML.
+    """
+    path = folder / CONFIG
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read ({error.strerror}): expected the folder "
+                         "of a run") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{str(path)!r} is not valid YAML: {_one_line(error)}") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{str(path)!r} holds no settings, expected the configuration of a run")
+    return config
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file beside its place, then rename it into it."""
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write strict JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
+    """Return the first setting in which two configurations differ, in words."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in [*wanted, *(key for key in found if key not in wanted)]:
+            inner = f"{name}.{key}" if name else str(key)
+            if difference := _first_difference(found.get(key), wanted.get(key), inner):
+                return difference
+        return None
+    return None if found == wanted else f"{name} is {found!r} there and {wanted!r} now"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

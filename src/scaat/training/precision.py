@@ -1,0 +1,39 @@
+"""Which arithmetic ``auto`` means on which device."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from scaat.training.options import Precision
+
+LightningPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+def lightning_precision(precision: Precision, accelerator: str = "auto") -> LightningPrecision:
+    """Translate an option to Lightning's name for it.
+
+    ``auto`` is bf16 autocast where the device computes it natively: NVIDIA GPUs since Ampere,
+    and CPUs with AVX-512 BF16 or AMX. Elsewhere bf16 is emulated and slower than float32.
+
+    Args:
+        precision: The option.
+        accelerator: Lightning's accelerator; ``auto`` prefers a GPU.
+    """
+    if precision == "auto":
+        precision = "bf16" if _native_bf16(accelerator) else "32"
+    names: dict[Precision, LightningPrecision] = {
+        "32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"
+    }
+    return names[precision]
+
+
+def _native_bf16(accelerator: str) -> bool:
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if accelerator not in ("auto", "cpu"):
+        return False
+    # Private in torch, and the only place that knows; absent means unknown, hence no.
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, bool)() for check in checks)

@@ -1,0 +1,93 @@
+"""Known maps: closed forms, independent gradients, Captum's own composition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from captum.attr import NoiseTunnel, Saliency
+from torch import Tensor, nn
+
+from scaat.attribution import gradient, integrated_gradients, smoothgrad
+from scaat.errors import InputError
+
+
+class Linear(nn.Module):
+    """Class scores w . x."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(4, 2, 5, 3, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("kchw,nchw->nk", self.w, x)
+
+
+class Quadratic(Linear):
+    """Class scores w . x^2, whose gradient is 2 w x."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x**2)
+
+
+def batch() -> tuple[Tensor, Tensor]:
+    return torch.rand(6, 2, 5, 3, generator=torch.Generator().manual_seed(1)), torch.arange(6) % 4
+
+
+@pytest.mark.parametrize("method", [gradient, smoothgrad])
+def test_linear_model_shows_its_absolute_weights(method) -> None:  # noqa: ANN001
+    model, (images, targets) = Linear(), batch()
+    expected = model.w.detach()[targets].abs().sum(1)
+    torch.testing.assert_close(method(model, images, targets), expected)
+
+
+def test_gradient_equals_autograd_image_by_image() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 6, 3), nn.GELU(), nn.Flatten(), nn.Linear(18, 4))
+    images, targets = batch()
+    found = gradient(model, images, targets)
+    for i in range(6):
+        x = images[i].clone().requires_grad_()
+        model(x[None])[0, targets[i]].backward()
+        torch.testing.assert_close(found[i], x.grad.abs().sum(0))
+
+
+def test_integrated_gradients_of_a_linear_model() -> None:
+    model, (images, targets) = Linear(), batch()
+    expected = (model.w.detach()[targets] * images).abs().sum(1)
+    torch.testing.assert_close(integrated_gradients(model, images, targets), expected)
+
+
+def test_integrated_gradients_of_a_quadratic_model() -> None:
+    # The path integral of 2 w (a x) over a in [0, 1], times x, is w x^2.
+    model, (images, targets) = Quadratic(), batch()
+    expected = (model.w.detach()[targets] * images**2).abs().sum(1)
+    torch.testing.assert_close(integrated_gradients(model, images, targets), expected)
+
+
+def test_smoothgrad_averages_signed_gradients_over_the_documented_noise() -> None:
+    model, (images, targets) = Quadratic(), batch()
+    generator = torch.Generator().manual_seed(9)
+    shifts = [0.3 * torch.randn(images.shape[1:], generator=generator) for _ in range(8)]
+    mean = images + torch.stack(shifts).mean(0)
+    expected = (2 * model.w.detach()[targets] * mean).abs().sum(1)
+    found = smoothgrad(model, images, targets, samples=8, noise=0.3, seed=9)
+    torch.testing.assert_close(found, expected)
+
+
+def test_smoothgrad_equals_captums_noise_tunnel() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 6, 3), nn.Tanh(), nn.Flatten(), nn.Linear(18, 4)).eval()
+    images, targets = batch()
+    for i in range(3):
+        image, target = images[i : i + 1], targets[i : i + 1]
+        torch.manual_seed(5)
+        signed = NoiseTunnel(Saliency(model)).attribute(
+            image, nt_samples=10, nt_samples_batch_size=1, stdevs=0.2, target=target, abs=False
+        )
+        found = smoothgrad(model, image, target, samples=10, noise=0.2, seed=5)
+        torch.testing.assert_close(found, signed.abs().sum(1), rtol=1e-5, atol=1e-7)
+
+
+def test_smoothgrad_refuses_no_samples() -> None:
+    with pytest.raises(InputError, match="1 sample or more"):
+        smoothgrad(Linear(), *batch(), samples=0)

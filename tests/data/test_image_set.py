@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from scaat.data import ImageSet, identity, to_float
+from scaat.errors import InputError
+
+
+def numbered(count: int = 23) -> ImageSet:
+    """Image i has the pixel value i, the label i % 3 and the group i // 2."""
+    index = torch.arange(count)
+    return ImageSet(
+        index.to(torch.uint8).view(-1, 1, 1, 1).repeat(1, 3, 4, 5),
+        index % 3,
+        ("a", "b", "c"),
+        masks=(index % 2 == 1).view(-1, 1, 1).repeat(1, 4, 5),
+        boxes=index.float().view(-1, 1).repeat(1, 4),
+        groups=index // 2,
+    )
+
+
+def test_properties() -> None:
+    images = numbered()
+    assert (len(images), images.num_classes, images.channels) == (23, 3, 3)
+    assert images.image_size == (4, 5)
+
+
+def test_item_and_end_of_iteration() -> None:
+    images = numbered(3)
+    image, label, index = images[-1]
+    assert (image.shape, image.dtype, int(image[0, 0, 0])) == ((3, 4, 5), torch.uint8, 2)
+    assert (int(label), label.dtype) == (2, torch.int64)
+    assert (int(index), index.dtype) == (2, torch.int64)
+    with pytest.raises(IndexError):
+        images[3]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_index_points_at_the_same_image_through_a_shuffling_loader(workers: int) -> None:
+    images = numbered()
+    loader = DataLoader(
+        images, batch_size=5, shuffle=True, collate_fn=identity, num_workers=workers
+    )
+    orders = []
+    for _ in range(2):
+        batches = list(loader)
+        assert [len(batch[0]) for batch in batches] == [5, 5, 5, 5, 3]
+        for pixels, labels, index in batches:
+            assert index.dtype == torch.int64
+            assert torch.equal(pixels[:, 0, 0, 0].long(), index)
+            assert torch.equal(labels, index % 3)
+        orders.append(torch.cat([index for _, _, index in batches]))
+        assert torch.equal(orders[-1].sort().values, torch.arange(23))
+    assert not torch.equal(*orders)
+
+
+def test_subset_gathers_everything_and_indexes_anew() -> None:
+    part = numbered().subset([7, 2, 11])
+    assert part.images[:, 0, 0, 0].tolist() == [7, 2, 11]
+    assert part.labels.tolist() == [1, 2, 2]
+    assert part.masks is not None
+    assert part.masks[:, 0, 0].tolist() == [True, False, True]
+    assert part.boxes is not None
+    assert part.boxes[:, 3].tolist() == [7, 2, 11]
+    assert part.groups is not None
+    assert part.groups.tolist() == [3, 1, 5]
+    assert [int(index) for _, _, index in part] == [0, 1, 2]
+
+
+def test_to_float_spans_zero_to_one() -> None:
+    assert to_float(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist() == pytest.approx(
+        [0, 0.2, 1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": torch.zeros(2, 3, 4, 5)}, "images are torch.float32"),
+        ({"images": torch.zeros(2, 2, 4, 5, dtype=torch.uint8)}, "expected .N, C, H, W."),
+        ({"labels": torch.zeros(3, dtype=torch.int64)}, "labels are .* of shape .3,."),
+        ({"labels": torch.tensor([0, 2])}, "labels hold 2; expected class ids from 0 to 1"),
+        ({"labels": torch.tensor([-1, 0])}, "labels hold -1"),
+        ({"masks": torch.zeros(2, 5, 4, dtype=torch.bool)}, "masks are"),
+        ({"boxes": torch.zeros(2, 4, dtype=torch.int64)}, "boxes are"),
+        ({"groups": torch.zeros(2)}, "groups are"),
+    ],
+)
+def test_bad_tensors(change: dict[str, torch.Tensor], message: str) -> None:
+    good = {
+        "images": torch.zeros(2, 3, 4, 5, dtype=torch.uint8),
+        "labels": torch.tensor([0, 1]),
+    }
+    with pytest.raises(InputError, match=message):
+        ImageSet(**{**good, **change}, classes=("a", "b"))

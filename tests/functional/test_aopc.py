@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from scaat.errors import InputError
+from scaat.functional.aopc import aopc, perturbation_curve
+
+
+def net(channels: int = 3) -> nn.Module:
+    torch.manual_seed(3)
+    return nn.Sequential(
+        nn.Conv2d(channels, 8, 3, padding=1),
+        nn.Tanh(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32, 4),
+        nn.Softplus(),
+    ).eval()
+
+
+def data(n: int = 5, shape: tuple[int, int, int] = (3, 8, 6)) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    images = torch.rand(n, *shape, generator=generator)
+    maps = torch.rand(n, *shape[1:], generator=generator)
+    maps[:, :3, :3] = 0  # ties
+    return images, maps
+
+
+def naive(model, image, map_, number, order, steps, fraction, size, repeats, seed) -> list[float]:  # noqa: ANN001
+    """One image at a time, one region at a time, with the documented random numbers."""
+    channels, height, width = image.shape
+    boxes = [
+        (slice(top, min(top + size, height)), slice(left, min(left + size, width)))
+        for top in range(0, height, size)
+        for left in range(0, width, size)
+    ]
+    generator = np.random.default_rng([seed, number])
+    ties = generator.permutation(len(boxes))
+    sign = 1 if order == "lerf" else -1
+    ranked = sorted(ties, key=lambda r: sign * float(map_[boxes[r]].double().mean()))
+    clean = model(image[None]).softmax(1)[0]
+    target = int(clean.argmax())
+    curve = np.zeros(steps)
+    for _ in range(repeats):
+        noise = torch.from_numpy(generator.random((channels, height, width), dtype=np.float32))
+        for k in range(1, steps + 1):
+            perturbed = image.clone()
+            for region in ranked[: math.floor(k / steps * fraction * len(boxes) + 0.5)]:
+                rows, columns = boxes[region]
+                perturbed[:, rows, columns] = noise[:, rows, columns]
+            p = model(perturbed[None]).softmax(1)[0, target]
+            curve[k - 1] += float(clean[target] - p) / repeats
+    return curve.tolist()
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "fraction", "steps"),
+    [((3, 8, 6), 1, 0.2, 20), ((3, 8, 6), 2, 0.5, 4), ((1, 7, 10), 3, 1.0, 5)],
+)
+@torch.no_grad()
+def test_equals_a_loop_over_single_images(
+    shape: tuple[int, int, int], size: int, fraction: float, steps: int
+) -> None:
+    images, maps = data(3, shape)
+    model = net(shape[0])
+    found = perturbation_curve(
+        model,
+        images,
+        maps,
+        steps=steps,
+        fraction=fraction,
+        region_size=size,
+        repeats=2,
+        seed=11,
+        batch_size=7,
+    )
+    for order in ("lerf", "morf"):
+        expected = [
+            naive(model, images[i], maps[i], i, order, steps, fraction, size, 2, 11)
+            for i in range(3)
+        ]
+        torch.testing.assert_close(found[order], torch.tensor(expected), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64, 10_000])
+def test_batch_size_changes_nothing(batch_size: int) -> None:
+    images, maps = data()
+    settings = {"repeats": 3, "steps": 4, "seed": 2}
+    expected = perturbation_curve(net(), images, maps, **settings)
+    found = perturbation_curve(net(), images, maps, batch_size=batch_size, **settings)
+    for order, curve in expected.items():
+        torch.testing.assert_close(found[order], curve, rtol=0, atol=1e-6)
+
+
+def test_numbers_name_the_images() -> None:
+    images, maps = data()
+    settings = {"repeats": 2, "steps": 3}
+    whole = perturbation_curve(net(), images, maps, **settings)["morf"]
+    part = torch.tensor([4, 1])
+    named = perturbation_curve(net(), images[part], maps[part], numbers=part, **settings)["morf"]
+    unnamed = perturbation_curve(net(), images[part], maps[part], **settings)["morf"]
+    torch.testing.assert_close(named, whole[part], rtol=0, atol=1e-6)
+    assert (unnamed - whole[part]).abs().max() > 1e-4
+    reseeded = perturbation_curve(net(), images, maps, seed=1, **settings)["morf"]
+    assert (reseeded - whole).abs().max() > 1e-4
+
+
+def test_a_linear_model_loses_what_its_weights_say() -> None:
+    # The logit difference is the sum of the first two columns. A map on them alone makes LeRF
+    # lose nothing at all; MoRF at its last step replaces exactly them by known noise.
+    images = torch.ones(1, 1, 4, 10)
+    maps = torch.zeros(1, 4, 10)
+    maps[:, :, :2] = 1
+
+    def predict(x: Tensor) -> Tensor:
+        score = x[:, 0, :, :2].sum((1, 2))
+        return torch.stack([score, torch.zeros_like(score)], 1)
+
+    found = perturbation_curve(predict, images, maps, repeats=1, steps=8, seed=5)
+    assert found["lerf"].tolist() == [[0.0] * 8]
+    generator = np.random.default_rng([5, 0])
+    generator.permutation(40)
+    noise = generator.random((4, 10), dtype=np.float32)
+    expected = 1 / (1 + math.exp(-8)) - 1 / (1 + math.exp(-float(noise[:, :2].sum())))
+    assert found["morf"][0, -1].item() == pytest.approx(expected, abs=1e-6)
+    assert (found["morf"].diff() > 0).all()  # noise lies below 1: every pixel costs
+
+
+@pytest.mark.parametrize(("height", "region_size"), [(8, 1), (7, 2)])
+def test_equal_saliency_is_replaced_in_random_order_the_same_for_both(
+    height: int, region_size: int
+) -> None:
+    seen = []
+
+    def predict(x: Tensor) -> Tensor:
+        seen.append(x)
+        return torch.stack([x.mean((1, 2, 3)), x.flatten(1)[:, 0]], 1)
+
+    images = torch.zeros(40, 1, height, 8)
+    maps = torch.full((40, height, 8), 0.1)
+    curves = perturbation_curve(
+        predict, images, maps, steps=1, repeats=1, fraction=0.25, region_size=region_size
+    )
+    torch.testing.assert_close(curves["lerf"], curves["morf"], rtol=0, atol=0)
+    replaced = (seen[-1].view(40, 2, height, 8)[:, 0] > 0).float()
+    # A quarter of everything, and no part of the image more than another (5 sigma).
+    assert replaced.mean().item() == pytest.approx(0.25, abs=0.05)
+    for part in (replaced[:, : height // 2], replaced[:, :, 4:], replaced[:, -1:]):
+        assert part.mean().item() == pytest.approx(0.25, abs=0.15)
+
+
+def test_all_channels_get_their_own_uniform_noise() -> None:
+    seen = []
+
+    def predict(x: Tensor) -> Tensor:
+        seen.append(x)
+        return x.flatten(1)[:, :2]
+
+    images, maps = data(2, (3, 16, 16))
+    perturbation_curve(predict, images, maps, steps=1, repeats=4, fraction=1.0, orders=["lerf"])
+    noise = seen[-1].transpose(0, 1).flatten(1)
+    assert noise.min() >= 0
+    assert noise.max() < 1
+    assert noise.mean(1).tolist() == pytest.approx([0.5] * 3, abs=0.04)
+    assert noise.corrcoef().fill_diagonal_(0).abs().max() < 0.1
+
+
+def test_steps_reveal_one_random_image_bit_by_bit() -> None:
+    seen = []
+
+    def predict(x: Tensor) -> Tensor:
+        seen.append(x)
+        return x.flatten(1)[:, :2]
+
+    images, maps = data(1)
+    perturbation_curve(predict, images, maps, steps=5, repeats=1, orders=["morf"], fraction=1.0)
+    steps = seen[-1]
+    for earlier, later in zip(steps[:-1], steps[1:], strict=True):
+        changed = earlier != images[0]
+        assert torch.equal(earlier[changed], later[changed])
+        assert (later != images[0]).sum() > changed.sum()
+
+
+def test_leaves_images_gradients_and_random_state_alone() -> None:
+    images, maps = data()
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(144, 3))
+    before, state = images.clone(), torch.get_rng_state()
+    curve = perturbation_curve(lambda x: model(x.sub_(0.5)), images, maps, repeats=1, steps=2)
+    assert torch.equal(images, before)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not curve["lerf"].requires_grad
+
+
+def test_aopc_is_the_mean_over_steps() -> None:
+    assert aopc(torch.tensor([[0.0, 1.0], [0.5, 1.0]])).tolist() == [0.5, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"orders": ["leaf"]}, "unknown order 'leaf' .did you mean 'lerf'"),
+        ({"orders": []}, "orders must name"),
+        ({"steps": 0}, "steps must be 1 or more, found 0"),
+        ({"repeats": 0}, "repeats must be"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"fraction": 1.1}, r"fraction must be in \(0, 1\], found 1.1"),
+        ({"fraction": 0.001}, "replaces none"),
+        ({"region_size": 7}, "shorter side 6, found 7"),
+        ({"seed": -1}, "seed must not be negative"),
+        ({"numbers": torch.tensor([0, 1])}, "numbers of 5 images"),
+        ({"maps": torch.zeros(5, 6, 8)}, r"must have the shape \(5, 8, 6\)"),
+        ({"images": torch.full((5, 3, 8, 6), 2.0)}, "images"),
+        ({"images": torch.full((5, 3, 8, 6), float("nan"))}, "images"),
+        ({"images": torch.zeros(5, 8, 6)}, r"images must have shape \(N, C, H, W\)"),
+        ({"images": torch.zeros(0, 3, 8, 6), "maps": torch.zeros(0, 8, 6)}, "at least one"),
+        ({"predict": lambda x: x.mean((1, 2, 3))}, "must be logits"),
+    ],
+)
+def test_refuses(change: dict, sentence: str) -> None:
+    images, maps = data()
+    arguments = {"predict": net(), "images": images, "maps": maps} | change
+    with pytest.raises(InputError, match=sentence):
+        perturbation_curve(**arguments)
