@@ -19,8 +19,13 @@ def net() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(
         nn.ReLU(inplace=True),  # as the first layer it would overwrite the images
-        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Dropout(0.5),
-        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 4),
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32, 4),
     )
 
 

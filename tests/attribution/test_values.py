@@ -34,7 +34,7 @@ def batch() -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("method", [gradient, smoothgrad])
-def test_linear_model_shows_its_absolute_weights(method) -> None:  # noqa: ANN001
+def test_linear_model_shows_its_absolute_weights(method) -> None:
     model, (images, targets) = Linear(), batch()
     expected = model.w.detach()[targets].abs().sum(1)
     torch.testing.assert_close(method(model, images, targets), expected)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -31,7 +32,7 @@ def data(n: int = 5, shape: tuple[int, int, int] = (3, 8, 6)) -> tuple[Tensor, T
     return images, maps
 
 
-def naive(model, image, map_, number, order, steps, fraction, size, repeats, seed) -> list[float]:  # noqa: ANN001
+def naive(model, image, map_, number, order, steps, fraction, size, repeats, seed) -> list[float]:
     """One image at a time, one region at a time, with the documented random numbers."""
     channels, height, width = image.shape
     boxes = [
@@ -180,7 +181,7 @@ def test_steps_reveal_one_random_image_bit_by_bit() -> None:
     images, maps = data(1)
     perturbation_curve(predict, images, maps, steps=5, repeats=1, orders=["morf"], fraction=1.0)
     steps = seen[-1]
-    for earlier, later in zip(steps[:-1], steps[1:], strict=True):
+    for earlier, later in itertools.pairwise(steps):
         changed = earlier != images[0]
         assert torch.equal(earlier[changed], later[changed])
         assert (later != images[0]).sum() > changed.sum()

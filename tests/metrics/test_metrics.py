@@ -37,7 +37,7 @@ def predict(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(("metric", "settings", "function"), MAP_METRICS)
-def test_mean_and_values_do_not_depend_on_the_batches(metric, settings, function) -> None:  # noqa: ANN001
+def test_mean_and_values_do_not_depend_on_the_batches(metric, settings, function) -> None:
     expected = function(maps())
     for sizes in ([7], [3, 4], [1, 5, 1]):
         measured = metric(**settings)
@@ -48,7 +48,7 @@ def test_mean_and_values_do_not_depend_on_the_batches(metric, settings, function
 
 
 @pytest.mark.parametrize(("metric", "settings", "function"), MAP_METRICS)
-def test_forward_returns_the_batch_and_keeps_the_whole(metric, settings, function) -> None:  # noqa: ANN001
+def test_forward_returns_the_batch_and_keeps_the_whole(metric, settings, function) -> None:
     measured = metric(**settings)
     for part in maps().split(4):
         torch.testing.assert_close(measured(part), function(part).mean())
@@ -73,7 +73,7 @@ def test_aopc_equals_the_function_and_counts_on_over_the_updates() -> None:
 
 
 @pytest.mark.parametrize("metric", [SaliencyEntropy(), AOPC()])
-def test_no_image_is_said_in_one_sentence(metric) -> None:  # noqa: ANN001
+def test_no_image_is_said_in_one_sentence(metric) -> None:
     with pytest.raises(InputError, match="has seen no saliency map"):
         metric.values()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Concatenate, ParamSpec, Protocol
+from functools import update_wrapper
+from typing import Concatenate, ParamSpec
 
 import torch
 from torch import Tensor, nn
@@ -18,28 +18,18 @@ from scaat.registry import Registry
 P = ParamSpec("P")
 
 
-class Attribution(Protocol):
-    """A saliency method: which pixels drive the score of a class."""
+Attribution = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""A saliency method, which pixels drive the score of a class: (model, images, targets) -> maps.
 
-    def __call__(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-        """Return saliency maps.
+The model maps images in [0, 1] to logits. It runs in eval mode with autocast off; its modes, flags,
+gradients and buffers are afterwards as they were. Images are (N, C, H, W), floating point in
+[0, 1], on the model's device. Targets are int64 (N,), the classes whose logits are explained;
+`scaat.evaluation` takes the predicted ones, which the perturbation curves follow too.
 
-        Args:
-            model: maps images in [0, 1] to logits. It runs in eval mode and float32 autocast is
-                off; its mode, flags, gradients and buffers are afterwards as they were.
-            images: (N, C, H, W), floating point in [0, 1], on the model's device.
-            targets: (N,) int64, the class whose logit is explained; `scaat.evaluation` takes
-                the predicted class, which the perturbation curves follow too.
-
-        Returns:
-            (N, H, W), detached, non-negative: the absolute attributions summed over channels.
-            Each map depends on its own image alone, and calling again gives it again.
-
-        Raises:
-            InputError: ``images`` or ``targets`` have another shape, type or range.
-        """
-        ...
-
+Maps are (N, H, W), detached and non-negative: the absolute attributions summed over channels (the
+paper's map is the absolute gradient). Each depends on its own image alone, and calling again gives
+it again. Images or targets of another shape, type or range raise `InputError`.
+"""
 
 attributions: Registry[Attribution] = Registry("attribution")
 
@@ -53,9 +43,8 @@ def saliency_method(
     mode, with images it may keep.
     """
 
-    @wraps(attribute)
     def maps(
-        model: nn.Module, images: Tensor, targets: Tensor, *args: P.args, **kwargs: P.kwargs
+        model: nn.Module, images: Tensor, targets: Tensor, /, *args: P.args, **kwargs: P.kwargs
     ) -> Tensor:
         _check(images, targets)
 
@@ -76,6 +65,7 @@ def saliency_method(
             signed = attribute(predict, leaf, targets.clone(), *args, **kwargs)
         return sum_channels(signed.detach())
 
+    update_wrapper(maps, attribute)
     return maps
 
 

@@ -157,7 +157,8 @@ class _Counter:
 def _logits(model: nn.Module, image_set: ImageSet, batch_size: int, device: torch.device) -> Tensor:
     """Return the logits (N, classes) of all images, float32 on the CPU."""
     parts = [
-        model(to_float(part.to(device))).float() for part in image_set.images.split(batch_size)
+        model(to_float(part.to(device))).float()
+        for part in torch.split(image_set.images, batch_size)
     ]
     logits = torch.cat(parts).cpu()
     if logits.shape != (len(image_set), len(image_set.classes)):

@@ -60,7 +60,7 @@ class EvaluationOptions:
             ("images", 2),
             ("batch_size", 1),
             ("bootstrap_resamples", 100),
-            ("examples", 0),
+            ("examples", 1),
         ):
             value = getattr(self, name)
             if value is not None and value < least:

@@ -63,7 +63,7 @@ def measure_saliency(
         batch_size=batch_size,
     )
     predict = _fast_predict(model, device, options.precision, tick)
-    for part in torch.arange(len(images)).split(max(1, batch_size // _ATTRIBUTION_SHARE)):
+    for part in torch.split(torch.arange(len(images)), max(1, batch_size // _ATTRIBUTION_SHARE)):
         inputs = to_float(images[part].to(device))
         maps = attribute(model, inputs, targets[part].to(device))
         for metric in sparsity.values():
@@ -79,7 +79,7 @@ def _fast_predict(
 ) -> Callable[[Tensor], Tensor]:
     half = precision == "bfloat16"
     # Channels-last inputs are faster for half precision everywhere, for float32 on CPUs only.
-    memory = torch.channels_last if half or device.type == "cpu" else torch.preserve_format
+    memory = torch.channels_last if half or device.type == "cpu" else torch.contiguous_format
 
     def predict(inputs: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=half):

@@ -114,7 +114,7 @@ def auc_interval(
     """
     groups = scores[positive], scores[~positive]
     smallest = min(map(len, groups))
-    cell = _cell(_auc(*groups) if smallest else math.nan, len(scores))
+    cell = _cell(float(_auc(*groups)) if smallest else math.nan, len(scores))
     if smallest > 1:
         distribution = _bootstrap(groups, _auc, seed, resamples, len(scores))
         low, high = np.quantile(distribution, _TAILS)

@@ -139,14 +139,15 @@ def _decay(
     n, orders = ranks.shape[:2]
     repeats, steps = noise.shape[1], len(replaced)
     # A copy: the prediction may work in place, and these images are not ours.
-    clean = torch.cat([_softmax(predict(part.clone())) for part in images.split(batch_size)])
+    clean = torch.cat([_softmax(predict(part.clone())) for part in torch.split(images, batch_size)])
     before, target = clean.max(1)
 
     ranks, noise = ranks.flatten(0, 1), noise.flatten(0, 1)
     after = []
+    jobs = torch.arange(n * orders * repeats * steps, device=images.device)
     # All (image, order, repeat, step) in one line, cut into full batches; indices stay on the
     # device, and a perturbed image exists only while its batch is computed.
-    for job in torch.arange(n * orders * repeats * steps, device=images.device).split(batch_size):
+    for job in torch.split(jobs, batch_size):
         row, step = job // steps, job % steps
         row, repeat = row // repeats, row % repeats
         image = row // orders

@@ -34,4 +34,5 @@ def entropy(maps: Tensor) -> Tensor:
     slots = codes + LEVELS * torch.arange(n, device=codes.device).unsqueeze(1)
     counts = torch.bincount(slots.flatten(), minlength=LEVELS * n).view(n, LEVELS)
     nats = torch.special.entr(counts.double() / pixels).sum(1)
-    return (nats / log(2)).float()
+    bits: Tensor = nats / log(2)
+    return bits.float()

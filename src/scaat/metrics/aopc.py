@@ -38,7 +38,7 @@ class AOPC(Metric):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "steps": steps,
             "fraction": fraction,
             "region_size": region_size,

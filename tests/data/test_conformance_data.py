@@ -1,0 +1,162 @@
+"""What holds for every entry of the registry; an entry without a sample here fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from scaat.data import DataOptions, DataSplits, augment, datasets, load_data
+from scaat.data import lesions as lesions_module
+from scaat.errors import InputError
+
+
+@pytest.fixture(params=list(datasets))
+def options(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    write_folder: Callable[..., Path],
+    write_parquet: Callable[..., Path],
+) -> DataOptions:
+    kind = request.param
+    if kind == "lesions":  # fewer than a user gets, for speed
+        monkeypatch.setattr(lesions_module, "TRAIN", 40)
+        monkeypatch.setattr(lesions_module, "TEST", 10)
+    counts = {"cat": 20, "dog": 30, "eel": 20}
+    samples = {
+        "digits": lambda: "digits",
+        "lesions": lambda: "lesions",
+        "folder": lambda: f"folder:{write_folder(counts=counts)}",
+        "parquet": lambda: f"parquet:{write_parquet(labels=(0, 1) * 20)}",
+    }
+    return DataOptions(data=samples[kind]())
+
+
+def contents(part: SimpleNamespace) -> set[bytes]:
+    return {image.numpy().tobytes() for image in part.images}
+
+
+def test_parts_and_record(options: DataOptions) -> None:
+    splits = load_data(options, seed=0)
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    for name, part in parts.items():
+        assert part.images.dtype == torch.uint8
+        assert part.channels == 3
+        assert part.image_size == splits.train.image_size
+        assert part.classes == splits.train.classes
+        assert part.labels.bincount(minlength=part.num_classes).min() > 0
+        assert splits.settings["sizes"][name] == len(part)
+        assert sum(splits.settings["class_counts"][name].values()) == len(part)
+    assert splits.name == options.data
+    assert json.loads(json.dumps(splits.settings)) == splits.settings
+    assert splits.settings["seed"] == 0
+    assert splits.settings["validation_from"] == "train"
+    assert augment(splits.train.images[:4], splits.augmentation).shape == (
+        4,
+        3,
+        *splits.train.image_size,
+    )
+
+
+def test_the_seed_decides_the_split_alone(options: DataOptions) -> None:
+    def same(a: DataSplits, b: DataSplits) -> bool:
+        return torch.equal(a.train.images, b.train.images)
+
+    first, again, other = (load_data(options, seed=seed) for seed in (0, 0, 1))
+    assert same(first, again)
+    assert torch.equal(first.validation.images, again.validation.images)
+    assert not same(first, other)
+
+
+def test_train_limit_leaves_validation_and_test_alone(options: DataOptions) -> None:
+    everything = load_data(options, seed=0)
+    limited = load_data(replace(options, train_limit=9), seed=0)
+    assert len(limited.train) == 9
+    assert torch.equal(limited.validation.images, everything.validation.images)
+    assert torch.equal(limited.test.images, everything.test.images)
+    kept = {(i.numpy().tobytes(), int(y)) for i, y, _ in everything.train}
+    assert {(i.numpy().tobytes(), int(y)) for i, y, _ in limited.train} <= kept
+    count = len(everything.train)
+    with pytest.raises(InputError, match=f"train_limit is {count + 1}; expected at most {count}"):
+        load_data(replace(options, train_limit=count + 1), seed=0)
+
+
+def test_image_size(options: DataOptions) -> None:
+    splits = load_data(replace(options, image_size=16, name="small"), seed=0)
+    assert splits.name == "small"
+    assert splits.settings["image_size_used"] == [16, 16]
+    for part in (splits.train, splits.validation, splits.test):
+        assert part.image_size == (16, 16)
+        assert part.masks is None or part.masks.shape[1:] == (16, 16)
+
+
+def test_parts_do_not_overlap(write_parquet: Callable[..., Path]) -> None:
+    """Row i is grey of value i, so a pixel says which row an image was."""
+    options = DataOptions(data=f"parquet:{write_parquet(labels=(0, 1, 1) * 40)}")
+    splits = load_data(options, seed=0)
+    parts = (splits.train, splits.test, splits.validation)
+    rows = [part.images[:, 0, 0, 0].tolist() for part in parts]
+    assert [len(part) for part in rows] == [84, 24, 12]  # 0.7, 0.2 and 0.1 of all 120
+    assert sorted(sum(rows, [])) == list(range(120))
+    for part, values in zip(parts, rows, strict=True):
+        assert part.labels.tolist() == [int(row % 3 > 0) for row in values]
+
+
+def test_digits_are_the_eight_by_eight_originals() -> None:
+    from sklearn.datasets import load_digits
+
+    splits = load_data(DataOptions(), seed=0)
+    parts = (splits.train, splits.validation, splits.test)
+    assert [len(part) for part in parts] == [1257, 180, 360]
+    images = torch.cat([part.images for part in parts])
+    assert images.shape == (1797, 3, 32, 32)
+    assert torch.equal(images[:, 0], images[:, 2])
+    assert (int(images.min()), int(images.max())) == (0, 255)
+    # Each 4 x 4 block of a bilinear enlargement has its middle around the original pixel.
+    originals = {tuple(map(int, o.flatten())) for o in load_digits().images}
+    middles = images[:, 0, 0:32:4, 0:32:4].float()  # corners of blocks are mixtures, so
+    assert len({tuple(m.flatten().tolist()) for m in middles}) == len(originals)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": "digitz"}, "unknown data set 'digitz' .did you mean 'digits'"),
+        ({"data": "folder"}, "data 'folder' needs a path; expected folder:PATH"),
+        ({"data": "parquet:"}, "data 'parquet' needs a path"),
+        ({"data": "digits:8"}, "data is 'digits:8'; expected 'digits', which takes no argument"),
+        ({"group": "tile"}, "group is 'tile', but data 'digits' has no columns"),
+        ({"validation_fraction": 0.0}, "validation_fraction is 0.0; expected a share between"),
+        ({"test_fraction": 1.5}, "test_fraction is 1.5; expected a share between"),
+        (
+            {"test_fraction": 0.5, "validation_fraction": 0.5},
+            "test_fraction and validation_fraction add up to 1; expected less than 1",
+        ),
+        ({"train_limit": 0}, "train_limit is 0; expected 1 or more"),
+        ({"image_size": 0}, "image_size is 0; expected 1 or more"),
+    ],
+)
+def test_bad_options(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_data(DataOptions(**change), seed=0)  # type: ignore[arg-type]
+
+
+def test_every_option_has_a_help_text() -> None:
+    assert all(field.metadata["help"].endswith(".") for field in fields(DataOptions))
+
+
+def test_import_brings_nothing_heavy() -> None:
+    code = (
+        "import sys, scaat.data; "
+        "print([m for m in ('sklearn', 'pyarrow', 'PIL', 'scipy', 'datasets', 'torchvision') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from scaat import SCAAT, SaliencyGuided, Standard
+from scaat.errors import InputError
+from scaat.functional import jeffreys_divergence, lowest, region_average, saliency_map
+from scaat.objectives.passes import evaluation_mode, search_view
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+def plain_net() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(720, 4)
+    )
+
+
+def test_loss_is_that_of_equation_8(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the adversarial images at hand, the loss is recomputed from its definition."""
+    images, labels, index = batch
+    model = plain_net()
+    seen: list[Tensor] = []
+    import scaat.objectives.scaat as module
+
+    search = module.masked_pgd
+
+    def spy(*args: object, **kwargs: object) -> Tensor:
+        seen.append(search(*args, **kwargs))  # type: ignore[arg-type]
+        return seen[-1]
+
+    monkeypatch.setattr(module, "masked_pgd", spy)
+    output = SCAAT(40, epsilon=0.1, weight=2.5, initial_proportion=0.3)(model, *batch)
+    clean, adversarial = model(images), model(seen[0])
+    expected = nn.functional.cross_entropy(clean, labels) + 2.5 * jeffreys_divergence(
+        adversarial, clean
+    ).mean()
+    torch.testing.assert_close(output.loss, expected)
+    maps = region_average(saliency_map(model, images, labels), 4)
+    mask = lowest(maps, torch.full((12,), 0.3)).unsqueeze(1).expand_as(images)
+    assert torch.equal(seen[0][~mask], images[~mask])
+    assert (seen[0] != images)[mask].float().mean() > 0.9
+    correct = (adversarial.argmax(1) == labels).float().mean()
+    torch.testing.assert_close(output.terms["adversarial_accuracy"], correct)
+
+
+def test_gradient_of_the_loss_reaches_both_predictions(batch: Batch) -> None:
+    """The weights' gradient is that of equation 8 with the perturbation held fixed."""
+    images, labels, index = batch
+    model = plain_net().double()
+    objective = SCAAT(40, epsilon=0.2, steps=1, adaptive=False)
+    torch.manual_seed(1)
+    objective(model, images.double(), labels, index).loss.backward()
+    found = model[3].weight.grad.clone()
+    weight = model[3].weight
+    with torch.no_grad():
+        for row, column in ((0, 5), (2, 300)):
+            values = []
+            for step in (1e-6, -1e-6):
+                weight[row, column] += step
+                torch.manual_seed(1)
+                with torch.enable_grad():
+                    values.append(objective(model, images.double(), labels, index).loss.item())
+                weight[row, column] -= step
+            numeric = (values[0] - values[1]) / 2e-6
+            assert abs(numeric - found[row, column].item()) < 1e-5
+
+
+@pytest.mark.parametrize("search_mode", ["train", "eval"])
+def test_proportions_follow_algorithm_2(search_mode: str, batch: Batch) -> None:
+    images, labels, index = batch
+    # A model that is certain of class 0: perturbed images of that class stay correct.
+    model = nn.Sequential(nn.Flatten(), nn.Linear(270, 4))
+    with torch.no_grad():
+        model[1].weight.zero_()
+        model[1].bias.copy_(torch.tensor([9.0, 0, 0, 0]))
+    objective = SCAAT(
+        40, initial_proportion=0.5, proportion_step=0.125, min_proportion=0.25,
+        max_proportion=0.75, warmup_steps=2, search_mode=search_mode,
+    )
+    right = labels == 0
+    assert right.any()
+    assert (~right).any()
+    for expected_up, expected_down in ((0.5, 0.5), (0.5, 0.5), (0.625, 0.375), (0.75, 0.25),
+                                       (0.75, 0.25)):
+        objective(model, *batch)
+        assert (objective.proportion[index[right]] == expected_up).all()
+        assert (objective.proportion[index[~right]] == expected_down).all()
+    rest = torch.ones(40, dtype=torch.bool)
+    rest[index] = False
+    assert (objective.proportion[rest] == 0.5).all()
+    assert objective.step == 5
+
+
+def test_an_index_twice_in_a_batch_moves_twice(batch: Batch) -> None:
+    images, labels, _ = batch
+    model = nn.Sequential(nn.Flatten(), nn.Linear(270, 4))
+    with torch.no_grad():
+        model[1].weight.zero_()
+        model[1].bias.copy_(torch.tensor([9.0, 0, 0, 0]))
+    objective = SCAAT(40, proportion_step=0.125)
+    labels, index = torch.tensor([0, 0, 1, 0]), torch.tensor([7, 7, 7, 3])
+    objective(model, images[:4], labels, index)
+    assert objective.proportion[7] == 0.625  # two steps up, one down
+    assert objective.proportion[3] == 0.625
+
+
+def test_fixed_proportions_and_evaluation_mode_change_nothing(batch: Batch) -> None:
+    model = plain_net()
+    for objective in (SCAAT(40, adaptive=False), SCAAT(40).eval()):
+        objective(model, *batch)
+        assert (objective.proportion == 0.5).all()
+        assert objective.step == 0
+
+
+def test_proportions_are_in_the_state_dict(batch: Batch) -> None:
+    objective = SCAAT(40, proportion_step=0.125)
+    objective(plain_net(), *batch)
+    other = SCAAT(40, proportion_step=0.125)
+    other.load_state_dict(objective.state_dict())
+    assert torch.equal(other.proportion, objective.proportion)
+    assert not (other.proportion == 0.5).all()
+    assert other.step == 1
+
+
+def test_epsilon_zero_is_standard_training(batch: Batch) -> None:
+    model = plain_net()
+    output = SCAAT(40, epsilon=0.0)(model, *batch)
+    torch.testing.assert_close(output.loss, Standard()(model, *batch).loss)
+
+
+class FlopCounter(TorchDispatchMode):
+    """torch's own formulas, without its module tracker, whose hooks forbid autograd.grad."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore
+        out = func(*args, **(kwargs or {}))
+        if formula := flop_registry.get(func.overloadpacket):
+            self.total += formula(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def passes(objective: nn.Module) -> float:
+    """Forward-equivalent passes of one step, counted from floating-point operations."""
+    torch.manual_seed(0)
+    middle = nn.Sequential(*(nn.Conv2d(16, 16, 3, padding=1, bias=False) for _ in range(12)))
+    # The first layer's input gradient is only wanted sometimes; a deep middle drowns it.
+    model = nn.Sequential(nn.Conv2d(3, 16, 1), middle, nn.Flatten(), nn.Linear(1024, 3))
+    images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 0])
+    with FlopCounter() as forward:
+        model(images)
+    with FlopCounter() as counter:
+        objective(model, images, labels, torch.arange(4)).loss.backward()
+    return counter.total / forward.total
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        (Standard(), 3),
+        (SaliencyGuided(), 8),
+        (SCAAT(4, steps=1), 9),
+        (SCAAT(4, steps=4), 15),
+        (SCAAT(4, steps=4, search_mode="eval"), 16),
+        (SCAAT(4, steps=1, saliency="smoothgrad", smoothgrad_samples=3), 14),
+    ],
+)
+def test_a_step_costs_the_documented_passes(objective: nn.Module, expected: int) -> None:
+    assert passes(objective) == pytest.approx(expected, rel=0.02)
+
+
+def test_search_mode_decides_what_batch_norm_sees(trap: nn.Module, batch: Batch) -> None:
+    images, labels, index = batch
+    trap.body[3].p = 0.0  # no dropout: only batch norm differs
+    with evaluation_mode(trap):
+        expected = saliency_map(search_view(trap), images, labels)
+    eval_objective = SCAAT(40, search_mode="eval")
+    with evaluation_mode(trap):
+        _, found = eval_objective._eval_saliency(trap, images, labels)
+    torch.testing.assert_close(found, expected)
+    _, train = SCAAT(40)._train_saliency(trap, images, labels)
+    assert not torch.allclose(train, expected)
+
+
+def test_regions_need_images() -> None:
+    with pytest.raises(InputError, match=r"shape \(3, 5\): pass region_size=1"):
+        SCAAT(10)(nn.Linear(5, 2), torch.rand(3, 5), torch.tensor([0, 1, 0]), torch.arange(3))
+
+
+def test_index_out_of_range_is_refused(batch: Batch) -> None:
+    images, labels, index = batch
+    with pytest.raises(InputError, match=r"index \d+ is out of range, expected 0 to 4"):
+        SCAAT(5)(plain_net(), images, labels, index)
