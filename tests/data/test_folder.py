@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_classes_labels_and_pixels(write_folder: Write) -> None:
     parts = (splits.train, splits.validation, splits.test)
     for label, count in ((0, 10), (1, 20)):
         values = [p.images[p.labels == label][:, 0, 0, 0].tolist() for p in parts]
-        assert sorted(sum(values, [])) == list(range(count))
+        assert sorted(chain(*values)) == list(range(count))
 
 
 @pytest.mark.parametrize("name", ["val", "validation"])
@@ -51,7 +52,7 @@ def test_image_size_resizes_the_shorter_side_and_crops_the_centre(tmp_path: Path
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         for number in range(10):
-            image = Image.new("RGB", (30, 10 + number), (255, 0, 0))  # red left and right ...
+            image = Image.new("RGB", (30, 10 + number // 2), (255, 0, 0))  # red left and right ...
             image.paste((0, 0, 255), (5, 0, 25, 30))  # ... of a blue middle
             image.save(tmp_path / name / f"{number}.png")
     images = load(tmp_path, image_size=5).train.images

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -34,7 +37,7 @@ def test_one_file(write_parquet: Write, image: str, row_group_size: int | None) 
     labels = [0, 1, 1] * 20
     splits = load(write_parquet(labels=labels, image=image, row_group_size=row_group_size))
     assert splits.train.classes == ("cat", "dog")
-    assert sorted(sum(map(rows, parts_of(splits)), [])) == list(range(60))
+    assert sorted(chain(*map(rows, parts_of(splits)))) == list(range(60))
     for part in parts_of(splits):
         assert part.labels.tolist() == [labels[row] for row in rows(part)]
 
@@ -61,7 +64,7 @@ def test_raw_bytes_and_integer_class_names(write_parquet: Write) -> None:
     images = [stream.getvalue() for stream in streams]
     splits = load(write_parquet(labels=[0, 2] * 15, images=images, names=None))
     assert splits.train.classes == ("0", "1", "2")
-    assert sorted(sum(map(rows, parts_of(splits)), [])) == list(range(30))
+    assert sorted(chain(*map(rows, parts_of(splits)))) == list(range(30))
 
 
 def test_only_what_is_used_is_decoded(
@@ -152,7 +155,6 @@ BOX = [0, 0, 1, 1]
         ({}, {"group": "tile"}, "no column 'tile'; found 'image', 'label'"),
         ({"tile": [None] * 24}, {"group": "tile"}, "column 'tile' of .* has gaps"),
         ({"images": [b"no image"] * 24}, {}, r"row \d+ of .*parquet cannot be read as an image"),
-        ({"images": [{"bytes": b"x"}] * 23 + [{}]}, {}, "row .* of .*parquet"),
     ],
 )
 def test_bad_columns(
@@ -178,9 +180,6 @@ def test_a_missing_and_a_corrupt_image_are_named_by_row(write_parquet: Write) ->
 
 
 def test_no_label_column(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"image": [b"x"], "kind": [1]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="no column 'label'; found 'image', 'kind'"):
         load(tmp_path / "a.parquet")
@@ -193,11 +192,12 @@ def test_bad_files(tmp_path: Path, write_parquet: Write) -> None:
     with pytest.raises(InputError, match=r"set holds no train\*\.parquet"):
         load(tmp_path / "set")
     (tmp_path / "set" / "train.parquet").write_text("not parquet")
-    with pytest.raises(InputError, match="train.parquet cannot be read as a Parquet file"):
+    with pytest.raises(InputError, match=r"train\.parquet cannot be read as a Parquet file"):
         load(tmp_path / "set")
-    file = write_parquet(labels=[], images=[])
-    with pytest.raises(InputError, match="has no rows|holds"):
-        load(file)
+    table = pq.read_table(write_parquet())
+    pq.write_table(table.slice(0, 0), tmp_path / "set" / "train.parquet")
+    with pytest.raises(InputError, match=r"train\.parquet has no rows; expected an image a row"):
+        load(tmp_path / "set")
 
 
 def test_files_that_name_different_classes(write_parquet: Write) -> None:

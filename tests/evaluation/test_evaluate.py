@@ -206,6 +206,10 @@ def test_refuses_models_and_sets(model: nn.Module, data: ImageSet, sentence: str
         ({"images": 1}, "images must be 2 or more, found 1"),
         ({"batch_size": 0}, "batch_size must be 1 or more"),
         ({"examples": 0}, "examples must be 1 or more"),
+        ({"aopc_fraction": 1.5}, r"must be in \(0, 1\], found 1.5"),
+        ({"aopc_repeats": 0}, "repeats of the perturbation curve must be 1 or more"),
+        ({"size_codec": "jpg"}, "did you mean 'jpeg'"),
+        ({"size_quality": 90}, "takes no quality"),
         ({"bootstrap_resamples": 10}, "bootstrap_resamples must be 100 or more"),
     ],
 )

@@ -132,7 +132,7 @@ def test_a_linear_model_loses_what_its_weights_say() -> None:
     assert (found["morf"].diff() > 0).all()  # noise lies below 1: every pixel costs
 
 
-@pytest.mark.parametrize(("height", "region_size"), [(8, 1), (7, 2)])
+@pytest.mark.parametrize(("height", "region_size"), [(8, 1), (7, 2), (7, 3)])
 def test_equal_saliency_is_replaced_in_random_order_the_same_for_both(
     height: int, region_size: int
 ) -> None:
@@ -206,13 +206,14 @@ def test_aopc_is_the_mean_over_steps() -> None:
     [
         ({"orders": ["leaf"]}, "unknown order 'leaf' .did you mean 'lerf'"),
         ({"orders": []}, "orders must name"),
-        ({"steps": 0}, "steps must be 1 or more, found 0"),
-        ({"repeats": 0}, "repeats must be"),
+        ({"steps": 0}, "steps of the perturbation curve must be 1 or more, found 0"),
+        ({"repeats": 0}, "repeats of the"),
         ({"batch_size": 0}, "batch_size must be"),
-        ({"fraction": 1.1}, r"fraction must be in \(0, 1\], found 1.1"),
+        ({"fraction": 1.1}, r"must be in \(0, 1\], found 1.1"),
         ({"fraction": 0.001}, "replaces none"),
+        ({"region_size": 0}, "region_size of the"),
         ({"region_size": 7}, "shorter side 6, found 7"),
-        ({"seed": -1}, "seed must not be negative"),
+        ({"seed": -1}, "seed 0 or more, found batch_size 512 and seed -1"),
         ({"numbers": torch.tensor([0, 1])}, "numbers of 5 images"),
         ({"maps": torch.zeros(5, 6, 8)}, r"must have the shape \(5, 8, 6\)"),
         ({"images": torch.full((5, 3, 8, 6), 2.0)}, "images"),

@@ -70,7 +70,7 @@ def decode_images(
 
 def _decode(item: Encoded, image_size: int | None) -> tuple[NDArray[np.uint8], tuple[int, int]]:
     """Return the pixels, uint8 (H, W, 3), and the height and width before any resizing."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     name, source = item
     if source is None:
@@ -80,7 +80,9 @@ def _decode(item: Encoded, image_size: int | None) -> tuple[NDArray[np.uint8], t
             opened.load()
             image = ImageOps.exif_transpose(opened)
     except Exception as error:  # Pillow's plugins raise nearly anything on corrupt bytes
-        raise InputError(f"{name} cannot be read as an image ({error})") from error
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "Pillow knows no such format" if unknown else error
+        raise InputError(f"{name} cannot be read as an image ({reason})") from error
     if image.mode.startswith(("I", "F")):  # conversion would clip such values, not scale them
         raise InputError(f"{name} has mode {image.mode!r}; expected 8 bits a channel")
     image = image.convert("RGB")

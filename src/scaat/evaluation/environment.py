@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-PACKAGES = ("scaat", "torch", "torchvision", "lightning", "captum", "numpy", "pillow")
+PACKAGES = ("scaat", "torchvision", "lightning", "captum", "numpy", "pillow")
 
 
 def environment(device: torch.device | str = "cpu") -> dict[str, str | int]:
@@ -20,6 +20,7 @@ def environment(device: torch.device | str = "cpu") -> dict[str, str | int]:
     versions = {name: _version(name) for name in PACKAGES}
     return {
         **versions,
+        "torch": str(torch.__version__),  # with its CUDA build, which the metadata lacks
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),

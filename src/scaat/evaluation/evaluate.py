@@ -156,11 +156,8 @@ class _Counter:
 @torch.no_grad()
 def _logits(model: nn.Module, image_set: ImageSet, batch_size: int, device: torch.device) -> Tensor:
     """Return the logits (N, classes) of all images, float32 on the CPU."""
-    parts = [
-        model(to_float(part.to(device))).float()
-        for part in torch.split(image_set.images, batch_size)
-    ]
-    logits = torch.cat(parts).cpu()
+    parts = torch.split(image_set.images, batch_size)
+    logits = torch.cat([model(to_float(part.to(device))).float() for part in parts]).cpu()
     if logits.shape != (len(image_set), len(image_set.classes)):
         raise InputError(
             f"the model's logits of {len(image_set)} images have shape {tuple(logits.shape)}, "

@@ -8,6 +8,8 @@ from typing import Any
 from scaat.attribution import attributions
 from scaat.errors import InputError
 from scaat.evaluation.statistics import RESAMPLES
+from scaat.functional.aopc import check_protocol
+from scaat.functional.compressed_size import save_options
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -65,3 +67,7 @@ class EvaluationOptions:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"{name} must be {least} or more, found {value}")
+        check_protocol(
+            self.aopc_steps, self.aopc_fraction, self.aopc_region_size, self.aopc_repeats
+        )
+        save_options(self.size_codec, self.size_quality)

@@ -85,7 +85,18 @@ def perturbation_curve(
             f"the saliency maps of images of shape {tuple(images.shape)} must have the shape "
             f"{(n, height, width)}, found {tuple(maps.shape)}"
         )
-    _check_settings(orders, steps, fraction, region_size, repeats, seed, batch_size, height, width)
+    check_protocol(steps, fraction, region_size, repeats)
+    _check_orders(orders)
+    if region_size > min(height, width):
+        raise InputError(
+            f"region_size must be at most the image's shorter side {min(height, width)}, "
+            f"found {region_size}"
+        )
+    if batch_size < 1 or seed < 0:
+        raise InputError(
+            "batch_size must be 1 or more and seed 0 or more, "
+            f"found batch_size {batch_size} and seed {seed}"
+        )
     regions = ceil(height / region_size) * ceil(width / region_size)
     replaced = torch.tensor(_replaced(steps, fraction, regions), device=images.device)
     names = _names(numbers, n)
@@ -231,33 +242,22 @@ def _names(numbers: Tensor | None, n: int) -> list[int]:
     return names
 
 
-def _check_settings(
-    orders: Sequence[str],
-    steps: int,
-    fraction: float,
-    region_size: int,
-    repeats: int,
-    seed: int,
-    batch_size: int,
-    height: int,
-    width: int,
-) -> None:
+def check_protocol(steps: int, fraction: float, region_size: int, repeats: int) -> None:
+    """Raise `InputError` unless these settings of `perturbation_curve` fit some image."""
+    for name, value in (("steps", steps), ("region_size", region_size), ("repeats", repeats)):
+        if value < 1:
+            raise InputError(f"{name} of the perturbation curve must be 1 or more, found {value}")
+    if not 0 < fraction <= 1:
+        raise InputError(
+            f"fraction of the perturbation curve must be in (0, 1], found {fraction:g}"
+        )
+
+
+def _check_orders(orders: Sequence[str]) -> None:
     for order in orders:
         if order not in ORDERS:
             raise InputError(
                 f"unknown order {order!r}{did_you_mean(order, ORDERS)}; known: {', '.join(ORDERS)}"
             )
-    for name, value in (("steps", steps), ("repeats", repeats), ("batch_size", batch_size)):
-        if value < 1:
-            raise InputError(f"{name} must be 1 or more, found {value}")
     if not orders or len(set(orders)) < len(orders):
         raise InputError(f"orders must name 'lerf', 'morf' or both once, found {tuple(orders)}")
-    if not 0 < fraction <= 1:
-        raise InputError(f"fraction must be in (0, 1], found {fraction}")
-    if not 1 <= region_size <= min(height, width):
-        raise InputError(
-            f"region_size must be from 1 to the image's shorter side "
-            f"{min(height, width)}, found {region_size}"
-        )
-    if seed < 0:
-        raise InputError(f"seed must not be negative, found {seed}")

@@ -36,7 +36,7 @@ def compressed_size(maps: Tensor, codec: str = "png", quality: int | None = None
         InputError: the codec is unknown, the quality out of range or given for PNG, or ``maps``
             are no saliency maps.
     """
-    options = _save_options(codec, quality)
+    options = save_options(codec, quality)
     images = quantise(maps).cpu().numpy()
     sizes = []
     for image in images:  # an encoder takes one image at a time
@@ -46,7 +46,8 @@ def compressed_size(maps: Tensor, codec: str = "png", quality: int | None = None
     return torch.tensor(sizes, dtype=torch.float32, device=maps.device)
 
 
-def _save_options(codec: str, quality: int | None) -> dict[str, Any]:
+def save_options(codec: str, quality: int | None) -> dict[str, Any]:
+    """Return what Pillow's ``save`` takes for a codec; raise `InputError` for a wrong pair."""
     if codec not in CODECS:
         raise InputError(
             f"unknown codec {codec!r}{did_you_mean(codec, CODECS)}; known: {', '.join(CODECS)}"

@@ -32,12 +32,6 @@ class Metric:
         unit = f" ({self.unit})" if self.unit else ""
         return f"{self.name}{unit} {self.arrow}"
 
-    @property
-    def short_label(self) -> str:
-        """Return `label` with the short name, for narrow columns."""
-        unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.short or self.name}{unit} {self.arrow}"
-
 
 METRICS: dict[str, Metric] = {
     metric.key: metric
@@ -47,6 +41,7 @@ METRICS: dict[str, Metric] = {
             "Accuracy",
             "higher",
             "Share of test images whose most probable class is the true one.",
+            short="Acc.",
             decimals=3,
         ),
         Metric(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from scaat.report.catalogue import (
     COUNTED,
@@ -20,6 +20,7 @@ from scaat.report.results import Comparison, Estimate
 from scaat.report.tables import Cell, Table
 
 Verdict = Literal["better", "worse", "undecided"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def _headline(comparison: Comparison, pairs: tuple[Pair, ...]) -> str:
 
 
 def _maps(pair: Pair) -> str:
-    better, worse, undecided = (len(pair.of(v)) for v in ("better", "worse", "undecided"))
+    better, worse, undecided = (len(pair.of(v)) for v in VERDICTS)
     total = pair.total
     maps, theirs = f"{_possessive(pair.method)} saliency maps", _possessive(pair.other)
     if not total:
@@ -209,10 +210,13 @@ def _performance(comparison: Comparison, pair: Pair) -> list[str]:
 
 
 def _tally(pair: Pair) -> str:
-    better, worse, undecided = (len(pair.of(v)) for v in ("better", "worse", "undecided"))
+    counts = {v: len(pair.of(v)) for v in VERDICTS}
+    said = [f"{v} on {n}" for v, n in counts.items() if n]
+    if pair.total in counts.values():
+        said = [f"{v} on all" for v, n in counts.items() if n]
     return (
-        f"{_capital(_prose(pair.method))} against {_prose(pair.other)}: better on {better}, "
-        f"worse on {worse} and undecided on {undecided} of {pair.total} counts."
+        f"{_capital(_prose(pair.method))} against {_prose(pair.other)}: {', '.join(said)} "
+        f"of {pair.total} counts."
     )
 
 

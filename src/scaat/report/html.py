@@ -188,8 +188,8 @@ def _key_figures(comparison: Comparison, pair: Pair, attribution: str) -> list[_
         metric, before, after = METRICS[key], rows[0].metrics[key], rows[1].metrics[key]
         figures.append(
             _Figure(
-                name=metric.name + (f" ({metric.unit})" if metric.unit else ""),
-                better=f"{metric.better} is better",
+                name=metric.name,
+                better=f"{metric.unit + ', ' if metric.unit else ''}{metric.better} is better",
                 before=value_text(metric, before),
                 before_interval=interval_text(metric, before),
                 after=value_text(metric, after),

@@ -149,7 +149,7 @@ def markdown_files(results: Results) -> dict[str, str]:
 
 _NOTE = (
     "↑ higher is better, ↓ lower is better; bold: the best value of the training methods. "
-    "Brackets: 95 % bootstrap interval over the test images."
+    "Brackets: 95 % interval over the test images."
 )
 
 
@@ -192,7 +192,8 @@ def csv_files(results: Results) -> dict[str, str]:
 
 
 def terminal_table(results: Results) -> RichTable:
-    """Return the comparison for a terminal: a line for each row, values without intervals."""
+    """Return the comparison for a terminal 80 columns wide: values without their intervals."""
+    from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -201,25 +202,30 @@ def terminal_table(results: Results) -> RichTable:
         for key in ("accuracy", "auc", "entropy", "size_kb", "gini", "aopc_lerf", "aopc_rel")
         if any(row.metrics[key] for row in results.rows)
     ]
-    several = len(results.comparisons) > 1
     table = RichTable(
-        title=None if several else Text(title(results.comparisons[0], results)),
-        caption="↑ higher is better, ↓ lower is better; bold: best of the training methods",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        title=None if len(results.comparisons) > 1 else Text(title(results.comparisons[0], results)),
+        caption="↑ higher is better, ↓ lower is better; bold: the best training method",
+        caption_justify="left",
     )
-    for head in (*(("Data, model",) if several else ()), "Saliency", "Training"):
-        table.add_column(head)
+    table.add_column("Saliency, training", no_wrap=True)
     for key in keys:
-        table.add_column(METRICS[key].short_label, justify="right")
+        metric = METRICS[key]
+        head = f"{metric.short or metric.name}\n{metric.unit} {metric.arrow}"
+        table.add_column(head, justify="right", no_wrap=True)
     for comparison in results.comparisons:
+        if table.title is None:
+            # Text, not str: a name of the user's in brackets is no style.
+            table.add_row(Text(title(comparison, results), style="italic", overflow="fold"))
         for attribution in comparison.attributions:
+            table.add_row(Text(attribution_name(attribution)))
             rows = [comparison.row(method, attribution) for method in comparison.methods]
             columns = [_cells(key, rows) for key in keys]
             for i, method in enumerate(comparison.methods):
-                heads = [title(comparison, results)] if several else []
-                heads += [attribution_name(attribution), method_name(method)]
                 cells = [column[i] for column in columns]
                 table.add_row(
-                    *(Text(head) for head in heads),
+                    Text(f"  {method_name(method)}"),
                     *(Text(cell.value, style="bold" if cell.best else "") for cell in cells),
                     end_section=method == comparison.methods[-1],
                 )

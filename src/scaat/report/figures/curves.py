@@ -12,7 +12,7 @@ from scaat.report.catalogue import attribution_name, method_name
 from scaat.report.figures.style import Plate, grid, legend, marks, style
 from scaat.report.results import Comparison, Curve, Results, Row
 
-_ORDERS = {"lerf": "Least relevant first (LeRF): ↓", "morf": "Most relevant first (MoRF): ↑"}
+_ORDERS = {"lerf": "Least relevant first (LeRF) ↓", "morf": "Most relevant first (MoRF) ↑"}
 _WIDE = 15.0
 """From this ratio between the methods' final decays on, the axis is logarithmic."""
 
@@ -35,6 +35,7 @@ def perturbation_curves(results: Results, comparison: Comparison) -> list[Plate]
             ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         for ax, attribution in zip(axes, attributions, strict=False):
             ax.set_title(attribution_name(attribution))
+        figure.align_ylabels()
         legend(figure, comparison.methods)
     scale = " The vertical axis is logarithmic beyond its first tick." if symlog else ""
     return [

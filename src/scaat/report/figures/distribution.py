@@ -8,8 +8,6 @@ from scaat.report.catalogue import METRICS, attribution_name, method_name
 from scaat.report.figures.style import Plate, grid, legend, marks, style
 from scaat.report.results import Array, Comparison, Results
 
-_BINS = 36
-
 
 def entropy_distribution(results: Results, comparison: Comparison) -> list[Plate]:
     """Return a histogram of saliency entropies by method, or nothing if none were stored."""
@@ -23,7 +21,9 @@ def entropy_distribution(results: Results, comparison: Comparison) -> list[Plate
     everything = np.concatenate(list(values.values()))
     low, high = everything.min(), everything.max()
     margin = 0.03 * (high - low) or 0.1
-    edges = np.linspace(low - margin, high + margin, _BINS + 1)
+    # As many bins as the images can fill.
+    bins = int(np.clip(2 * np.sqrt(min(map(len, values.values()))), 8, 40))
+    edges = np.linspace(low - margin, high + margin, bins + 1)
     medians = {pair: float(np.median(stored)) for pair, stored in values.items()}
     with style():
         figure, axes = grid(1, len(comparison.attributions), height=3.3, sharex=True, sharey=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 
 from scaat.report.catalogue import attribution_name, method_name
-from scaat.report.figures.style import MUTED, Plate, grid, style
+from scaat.report.figures.style import INK, MUTED, WIDTH, Plate, style
 from scaat.report.results import Array, Comparison, Examples, ExampleMaps, Results
 
 _SHOWN = 8
 _PERCENTILE = 99.0
+_FADE = 0.8
+"""Opacity is the scaled map to this power."""
 # Dark violet over red to pale yellow: rises in lightness, so it reads in grey and to the
 # colour-blind; its transparency rises too, so that the image shows where the map is low.
 _HEAT = LinearSegmentedColormap.from_list(
@@ -51,39 +54,32 @@ def _sheet(
     results: Results, attribution: str, examples: Examples, columns: dict[str, ExampleMaps]
 ) -> Plate:
     count = min(len(examples.images), _SHOWN)
-    width = len(columns) + 1
-    # One block of columns leaves half the page empty: two images share a line where they fit.
-    blocks = 2 if width <= 4 and count > 1 else 1
-    lines = -(-count // blocks)
-    _, _, h, w = examples.images.shape
+    height, width = examples.images.shape[2:]
+    sheet = _Sheet(count, len(columns) + 1, height / width)
+    right = dict.fromkeys(columns, 0)
     with style():
-        figure, axes = grid(lines, blocks * width, height=0.5 + lines * (0.3 + 9.6 / (blocks * width) * h / w))
-        figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03)  # type: ignore[union-attr]
-        for ax in axes:
-            ax.set_axis_off()
-        right = dict.fromkeys(columns, 0)
+        figure = Figure(figsize=(WIDTH, sheet.height))
+        for block in range(sheet.blocks):
+            for column, head in enumerate(["Image", *map(method_name, columns)]):
+                figure.text(*sheet.head(block, column), head, weight="bold", va="bottom", size=9)
         for i in range(count):
-            line, block = i // blocks, i % blocks
-            start = line * blocks * width + block * width
             image = np.moveaxis(examples.images[i], 0, -1)
             label = int(examples.labels[i])
             mask = None if examples.masks is None else examples.masks[i]
-            _show(axes[start], image, mask)
-            _caption(axes[start], results.class_name(label), "Image" if line == 0 else "")
-            for ax, (method, maps) in zip(axes[start + 1 :], columns.items(), strict=False):
+            ax = figure.add_axes(sheet.cell(i, 0))
+            _show(ax, image, mask)
+            _caption(ax, results.class_name(label))
+            for column, (method, maps) in enumerate(columns.items(), start=1):
                 predicted = int(maps.predicted[i])
                 right[method] += predicted == label
+                ax = figure.add_axes(sheet.cell(i, column))
                 _show(ax, _grey(image), mask)
                 heat = display_map(maps.maps[i])
-                ax.imshow(_HEAT(heat, alpha=np.sqrt(heat)), interpolation="nearest")
-                _caption(
-                    ax,
-                    f"{'✓' if predicted == label else '✗'} {_short(results.class_name(predicted))} "
-                    f"{maps.probability[i]:.2f}",
-                    method_name(method) if line == 0 else "",
-                    wrong=predicted != label,
-                )
-    contour = " White and black outline: the annotated region." if examples.masks is not None else ""
+                ax.imshow(_HEAT(heat, alpha=heat**_FADE), interpolation="nearest")
+                sign = "✓" if predicted == label else "✗"
+                tail = f" {maps.probability[i]:.2f}"
+                _caption(ax, results.class_name(predicted), f"{sign} ", tail, predicted != label)
+    outline = "" if examples.masks is None else " White and black outline: the annotated region."
     hits = ", ".join(f"{method_name(m)} {n} of {count}" for m, n in right.items())
     return Plate(
         f"examples-{attribution}",
@@ -91,13 +87,47 @@ def _sheet(
         f"{attribution_name(attribution)} maps of {count} test images, over the image in grey. "
         "Above each map: the predicted class and its probability, ✓ right or ✗ wrong. Every map "
         f"is divided by its own {_PERCENTILE:.0f}th percentile and clipped at 1, the same rule for "
-        f"all methods; brighter and more opaque is more relevant.{contour}",
+        f"all methods; brighter and more opaque is more relevant.{outline}",
         f"{attribution_name(attribution)} maps of {count} test images beside the images, a column "
         f"for each training method. Images classified rightly: {hits}.",
     )
 
 
+class _Sheet:
+    """Where the cells of the contact sheet lie, all lengths in inches until they are handed out."""
+
+    GAP, BLOCK_GAP, CAPTION, HEAD = 0.07, 0.34, 0.24, 0.26
+
+    def __init__(self, count: int, columns: int, aspect: float) -> None:
+        """Args: count of images; columns: of one image; aspect: an image's height over width."""
+        # Few columns would be needlessly large: two images share a line where they fit.
+        self.blocks = 2 if columns <= 4 and count > 1 else 1
+        self.columns, lines = columns, -(-count // self.blocks)
+        gaps = self.GAP * self.blocks * (columns - 1) + self.BLOCK_GAP * (self.blocks - 1)
+        self.side = min((WIDTH - gaps) / (self.blocks * columns), 1.8)
+        self.tall = self.side * aspect
+        self.line = self.tall + self.CAPTION + self.GAP
+        self.height = self.HEAD + lines * self.line
+
+    def _left(self, block: int, column: int) -> float:
+        step = self.side + self.GAP
+        return block * (self.columns * step - self.GAP + self.BLOCK_GAP) + column * step
+
+    def head(self, block: int, column: int) -> tuple[float, float]:
+        """Return where a column's head begins, as shares of the figure."""
+        return self._left(block, column) / WIDTH, 1 - (self.HEAD - 0.05) / self.height
+
+    def cell(self, image: int, column: int) -> tuple[float, float, float, float]:
+        """Return left, bottom, width and height of a cell, as shares of the figure."""
+        line, block = divmod(image, self.blocks)
+        top = self.HEAD + line * self.line + self.CAPTION
+        bottom = 1 - (top + self.tall) / self.height
+        left = self._left(block, column) / WIDTH
+        return left, bottom, self.side / WIDTH, self.tall / self.height
+
+
 def _show(ax: Axes, image: Array, mask: Array | None) -> None:
+    ax.set_axis_off()
     ax.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     if mask is not None and mask.any() and not mask.all():
         # Two lines, so that one of them stands out whatever lies below.
@@ -112,15 +142,12 @@ def _grey(image: Array) -> Array:
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
 
 
-def _caption(ax: Axes, text: str, head: str, *, wrong: bool = False) -> None:
-    if head:
-        ax.text(
-            0, 1.0, head, transform=ax.transAxes, ha="left", va="bottom", weight="bold",
-        ).set_position((0, 1.17))
-    ax.set_title(
-        text, fontsize=7.5, fontweight="bold" if wrong else "normal", color=MUTED, pad=3
-    )
-
-
-def _short(name: str, limit: int = 12) -> str:
-    return name if len(name) <= limit else name[: limit - 1] + "…"
+def _caption(
+    ax: Axes, name: str, before: str = "", after: str = "", wrong: bool = False
+) -> None:
+    """Write over a cell; a long class name gives way, so that captions never meet."""
+    room = int(ax.get_position().width * WIDTH / 0.068) - len(before) - len(after)
+    name = name if len(name) <= room else name[: max(room - 1, 1)] + "…"
+    weight = "bold" if wrong else "normal"
+    text = (before + name + after).replace("$", r"\$")  # a class name is no formula
+    ax.set_title(text, fontsize=7.5, fontweight=weight, color=INK if wrong else MUTED, pad=3)

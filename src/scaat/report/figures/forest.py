@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from scaat.report.catalogue import METRICS, attribution_name, method_name
-from scaat.report.figures.style import INK, Plate, grid, legend, marks, style
+from scaat.report.figures.style import INK, RULE, Plate, grid, legend, marks, style
 from scaat.report.numbers import full_text
 from scaat.report.results import Comparison, Estimate, Results
 
@@ -22,7 +22,7 @@ def metric_intervals(results: Results, comparison: Comparison) -> list[Plate]:
     attributions, methods = comparison.attributions, comparison.methods
     lines = len(attributions) * (len(methods) + 0.9)
     with style():
-        figure, axes = grid(2, 3, height=1.6 + 2 * max(0.24 * lines, 1.4), sharey=True)
+        figure, axes = grid(2, 3, height=1.7 + 2 * max(0.16 * lines, 1.0), sharey=True)
         for ax, key in zip(axes, _SHOWN, strict=True):
             _panel(ax, comparison, key)
         ticks = [_place(i, (len(methods) - 1) / 2, len(methods)) for i in range(len(attributions))]
@@ -31,6 +31,8 @@ def metric_intervals(results: Results, comparison: Comparison) -> list[Plate]:
             ax.grid(visible=False, axis="y")
             ax.tick_params(axis="y", length=0, labelcolor=INK)
             ax.spines["left"].set_visible(False)
+            for i in range(1, len(attributions)):
+                ax.axhline(_place(i, -0.95, len(methods)), color=RULE, linewidth=0.8)
         axes[0].set_ylim(_place(len(attributions) - 1, len(methods), len(methods)), -1)
         legend(figure, methods)
     return [
@@ -79,13 +81,13 @@ def _panel(ax: Axes, comparison: Comparison, key: str) -> None:
     if log:
         ax.set_xscale("log")
         low, high = low / 1.6, high * 1.6
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3) if high / low < 1e3 else (1,)))
-        ax.xaxis.set_major_formatter(ScalarFormatter())
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3) if high / low < 100 else (1,)))
+        ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
     else:
         margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
         low, high = low - margin, high + margin
-        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set_xlim(low, high)
     styles = marks(comparison.methods)
     for y, method, estimate in placed:

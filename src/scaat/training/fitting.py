@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import pickle
@@ -15,16 +16,16 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, DistributedSampler
 
-from scaat.data import DataSplits, ImageSet, identity, to_float
+from scaat.data import DataSplits, ImageSet, to_float
 from scaat.errors import InputError
 from scaat.models import build_model
 from scaat.objectives import build_objective
+from scaat.training.batches import Batches
 from scaat.training.checkpoint import AtomicCheckpointIO, save_atomically
 from scaat.training.clock import TrainingClock
 from scaat.training.folder import write_json
-from scaat.training.module import Batch, TrainingModule
+from scaat.training.module import TrainingModule
 from scaat.training.options import TrainingOptions
 from scaat.training.precision import lightning_precision
 from scaat.training.progress import progress_callback
@@ -94,8 +95,7 @@ def fit(
         warnings.filterwarnings("ignore", message=".*number of training batches.*")
         trainer.fit(
             module,
-            _train_loader(splits.train, options, trainer, seed),
-            DataLoader(splits.validation, batch_size=500, collate_fn=identity),
+            datamodule=Batches(splits, options.batch_size, seed),
             ckpt_path=last if resume and last.exists() else None,
             weights_only=True,
         )
@@ -131,8 +131,6 @@ def load_trained(folder: Path) -> TrainedModel:
     Raises:
         InputError: The folder has no finished run, or a file is damaged.
     """
-    import json
-
     path = folder / MODEL
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
@@ -141,7 +139,7 @@ def load_trained(folder: Path) -> TrainedModel:
         raise InputError(
             f"folder {str(folder)!r} has no {Path(error.filename).name}: expected a finished run"
         ) from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
         raise InputError(f"a file of the run in {str(folder)!r} is damaged: {error}") from error
     model = build_model(**content["architecture"])
     model.load_state_dict(content["state_dict"])
@@ -164,17 +162,6 @@ def _architecture(train: ImageSet, model: str) -> dict[str, Any]:
         # A channel of one value has no deviation to divide by.
         "std": [max(float(channel.std()), 1e-3) for channel in pixels],
     }
-
-
-def _train_loader(
-    train: ImageSet, options: TrainingOptions, trainer: L.Trainer, seed: int
-) -> DataLoader[Batch]:
-    # The order depends on seed and epoch alone, and the processes' batches of one step together
-    # are one process's batch of that size.
-    sampler: DistributedSampler[Batch] = DistributedSampler(
-        train, trainer.world_size, trainer.global_rank, shuffle=True, seed=seed
-    )
-    return DataLoader(train, options.batch_size, sampler=sampler, collate_fn=identity)
 
 
 def _trainer(

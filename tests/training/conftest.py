@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from scaat.data import Augmentation, DataSplits, ImageSet
+
+
+def image_set(count: int, seed: int) -> ImageSet:
+    """Noise whose brightness gives the class away, if not entirely."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 3
+    noise = torch.randint(0, 130, (count, 3, 12, 12), generator=generator)
+    images = (noise + 60 * labels.view(-1, 1, 1, 1)).to(torch.uint8)
+    return ImageSet(images, labels, ("dark", "grey", "bright"))
+
+
+@pytest.fixture
+def splits() -> DataSplits:
+    """45 training images: with batches of 8 the last one is short."""
+    return DataSplits(
+        "brightness",
+        image_set(45, 0),
+        image_set(12, 1),
+        image_set(12, 2),
+        Augmentation(crop_padding=2, horizontal_flip=True),
+        {"seed": 0},
+    )

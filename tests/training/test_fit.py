@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+
+import scaat.training.fitting as fit_module
+from scaat.data import Augmentation, DataSplits, to_float
+from scaat.errors import InputError
+from scaat.objectives import objectives
+from scaat.training import (
+    NonFiniteLossError,
+    TrainedModel,
+    TrainingOptions,
+    fit,
+    is_finished,
+    load_trained,
+)
+
+OPTIONS = TrainingOptions(
+    model="nets:tiny", epochs=3, batch_size=8, learning_rate=0.05, precision="32", accelerator="cpu"
+)
+SCAAT = {"steps": 1, "proportion_step": 0.03, "region_size": 2}
+
+
+def same(one: TrainedModel, two: TrainedModel) -> bool:
+    weights = zip(one.model.state_dict().values(), two.model.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in weights)
+
+
+@pytest.mark.parametrize("method", objectives)
+def test_trains_writes_and_reads_back(method: str, splits: DataSplits, tmp_path: Path) -> None:
+    options = replace(OPTIONS, epochs=8)
+    trained = fit(splits, method, {}, options, seed=0, folder=tmp_path)
+    images, labels = to_float(splits.test.images), splits.test.labels
+    with torch.no_grad():
+        logits = trained.model(images)
+    assert (logits.argmax(1) == labels).float().mean() > 0.7
+    assert not trained.model.training
+    assert is_finished(tmp_path)
+    again = load_trained(tmp_path)
+    assert same(trained, again)
+    assert again.summary == trained.summary == json.loads((tmp_path / "training.json").read_text())
+    assert trained.summary["steps"] == 8 * 6
+    assert trained.summary["train_seconds"] > 0
+    assert (trained.proportion is not None) == (method == "scaat")
+    log = (tmp_path / "logs" / "csv" / "version_0" / "metrics.csv").read_text()
+    assert "val_accuracy" in log.splitlines()[0]
+    assert list((tmp_path / "logs" / "tensorboard").rglob("events*"))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_proportions_follow_the_training_set_index(splits: DataSplits, tmp_path: Path) -> None:
+    """Shuffled, augmented, with a short last batch: each sample moved by its own visits."""
+    visits: list[tuple[torch.Tensor, torch.Tensor]] = []
+    import scaat.objectives.scaat as module
+
+    update = module.update_proportion
+
+    def spy(q: torch.Tensor, index: torch.Tensor, correct: torch.Tensor, **limits: Any) -> Any:
+        visits.append((index.clone(), correct.clone()))
+        return update(q, index, correct, **limits)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "update_proportion", spy)
+        trained = fit(splits, "scaat", SCAAT, OPTIONS, seed=0, folder=tmp_path)
+    expected = [0.5] * 45
+    for index, correct in visits:
+        for i, c in zip(index.tolist(), correct.tolist(), strict=True):
+            expected[i] = min(max(expected[i] + (0.03 if c else -0.03), 0.1), 0.9)
+    assert trained.proportion is not None
+    torch.testing.assert_close(trained.proportion, torch.tensor(expected))
+    epochs = [torch.cat([index for index, _ in visits[k : k + 6]]) for k in (0, 6, 12)]
+    assert all(epoch.sort().values.tolist() == list(range(45)) for epoch in epochs)
+    assert not torch.equal(epochs[0], epochs[1])
+    assert len(visits[5][0]) == 5
+
+
+class Kill(Callback):
+    """Stops the process's training as a kill would: in the middle of the second epoch."""
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.current_epoch == 1 and batch_idx == 3:
+            raise SystemExit("killed")
+
+
+def test_resume_equals_the_uninterrupted_run(
+    splits: DataSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        build = fit_module._trainer
+        patch.setattr(
+            fit_module, "_trainer", lambda *args: build(*args[:3], [*args[3], Kill()])
+        )
+        with pytest.raises(SystemExit):
+            fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "cut")
+    assert not is_finished(tmp_path / "cut")
+    torch.manual_seed(99)  # whatever the new process's generators hold
+    resumed = fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "cut", resume=True)
+    assert same(whole, resumed)
+    assert whole.proportion is not None
+    assert resumed.proportion is not None
+    assert torch.equal(whole.proportion, resumed.proportion)
+    assert whole.proportion.unique().numel() > 2
+    assert resumed.summary["steps"] == whole.summary["steps"]
+    logs = list((tmp_path / "cut" / "logs" / "csv").iterdir())
+    assert len(logs) == 2  # the first attempt's log is kept
+
+
+def test_seed_decides(splits: DataSplits, tmp_path: Path) -> None:
+    runs = [
+        fit(splits, "scaat", SCAAT, OPTIONS, seed=seed, folder=tmp_path / str(number))
+        for number, seed in enumerate((0, 0, 1))
+    ]
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+
+
+def test_two_processes_equal_one(splits: DataSplits, tmp_path: Path) -> None:
+    """Same global batches, nothing random beside their order: same proportions and weights."""
+    splits = replace(splits, augmentation=Augmentation(), train=splits.train.subset(range(40)))
+    method = {"epsilon": 0.0, "proportion_step": 0.07}
+    options = replace(OPTIONS, model="nets:plain", epochs=2)
+    one = fit(splits, "scaat", method, options, seed=0, folder=tmp_path / "one")
+    options = replace(options, batch_size=4, devices=2)
+    two = fit(splits, "scaat", method, options, seed=0, folder=tmp_path / "two")
+    assert one.proportion is not None
+    assert two.proportion is not None
+    assert torch.equal(one.proportion, two.proportion)
+    assert one.proportion.unique().numel() > 2
+    for a, b in zip(one.model.parameters(), two.model.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+    assert one.summary["steps"] == two.summary["steps"] == 10
+
+
+def test_non_finite_loss_names_epoch_step_and_samples(
+    splits: DataSplits, tmp_path: Path
+) -> None:
+    options = replace(OPTIONS, model="nets:explosive", learning_rate=1e30)
+    with pytest.raises(
+        NonFiniteLossError, match=r"epoch \d, step \d+, on training samples \d+(, \d+)*"
+    ):
+        fit(splits, "standard", {}, options, seed=0, folder=tmp_path)
+    assert not is_finished(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["model.pt", "training.json"])
+def test_missing_and_damaged_files_are_named(
+    file: str, splits: DataSplits, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="has no model.pt"):
+        load_trained(tmp_path)
+    fit(splits, "standard", {}, replace(OPTIONS, epochs=1), seed=0, folder=tmp_path)
+    path = tmp_path / file
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match="damaged"):
+        load_trained(tmp_path)
+
+
+class Payload:
+    """Unpickling this would run code."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path("executed").touch, ())
+
+
+def test_loading_executes_no_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": Payload()}, tmp_path / "model.pt")
+    with pytest.raises(InputError, match="damaged"):
+        load_trained(tmp_path)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0"),
+        ({"momentum": 1.0}, r"momentum is 1.0, expected a number in \[0, 1\)"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf"),
+        ({"weight_decay": -1}, "weight_decay is -1, expected a non-negative number"),
+    ],
+)
+def test_options_out_of_range(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TrainingOptions(**options)

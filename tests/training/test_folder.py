@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scaat.errors import InputError
+from scaat.training import open_folder, read_config
+
+CONFIG = {"command": "train", "seed": 0, "training": {"epochs": 3, "model": "x"}}
+
+
+def test_claims_a_new_or_empty_folder(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "a" / "b"):
+        open_folder(folder, CONFIG, resume=False)
+        assert read_config(folder) == CONFIG
+
+
+def test_refuses_what_is_not_its_own(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    open_folder(run, CONFIG, resume=False)
+    with pytest.raises(InputError, match="holds a run already"):
+        open_folder(run, CONFIG, resume=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file, expected a folder"):
+        open_folder(tmp_path / "file", CONFIG, resume=False)
+    with pytest.raises(InputError, match="files that are not of a run"):
+        open_folder(tmp_path, CONFIG, resume=False)
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_resumes_only_the_same_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run to resume"):
+        open_folder(tmp_path, CONFIG, resume=True)
+    open_folder(tmp_path, CONFIG, resume=False)
+    open_folder(tmp_path, CONFIG, resume=True)
+    other = {**CONFIG, "training": {"epochs": 4, "model": "x"}}
+    with pytest.raises(InputError, match="training.epochs is 3 there and 4 now"):
+        open_folder(tmp_path, other, resume=True)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", ""])
+def test_damaged_configuration_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(InputError, match="config.yaml"):
+        read_config(tmp_path)
