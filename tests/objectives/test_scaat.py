@@ -9,7 +9,7 @@ from torch.utils.flop_counter import flop_registry
 from scaat import SCAAT, SaliencyGuided, Standard
 from scaat.errors import InputError
 from scaat.functional import jeffreys_divergence, lowest, region_average, saliency_map
-from scaat.objectives.passes import evaluation_mode, search_view
+from scaat.passes import evaluation_mode, search_view
 
 Batch = tuple[Tensor, Tensor, Tensor]
 

@@ -21,7 +21,7 @@ def estimate(value: float, half: float, n: int = N) -> Content:
     return {"value": value, "low": value - half, "high": value + half, "n": n}
 
 
-def results_content(*, subject_wins: bool = True) -> Content:
+def make_content(*, subject_wins: bool = True) -> Content:
     """Every method one step from the last on every metric; scaat is best, or worst, of all."""
     rng = np.random.default_rng(0)
     ranks = dict(zip(METHODS, (2, 1, 0) if subject_wins else (0, 1, 2), strict=True))
@@ -78,7 +78,7 @@ def results_content(*, subject_wins: bool = True) -> Content:
     }
 
 
-def write_folder(folder: Path, content: Content, *, side: int = 24, examples: int = 6) -> Path:
+def write(folder: Path, content: Content, *, side: int = 24, examples: int = 6) -> Path:
     """Write ``content`` and arrays that fit it."""
     rng = np.random.default_rng(1)
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,15 +109,25 @@ def write_folder(folder: Path, content: Content, *, side: int = 24, examples: in
     return folder
 
 
+@pytest.fixture(scope="session")
+def results_content() -> Callable[..., Content]:
+    return make_content
+
+
+@pytest.fixture(scope="session")
+def write_folder() -> Callable[..., Path]:
+    return write
+
+
 @pytest.fixture
 def content() -> Content:
-    return results_content()
+    return make_content()
 
 
 @pytest.fixture
 def make_folder(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a results folder and returns its path."""
-    return lambda content, **options: write_folder(tmp_path / "run", content, **options)
+    return lambda content, **options: write(tmp_path / "run", content, **options)
 
 
 @pytest.fixture

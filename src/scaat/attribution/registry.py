@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from scaat.errors import InputError
 from scaat.functional.checks import check_images
 from scaat.functional.saliency import Predict, sum_channels
-from scaat.objectives.passes import evaluation_mode
+from scaat.passes import evaluation_mode
 from scaat.registry import Registry
 
 P = ParamSpec("P")

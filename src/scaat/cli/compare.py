@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from scaat.cli.command import SectionedCommand
 from scaat.cli.options import gather
 from scaat.cli.runs import (
     console,
@@ -78,7 +79,7 @@ def compare(out: Path, resume: bool, **parameters: Any) -> None:
     write_and_show(out, rows, evaluations, splits.test.classes, config)
 
 
-command = click.Command(
+command = SectionedCommand(
     "compare",
     callback=compare,
     help=compare.__doc__,

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from scaat.cli.command import SectionedCommand
 from scaat.cli.options import config_option, gather
 from scaat.cli.runs import (
     evaluate_with_progress,
@@ -49,7 +50,7 @@ def evaluate(run: Path, out: Path | None, **parameters: Any) -> None:
     write_and_show(folder, rows, [evaluation], splits.test.classes, config)
 
 
-command = click.Command(
+command = SectionedCommand(
     "evaluate",
     callback=evaluate,
     help=evaluate.__doc__,

@@ -77,6 +77,15 @@ def gather(parameters: dict[str, Any]) -> dict[str, Any]:
     return nested
 
 
+def section_of(name: str) -> str:
+    """Return the section that click's parameter ``name`` stands in, or ``""``.
+
+    For an option of a method that is the method's name.
+    """
+    section = _decode(name).rpartition(".")[0]
+    return section.removeprefix("objectives.")
+
+
 def config_option() -> click.Option:
     """Return ``--config FILE``: defaults for all other options from a YAML file."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from scaat.cli.command import SectionedCommand
 from scaat.cli.options import gather
 from scaat.cli.runs import console, load_splits, output_options, resolved, run_options
 from scaat.objectives import objectives
@@ -43,7 +44,7 @@ def train(out: Path, resume: bool, **parameters: Any) -> None:
     )
 
 
-command = click.Command(
+command = SectionedCommand(
     "train",
     callback=train,
     help=train.__doc__,

@@ -23,7 +23,7 @@ from scaat.evaluation.statistics import (
     mean_interval,
     ratio_interval,
 )
-from scaat.objectives.passes import evaluation_mode
+from scaat.passes import evaluation_mode
 
 Arrays = dict[str, NDArray[Any]]
 

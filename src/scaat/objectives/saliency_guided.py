@@ -13,7 +13,7 @@ from scaat.functional.saliency import saliency_map
 from scaat.functional.selection import lowest
 from scaat.objectives.base import Objective, objectives
 from scaat.objectives.output import ObjectiveOutput
-from scaat.objectives.passes import evaluation_mode, loss_view, search_view
+from scaat.passes import evaluation_mode, loss_view, search_view
 
 
 @objectives.register("saliency-guided")

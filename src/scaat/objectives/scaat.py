@@ -18,7 +18,7 @@ from scaat.functional.selection import lowest
 from scaat.objectives.base import Objective, objectives
 from scaat.objectives.gather import gather_visits
 from scaat.objectives.output import ObjectiveOutput
-from scaat.objectives.passes import evaluation_mode, loss_view, search_view
+from scaat.passes import evaluation_mode, loss_view, search_view
 
 SearchMode = Literal["train", "eval"]
 Saliency = Literal["gradient", "smoothgrad"]

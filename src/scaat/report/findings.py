@@ -118,8 +118,7 @@ def verdict_table(comparison: Comparison, pairs: tuple[Pair, ...]) -> Table:
         caption="Verdicts, metric by metric",
         stub="Metric",
         groups=tuple(
-            (f"{method_name(p.method)} against {_prose(p.other)}", len(attributions))
-            for p in pairs
+            (f"{method_name(p.method)} against {_prose(p.other)}", len(attributions)) for p in pairs
         ),
         columns=tuple(attribution_name(a) for a in attributions) * len(pairs),
         rows=tuple(
@@ -146,15 +145,25 @@ def _pair(comparison: Comparison, method: str, other: str) -> Pair:
 
 def _headline(comparison: Comparison, pairs: tuple[Pair, ...]) -> str:
     main = pairs[0]
-    mine, theirs = (comparison.model_row(m).metrics["accuracy"] for m in (main.method, main.other))
-    accuracy = verdict("accuracy", mine, theirs)
-    tail = {"better": "; its accuracy is clearly higher", "worse": "; its accuracy is clearly lower"}
     beaten = [
-        f"; {_prose(pair.other)} beats it on {len(pair.of('worse'))} of {pair.total}"
+        f"; {_prose(pair.other)} beats {_prose(pair.method)} on {len(pair.of('worse'))} of "
+        f"{pair.total}"
         for pair in pairs[1:]
         if pair.method == main.method and len(pair.of("worse")) > len(pair.of("better"))
     ]
-    return _capital(_maps(main)) + tail.get(accuracy or "", "") + "".join(beaten)
+    return _capital(_maps(main)) + _accuracy(comparison, main) + "".join(beaten)
+
+
+def _accuracy(comparison: Comparison, pair: Pair) -> str:
+    """Return what the maps' verdict goes with: maps may be bought with accuracy."""
+    mine, theirs = (comparison.model_row(m).metrics["accuracy"] for m in (pair.method, pair.other))
+    found = verdict("accuracy", mine, theirs)
+    if mine is None or theirs is None or mine.value is None or theirs.value is None:
+        return ""
+    change = f"{_points(mine.value - theirs.value)} points"
+    if found == "undecided":
+        return f"; accuracy {change}, undecided"
+    return f"; its accuracy is clearly {'higher' if found == 'better' else 'lower'} ({change})"
 
 
 def _maps(pair: Pair) -> str:
@@ -175,7 +184,9 @@ def _maps(pair: Pair) -> str:
     (first, count), *second = words
     text = f"{maps} are {first} than {theirs} on {count} of {total} counts"
     text += f" and {second[0][0]} on {second[0][1]}" if second else ""
-    return text + (f"; {undecided} undecided" if undecided else "")
+    return text + (
+        f"; {undecided} {'is' if undecided == 1 else 'are'} undecided" if undecided else ""
+    )
 
 
 def _virtues(pair: Pair) -> str:
@@ -192,7 +203,6 @@ def _performance(comparison: Comparison, pair: Pair) -> list[str]:
         if mine is None or theirs is None or mine.value is None or theirs.value is None:
             continue
         metric = METRICS[key]
-        difference = 100 * (mine.value - theirs.value)
         decided = {
             "better": "clearly higher: the intervals do not overlap",
             "worse": "clearly lower: the intervals do not overlap",
@@ -204,19 +214,19 @@ def _performance(comparison: Comparison, pair: Pair) -> list[str]:
         points.append(
             f"{metric.name}: {full_text(metric, mine)} for {_prose(pair.method)}, "
             f"{full_text(metric, theirs)} for {_prose(pair.other)}; "
-            f"{difference:+.1f} points".replace("-", MINUS) + f", {decided}."
+            f"{_points(mine.value - theirs.value)} points, {decided}."
         )
     return points
 
 
 def _tally(pair: Pair) -> str:
-    counts = {v: len(pair.of(v)) for v in VERDICTS}
-    said = [f"{v} on {n}" for v, n in counts.items() if n]
-    if pair.total in counts.values():
-        said = [f"{v} on all" for v, n in counts.items() if n]
+    counts = [(v, len(pair.of(v))) for v in VERDICTS if pair.of(v)]
+    said = [f"{v} on {'all' if n == pair.total else n}" for v, n in counts]
+    if len(said) > 1:
+        said[-1] += " of"
     return (
         f"{_capital(_prose(pair.method))} against {_prose(pair.other)}: {', '.join(said)} "
-        f"of {pair.total} counts."
+        f"{pair.total} counts."
     )
 
 
@@ -226,7 +236,11 @@ def _losses(pair: Pair, metrics: Iterable[str], opening: str) -> list[str]:
         by_metric.setdefault(metric, []).append(attribution_name(attribution))
     if not by_metric:
         return []
-    listed = "; ".join(f"{METRICS[m].name} ({', '.join(a)})" for m, a in by_metric.items())
+    measured = len({attribution for _, attribution in pair.verdicts})
+    listed = "; ".join(
+        f"{METRICS[metric].name} ({', '.join(a) if len(a) < measured else 'every saliency method'})"
+        for metric, a in by_metric.items()
+    )
     opening = opening.format(method=_prose(pair.method), other=_prose(pair.other))
     return [f"{_capital(opening)}: {listed}."]
 
@@ -253,9 +267,11 @@ def _cost(comparison: Comparison, pair: Pair) -> list[str]:
         return []
     times = ""
     if mine.train_seconds is not None and theirs.train_seconds is not None:
-        times = f" ({seconds_text(mine.train_seconds)} against {seconds_text(theirs.train_seconds)})"
+        times = (
+            f" ({seconds_text(mine.train_seconds)} against {seconds_text(theirs.train_seconds)})"
+        )
     return [
-        f"Training with {_prose(pair.method)} cost {ratio_text(mine.cost_ratio)} the time of "
+        f"Training with {_prose(pair.method)} took {ratio_text(mine.cost_ratio)} the time of "
         f"standard training in the same run{times}."
     ]
 
@@ -263,6 +279,10 @@ def _cost(comparison: Comparison, pair: Pair) -> list[str]:
 def _single(comparison: Comparison) -> str:
     maps = _capital(f"{_possessive(comparison.methods[0])} saliency maps")
     return f"{maps}, measured; no other training to compare with"
+
+
+def _points(difference: float) -> str:
+    return f"{round(100 * difference, 1) + 0.0:+.1f}".replace("-", MINUS)  # + 0.0: no "-0.0"
 
 
 def _prose(method: str) -> str:

@@ -146,15 +146,18 @@ def _whose(held: Sequence[Row], rows: Sequence[Row]) -> str:
 
 def _overview(results: Results) -> str:
     """Return in one line what was compared."""
-    images = max(comparison.test_images for comparison in results.comparisons)
+    tested, explained = (
+        max(c.images(m) for c in results.comparisons) for m in ("accuracy", "entropy")
+    )
+    images = f"{tested} test images" + (f", maps of {explained}" if explained != tested else "")
     methods = dict.fromkeys(row.method for row in results.rows)
     attributions = dict.fromkeys(row.attribution for row in results.rows)
     seeds = ", ".join(str(seed) for seed in dict.fromkeys(row.seed for row in results.rows))
     return (
         f"{len(methods)} training method{'s' * (len(methods) > 1)}, "
         f"{len(attributions)} saliency method{'s' * (len(attributions) > 1)}, "
-        f"up to {images:,} test images, training seed {seeds}"
-    ).replace(",0", "\N{NARROW NO-BREAK SPACE}0")
+        f"{images}, training seed {seeds}"
+    )
 
 
 def _section(results: Results, comparison: Comparison, pictures: Sequence[Picture]) -> _Section:

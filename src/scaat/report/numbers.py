@@ -8,6 +8,7 @@ from scaat.report.catalogue import Metric
 from scaat.report.results import Estimate
 
 MINUS = "\N{MINUS SIGN}"
+NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 NOT_MEASURED = "–"
 
 
@@ -28,11 +29,7 @@ def interval_text(metric: Metric, estimate: Estimate | None) -> str:
     if all(map(math.isinf, bounds)):
         return "[unbounded]"
     decimals = _decimals(metric, estimate)
-    ends = (
-        "unbounded" if math.isinf(bound) else _fixed(bound * metric.scale, decimals)
-        for bound in bounds
-    )
-    return f"[{', '.join(ends)}]"
+    return f"[{', '.join(_end(metric, bound, decimals) for bound in bounds)}]"
 
 
 def full_text(metric: Metric, estimate: Estimate | None) -> str:
@@ -44,33 +41,51 @@ def seconds_text(seconds: float | None) -> str:
     """Return a duration in seconds, or in minutes from two minutes on."""
     if seconds is None:
         return NOT_MEASURED
-    return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+    return (
+        f"{_fixed(seconds, _three_digits(seconds))} s"
+        if seconds < 120
+        else f"{seconds / 60:.1f} min"
+    )
+
+
+def _end(metric: Metric, bound: float, decimals: int) -> str:
+    if math.isinf(bound):
+        return "unbounded"
+    bound *= metric.scale
+    # A far end needs fewer decimals than the value; a near one no more.
+    if metric.decimals is None and bound:
+        decimals = min(decimals, _three_digits(bound))
+    return _fixed(bound, decimals)
 
 
 def ratio_text(ratio: float | None) -> str:
-    """Return a cost ratio: ``2.4×``."""
-    return NOT_MEASURED if ratio is None else f"{ratio:.2f}×"
+    """Return a cost ratio: ``2.43×``."""
+    return NOT_MEASURED if ratio is None else f"{_fixed(ratio, _three_digits(ratio))}×"
 
 
 def _decimals(metric: Metric, estimate: Estimate) -> int:
-    """Return how many decimals show three digits of the value or of its half-interval.
+    """Return how many decimals show three digits of the value or of its uncertainty.
 
-    The larger of the two sets the scale: the digits of a value far below its own uncertainty
-    say nothing.
+    The larger of the two sets the scale: the digits of a value far below its own uncertainty say
+    nothing. The uncertainty is the distance to the nearer end, as a ratio's far end can be
+    anywhere.
     """
     if metric.decimals is not None:
         return metric.decimals
-    scale = abs(estimate.value or 0.0)
-    if estimate.low is not None and estimate.high is not None:
-        scale = max(scale, (estimate.high - estimate.low) / 2)
-    scale *= metric.scale
-    if scale == 0:
-        return 0
-    return min(max(2 - math.floor(math.log10(scale)), 0), 6)
+    value, bounds = estimate.value or 0.0, estimate.bounds
+    distance = 0.0 if bounds is None else min(abs(value - bound) for bound in bounds)
+    scale = abs(value) if math.isinf(distance) else max(abs(value), distance)
+    return _three_digits(scale * metric.scale)
+
+
+def _three_digits(number: float) -> int:
+    return min(max(2 - math.floor(math.log10(abs(number))), 0), 6) if number else 0
 
 
 def _fixed(number: float, decimals: int) -> str:
-    text = f"{number:.{decimals}f}"
-    if float(text) == 0:  # no "-0.00"
+    if abs(number) >= 1000:  # such a value, or end, is not known to the last digit
+        number = float(f"{number:.3g}")
+    text = f"{number:,.{decimals}f}".replace(",", NARROW_SPACE)
+    if not text.strip("-0."):  # no "-0.00"
         text = text.lstrip("-")
     return text.replace("-", MINUS)

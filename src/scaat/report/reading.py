@@ -151,9 +151,7 @@ def _estimate(source: _Source, row: Mapping[str, Any], key: str, where: str) -> 
     return Estimate(value, low, high, source.integer(entry, "n", where), unbounded)
 
 
-def _curve(
-    source: _Source, curves: Mapping[str, Any], key: str, where: str, length: int
-) -> Curve:
+def _curve(source: _Source, curves: Mapping[str, Any], key: str, where: str, length: int) -> Curve:
     entry = source.mapping(source.get(curves, key, where), f"{where}.{key}")
     parts = {
         part: _numbers(source, entry, part, f"{where}.{key}") for part in ("value", "low", "high")

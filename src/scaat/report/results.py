@@ -121,11 +121,9 @@ class Comparison:
         row = self.row(method, "gradient")
         return row or next(row for row in self.rows if row.method == method)
 
-    @property
-    def test_images(self) -> int:
-        """Return the largest number of test images behind any number."""
-        estimates = (m for row in self.rows for m in row.metrics.values() if m is not None)
-        return max((estimate.n for estimate in estimates), default=0)
+    def images(self, metric: str) -> int:
+        """Return the largest number of test images behind a metric."""
+        return max(e.n if (e := row.metrics[metric]) else 0 for row in self.rows)
 
 
 @dataclass(frozen=True)

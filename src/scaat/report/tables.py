@@ -205,7 +205,9 @@ def terminal_table(results: Results) -> RichTable:
     table = RichTable(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        title=None if len(results.comparisons) > 1 else Text(title(results.comparisons[0], results)),
+        title=None
+        if len(results.comparisons) > 1
+        else Text(title(results.comparisons[0], results)),
         caption="↑ higher is better, ↓ lower is better; bold: the best training method",
         caption_justify="left",
     )

@@ -27,8 +27,8 @@ def write_report(folder: Path) -> Path:
 
     Args:
         folder: Holds ``results.json`` and, unless they were removed, ``per_image.npz`` and
-            ``examples.npz``; receives ``tables/*.md``, ``tables/*.csv``, ``figures/*.png``,
-            ``figures/*.svg`` and ``report.html``.
+            ``examples.npz``; receives ``tables/*.md``, ``tables/*.csv``, ``figures/*.png`` (and
+            ``*.svg`` where a figure is drawn) and ``report.html``.
 
     Returns:
         The path of ``report.html``.
@@ -38,18 +38,24 @@ def write_report(folder: Path) -> Path:
     """
     folder = Path(folder)
     results = read_results(folder)
+    plates = [
+        (prefix, [plate for make in FIGURES for plate in make(results, comparison)])
+        for prefix, comparison in _prefixes(results)
+    ]
     files: dict[str, bytes] = {}
     pictures = []
-    for prefix, comparison in _prefixes(results):
+    for prefix, made in plates:
         shown = []
-        for make in FIGURES:
-            for plate in make(results, comparison):
-                name = f"figures/{prefix}{_slug(plate.name)}"
-                png = _drawn(plate.figure, "png")
-                files[f"{name}.png"] = png
+        for plate in made:
+            name = f"figures/{prefix}{_slug(plate.name)}"
+            png = _drawn(plate.figure, "png")
+            files[f"{name}.png"] = png
+            if plate.vector:
                 files[f"{name}.svg"] = _drawn(plate.figure, "svg")
-                width, height = (round(x * CSS_PIXELS_PER_INCH) for x in plate.figure.get_size_inches())
-                shown.append(Picture(png, plate.caption, plate.alt, width, height))
+            width, height = (
+                round(inches * CSS_PIXELS_PER_INCH) for inches in plate.figure.get_size_inches()
+            )
+            shown.append(Picture(png, plate.caption, plate.alt, width, height))
         pictures.append(shown)
     for name, text in {**markdown_files(results), **csv_files(results)}.items():
         files[f"tables/{name}"] = text.encode()

@@ -101,9 +101,10 @@ def fit(
         )
     if trainer.interrupted:
         raise KeyboardInterrupt
+    steps, seconds = _progress_of(last)
     summary = {
-        "train_seconds": _seconds(last),
-        "steps": trainer.global_step,
+        "train_seconds": seconds,
+        "steps": steps,
         "epochs": options.epochs,
         "precision": precision,
         "device": str(trainer.strategy.root_device),
@@ -196,7 +197,7 @@ def _trainer(
     )
 
 
-def _seconds(checkpoint: Path) -> float:
-    """Training time up to a checkpoint, which outlives the processes that trained."""
+def _progress_of(checkpoint: Path) -> tuple[int, float]:
+    """Steps and training seconds up to a checkpoint, which outlives the processes that trained."""
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    return float(state["callbacks"]["TrainingClock"]["seconds"])
+    return int(state["global_step"]), float(state["callbacks"]["TrainingClock"]["seconds"])

@@ -37,7 +37,11 @@ def perturbation_curves(results: Results, comparison: Comparison) -> list[Plate]
             ax.set_title(attribution_name(attribution))
         figure.align_ylabels()
         legend(figure, comparison.methods)
-    scale = " The vertical axis is logarithmic beyond its first tick." if symlog else ""
+    scale = (
+        " An axis with powers of ten is logarithmic, and linear between 0 and the first of them."
+        if symlog
+        else ""
+    )
     return [
         Plate(
             "curves",
@@ -60,9 +64,7 @@ def _panel(ax: Axes, comparison: Comparison, attribution: str, order: str) -> No
         if row is None:
             continue
         curve = _curve(row, order)
-        ax.fill_between(
-            row.fraction, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0
-        )
+        ax.fill_between(row.fraction, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
         ax.plot(
             row.fraction,
             curve.value,

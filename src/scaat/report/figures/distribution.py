@@ -44,7 +44,8 @@ def entropy_distribution(results: Results, comparison: Comparison) -> list[Plate
         axes[0].set_ylim(bottom=0)
         legend(figure, comparison.methods)
     said = "; ".join(
-        f"{method_name(m)}, {attribution_name(a)}: {median:.2f}" for (m, a), median in medians.items()
+        f"{method_name(m)}, {attribution_name(a)}: {median:.2f}"
+        for (m, a), median in medians.items()
     )
     return [
         Plate(

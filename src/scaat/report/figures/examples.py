@@ -9,12 +9,10 @@ from matplotlib.figure import Figure
 
 from scaat.report.catalogue import attribution_name, method_name
 from scaat.report.figures.style import INK, MUTED, WIDTH, Plate, style
-from scaat.report.results import Array, Comparison, Examples, ExampleMaps, Results
+from scaat.report.results import Array, Comparison, ExampleMaps, Examples, Results
 
 _SHOWN = 8
 _PERCENTILE = 99.0
-_FADE = 0.8
-"""Opacity is the scaled map to this power."""
 # Dark violet over red to pale yellow: rises in lightness, so it reads in grey and to the
 # colour-blind; its transparency rises too, so that the image shows where the map is low.
 _HEAT = LinearSegmentedColormap.from_list(
@@ -75,7 +73,7 @@ def _sheet(
                 ax = figure.add_axes(sheet.cell(i, column))
                 _show(ax, _grey(image), mask)
                 heat = display_map(maps.maps[i])
-                ax.imshow(_HEAT(heat, alpha=heat**_FADE), interpolation="nearest")
+                ax.imshow(_HEAT(heat, alpha=heat), interpolation="nearest")
                 sign = "✓" if predicted == label else "✗"
                 tail = f" {maps.probability[i]:.2f}"
                 _caption(ax, results.class_name(predicted), f"{sign} ", tail, predicted != label)
@@ -90,6 +88,7 @@ def _sheet(
         f"all methods; brighter and more opaque is more relevant.{outline}",
         f"{attribution_name(attribution)} maps of {count} test images beside the images, a column "
         f"for each training method. Images classified rightly: {hits}.",
+        vector=False,
     )
 
 
@@ -142,9 +141,7 @@ def _grey(image: Array) -> Array:
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
 
 
-def _caption(
-    ax: Axes, name: str, before: str = "", after: str = "", wrong: bool = False
-) -> None:
+def _caption(ax: Axes, name: str, before: str = "", after: str = "", wrong: bool = False) -> None:
     """Write over a cell; a long class name gives way, so that captions never meet."""
     room = int(ax.get_position().width * WIDTH / 0.068) - len(before) - len(after)
     name = name if len(name) <= room else name[: max(room - 1, 1)] + "…"

@@ -14,7 +14,7 @@ from scaat.report.results import Comparison, Estimate, Results
 
 _SHOWN = ("entropy", "size_kb", "gini", "aopc_lerf", "aopc_morf", "aopc_rel")
 _WIDE = 15.0
-"""From this ratio between the largest and the smallest value on, the axis is logarithmic."""
+"""From this ratio between what is shown on, the axis is logarithmic."""
 
 
 def metric_intervals(results: Results, comparison: Comparison) -> list[Plate]:
@@ -25,6 +25,7 @@ def metric_intervals(results: Results, comparison: Comparison) -> list[Plate]:
         figure, axes = grid(2, 3, height=1.7 + 2 * max(0.16 * lines, 1.0), sharey=True)
         for ax, key in zip(axes, _SHOWN, strict=True):
             _panel(ax, comparison, key)
+        figure.get_layout_engine().set(hspace=0.08)  # type: ignore[union-attr,call-arg]
         ticks = [_place(i, (len(methods) - 1) / 2, len(methods)) for i in range(len(attributions))]
         for ax in axes:
             ax.set_yticks(ticks, [attribution_name(a) for a in attributions])
@@ -40,8 +41,8 @@ def metric_intervals(results: Results, comparison: Comparison) -> list[Plate]:
             "metrics",
             figure,
             "Every saliency metric with its 95 % bootstrap interval over the test images. An "
-            "arrowhead marks an interval that has no end on that side. Axes that span orders of "
-            "magnitude are logarithmic.",
+            "arrowhead marks an interval that goes on beyond the axis, without an end where the "
+            "table says unbounded. Axes that span orders of magnitude are logarithmic.",
             "Dot plots; the numbers are those of the table of sparsity and faithfulness. "
             + "; ".join(
                 f"{method_name(row.method)}, {attribution_name(row.attribution)}: "
@@ -69,24 +70,15 @@ def _panel(ax: Axes, comparison: Comparison, key: str) -> None:
     ax.set_title(metric.label)
     if not placed:
         return
-    log = _is_wide([estimate for _, _, estimate in placed])
     scale = metric.scale
-    finite = [
-        scale * x
-        for _, _, e in placed
-        for x in (e.value, e.low, e.high)
-        if x is not None and (x > 0 or not log)
-    ]
-    low, high = min(finite), max(finite)
+    low, high, log = _limits([estimate for _, _, estimate in placed])
+    low, high = scale * low, scale * high
     if log:
         ax.set_xscale("log")
-        low, high = low / 1.6, high * 1.6
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 3) if high / low < 100 else (1,)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
     else:
-        margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
-        low, high = low - margin, high + margin
         ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set_xlim(low, high)
     styles = marks(comparison.methods)
@@ -94,11 +86,10 @@ def _panel(ax: Axes, comparison: Comparison, key: str) -> None:
         colour, marker, _ = styles[method]
         bounds = estimate.bounds
         if bounds is not None:
-            # An end beyond the axis (open, or not positive on a logarithmic one) gets an arrow.
-            left, right = (max(min(scale * b, high), low) for b in bounds)
+            left, right = (min(max(scale * bound, low), high) for bound in bounds)
             ax.plot([left, right], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
-            for end, x, arrow in ((bounds[0], left, "<"), (bounds[1], right, ">")):
-                if math.isinf(end) or (log and end <= 0):
+            for bound, x, arrow in ((bounds[0], left, "<"), (bounds[1], right, ">")):
+                if scale * bound != x:  # goes on beyond the axis
                     ax.plot(x, y, arrow, color=colour, markersize=6, clip_on=False)
         assert estimate.value is not None
         ax.plot(
@@ -113,6 +104,19 @@ def _panel(ax: Axes, comparison: Comparison, key: str) -> None:
         )
 
 
-def _is_wide(estimates: list[Estimate]) -> bool:
-    values = [estimate.value for estimate in estimates if estimate.value is not None]
-    return min(values) > 0 and max(values) / min(values) >= _WIDE
+def _limits(estimates: list[Estimate]) -> tuple[float, float, bool]:
+    """Return the ends of the axis, and whether it is logarithmic.
+
+    It is where all values are positive and they, or they and an upper end, differ by a factor of
+    `_WIDE`. It then reaches at most that factor beyond the values: an interval of a ratio whose
+    denominator may vanish would leave no room for anything else.
+    """
+    values = [e.value for e in estimates if e.value is not None]
+    bounds = [b for e in estimates for b in e.bounds or () if math.isfinite(b)]
+    low, high = min([*values, *bounds]), max([*values, *bounds])
+    if min(values) > 0 and max(max(values) / min(values), high / max(values)) >= _WIDE:
+        positive = [b for b in bounds if b > 0] + values
+        low = max(min(positive), min(values) / _WIDE)
+        return low / 1.4, min(high, max(values) * _WIDE) * 1.4, True
+    margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - margin, high + margin, False

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import matplotlib
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import LineStyleType
 
 from scaat.report.catalogue import method_name
 
@@ -21,7 +23,7 @@ WIDTH = 10.0
 
 INK, MUTED, RULE = "#1d2329", "#5c6670", "#d9dcd8"
 
-Mark = tuple[str, str, str]
+Mark = tuple[str, str, LineStyleType]
 # Colour (Okabe and Ito's palette, safe for colour-blind readers), marker, line style: a method is
 # told from another by any one of the three.
 _KNOWN: dict[str, Mark] = {
@@ -34,7 +36,7 @@ _FURTHER: tuple[Mark, ...] = (
     ("#cc79a7", "v", (0, (1, 1))),
     ("#b38600", "P", (0, (7, 2))),
     ("#56b4e9", "X", (0, (3, 1, 1, 1))),
-)  # type: ignore[assignment]
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Plate:
     figure: Figure
     caption: str
     alt: str
+    vector: bool = True
+    """Whether it is worth an SVG file: drawn, not made of images."""
 
 
 def marks(methods: Sequence[str]) -> dict[str, Mark]:
@@ -91,10 +95,17 @@ def style() -> Iterator[None]:
         yield
 
 
-def grid(rows: int, columns: int, height: float, **options: object) -> tuple[Figure, list[Axes]]:
+def grid(
+    rows: int,
+    columns: int,
+    height: float,
+    *,
+    sharex: bool = False,
+    sharey: bool | Literal["row"] = False,
+) -> tuple[Figure, list[Axes]]:
     """Return a figure of the report's width and its axes, row by row."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, **options)  # type: ignore[arg-type]
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
     return figure, list(axes.ravel())
 
 

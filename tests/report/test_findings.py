@@ -1,0 +1,137 @@
+"""The headline: it says what the rows say, whoever wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scaat.report import Estimate, read_results
+from scaat.report.findings import Findings, findings, verdict
+
+Content = dict[str, Any]
+
+
+@pytest.fixture
+def find(make_folder: Callable[..., Path]) -> Callable[[Content], Findings]:
+    return lambda content: findings(read_results(make_folder(content)).comparisons[0])
+
+
+@pytest.mark.parametrize(
+    ("metric", "mine", "other", "expected"),
+    [
+        ("gini", (0.7, 0.6, 0.8), (0.4, 0.3, 0.5), "better"),
+        ("gini", (0.4, 0.3, 0.5), (0.7, 0.6, 0.8), "worse"),
+        ("entropy", (0.7, 0.6, 0.8), (0.4, 0.3, 0.5), "worse"),
+        ("entropy", (0.4, 0.3, 0.5), (0.7, 0.6, 0.8), "better"),
+        ("gini", (0.7, 0.5, 0.8), (0.4, 0.3, 0.5), "undecided"),
+        ("gini", (0.7, None, None), (0.4, 0.3, 0.5), "undecided"),
+    ],
+)
+def test_verdicts_need_intervals_apart(
+    metric: str, mine: tuple[float, float, float], other: tuple[float, float, float], expected: str
+) -> None:
+    assert verdict(metric, Estimate(*mine, 9), Estimate(*other, 9)) == expected
+
+
+def test_an_open_end_reaches_everything_above() -> None:
+    open_end = Estimate(300.0, 50.0, None, 9, unbounded=True)
+    assert verdict("aopc_rel", open_end, Estimate(2.0, 1.0, 3.0, 9)) == "better"
+    assert verdict("aopc_rel", open_end, Estimate(900.0, 800.0, 999.0, 9)) == "undecided"
+    assert verdict("aopc_rel", open_end, None) is None
+
+
+def test_a_win_on_all_counts(find: Callable[[Content], Findings], content: Content) -> None:
+    found = find(content)
+    assert found.headline.startswith(
+        "SCAAT’s saliency maps are sparser and more faithful than standard training’s on all 15 "
+        "counts; accuracy −0.2 points, undecided"
+    )
+    assert not any(" is worse than" in point for point in found.points)
+    assert "SCAAT against saliency-guided training: better on all 15 counts." in found.points
+    assert any(point.startswith("Training with SCAAT took 2.50×") for point in found.points)
+
+
+def test_a_loss_on_all_counts(
+    find: Callable[[Content], Findings], results_content: Callable[..., Content]
+) -> None:
+    found = find(results_content(subject_wins=False))
+    assert found.headline == (
+        "SCAAT’s saliency maps are worse than standard training’s on all 15 counts; accuracy "
+        "+0.2 points, undecided; saliency-guided training beats SCAAT on 15 of 15"
+    )
+    (losses,) = (p for p in found.points if p.startswith("SCAAT is worse than standard training"))
+    for name in ("Saliency entropy", "Compressed size", "Gini index", "AOPC LeRF", "AOPC rel"):
+        assert f"{name} (every saliency method)" in losses
+
+
+def test_a_mixed_result_names_each_loss_and_the_accuracy(
+    find: Callable[[Content], Findings], content: Content
+) -> None:
+    for row in content["rows"]:
+        if row["method"] == "scaat":
+            row["accuracy"] = {"value": 0.80, "low": 0.79, "high": 0.81, "n": 60}
+            if row["attribution"] == "smoothgrad":
+                row["size_kb"] = {"value": 9.0, "low": 8.0, "high": 10.0, "n": 60}
+                row["gini"] = {"value": 0.5, "low": 0.1, "high": 0.9, "n": 60}
+    found = find(content)
+    assert found.headline == (
+        "SCAAT’s saliency maps are better than standard training’s on 13 of 15 counts and worse "
+        "on 1; 1 is undecided; its accuracy is clearly lower (−15.2 points)"
+    )
+    assert "SCAAT is worse than standard training in: Compressed size (SmoothGrad)." in found.points
+
+
+def test_no_difference_is_called_none(
+    find: Callable[[Content], Findings], content: Content
+) -> None:
+    same = content["rows"][0]
+    for row in content["rows"]:
+        for key in ("entropy", "size_kb", "gini", "aopc_lerf", "aopc_morf", "aopc_rel"):
+            row[key] = same[key]
+    assert "do not clearly differ from standard training’s on all 15 counts" in (
+        find(content).headline
+    )
+
+
+def test_unbounded_ratios_are_named(find: Callable[[Content], Findings], content: Content) -> None:
+    content["rows"][6]["aopc_rel"] |= {"high": None, "unbounded": True}
+    (point,) = (p for p in find(content).points if "unbounded" in p)
+    assert "SCAAT with Vanilla gradient" in point
+    assert "Standard" not in point
+
+
+def test_a_lower_morf_is_told_but_not_counted(
+    find: Callable[[Content], Findings], content: Content
+) -> None:
+    for row in content["rows"]:
+        if row["method"] == "scaat":
+            row["aopc_morf"] = {"value": 0.01, "low": 0.0, "high": 0.02, "n": 60}
+    found = find(content)
+    assert "on all 15 counts" in found.headline
+    assert any(
+        "AOPC MoRF (every saliency method)" in p and "Not counted" in p for p in found.points
+    )
+
+
+def test_other_methods_than_the_known(
+    find: Callable[[Content], Findings], content: Content
+) -> None:
+    names = {"standard": "plain", "saliency-guided": "guided", "scaat": "mine"}
+    for row in content["rows"]:
+        row["method"] = names[row["method"]]
+        row["cost_ratio"] = None
+    assert find(content).headline.startswith(
+        "Mine’s saliency maps are sparser and more faithful than plain’s"
+    )
+
+
+def test_one_method_alone_is_not_compared(
+    find: Callable[[Content], Findings], content: Content
+) -> None:
+    content["rows"] = content["rows"][6:]
+    found = find(content)
+    assert found.pairs == ()
+    assert "no other training to compare with" in found.headline
