@@ -143,11 +143,20 @@ def test_sizes_of_the_default() -> None:
         ),
         ({"train_limit": 0}, "train_limit is 0; expected 1 or more"),
         ({"image_size": 0}, "image_size is 0; expected 1 or more"),
+        ({"crop_padding": -1}, "crop_padding is -1; expected 0 or more"),
     ],
 )
 def test_bad_options(change: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         load_data(DataOptions(**change), seed=0)  # type: ignore[arg-type]
+
+
+def test_crop_padding_replaces_the_data_s_own() -> None:
+    own = load_data(DataOptions("digits"), seed=0)
+    assert own.augmentation.crop_padding == 2
+    other = load_data(DataOptions("digits", crop_padding=0), seed=0)
+    assert other.augmentation == replace(own.augmentation, crop_padding=0)
+    assert other.settings["augmentation"]["crop_padding"] == 0
 
 
 def test_every_option_has_a_help_text() -> None:

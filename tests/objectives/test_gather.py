@@ -54,7 +54,26 @@ def run(rank: int, world_size: int, folder: Path) -> None:
         history.append(method.proportion.clone())
     torch.save(history, folder / f"{world_size}-{rank}.pt")
     if world_size > 1:
+        torch.save(wrapped(rank), folder / f"wrapped-{rank}.pt")
         distributed.destroy_process_group()
+
+
+def wrapped(rank: int) -> dict[str, Tensor]:
+    """Train under DistributedDataParallel, with buffers that it broadcasts in each forward."""
+    torch.manual_seed(3)
+    net = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+    parallel = nn.parallel.DistributedDataParallel(net)
+    method = SCAAT(SAMPLES, epsilon=0.1, steps=2, region_size=1, proportion_step=0.07)
+    optimizer = torch.optim.SGD(parallel.parameters(), lr=0.1)
+    inputs, labels = data()
+    for batch in batches():
+        mine = batch[rank::2]
+        loss = method(parallel, inputs[mine], labels[mine], mine).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    state = {name: parameter.detach() for name, parameter in net.named_parameters()}
+    return state | {"proportion": method.proportion}
 
 
 def test_two_processes_equal_one(tmp_path: Path) -> None:
@@ -67,6 +86,11 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         assert torch.equal(one, expected)
         assert torch.equal(two, expected)
     assert single[-1].unique().numel() > 3
+    # Under DistributedDataParallel the gradients are averaged: weights stay equal, and so does q.
+    one, two = (torch.load(tmp_path / f"wrapped-{rank}.pt") for rank in (0, 1))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    torch.manual_seed(3)
+    assert not torch.equal(one["0.weight"], nn.Linear(6, 8).weight)
 
 
 def test_without_processes_nothing_is_gathered() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from scaat.cli.command import SectionedCommand
+from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
 from scaat.cli.runs import (
     console,
@@ -22,6 +23,7 @@ from scaat.cli.runs import (
     write_and_show,
 )
 from scaat.cli.types import NAMES
+from scaat.models import find_model
 from scaat.objectives import build_objective, objectives
 from scaat.training import TrainedModel, TrainingOptions, fit, is_finished, load_trained
 from scaat.training import open_folder
@@ -35,12 +37,15 @@ def compare(out: Path, resume: bool, **parameters: Any) -> None:
     The main job: prints the comparison and writes results.json, report.html, tables (Markdown
     and CSV) and figures to --out, and each model to a folder of its own there.
     """
+    keep_freed_memory()
     config = gather(parameters)
     methods = config["methods"]
     config = resolved("compare", config, methods)
     options = TrainingOptions(**config["training"])
     evaluation = read_evaluation_options(config)
-    for method in methods:  # an option out of range shows before anything is loaded or written
+    # What is wrong shows before anything is loaded or written.
+    find_model(options.model)
+    for method in methods:
         build_objective(method, 1, config["objectives"][method])
     splits = load_splits(config)
     open_folder(out, config, resume=resume)
@@ -65,7 +70,12 @@ def compare(out: Path, resume: bool, **parameters: Any) -> None:
     evaluations, rows = [], []
     for method, model in trained.items():
         measured = evaluate_with_progress(
-            model, splits, evaluation, seed=config["seed"], title=method
+            model,
+            splits,
+            evaluation,
+            seed=config["seed"],
+            accelerator=options.accelerator,
+            title=method,
         )
         evaluations.append(measured)
         rows += result_rows(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from scaat.cli.command import SectionedCommand
+from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import config_option, gather
 from scaat.cli.runs import (
     evaluate_with_progress,
@@ -26,6 +27,7 @@ def evaluate(run: Path, out: Path | None, **parameters: Any) -> None:
     The test images are those that the run's own configuration sets apart. Writes results.json,
     report.html, tables and figures.
     """
+    keep_freed_memory()
     measured = gather(parameters)
     options = read_evaluation_options(measured)
     config = read_config(run)
@@ -42,7 +44,12 @@ def evaluate(run: Path, out: Path | None, **parameters: Any) -> None:
     open_folder(folder, config, resume=False)
     method = config["method"]
     evaluation = evaluate_with_progress(
-        trained, splits, options, seed=config["seed"], title=method
+        trained,
+        splits,
+        options,
+        seed=config["seed"],
+        accelerator=config["training"]["accelerator"],
+        title=method,
     )
     rows = result_rows(
         evaluation, trained, splits, method=method, config=config, standard_seconds=None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -52,11 +52,11 @@ def evaluation_options() -> list[click.Option]:
 def load_splits(config: Mapping[str, Any]) -> DataSplits:
     """Load the data that a configuration names, and say what was found."""
     options = DataOptions(**config["data"])
-    console().print(f"Loading [bold]{options.name or options.data}[/bold] ...")
-    splits = load_data(options, seed=config["seed"])
+    with console().status(f"Loading {options.name or options.data} ..."):
+        splits = load_data(options, seed=config["seed"])
     height, width = splits.train.image_size
     console().print(
-        f"  {len(splits.train)} training, {len(splits.validation)} validation and "
+        f"{splits.name}: {len(splits.train)} training, {len(splits.validation)} validation and "
         f"{len(splits.test)} test images of {width} x {height} pixels in "
         f"{splits.train.num_classes} classes"
     )
@@ -75,9 +75,15 @@ def evaluate_with_progress(
     options: EvaluationOptions,
     *,
     seed: int,
+    accelerator: str,
     title: str,
 ) -> Evaluation:
-    """Evaluate a trained model on the test images, with a progress bar."""
+    """Evaluate a trained model on the test images, with a progress bar.
+
+    It is left on the device where it was measured: a GPU unless the accelerator says CPU.
+    """
+    device = evaluation_device(accelerator)
+    model = trained.model.to(device)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"),
                TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console()) as progress:
@@ -87,7 +93,15 @@ def evaluate_with_progress(
             progress.update(task, description=f"evaluate {title}, {name}", completed=done,
                             total=total)
 
-        return evaluate(trained.model, splits.test, options, seed=seed, progress=show)
+        return evaluate(
+            model, splits.test, options, seed=seed, device=device, progress=show
+        )
+
+
+def evaluation_device(accelerator: str) -> torch.device:
+    """Return where to evaluate, given Lightning's accelerator for training."""
+    cuda = accelerator != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if cuda else "cpu")
 
 
 def result_rows(
@@ -149,7 +163,7 @@ def write_and_show(
         per_image=[result.per_image for result in results],
         examples=evaluations[0].examples,
         example_maps=[result.example_maps for result in results],
-        environment=environment() | {"command": command_line()},
+        environment=environment(evaluation_device(config["training"]["accelerator"])) | {"command": command_line()},
         classes=classes,
         settings=config,
     )
@@ -158,7 +172,8 @@ def write_and_show(
 
 def show_report(folder: Path) -> None:
     """Make the report of a folder of results, and print its table."""
-    report = write_report(folder)
+    with console().status("Writing the report ..."):
+        report = write_report(folder)
     console(stderr=False).print(terminal_table(read_results(folder)))
     console(stderr=False).print(f"Report: {report}", soft_wrap=True, highlight=False)
 
@@ -177,9 +192,3 @@ def command_line() -> str:
 def console(*, stderr: bool = True) -> Console:
     """Return the console for progress (standard error) or results (standard output)."""
     return Console(stderr=stderr)
-
-
-def option_values(options: Any) -> dict[str, Any]:
-    """Return a dataclass of options as plain values for YAML."""
-    return {name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(options).items()}

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from scaat.cli.command import SectionedCommand
+from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
 from scaat.cli.runs import console, load_splits, output_options, resolved, run_options
-from scaat.objectives import objectives
+from scaat.models import find_model
+from scaat.objectives import build_objective, objectives
 from scaat.training import TrainingOptions, fit, open_folder
 
 
@@ -20,10 +22,14 @@ def train(out: Path, resume: bool, **parameters: Any) -> None:
     Writes model.pt, training.json, config.yaml, logs and a checkpoint of the last epoch to
     --out. Measure the model with: scaat evaluate OUT
     """
+    keep_freed_memory()
     config = gather(parameters)
     method = config["method"]
     config = resolved("train", config, [method])
     options = TrainingOptions(**config["training"])
+    # What is wrong shows before anything is loaded or written.
+    find_model(options.model)
+    build_objective(method, 1, config["objectives"][method])
     splits = load_splits(config)
     open_folder(out, config, resume=resume)
     trained = fit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,9 @@ def load_data(options: DataOptions, *, seed: int) -> DataSplits:
     positions = _positions(source, options, seed)
     parts = {name: _load(part, chosen, options) for name, (part, chosen) in positions.items()}
     _require_one_size(parts)
+    augmentation = source.augmentation
+    if options.crop_padding is not None:
+        augmentation = replace(augmentation, crop_padding=options.crop_padding)
     settings: dict[str, Any] = {
         **asdict(options),
         "seed": seed,
@@ -58,12 +61,12 @@ def load_data(options: DataOptions, *, seed: int) -> DataSplits:
         "class_counts": {name: _class_counts(part) for name, part in parts.items()},
         "validation_from": "data" if source.validation else "train",
         "test_from": "data" if source.test else "train",
-        "augmentation": asdict(source.augmentation),
+        "augmentation": asdict(augmentation),
         "source": source.settings,
     }
     return DataSplits(
         name=options.name or options.data,
-        augmentation=source.augmentation,
+        augmentation=augmentation,
         settings=settings,
         **parts,
     )

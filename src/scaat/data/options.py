@@ -53,6 +53,13 @@ class DataOptions:
             "default: images stay as they are."
         },
     )
+    crop_padding: int | None = field(
+        default=None,
+        metadata={
+            "help": "Pixels by which training images are moved at random, each way; default: what "
+            "suits the data (4 for folder and parquet, 2 for digits, 0 for lesions)."
+        },
+    )
     group: str | None = field(
         default=None,
         metadata={
@@ -69,3 +76,5 @@ class DataOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; expected 1 or more")
+        if self.crop_padding is not None and self.crop_padding < 0:
+            raise InputError(f"crop_padding is {self.crop_padding}; expected 0 or more")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scaat.files import replacing, write_text
 
 SCHEMA = 1
 
@@ -66,26 +67,16 @@ def write_results(
         "settings": dict(settings),
     }
     # First, as it may fail: nothing is written then.
-    text = json.dumps(content, indent=1, allow_nan=False).encode()
-    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     numbered, shown = _numbered(per_image), {**examples, **_numbered(example_maps)}
-    _replace(folder / "per_image.npz", lambda file: np.savez_compressed(file, **numbered))
-    _replace(folder / "examples.npz", lambda file: np.savez_compressed(file, **shown))
+    for name, arrays in (("per_image.npz", numbered), ("examples.npz", shown)):
+        # Through a file object, since NumPy would append its suffix to the name.
+        with replacing(folder / name) as part, part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
     path = folder / "results.json"
-    _replace(path, lambda file: file.write(text))
+    write_text(path, text)
     return path
 
 
 def _numbered(rows: Sequence[Arrays]) -> dict[str, Any]:
     return {f"{i}/{name}": array for i, row in enumerate(rows) for name, array in row.items()}
-
-
-def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file beside ``path`` and rename it once it is whole."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            write(file)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -2,6 +2,6 @@
 
 from scaat.models import resnet18, small_resnet, vgg16  # each registers itself
 from scaat.models.normalize import Normalize
-from scaat.models.registry import build_model, models
+from scaat.models.registry import build_model, find_model, models
 
-__all__ = ["Normalize", "build_model", "models", "resnet18", "small_resnet", "vgg16"]
+__all__ = ["Normalize", "build_model", "find_model", "models", "resnet18", "small_resnet", "vgg16"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from scaat.errors import InputError
+from scaat.errors import InputError, did_you_mean
 from scaat.models.normalize import Normalize
 from scaat.registry import Registry
 
@@ -43,20 +43,24 @@ def build_model(
     Raises:
         InputError: The name is unknown, or the user's module or factory cannot be had.
     """
-    prefix, colon, rest = name.partition(":")
-    if not colon:
-        network = models[name](num_classes, image_size)
-    elif prefix == "torchvision":
-        network = _from_torchvision(rest, num_classes)
-    else:
-        network = _from_user(prefix, rest, num_classes)
+    network = find_model(name)(num_classes, image_size)
     return nn.Sequential(OrderedDict(normalize=Normalize(mean, std), network=network))
 
 
-def _from_torchvision(name: str, num_classes: int) -> nn.Module:
-    from torchvision.models import get_model, list_models
+def find_model(name: str) -> Factory:
+    """Return what builds the network called ``name``, without building it.
 
-    from scaat.errors import did_you_mean
+    Raises:
+        InputError: The name is unknown, or the user's module or factory cannot be had.
+    """
+    prefix, colon, rest = name.partition(":")
+    if not colon:
+        return models[name]
+    return _from_torchvision(rest) if prefix == "torchvision" else _from_user(prefix, rest)
+
+
+def _from_torchvision(name: str) -> Factory:
+    from torchvision.models import get_model, list_models
 
     known = list_models(module=importlib.import_module("torchvision.models"))
     if name not in known:
@@ -64,24 +68,34 @@ def _from_torchvision(name: str, num_classes: int) -> nn.Module:
             f"torchvision has no classifier {name!r}{did_you_mean(name, known)}; "
             "torchvision.models.list_models() lists them"
         )
-    network: nn.Module = get_model(name, weights=None, num_classes=num_classes)
-    return network
+
+    def build(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
+        network: nn.Module = get_model(name, weights=None, num_classes=num_classes)
+        return network
+
+    return build
 
 
-def _from_user(module_name: str, factory_name: str, num_classes: int) -> nn.Module:
+def _from_user(module_name: str, factory_name: str) -> Factory:
     spec = f"{module_name}:{factory_name}"
     try:
         factory = getattr(importlib.import_module(module_name), factory_name)
     except ImportError as error:
-        raise InputError(f"model {spec!r}: module {module_name!r} cannot be imported ({error})"
-                         ) from error
-    except AttributeError:
-        raise InputError(f"model {spec!r}: module {module_name!r} has no {factory_name!r}"
-                         ) from None
-    network = factory(num_classes=num_classes)
-    if not isinstance(network, nn.Module):
         raise InputError(
-            f"model {spec!r}: the factory returned {type(network).__name__}, expected a "
-            "torch.nn.Module"
-        )
-    return network
+            f"model {spec!r}: module {module_name!r} cannot be imported ({error})"
+        ) from error
+    except AttributeError:
+        raise InputError(
+            f"model {spec!r}: module {module_name!r} has no {factory_name!r}"
+        ) from None
+
+    def build(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
+        network = factory(num_classes=num_classes)
+        if not isinstance(network, nn.Module):
+            raise InputError(
+                f"model {spec!r}: the factory returned {type(network).__name__}, expected a "
+                "torch.nn.Module"
+            )
+        return network
+
+    return build

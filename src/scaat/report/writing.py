@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from scaat.files import write_bytes
 from scaat.report.figures import FIGURES
 from scaat.report.figures.style import DPI, style
 from scaat.report.html import Picture, html
@@ -62,7 +62,7 @@ def write_report(folder: Path) -> Path:
     # Last, so that a report is never newer than the files it speaks of.
     files["report.html"] = html(results, pictures).encode()
     for name, content in files.items():
-        _write(folder / name, content)
+        write_bytes(folder / name, content)
     return folder / "report.html"
 
 
@@ -88,14 +88,3 @@ def _drawn(figure: Figure, kind: str) -> bytes:
     with style():
         figure.savefig(stream, format=kind, dpi=DPI, facecolor="white", metadata=metadata)
     return stream.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the file and rename: readers see the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

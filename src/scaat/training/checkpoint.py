@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from scaat.files import replacing
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Lightning's checkpoint files, written beside their place and then renamed into it.
@@ -26,10 +28,5 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
     """Write tensors and plain values with `torch.save`, so that ``path`` is never half-written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    try:
-        torch.save(state, beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(path) as part:
+        torch.save(state, part)

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 
 from scaat.data import DataSplits, ImageSet, to_float
 from scaat.errors import InputError
+from scaat.files import write_json
 from scaat.models import build_model
 from scaat.objectives import build_objective
 from scaat.training.batches import Batches
 from scaat.training.checkpoint import AtomicCheckpointIO, save_atomically
 from scaat.training.clock import TrainingClock
-from scaat.training.folder import write_json
 from scaat.training.module import TrainingModule
 from scaat.training.options import TrainingOptions
 from scaat.training.precision import lightning_precision
@@ -93,6 +93,8 @@ def fit(
         # The images are in memory: loader workers would only copy them between processes.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*number of training batches.*")
+        # Lightning's own use of torch, of which the user can do nothing.
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         trainer.fit(
             module,
             datamodule=Batches(splits, options.batch_size, seed),

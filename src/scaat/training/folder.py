@@ -1,15 +1,14 @@
-"""A run's folder: who it belongs to, and files that appear whole."""
+"""A run's folder: which run it belongs to."""
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from scaat.errors import InputError
+from scaat.files import write_text
 
 CONFIG = "config.yaml"
 
@@ -64,18 +63,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise InputError(f"{str(path)!r} holds no settings, expected the configuration of a run")
     return config
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file beside its place, then rename it into it."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write strict JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:

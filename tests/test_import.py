@@ -1,0 +1,41 @@
+"""What a plain install offers, and what importing it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import scaat
+
+HEAVY = ["lightning", "captum", "torchvision", "matplotlib", "sklearn", "click", "rich", "scipy",
+         "pyarrow", "yaml", "jinja2"]
+
+
+@pytest.mark.parametrize("module", ["scaat.functional", "scaat.objectives", "scaat.metrics"])
+def test_core_layers_import_none_of_the_extra(module: str) -> None:
+    # torchmetrics imports some of these itself where they are installed: compare with it alone.
+    program = (
+        "import sys, torchmetrics\nbefore = set(sys.modules)\n"
+        f"import {module}\n"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "scaat" in loaded
+    assert not set(loaded) & set(HEAVY)
+
+
+def test_the_package_itself_does_not_import_torch() -> None:
+    program = "import sys, scaat; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_public_names() -> None:
+    for name in scaat.__all__:
+        assert getattr(scaat, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'missing'"):
+        _ = scaat.missing
