@@ -9,8 +9,19 @@ import pytest
 
 import scaat
 
-HEAVY = ["lightning", "captum", "torchvision", "matplotlib", "sklearn", "click", "rich", "scipy",
-         "pyarrow", "yaml", "jinja2"]
+HEAVY = [
+    "lightning",
+    "captum",
+    "torchvision",
+    "matplotlib",
+    "sklearn",
+    "click",
+    "rich",
+    "scipy",
+    "pyarrow",
+    "yaml",
+    "jinja2",
+]
 
 
 @pytest.mark.parametrize("module", ["scaat.functional", "scaat.objectives", "scaat.metrics"])
@@ -30,7 +41,9 @@ def test_core_layers_import_none_of_the_extra(module: str) -> None:
 
 def test_the_package_itself_does_not_import_torch() -> None:
     program = "import sys, scaat; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "False"
 
 

@@ -14,12 +14,28 @@ import yaml
 from PIL import Image
 
 QUICK = [
-    "--model", "nets:tiny", "--epochs", "2", "--batch-size", "16", "--precision", "32",
-    "--scaat.steps", "1",
+    "--model",
+    "nets:tiny",
+    "--epochs",
+    "2",
+    "--batch-size",
+    "16",
+    "--precision",
+    "32",
+    "--scaat.steps",
+    "1",
 ]
 QUICK_EVALUATION = [
-    "--eval-images", "4", "--eval-aopc-steps", "3", "--eval-aopc-repeats", "2",
-    "--eval-examples", "2", "--eval-bootstrap-resamples", "100",
+    "--eval-images",
+    "4",
+    "--eval-aopc-steps",
+    "3",
+    "--eval-aopc-repeats",
+    "2",
+    "--eval-examples",
+    "2",
+    "--eval-bootstrap-resamples",
+    "100",
 ]
 
 
@@ -58,8 +74,17 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def compared(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "compared"
-    table = ok("compare", "--out", out, "--data", f"folder:{images}", "--name", "sides",
-               *QUICK, *QUICK_EVALUATION)
+    table = ok(
+        "compare",
+        "--out",
+        out,
+        "--data",
+        f"folder:{images}",
+        "--name",
+        "sides",
+        *QUICK,
+        *QUICK_EVALUATION,
+    )
     assert "SCAAT" in table
     return out
 
@@ -84,8 +109,13 @@ def test_compare_writes_everything(compared: Path) -> None:
     assert {row["cost_ratio"] for row in rows[:3]} == {1.0}
     assert rows[-1]["settings"]["objective"]["steps"] == 1
     assert str(compared) not in json.dumps(results["rows"])
-    for name in ("report.html", "config.yaml", "per_image.npz", "examples.npz",
-                 "models/scaat/model.pt"):
+    for name in (
+        "report.html",
+        "config.yaml",
+        "per_image.npz",
+        "examples.npz",
+        "models/scaat/model.pt",
+    ):
         assert (compared / name).is_file(), name
     assert list((compared / "tables").glob("*.md"))
     assert list((compared / "tables").glob("*.csv"))
@@ -120,12 +150,20 @@ def test_report_needs_the_results_alone(compared: Path, tmp_path: Path) -> None:
     assert (tmp_path / "report.html").is_file()
 
 
-def test_train_then_evaluate_equals_compare(
-    images: Path, compared: Path, tmp_path: Path
-) -> None:
+def test_train_then_evaluate_equals_compare(images: Path, compared: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    ok("train", "--method", "scaat", "--out", run, "--data", f"folder:{images}",
-       "--name", "sides", *QUICK)
+    ok(
+        "train",
+        "--method",
+        "scaat",
+        "--out",
+        run,
+        "--data",
+        f"folder:{images}",
+        "--name",
+        "sides",
+        *QUICK,
+    )
     ok("evaluate", run, *QUICK_EVALUATION)
     rows = json.loads((run / "evaluation" / "results.json").read_text())["rows"]
     expected = json.loads((compared / "results.json").read_text())["rows"][-3:]
@@ -139,7 +177,10 @@ def test_train_then_evaluate_equals_compare(
     [
         (["comparr"], "No such command 'comparr' (did you mean 'compare'?)"),
         (["compare", "--epocs", "3"], "--epochs"),
-        (["compare", "--methods", "standard,scat"], "unknown method 'scat' (did you mean 'scaat'?)"),
+        (
+            ["compare", "--methods", "standard,scat"],
+            "unknown method 'scat' (did you mean 'scaat'?)",
+        ),
         (["compare", "--data", "digit"], "unknown data set 'digit' (did you mean 'digits'?)"),
         (["compare", "--model", "resnet81"], "unknown model 'resnet81' (did you mean 'resnet18'?)"),
         (["compare", "--eval-attributions", "gradiant"], "did you mean 'gradient'?"),
@@ -192,7 +233,9 @@ def test_without_the_extra_the_command_says_so(tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text("raise ImportError('no click', name='click')")
     done = subprocess.run(
         [sys.executable, "-m", "scaat"],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
     )
     assert done.returncode == 2

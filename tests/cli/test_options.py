@@ -46,7 +46,9 @@ def test_names() -> None:
 def test_defaults_are_those_of_the_layers() -> None:
     config = parse(compare)
     for section, options in (
-        ("data", DataOptions), ("training", TrainingOptions), ("evaluation", EvaluationOptions)
+        ("data", DataOptions),
+        ("training", TrainingOptions),
+        ("evaluation", EvaluationOptions),
     ):
         values = {
             k: list(v) if isinstance(v, tuple) else v
@@ -84,13 +86,17 @@ SCAAT_LIKE = """Do a thing.
 
 def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    path.write_text(yaml.safe_dump({
-        "seed": 5,
-        "training": {"epochs": 7, "learning_rate": 0.5},
-        "objectives": {"scaat": {"epsilon": "32/255", "adaptive": False}},
-        "methods": ["standard", "scaat"],
-        "evaluation": {"attributions": ["gradient"]},
-    }))
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "seed": 5,
+                "training": {"epochs": 7, "learning_rate": 0.5},
+                "objectives": {"scaat": {"epsilon": "32/255", "adaptive": False}},
+                "methods": ["standard", "scaat"],
+                "evaluation": {"attributions": ["gradient"]},
+            }
+        )
+    )
     config = parse(compare, "--config", str(path), "--epochs", "3", "--scaat.steps", "2")
     assert config["seed"] == 5
     assert config["training"]["epochs"] == 3
@@ -108,7 +114,10 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("training: {epocs: 3}", r"unknown option 'training.epocs' \(did you mean 'training.epochs'"),
+        (
+            "training: {epocs: 3}",
+            r"unknown option 'training.epocs' \(did you mean 'training.epochs'",
+        ),
         ("a: [", "is not valid YAML"),
         ("- 1", "holds no mapping"),
     ],

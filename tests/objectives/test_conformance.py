@@ -29,7 +29,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 def test_loss_trains_and_logits_are_the_clean_ones(
     name: str, options: dict[str, object], trap: nn.Module, batch: Batch
 ) -> None:
-    images, labels, index = batch
+    images, labels, _index = batch
     expected = copy.deepcopy(trap)
     torch.manual_seed(5)
     clean = expected(images)
@@ -59,9 +59,7 @@ def test_extra_passes_leave_no_trace(
     copied = images.clone()
     torch.manual_seed(5)
     build_objective(name, 40, options)(trap, *batch)
-    for (key, found), (_, expected) in zip(
-        trap.named_buffers(), once.named_buffers(), strict=True
-    ):
+    for (key, found), (_, expected) in zip(trap.named_buffers(), once.named_buffers(), strict=True):
         assert torch.equal(found, expected), key
     assert all(torch.equal(p, before[key]) for key, p in trap.named_parameters())
     assert all(p.grad is None for p in trap.parameters())
@@ -104,9 +102,7 @@ def test_finite_under_autocast(
 
 
 @every_variant
-def test_seed_decides(
-    name: str, options: dict[str, object], trap: nn.Module, batch: Batch
-) -> None:
+def test_seed_decides(name: str, options: dict[str, object], trap: nn.Module, batch: Batch) -> None:
     losses = []
     for _ in range(2):
         torch.manual_seed(3)

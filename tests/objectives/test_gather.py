@@ -79,9 +79,7 @@ def wrapped(rank: int) -> dict[str, Tensor]:
 def test_two_processes_equal_one(tmp_path: Path) -> None:
     run(0, 1, tmp_path)
     multiprocessing.spawn(run, (2, tmp_path), nprocs=2)
-    single, first, second = (
-        torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1")
-    )
+    single, first, second = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
     for expected, one, two in zip(single, first, second, strict=True):
         assert torch.equal(one, expected)
         assert torch.equal(two, expected)

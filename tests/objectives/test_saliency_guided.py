@@ -31,9 +31,7 @@ def test_loss_and_masking_are_those_of_the_paper(
     output = SaliencyGuided(proportion=0.4, weight=3.0, signed=signed)(model, *batch)
     (masked,) = inputs
     clean = model(images)
-    kl = F.kl_div(
-        F.log_softmax(model(masked), 1), F.softmax(clean, 1), reduction="batchmean"
-    )
+    kl = F.kl_div(F.log_softmax(model(masked), 1), F.softmax(clean, 1), reduction="batchmean")
     torch.testing.assert_close(output.loss, F.cross_entropy(clean, labels) + 3 * kl)
 
     changed = (masked != images).any(1)

@@ -16,14 +16,12 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 def plain_net() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(720, 4)
-    )
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(720, 4))
 
 
 def test_loss_is_that_of_equation_8(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the adversarial images at hand, the loss is recomputed from its definition."""
-    images, labels, index = batch
+    images, labels, _index = batch
     model = plain_net()
     seen: list[Tensor] = []
     import scaat.objectives.scaat as module
@@ -37,9 +35,10 @@ def test_loss_is_that_of_equation_8(batch: Batch, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "masked_pgd", spy)
     output = SCAAT(40, epsilon=0.1, weight=2.5, initial_proportion=0.3)(model, *batch)
     clean, adversarial = model(images), model(seen[0])
-    expected = nn.functional.cross_entropy(clean, labels) + 2.5 * jeffreys_divergence(
-        adversarial, clean
-    ).mean()
+    expected = (
+        nn.functional.cross_entropy(clean, labels)
+        + 2.5 * jeffreys_divergence(adversarial, clean).mean()
+    )
     torch.testing.assert_close(output.loss, expected)
     maps = region_average(saliency_map(model, images, labels), 4)
     mask = lowest(maps, torch.full((12,), 0.3)).unsqueeze(1).expand_as(images)
@@ -73,21 +72,31 @@ def test_gradient_of_the_loss_reaches_both_predictions(batch: Batch) -> None:
 
 @pytest.mark.parametrize("search_mode", ["train", "eval"])
 def test_proportions_follow_algorithm_2(search_mode: str, batch: Batch) -> None:
-    images, labels, index = batch
+    _images, labels, index = batch
     # A model that is certain of class 0: perturbed images of that class stay correct.
     model = nn.Sequential(nn.Flatten(), nn.Linear(270, 4))
     with torch.no_grad():
         model[1].weight.zero_()
         model[1].bias.copy_(torch.tensor([9.0, 0, 0, 0]))
     objective = SCAAT(
-        40, initial_proportion=0.5, proportion_step=0.125, min_proportion=0.25,
-        max_proportion=0.75, warmup_steps=2, search_mode=search_mode,
+        40,
+        initial_proportion=0.5,
+        proportion_step=0.125,
+        min_proportion=0.25,
+        max_proportion=0.75,
+        warmup_steps=2,
+        search_mode=search_mode,
     )
     right = labels == 0
     assert right.any()
     assert (~right).any()
-    for expected_up, expected_down in ((0.5, 0.5), (0.5, 0.5), (0.625, 0.375), (0.75, 0.25),
-                                       (0.75, 0.25)):
+    for expected_up, expected_down in (
+        (0.5, 0.5),
+        (0.5, 0.5),
+        (0.625, 0.375),
+        (0.75, 0.25),
+        (0.75, 0.25),
+    ):
         objective(model, *batch)
         assert (objective.proportion[index[right]] == expected_up).all()
         assert (objective.proportion[index[~right]] == expected_down).all()
@@ -176,7 +185,7 @@ def test_a_step_costs_the_documented_passes(objective: nn.Module, expected: int)
 
 
 def test_search_mode_decides_what_batch_norm_sees(trap: nn.Module, batch: Batch) -> None:
-    images, labels, index = batch
+    images, labels, _index = batch
     trap.body[3].p = 0.0  # no dropout: only batch norm differs
     with evaluation_mode(trap):
         expected = saliency_map(search_view(trap), images, labels)

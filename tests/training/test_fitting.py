@@ -84,7 +84,9 @@ def test_proportions_follow_the_training_set_index(splits: DataSplits, tmp_path:
 class Kill(Callback):
     """Stops the process's training as a kill would: in the middle of the second epoch."""
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
         if trainer.current_epoch == 1 and batch_idx == 3:
             raise SystemExit("killed")
 
@@ -95,9 +97,7 @@ def test_resume_equals_the_uninterrupted_run(
     whole = fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "whole")
     with monkeypatch.context() as patch:
         build = fit_module._trainer
-        patch.setattr(
-            fit_module, "_trainer", lambda *args: build(*args[:3], [*args[3], Kill()])
-        )
+        patch.setattr(fit_module, "_trainer", lambda *args: build(*args[:3], [*args[3], Kill()]))
         with pytest.raises(SystemExit):
             fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "cut")
     assert not is_finished(tmp_path / "cut")
@@ -139,9 +139,7 @@ def test_two_processes_equal_one(splits: DataSplits, tmp_path: Path) -> None:
     assert one.summary["steps"] == two.summary["steps"] == 10
 
 
-def test_non_finite_loss_names_epoch_step_and_samples(
-    splits: DataSplits, tmp_path: Path
-) -> None:
+def test_non_finite_loss_names_epoch_step_and_samples(splits: DataSplits, tmp_path: Path) -> None:
     options = replace(OPTIONS, model="nets:explosive", learning_rate=1e30)
     with pytest.raises(
         NonFiniteLossError, match=r"epoch \d, step \d+, on training samples \d+(, \d+)*"
@@ -151,10 +149,8 @@ def test_non_finite_loss_names_epoch_step_and_samples(
 
 
 @pytest.mark.parametrize("file", ["model.pt", "training.json"])
-def test_missing_and_damaged_files_are_named(
-    file: str, splits: DataSplits, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match="has no model.pt"):
+def test_missing_and_damaged_files_are_named(file: str, splits: DataSplits, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has no model\.pt"):
         load_trained(tmp_path)
     fit(splits, "standard", {}, replace(OPTIONS, epochs=1), seed=0, folder=tmp_path)
     path = tmp_path / file
@@ -170,9 +166,7 @@ class Payload:
         return (Path("executed").touch, ())
 
 
-def test_loading_executes_no_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_loading_executes_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Payload()}, tmp_path / "model.pt")
     with pytest.raises(InputError, match="damaged"):

@@ -35,12 +35,12 @@ def test_resumes_only_the_same_run(tmp_path: Path) -> None:
     open_folder(tmp_path, CONFIG, resume=False)
     open_folder(tmp_path, CONFIG, resume=True)
     other = {**CONFIG, "training": {"epochs": 4, "model": "x"}}
-    with pytest.raises(InputError, match="training.epochs is 3 there and 4 now"):
+    with pytest.raises(InputError, match=r"training\.epochs is 3 there and 4 now"):
         open_folder(tmp_path, other, resume=True)
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", ""])
 def test_damaged_configuration_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(text)
-    with pytest.raises(InputError, match="config.yaml"):
+    with pytest.raises(InputError, match=r"config\.yaml"):
         read_config(tmp_path)

@@ -25,8 +25,14 @@ from scaat.cli.runs import (
 from scaat.cli.types import NAMES
 from scaat.models import find_model
 from scaat.objectives import build_objective, objectives
-from scaat.training import TrainedModel, TrainingOptions, fit, is_finished, load_trained
-from scaat.training import open_folder
+from scaat.training import (
+    TrainedModel,
+    TrainingOptions,
+    fit,
+    is_finished,
+    load_trained,
+    open_folder,
+)
 
 DEFAULT_METHODS = ("standard", "saliency-guided", "scaat")
 
@@ -95,9 +101,13 @@ command = SectionedCommand(
     help=compare.__doc__,
     params=[
         *output_options(),
-        click.Option(["--methods"], type=NAMES, default=",".join(DEFAULT_METHODS),
-                     show_default=True,
-                     help=f"Methods to compare, from {', '.join(objectives)}."),
+        click.Option(
+            ["--methods"],
+            type=NAMES,
+            default=",".join(DEFAULT_METHODS),
+            show_default=True,
+            help=f"Methods to compare, from {', '.join(objectives)}.",
+        ),
         *run_options(list(objectives)),
         *evaluation_options(),
     ],

@@ -63,8 +63,11 @@ command = SectionedCommand(
     help=evaluate.__doc__,
     params=[
         click.Argument(["run"], type=click.Path(exists=True, file_okay=False, path_type=Path)),
-        click.Option(["--out"], type=click.Path(path_type=Path),
-                     help="Folder for the results; RUN/evaluation if not given."),
+        click.Option(
+            ["--out"],
+            type=click.Path(path_type=Path),
+            help="Folder for the results; RUN/evaluation if not given.",
+        ),
         config_option(),
         *evaluation_options(),
     ],

@@ -35,8 +35,13 @@ def dataclass_options(section: str, options: type, prefix: str = "") -> list[cli
     """
     hints = typing.get_type_hints(options)
     return [
-        _option(f"{prefix}{field.name}", f"{section}.{field.name}", hints[field.name],
-                field.default, field.metadata["help"])
+        _option(
+            f"{prefix}{field.name}",
+            f"{section}.{field.name}",
+            hints[field.name],
+            field.default,
+            field.metadata["help"],
+        )
         for field in dataclasses.fields(options)
     ]
 
@@ -49,8 +54,13 @@ def objective_options(method: str) -> list[click.Option]:
     hints = typing.get_type_hints(objective.__init__)
     helps = argument_help(objective.__doc__ or "")
     return [
-        _option(f"{method}.{name}", f"objectives.{method}.{name}", hints[name],
-                parameter.default, helps[name])
+        _option(
+            f"{method}.{name}",
+            f"objectives.{method}.{name}",
+            hints[name],
+            parameter.default,
+            helps[name],
+        )
         for name, parameter in inspect.signature(objective).parameters.items()
         if name not in NOT_OPTIONS
     ]
@@ -108,19 +118,24 @@ def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{str(path)!r} is not valid YAML: {' '.join(str(error).split())}"
-                         ) from error
+        raise InputError(
+            f"{str(path)!r} is not valid YAML: {' '.join(str(error).split())}"
+        ) from error
     if not isinstance(content, dict):
         raise InputError(f"{str(path)!r} holds no mapping of options")
-    known = {_decode(parameter.name): parameter.name for parameter in context.command.params
-             if parameter.name}
+    known = {
+        _decode(parameter.name): parameter.name
+        for parameter in context.command.params
+        if parameter.name
+    }
     defaults = {}
     for name, value in _flatten(content):
         if name == "command":
             continue  # config.yaml of a run says which command made it
         if name not in known:
-            raise InputError(f"{str(path)!r} has an unknown option {name!r}"
-                             f"{did_you_mean(name, known)}")
+            raise InputError(
+                f"{str(path)!r} has an unknown option {name!r}{did_you_mean(name, known)}"
+            )
         defaults[known[name]] = value
     return defaults
 

@@ -26,8 +26,13 @@ def run_options(methods: Sequence[str]) -> list[click.Parameter]:
     """Return the options of a command that trains: data, training and each method's."""
     return [
         config_option(),
-        click.Option(["--seed"], type=click.IntRange(min=0), default=0, show_default=True,
-                     help="Seed of the split, the weights and every random draw."),
+        click.Option(
+            ["--seed"],
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            help="Seed of the split, the weights and every random draw.",
+        ),
         *dataclass_options("data", DataOptions),
         *dataclass_options("training", TrainingOptions),
         *(option for method in methods for option in objective_options(method)),
@@ -37,10 +42,17 @@ def run_options(methods: Sequence[str]) -> list[click.Parameter]:
 def output_options() -> list[click.Parameter]:
     """Return ``--out`` and ``--resume``."""
     return [
-        click.Option(["--out"], type=click.Path(path_type=Path), required=True,
-                     help="Folder for everything that is written; new or empty."),
-        click.Option(["--resume"], is_flag=True,
-                     help="Go on with the run in --out, which must have the same options."),
+        click.Option(
+            ["--out"],
+            type=click.Path(path_type=Path),
+            required=True,
+            help="Folder for everything that is written; new or empty.",
+        ),
+        click.Option(
+            ["--resume"],
+            is_flag=True,
+            help="Go on with the run in --out, which must have the same options.",
+        ),
     ]
 
 
@@ -84,18 +96,22 @@ def evaluate_with_progress(
     """
     device = evaluation_device(accelerator)
     model = trained.model.to(device)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"),
-               TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console()) as progress:
         task = progress.add_task(f"evaluate {title}", total=None)
 
         def show(name: str, done: int, total: int) -> None:
-            progress.update(task, description=f"evaluate {title}, {name}", completed=done,
-                            total=total)
+            progress.update(
+                task, description=f"evaluate {title}, {name}", completed=done, total=total
+            )
 
-        return evaluate(
-            model, splits.test, options, seed=seed, device=device, progress=show
-        )
+        return evaluate(model, splits.test, options, seed=seed, device=device, progress=show)
 
 
 def evaluation_device(accelerator: str) -> torch.device:
@@ -163,7 +179,8 @@ def write_and_show(
         per_image=[result.per_image for result in results],
         examples=evaluations[0].examples,
         example_maps=[result.example_maps for result in results],
-        environment=environment(evaluation_device(config["training"]["accelerator"])) | {"command": command_line()},
+        environment=environment(evaluation_device(config["training"]["accelerator"]))
+        | {"command": command_line()},
         classes=classes,
         settings=config,
     )

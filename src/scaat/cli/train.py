@@ -56,8 +56,13 @@ command = SectionedCommand(
     help=train.__doc__,
     params=[
         *output_options(),
-        click.Option(["--method"], type=click.Choice(list(objectives)), default="scaat",
-                     show_default=True, help="How to train."),
+        click.Option(
+            ["--method"],
+            type=click.Choice(list(objectives)),
+            default="scaat",
+            show_default=True,
+            help="How to train.",
+        ),
         *run_options(list(objectives)),
     ],
 )

@@ -18,7 +18,9 @@ class Number(click.ParamType[float]):
     ) -> float:
         """Return the value as a float, or fail with one sentence."""
         try:
-            return float(Fraction(value)) if isinstance(value, str) and "/" in value else float(value)
+            return (
+                float(Fraction(value)) if isinstance(value, str) and "/" in value else float(value)
+            )
         except (TypeError, ValueError, ZeroDivisionError):
             self.fail(f"{value!r} is not a number (write 0.03 or 8/255).", param, ctx)
 

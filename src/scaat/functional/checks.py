@@ -61,8 +61,9 @@ def check_share(value: float, name: str) -> None:
 def check_positive(value: float, name: str, *, zero: bool = False) -> None:
     """Raise `InputError` unless ``value`` is finite and above 0 (or 0, where ``zero``)."""
     if not (0.0 < value < float("inf") or (zero and value == 0.0)):
-        raise InputError(f"{name} is {value!r}, expected a {'non-negative' if zero else 'positive'} "
-                         "number")
+        raise InputError(
+            f"{name} is {value!r}, expected a {'non-negative' if zero else 'positive'} number"
+        )
 
 
 def _check_within(values: Tensor, count: int, what: str, of: str) -> None:
@@ -71,5 +72,6 @@ def _check_within(values: Tensor, count: int, what: str, of: str) -> None:
     low, high = (int(value) for value in torch.aminmax(values))
     if low < 0 or high >= count:
         found = low if low < 0 else high
-        raise InputError(f"{what} {found} is out of range, expected 0 to {count - 1} for "
-                         f"{count} {of}")
+        raise InputError(
+            f"{what} {found} is out of range, expected 0 to {count - 1} for {count} {of}"
+        )

@@ -60,9 +60,7 @@ DIVERGENCES: dict[DivergenceName, Divergence] = {
 
 
 def _log_probabilities(logits: Tensor) -> Tensor:
-    return F.log_softmax(
-        logits, dim=1, dtype=torch.promote_types(logits.dtype, torch.float32)
-    )
+    return F.log_softmax(logits, dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
 def _bits(nats: Tensor) -> Tensor:

@@ -93,8 +93,8 @@ def saliency_map(
         signed: Keep the gradient's sign, for the signed variant of saliency-guided training.
 
     Returns:
-        Detached map, of non-negative values unless ``signed``, shape (N, H, W), summed over channels, for images
-        of shape (N, C, H, W); for any other shape the map has the shape of ``inputs``.
+        Detached map, of non-negative values unless ``signed``; for images of shape (N, C, H, W)
+        summed over channels, shape (N, H, W); for any other shape that of ``inputs``.
     """
     with torch.inference_mode(False), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()

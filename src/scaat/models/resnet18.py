@@ -12,7 +12,7 @@ SMALL_IMAGE = 64
 
 @models.register("resnet18")
 def resnet18(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
-    """torchvision's ResNet-18; below 64 pixels with a 3 x 3 stem of stride 1 and no pooling."""
+    """Torchvision's ResNet-18; below 64 pixels with a 3 x 3 stem of stride 1 and no pooling."""
     from torchvision.models import resnet18 as build
 
     network: nn.Module = build(weights=None, num_classes=num_classes)

@@ -10,7 +10,7 @@ from scaat.models.resnet18 import SMALL_IMAGE
 
 @models.register("vgg16")
 def vgg16(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
-    """torchvision's VGG-16 with batch norm, without which it hardly trains from scratch.
+    """Torchvision's VGG-16 with batch norm, without which it hardly trains from scratch.
 
     Below 64 pixels one linear layer on the pooled features takes the place of the head, which
     is made for 7 x 7 maps.

@@ -13,7 +13,7 @@ from scaat.functional.divergence import DIVERGENCES, DivergenceName
 from scaat.functional.perturbation import masked_pgd
 from scaat.functional.proportion import update_proportion
 from scaat.functional.regions import region_average
-from scaat.functional.saliency import Score, saliency_map, saliency_of_logits, smoothgrad_map
+from scaat.functional.saliency import Score, saliency_of_logits, smoothgrad_map
 from scaat.functional.selection import lowest
 from scaat.objectives.base import Objective, objectives
 from scaat.objectives.gather import gather_visits

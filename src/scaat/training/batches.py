@@ -37,9 +37,7 @@ class Batches(L.LightningDataModule):
             shuffle=True,
             seed=self.seed,
         )
-        return DataLoader(
-            self.splits.train, self.batch_size, sampler=sampler, collate_fn=identity
-        )
+        return DataLoader(self.splits.train, self.batch_size, sampler=sampler, collate_fn=identity)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """In order, every process the whole set."""

@@ -29,9 +29,13 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
         raise InputError(f"output {str(folder)!r} is a file, expected a folder")
     if resume:
         if not path.is_file():
-            raise InputError(f"folder {str(folder)!r} has no {CONFIG}, so there is no run to resume")
+            raise InputError(
+                f"folder {str(folder)!r} has no {CONFIG}, so there is no run to resume"
+            )
         if difference := _first_difference(read_config(folder), config):
-            raise InputError(f"folder {str(folder)!r} holds a run with other settings: {difference}")
+            raise InputError(
+                f"folder {str(folder)!r} holds a run with other settings: {difference}"
+            )
         return
     if path.exists():
         raise InputError(
@@ -56,8 +60,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read ({error.strerror}): expected the folder "
-                         "of a run") from error
+        raise InputError(
+            f"{str(path)!r} cannot be read ({error.strerror}): expected the folder of a run"
+        ) from error
     except yaml.YAMLError as error:
         raise InputError(f"{str(path)!r} is not valid YAML: {_one_line(error)}") from error
     if not isinstance(config, dict):

@@ -68,8 +68,9 @@ class TrainingModule(L.LightningModule):
         if "proportion" in rest:
             shown["proportion"] = rest.pop("proportion")
         size = len(labels)
-        self.log_dict(shown, prog_bar=True, on_step=True, on_epoch=True, batch_size=size,
-                      sync_dist=True)
+        self.log_dict(
+            shown, prog_bar=True, on_step=True, on_epoch=True, batch_size=size, sync_dist=True
+        )
         self.log_dict(rest, on_step=True, on_epoch=True, batch_size=size, sync_dist=True)
         loss: Tensor = output.loss
         return loss

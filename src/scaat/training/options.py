@@ -40,7 +40,9 @@ class TrainingOptions:
     weight_decay: float = field(default=5e-4, metadata={"help": "L2 penalty on all weights."})
     schedule: Schedule = field(
         default="one-cycle",
-        metadata={"help": "Learning rate over the run: one-cycle (up, then down) or cosine (down)."},
+        metadata={
+            "help": "Learning rate over the run: one-cycle (up, then down) or cosine (down)."
+        },
     )
     precision: Precision = field(
         default="auto",

@@ -24,14 +24,16 @@ def lightning_precision(precision: Precision, accelerator: str = "auto") -> Ligh
     if precision == "auto":
         precision = "bf16" if _native_bf16(accelerator) else "32"
     names: dict[Precision, LightningPrecision] = {
-        "32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"
+        "32": "32-true",
+        "bf16": "bf16-mixed",
+        "16": "16-mixed",
     }
     return names[precision]
 
 
 def _native_bf16(accelerator: str) -> bool:
     if accelerator != "cpu" and torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if accelerator not in ("auto", "cpu"):
         return False
     # Private in torch, and the only place that knows; absent means unknown, hence no.
