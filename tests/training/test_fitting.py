@@ -113,6 +113,15 @@ def test_resume_equals_the_uninterrupted_run(
     assert len(logs) == 2  # the first attempt's log is kept
 
 
+@pytest.mark.parametrize("schedule", ["one-cycle", "cosine"])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+def test_shortest_runs(schedule: Any, steps: int, splits: DataSplits, tmp_path: Path) -> None:
+    options = replace(OPTIONS, schedule=schedule, epochs=steps, batch_size=45)
+    trained = fit(splits, "standard", {}, options, seed=0, folder=tmp_path)
+    assert trained.summary["steps"] == steps
+    assert all(p.isfinite().all() for p in trained.model.parameters())
+
+
 def test_seed_decides(splits: DataSplits, tmp_path: Path) -> None:
     runs = [
         fit(splits, "scaat", SCAAT, OPTIONS, seed=seed, folder=tmp_path / str(number))

@@ -25,10 +25,10 @@ class EvaluationOptions:
     attributions: tuple[str, ...] = _option(
         ("gradient", "smoothgrad", "integrated-gradients"), "saliency methods to measure"
     )
-    images: int | None = _option(
-        None,
-        "test images whose saliency maps are measured, drawn at random by the seed; all if not "
-        "given (accuracy is always over all)",
+    images: int = _option(
+        200,
+        "test images whose saliency maps are measured, drawn at random by the seed; all where "
+        "there are no more (accuracy is always over all)",
     )
     aopc_steps: int = _option(20, "points of a perturbation curve")
     aopc_fraction: float = _option(0.2, "share of the regions that the last point replaces")

@@ -51,8 +51,8 @@ class SCAAT(Objective):
         initial_proportion: q_0 in [0, 1], the share of features that is perturbed at first.
         proportion_step: gamma, how far one visit moves q. Small by default: a prototype lost
             the method's gain when q spread widely among samples.
-        min_proportion: q_min.
-        max_proportion: q_max.
+        min_proportion: q_min, the least share that q may fall to.
+        max_proportion: q_max, the greatest share that q may rise to.
         warmup_steps: Training steps before q adapts (N^warm-up).
         region_size: Side in pixels of the square regions over which the map is averaged; 1 asks
             for no regions and allows inputs of any shape (N, ...). A prototype measured 4 as

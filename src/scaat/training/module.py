@@ -16,6 +16,9 @@ from scaat.training.seeding import seed_step
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
+MOMENTUM_CYCLE = 0.05
+"""How far one-cycle lowers momentum while the learning rate is high, and raises it after."""
+
 
 class NonFiniteLossError(RuntimeError):
     """The loss became NaN or infinite; the message names epoch, step and samples."""
@@ -102,13 +105,15 @@ class TrainingModule(L.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler: torch.optim.lr_scheduler.LRScheduler
         if options.schedule == "one-cycle":
-            # Momentum stays as given: its cycle would be one more thing to tune.
             scheduler = torch.optim.lr_scheduler.OneCycleLR(
                 optimizer,
                 options.learning_rate,
                 total_steps=steps,
-                pct_start=0.25,
-                cycle_momentum=False,
+                # At least a step of rise: torch divides by its length.
+                pct_start=max(0.25, min(2 / steps, 0.9)),
+                cycle_momentum=options.momentum > 0,
+                base_momentum=max(options.momentum - MOMENTUM_CYCLE, 0.0),
+                max_momentum=min(options.momentum + MOMENTUM_CYCLE, 0.99),
             )
         else:
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)

@@ -36,7 +36,10 @@ class TrainingOptions:
     learning_rate: float = field(
         default=0.1, metadata={"help": "Highest learning rate of the schedule."}
     )
-    momentum: float = field(default=0.9, metadata={"help": "Nesterov momentum of SGD."})
+    momentum: float = field(
+        default=0.9,
+        metadata={"help": "Nesterov momentum of SGD; one-cycle moves it by 0.05 each way."},
+    )
     weight_decay: float = field(default=5e-4, metadata={"help": "L2 penalty on all weights."})
     schedule: Schedule = field(
         default="one-cycle",
