@@ -44,7 +44,7 @@ def run(rank: int, world_size: int, folder: Path) -> None:
             init_method=f"file://{folder}/meeting",
             rank=rank,
             world_size=world_size,
-            timeout=datetime.timedelta(seconds=60),
+            timeout=datetime.timedelta(seconds=300),
         )
     inputs, labels = data()
     method, net, history = objective(), model(), []
