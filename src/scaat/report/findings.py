@@ -11,6 +11,7 @@ from scaat.report.catalogue import (
     FAITHFULNESS,
     METRICS,
     PERFORMANCE,
+    SALIENCY,
     SPARSITY,
     attribution_name,
     method_name,
@@ -126,14 +127,14 @@ def verdict_table(comparison: Comparison, pairs: tuple[Pair, ...]) -> Table:
                 METRICS[metric].name + ("" if metric in COUNTED else " (not counted)"),
                 tuple(cell(pair, metric, a) for pair in pairs for a in attributions),
             )
-            for metric in (*SPARSITY, "aopc_lerf", "aopc_morf", "aopc_rel")
+            for metric in SALIENCY
         ),
     )
 
 
 def _pair(comparison: Comparison, method: str, other: str) -> Pair:
     verdicts: dict[tuple[str, str], Verdict] = {}
-    for metric in (*COUNTED, "aopc_morf"):
+    for metric in SALIENCY:
         for attribution in comparison.attributions:
             mine, theirs = (comparison.row(m, attribution) for m in (method, other))
             if mine is not None and theirs is not None:

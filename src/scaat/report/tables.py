@@ -9,7 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scaat.report.catalogue import METRICS, PERFORMANCE, SALIENCY, attribution_name, method_name
+from scaat.report.catalogue import (
+    COUNTED,
+    METRICS,
+    PERFORMANCE,
+    SALIENCY,
+    attribution_name,
+    method_name,
+)
 from scaat.report.numbers import (
     interval_text,
     ratio_text,
@@ -198,9 +205,7 @@ def terminal_table(results: Results) -> RichTable:
     from rich.text import Text
 
     keys = [
-        key
-        for key in ("accuracy", "auc", "entropy", "size_kb", "gini", "aopc_lerf", "aopc_rel")
-        if any(row.metrics[key] for row in results.rows)
+        key for key in (*PERFORMANCE, *COUNTED) if any(row.metrics[key] for row in results.rows)
     ]
     table = RichTable(
         box=box.SIMPLE_HEAD,

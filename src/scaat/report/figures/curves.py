@@ -9,12 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from scaat.report.catalogue import attribution_name, method_name
-from scaat.report.figures.style import Plate, grid, legend, marks, style
+from scaat.report.figures.style import WIDE, Plate, grid, legend, marks, style
 from scaat.report.results import Comparison, Curve, Results, Row
 
 _ORDERS = {"lerf": "Least relevant first (LeRF) ↓", "morf": "Most relevant first (MoRF) ↑"}
-_WIDE = 15.0
-"""From this ratio between the methods' final decays on, the axis is logarithmic."""
 
 
 def perturbation_curves(results: Results, comparison: Comparison) -> list[Plate]:
@@ -81,7 +79,7 @@ def _rescale(ax: Axes, curves: Sequence[Curve]) -> bool:
     """Make the axis symmetric-logarithmic where the methods' curves differ by orders."""
     ends = np.abs([curve.value[-1] for curve in curves])
     ends = ends[ends > 0]
-    if not len(ends) or ends.max() / ends.min() < _WIDE:
+    if not len(ends) or ends.max() / ends.min() < WIDE:
         ax.axhline(0, color="#9aa1a8", linewidth=0.7, zorder=0)
         return False
     threshold = 10.0 ** np.floor(np.log10(ends.min()))

@@ -7,14 +7,10 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from scaat.report.catalogue import METRICS, attribution_name, method_name
-from scaat.report.figures.style import INK, RULE, Plate, grid, legend, marks, style
+from scaat.report.catalogue import METRICS, SALIENCY, attribution_name, method_name
+from scaat.report.figures.style import INK, RULE, WIDE, Plate, grid, legend, marks, style
 from scaat.report.numbers import full_text
 from scaat.report.results import Comparison, Estimate, Results
-
-_SHOWN = ("entropy", "size_kb", "gini", "aopc_lerf", "aopc_morf", "aopc_rel")
-_WIDE = 15.0
-"""From this ratio between what is shown on, the axis is logarithmic."""
 
 
 def metric_intervals(results: Results, comparison: Comparison) -> list[Plate]:
@@ -23,7 +19,7 @@ def metric_intervals(results: Results, comparison: Comparison) -> list[Plate]:
     lines = len(attributions) * (len(methods) + 0.9)
     with style():
         figure, axes = grid(2, 3, height=1.7 + 2 * max(0.16 * lines, 1.0), sharey=True)
-        for ax, key in zip(axes, _SHOWN, strict=True):
+        for ax, key in zip(axes, SALIENCY, strict=True):
             _panel(ax, comparison, key)
         figure.get_layout_engine().set(hspace=0.08)  # type: ignore[union-attr,call-arg]
         ticks = [_place(i, (len(methods) - 1) / 2, len(methods)) for i in range(len(attributions))]
@@ -108,15 +104,15 @@ def _limits(estimates: list[Estimate]) -> tuple[float, float, bool]:
     """Return the ends of the axis, and whether it is logarithmic.
 
     It is where all values are positive and they, or they and an upper end, differ by a factor of
-    `_WIDE`. It then reaches at most that factor beyond the values: an interval of a ratio whose
+    `WIDE`. It then reaches at most that factor beyond the values: an interval of a ratio whose
     denominator may vanish would leave no room for anything else.
     """
     values = [e.value for e in estimates if e.value is not None]
     bounds = [b for e in estimates for b in e.bounds or () if math.isfinite(b)]
     low, high = min([*values, *bounds]), max([*values, *bounds])
-    if min(values) > 0 and max(max(values) / min(values), high / max(values)) >= _WIDE:
+    if min(values) > 0 and max(max(values) / min(values), high / max(values)) >= WIDE:
         positive = [b for b in bounds if b > 0] + values
-        low = max(min(positive), min(values) / _WIDE)
-        return low / 1.4, min(high, max(values) * _WIDE) * 1.4, True
+        low = max(min(positive), min(values) / WIDE)
+        return low / 1.4, min(high, max(values) * WIDE) * 1.4, True
     margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
     return low - margin, high + margin, False

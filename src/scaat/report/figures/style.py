@@ -21,6 +21,9 @@ DPI = 192
 WIDTH = 10.0
 """Inches, about the width of the report's column."""
 
+WIDE = 15.0
+"""From this ratio between what an axis shows on, it is logarithmic."""
+
 INK, MUTED, RULE = "#1d2329", "#5c6670", "#d9dcd8"
 
 Mark = tuple[str, str, LineStyleType]
