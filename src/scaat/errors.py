@@ -1,4 +1,4 @@
-"""One kind of error for bad input, and the nearest known name to a misspelt one."""
+"""Errors that the command line tells in one sentence, and the nearest name to a misspelt one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ class InputError(ValueError):
     The message is one sentence that names the file, option or tensor, what was found and what
     was expected. The command line prints it and exits with status 2.
     """
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss became NaN or infinite; the message names epoch, step and samples."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """Return the error for a name that is not among the ``known`` ones of its kind."""
+    names = list(known)
+    return InputError(
+        f"unknown {kind} {name!r}{did_you_mean(name, names)}; known: {', '.join(names)}"
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

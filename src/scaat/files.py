@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, then renamed into it."""
+"""Files that are whole or not there, written beside their place and renamed into it; and YAML."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import yaml
+
+from scaat.errors import InputError
 
 
 @contextmanager
@@ -38,9 +42,29 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write strict JSON, whole or not at all.
+    """Write strict JSON, whole or not at all; see `json_text`."""
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Return strict JSON as it stands in a file.
 
     Raises:
         ValueError: A number is not finite, which JSON cannot say.
     """
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what a YAML file holds, of plain values.
+
+    Raises:
+        InputError: It is not YAML, or not UTF-8.
+        OSError: It cannot be read.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{str(path)!r} is not valid YAML: {' '.join(str(error).split())}"
+        ) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from scaat.errors import InputError, did_you_mean
+from scaat.errors import unknown
 
 T = TypeVar("T")
 
@@ -38,10 +38,7 @@ class Registry(Generic[T]):
         try:
             return self._entries[name]
         except KeyError:
-            raise InputError(
-                f"unknown {self.kind} {name!r}{did_you_mean(name, self)}; "
-                f"known: {', '.join(self._entries)}"
-            ) from None
+            raise unknown(self.kind, name, self) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

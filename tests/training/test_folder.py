@@ -39,8 +39,8 @@ def test_resumes_only_the_same_run(tmp_path: Path) -> None:
         open_folder(tmp_path, other, resume=True)
 
 
-@pytest.mark.parametrize("text", ["a: [", "- 1", ""])
-def test_damaged_configuration_is_named(text: str, tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text(text)
+@pytest.mark.parametrize("content", [b"a: [", b"- 1", b"", b"\xff\xfe"])
+def test_damaged_configuration_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes(content)
     with pytest.raises(InputError, match=r"config\.yaml"):
         read_config(tmp_path)

@@ -17,17 +17,16 @@ from scaat.cli.runs import (
     load_splits,
     output_options,
     read_evaluation_options,
+    read_training_options,
     resolved,
     result_rows,
     run_options,
     write_and_show,
 )
 from scaat.cli.types import NAMES
-from scaat.models import find_model
-from scaat.objectives import build_objective, objectives
+from scaat.objectives import objectives
 from scaat.training import (
     TrainedModel,
-    TrainingOptions,
     fit,
     is_finished,
     load_trained,
@@ -47,12 +46,8 @@ def compare(out: Path, resume: bool, **parameters: Any) -> None:
     config = gather(parameters)
     methods = config["methods"]
     config = resolved("compare", config, methods)
-    options = TrainingOptions(**config["training"])
+    options = read_training_options(config)
     evaluation = read_evaluation_options(config)
-    # What is wrong shows before anything is loaded or written.
-    find_model(options.model)
-    for method in methods:
-        build_objective(method, 1, config["objectives"][method])
     splits = load_splits(config)
     open_folder(out, config, resume=resume)
     trained: dict[str, TrainedModel] = {}

@@ -8,7 +8,7 @@ import sys
 import click
 
 from scaat import __version__
-from scaat.errors import InputError, did_you_mean
+from scaat.errors import InputError, NonFiniteLossError, did_you_mean
 
 SUMMARIES = {
     "compare": "Train several methods on one data set, evaluate them, write a report.",
@@ -59,18 +59,12 @@ def run() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; --resume goes on from the last finished epoch", err=True)
         sys.exit(130)
-    except InputError as error:
+    except (InputError, NonFiniteLossError) as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, InputError) else 1)
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] == "scaat":
             raise
         from scaat.cli import _missing_extra
 
         sys.exit(_missing_extra(error))
-    except Exception as error:
-        # Known by name, as importing its class means importing torch.
-        if type(error).__name__ != "NonFiniteLossError":
-            raise
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-import yaml
 
 from scaat.cli.types import NAMES, NUMBER
 from scaat.errors import InputError, did_you_mean
+from scaat.files import read_yaml
 
 NOT_OPTIONS = ("self", "num_samples", "bounds")
 """Arguments of an objective that follow from the data."""
@@ -115,12 +115,7 @@ def config_option() -> click.Option:
 
 
 def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{str(path)!r} is not valid YAML: {' '.join(str(error).split())}"
-        ) from error
+    content = read_yaml(path) or {}
     if not isinstance(content, dict):
         raise InputError(f"{str(path)!r} holds no mapping of options")
     known = {

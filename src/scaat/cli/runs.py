@@ -16,6 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from scaat.cli.options import config_option, dataclass_options, objective_options
 from scaat.data import DataOptions, DataSplits, load_data
 from scaat.evaluation import Evaluation, EvaluationOptions, environment, evaluate, write_results
+from scaat.models import find_model
+from scaat.objectives import build_objective
 from scaat.report import read_results, terminal_table, write_report
 from scaat.training import TrainedModel, TrainingOptions
 
@@ -73,6 +75,18 @@ def load_splits(config: Mapping[str, Any]) -> DataSplits:
         f"{splits.train.num_classes} classes"
     )
     return splits
+
+
+def read_training_options(config: Mapping[str, Any]) -> TrainingOptions:
+    """Return the training part of a configuration.
+
+    Refuses here what is wrong with the model or a method, before anything is loaded or written.
+    """
+    options = TrainingOptions(**config["training"])
+    find_model(options.model)
+    for method, fields in config["objectives"].items():
+        build_objective(method, 1, fields)
+    return options
 
 
 def read_evaluation_options(config: Mapping[str, Any]) -> EvaluationOptions:

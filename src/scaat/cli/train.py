@@ -10,10 +10,16 @@ import click
 from scaat.cli.command import SectionedCommand
 from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
-from scaat.cli.runs import console, load_splits, output_options, resolved, run_options
-from scaat.models import find_model
-from scaat.objectives import build_objective, objectives
-from scaat.training import TrainingOptions, fit, open_folder
+from scaat.cli.runs import (
+    console,
+    load_splits,
+    output_options,
+    read_training_options,
+    resolved,
+    run_options,
+)
+from scaat.objectives import objectives
+from scaat.training import fit, open_folder
 
 
 def train(out: Path, resume: bool, **parameters: Any) -> None:
@@ -26,10 +32,7 @@ def train(out: Path, resume: bool, **parameters: Any) -> None:
     config = gather(parameters)
     method = config["method"]
     config = resolved("train", config, [method])
-    options = TrainingOptions(**config["training"])
-    # What is wrong shows before anything is loaded or written.
-    find_model(options.model)
-    build_objective(method, 1, config["objectives"][method])
+    options = read_training_options(config)
     splits = load_splits(config)
     open_folder(out, config, resume=resume)
     trained = fit(

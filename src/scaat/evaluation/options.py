@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scaat.attribution import attributions
-from scaat.errors import InputError
+from scaat.errors import InputError, unknown
 from scaat.evaluation.statistics import RESAMPLES
 from scaat.functional.aopc import check_protocol
 from scaat.functional.compressed_size import save_options
@@ -55,9 +55,7 @@ class EvaluationOptions:
         for name in self.attributions:
             attributions[name]  # raises with the nearest name
         if self.precision not in PRECISIONS:
-            raise InputError(
-                f"unknown precision {self.precision!r}; known: {', '.join(PRECISIONS)}"
-            )
+            raise unknown("precision", self.precision, PRECISIONS)
         for name, least in (
             ("images", 2),
             ("batch_size", 1),

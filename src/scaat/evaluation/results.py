@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scaat.files import replacing, write_text
+from scaat.files import json_text, replacing, write_text
 
 SCHEMA = 1
 
@@ -67,7 +66,7 @@ def write_results(
         "settings": dict(settings),
     }
     # First, as it may fail: nothing is written then.
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    text = json_text(content)
     numbered, shown = _numbered(per_image), {**examples, **_numbered(example_maps)}
     for name, arrays in (("per_image.npz", numbered), ("examples.npz", shown)):
         # Through a file object, since NumPy would append its suffix to the name.

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaat.errors import InputError, did_you_mean
+from scaat.errors import InputError, unknown
 from scaat.functional.checks import check_images
 from scaat.functional.maps import check_maps
 from scaat.functional.regions import region_average
@@ -256,8 +256,6 @@ def check_protocol(steps: int, fraction: float, region_size: int, repeats: int) 
 def _check_orders(orders: Sequence[str]) -> None:
     for order in orders:
         if order not in ORDERS:
-            raise InputError(
-                f"unknown order {order!r}{did_you_mean(order, ORDERS)}; known: {', '.join(ORDERS)}"
-            )
+            raise unknown("order", order, ORDERS)
     if not orders or len(set(orders)) < len(orders):
         raise InputError(f"orders must name 'lerf', 'morf' or both once, found {tuple(orders)}")

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scaat.errors import InputError, did_you_mean
+from scaat.errors import InputError, unknown
 from scaat.functional.maps import quantise
 
 CODECS = ("png", "jpeg")
@@ -49,9 +49,7 @@ def compressed_size(maps: Tensor, codec: str = "png", quality: int | None = None
 def save_options(codec: str, quality: int | None) -> dict[str, Any]:
     """Return what Pillow's ``save`` takes for a codec; raise `InputError` for a wrong pair."""
     if codec not in CODECS:
-        raise InputError(
-            f"unknown codec {codec!r}{did_you_mean(codec, CODECS)}; known: {', '.join(CODECS)}"
-        )
+        raise unknown("codec", codec, CODECS)
     if codec == "png":
         if quality is not None:
             raise InputError(f"the codec 'png' takes no quality, found {quality}")

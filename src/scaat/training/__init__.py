@@ -1,8 +1,9 @@
 """Training on Lightning: options, the step, checkpoints, resume."""
 
+from scaat.errors import NonFiniteLossError
 from scaat.training.fitting import TrainedModel, fit, is_finished, load_trained
 from scaat.training.folder import open_folder, read_config
-from scaat.training.module import NonFiniteLossError, TrainingModule
+from scaat.training.module import TrainingModule
 from scaat.training.options import TrainingOptions
 
 __all__ = [

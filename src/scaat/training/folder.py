@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from scaat.errors import InputError
-from scaat.files import write_text
+from scaat.files import read_yaml, write_text
 
 CONFIG = "config.yaml"
 
@@ -58,13 +58,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / CONFIG
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = read_yaml(path)
     except OSError as error:
         raise InputError(
             f"{str(path)!r} cannot be read ({error.strerror}): expected the folder of a run"
         ) from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{str(path)!r} is not valid YAML: {_one_line(error)}") from error
     if not isinstance(config, dict):
         raise InputError(f"{str(path)!r} holds no settings, expected the configuration of a run")
     return config
@@ -79,7 +77,3 @@ def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
                 return difference
         return None
     return None if found == wanted else f"{name} is {found!r} there and {wanted!r} now"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

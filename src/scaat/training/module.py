@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scaat.data import Augmentation, augment, to_float
+from scaat.errors import NonFiniteLossError
 from scaat.objectives import Objective
 from scaat.training.options import TrainingOptions
 from scaat.training.seeding import seed_step
@@ -18,10 +19,6 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 MOMENTUM_CYCLE = 0.05
 """How far one-cycle lowers momentum while the learning rate is high, and raises it after."""
-
-
-class NonFiniteLossError(RuntimeError):
-    """The loss became NaN or infinite; the message names epoch, step and samples."""
 
 
 class TrainingModule(L.LightningModule):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
@@ -36,9 +37,7 @@ class TrainingBar(TQDMProgressBar):
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
         """Return the latest step's figures under their plain names."""
-        metrics = super().get_metrics(trainer, pl_module)
-        found = {name: metrics.get(f"{name}_step", metrics.get(name)) for name in SHOWN}
-        return {name: value for name, value in found.items() if value is not None}
+        return _shown(super().get_metrics(trainer, pl_module), "step")
 
 
 class EpochLines(Callback):
@@ -51,8 +50,13 @@ class EpochLines(Callback):
         """Print the epoch's mean figures."""
         if not trainer.is_global_zero:
             return
-        metrics = trainer.callback_metrics
-        found = {name: metrics.get(f"{name}_epoch", metrics.get(name)) for name in SHOWN}
-        figures = "  ".join(f"{k} {float(v):.4f}" for k, v in found.items() if v is not None)
+        shown = _shown(trainer.callback_metrics, "epoch")
+        figures = "  ".join(f"{name} {float(value):.4f}" for name, value in shown.items())
         epoch = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
         print(f"{self.title}  epoch {epoch}  {figures}", file=sys.stderr, flush=True)
+
+
+def _shown(metrics: Mapping[str, Any], span: str) -> dict[str, Any]:
+    """Return those of `SHOWN` that were logged, of one ``span``: a step or an epoch."""
+    found = {name: metrics.get(f"{name}_{span}", metrics.get(name)) for name in SHOWN}
+    return {name: value for name, value in found.items() if value is not None}
