@@ -16,14 +16,14 @@ from scaat.data.image_set import ImageSet, to_float
 from scaat.errors import InputError
 from scaat.evaluation.options import EvaluationOptions
 from scaat.evaluation.saliency import measure_saliency
-from scaat.evaluation.statistics import (
+from scaat.passes import evaluation_mode
+from scaat.statistics import (
     accuracy_interval,
     auc_interval,
     curve_interval,
     mean_interval,
     ratio_interval,
 )
-from scaat.passes import evaluation_mode
 
 Arrays = dict[str, NDArray[Any]]
 

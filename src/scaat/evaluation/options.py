@@ -7,9 +7,9 @@ from typing import Any
 
 from scaat.attribution import attributions
 from scaat.errors import InputError, unknown
-from scaat.evaluation.statistics import RESAMPLES
 from scaat.functional.aopc import check_protocol
 from scaat.functional.compressed_size import save_options
+from scaat.statistics import RESAMPLES
 
 PRECISIONS = ("float32", "bfloat16")
 

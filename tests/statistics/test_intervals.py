@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import bootstrap, norm
 from sklearn.metrics import roc_auc_score
 
-from scaat.evaluation.statistics import (
+from scaat.statistics.intervals import (
     accuracy_interval,
     auc_interval,
     curve_interval,
@@ -188,3 +188,12 @@ def test_everything_is_strict_json() -> None:
         ratio_interval(values, 0 * values),
     ]
     assert json.loads(json.dumps(cells, allow_nan=False)) == cells
+
+
+def test_images_without_a_value_are_left_out() -> None:
+    values = normal(20)
+    found = mean_interval(np.concatenate([values, [np.nan, np.nan]]))
+    assert found == mean_interval(values)
+    assert found["n"] == 20
+    nothing = mean_interval(np.array([np.nan]))
+    assert nothing == {"value": None, "low": None, "high": None, "n": 0}

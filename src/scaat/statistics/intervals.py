@@ -16,32 +16,38 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, bootstrap, rankdata
+from scipy.stats import binomtest, rankdata
 
-Array = NDArray[np.float64]
-
-CONFIDENCE = 0.95
-RESAMPLES = 2000
-_TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
-_BATCH = 2_000_000  # resampled numbers in memory at once
+from scaat.statistics.resampling import (
+    CONFIDENCE,
+    RESAMPLES,
+    TAILS,
+    Array,
+    bootstrap_distribution,
+    estimate,
+    ratio_estimate,
+    resampled_means,
+    resampled_ratios,
+)
 
 
 def mean_interval(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Any]:
     """Return the mean of per-image values and its bootstrap interval.
 
     Args:
-        values: (n,), n of 1 or more, finite.
+        values: (n,). NaN marks an image that the metric is not defined for: it is left out.
         seed: of the resampling; one seed resamples the same images for every metric.
         resamples: number of resamples.
 
     Returns:
-        ``value``, ``low``, ``high`` and ``n``; a single image has no interval, so None.
+        ``value``, ``low``, ``high`` and ``n``, the number of images behind the mean. A single
+        image has no interval, so None; no image has no mean either.
     """
-    cell = _cell(values.mean(), len(values))
-    if len(values) > 1:
-        low, high = np.quantile(_resampled_means(values, seed, resamples), _TAILS)
-        cell |= {"low": float(low), "high": float(high)}
-    return cell
+    values = values[~np.isnan(values)]
+    n = len(values)
+    if n < 2:
+        return estimate(values[0] if n else math.nan, n)
+    return estimate(values.mean(), n, resampled_means(values, seed, resamples))
 
 
 def curve_interval(curves: Array, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Any]:
@@ -54,7 +60,7 @@ def curve_interval(curves: Array, seed: int = 0, resamples: int = RESAMPLES) -> 
     if len(curves) < 2:
         unknown = [None] * len(mean)
         return {"value": mean.tolist(), "low": unknown, "high": unknown}
-    low, high = np.quantile(_resampled_means(curves.T, seed, resamples), _TAILS, axis=-1)
+    low, high = np.quantile(resampled_means(curves.T, seed, resamples), TAILS, axis=-1)
     return {"value": mean.tolist(), "low": low.tolist(), "high": high.tolist()}
 
 
@@ -77,22 +83,19 @@ def ratio_interval(
     Returns:
         ``value`` (None where the denominator is 0), ``low``, ``high``, ``n``, ``unbounded``.
     """
-    above, below = numerator.mean(), denominator.mean()
-    cell = _cell(above / below if below != 0 else math.inf, len(numerator))
-    cell["unbounded"] = False
-    if len(numerator) > 1:
-        # Two rows in one call: the same images are drawn for both.
-        pairs = np.stack([numerator, denominator])
-        above, below = _resampled_means(pairs, seed, resamples)
-        limit = np.where(above > 0, math.inf, -math.inf)
-        ratios = np.divide(above, below, out=limit, where=below > 0)
-        # An observed value, not one interpolated between a finite and an infinite number.
-        low, high = np.quantile(ratios, _TAILS, method="inverted_cdf")
-        cell |= {"low": _finite(low), "high": _finite(high)}
-        cell["unbounded"] = cell["low"] is None or cell["high"] is None
-    elif cell["value"] is None:
-        cell["unbounded"] = True
-    return cell
+    n = len(numerator)
+    value = ratio_of_means(numerator, denominator)
+    if n < 2:
+        return estimate(value, n) | {"unbounded": math.isinf(value)}
+    # Two rows in one call: the same images are drawn for both.
+    above, below = resampled_means(np.stack([numerator, denominator]), seed, resamples)
+    return ratio_estimate(value, n, resampled_ratios(above, below))
+
+
+def ratio_of_means(numerator: Array, denominator: Array) -> float:
+    """Return the ratio of two means, infinite where the denominator is 0."""
+    below = float(denominator.mean())
+    return float(numerator.mean()) / below if below else math.inf
 
 
 def auc_interval(
@@ -113,21 +116,18 @@ def auc_interval(
         interval where one of them has a single image.
     """
     groups = scores[positive], scores[~positive]
-    smallest = min(map(len, groups))
-    cell = _cell(float(_auc(*groups)) if smallest else math.nan, len(scores))
-    if smallest > 1:
-        distribution = _bootstrap(groups, _auc, seed, resamples, len(scores))
-        low, high = np.quantile(distribution, _TAILS)
-        cell |= {"low": float(low), "high": float(high)}
-    return cell
+    smallest, n = min(map(len, groups)), len(scores)
+    value = float(_auc(*groups)) if smallest else math.nan
+    if smallest < 2:
+        return estimate(value, n)
+    return estimate(value, n, bootstrap_distribution(groups, _auc, seed, resamples, n))
 
 
 def accuracy_interval(correct: NDArray[np.bool_]) -> dict[str, Any]:
     """Return the share of correct predictions (n,) and its Wilson interval."""
     hits, n = int(correct.sum()), len(correct)
     interval = binomtest(hits, n).proportion_ci(CONFIDENCE, method="wilson")
-    cell = _cell(hits / n, n)
-    return cell | {"low": float(interval.low), "high": float(interval.high)}
+    return estimate(hits / n, n) | {"low": float(interval.low), "high": float(interval.high)}
 
 
 def _auc(positives: Array, negatives: Array, axis: int = -1) -> Array:
@@ -136,33 +136,3 @@ def _auc(positives: Array, negatives: Array, axis: int = -1) -> Array:
     ranks = rankdata(np.concatenate([positives, negatives], axis=-1), axis=-1)
     area: Array = (ranks[..., :n1].sum(-1) - n1 * (n1 + 1) / 2) / (n1 * n0)
     return area
-
-
-def _resampled_means(values: Array, seed: int, resamples: int) -> Array:
-    """Return the bootstrap distribution (..., resamples) of the mean over the last axis."""
-    return _bootstrap((values,), np.mean, seed, resamples, values.size)
-
-
-def _bootstrap(
-    samples: tuple[Array, ...], statistic: Any, seed: int, resamples: int, size: int
-) -> Array:
-    result = bootstrap(
-        tuple(np.asarray(sample, dtype=np.float64) for sample in samples),
-        statistic,
-        axis=-1,
-        vectorized=True,
-        n_resamples=resamples,
-        method="percentile",
-        batch=max(1, _BATCH // size),
-        random_state=np.random.default_rng(seed),
-    )
-    distribution: Array = result.bootstrap_distribution
-    return distribution
-
-
-def _cell(value: float, n: int) -> dict[str, Any]:
-    return {"value": _finite(value), "low": None, "high": None, "n": n}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from scaat.errors import InputError
+from scaat.statistics import pooled_mean, pooled_ratio, rank_stability
+
+
+def seeds(
+    deviation: float, count: int = 4, images: int = 50, mean: float = 1.0
+) -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
+    centres = mean + generator.normal(0, deviation, count)
+    return [generator.normal(centre, 0.1, images + i) for i, centre in enumerate(centres)]
+
+
+def test_value_is_the_mean_of_the_seeds_whatever_their_images() -> None:
+    found = pooled_mean([np.array([0.0, 2.0]), np.array([4.0, 4.0, 4.0, np.nan])], resamples=100)
+    assert found["value"] == 2.5
+    assert found["by_seed"] == [1.0, 4.0]
+    assert (found["n"], found["seeds"]) == (5, 2)
+
+
+def test_variance_is_the_unbiased_one_between_seeds() -> None:
+    # Constant within a seed: only the seeds vary, and s / sqrt(S) is the textbook error.
+    centres = np.random.default_rng(1).normal(0, 1, 12)
+    found = pooled_mean([np.full(3, centre) for centre in centres], resamples=20_000)
+    width = 2 * 1.96 * centres.std(ddof=1) / math.sqrt(12)
+    assert found["high"] - found["low"] == pytest.approx(width, rel=0.06)
+
+
+def test_seeds_that_differ_widen_the_interval() -> None:
+    alike, apart = pooled_mean(seeds(0.0)), pooled_mean(seeds(0.5))
+    assert apart["high"] - apart["low"] > 4 * (alike["high"] - alike["low"])
+    assert alike["low"] < alike["value"] < alike["high"]
+
+
+def test_one_seed_resamples_alike() -> None:
+    assert pooled_mean(seeds(0.1), seed=3) == pooled_mean(seeds(0.1), seed=3)
+    assert pooled_mean(seeds(0.1), seed=3) != pooled_mean(seeds(0.1), seed=4)
+
+
+def test_ratio_is_that_of_the_pooled_means() -> None:
+    above, below = seeds(0.1, mean=6.0), seeds(0.1, mean=2.0)
+    found = pooled_ratio(above, below)
+    expected = np.mean([a.mean() for a in above]) / np.mean([b.mean() for b in below])
+    assert found["value"] == pytest.approx(expected)
+    assert found["by_seed"] == pytest.approx(
+        [a.mean() / b.mean() for a, b in zip(above, below, strict=True)]
+    )
+    assert found["low"] < found["value"] < found["high"]
+    assert found["unbounded"] is False
+
+
+def test_ratio_over_nothing_is_unbounded() -> None:
+    above = [np.ones(5), np.ones(5)]
+    found = pooled_ratio(above, [np.zeros(5), np.ones(5)], resamples=200)
+    assert found["value"] == 2.0
+    assert found["by_seed"] == [None, 1.0]
+    assert (found["low"], found["high"], found["unbounded"]) == (1.0, None, True)
+
+
+def test_order_and_how_often_it_holds() -> None:
+    values = {"a": [1.0, 5.0, 3.0, 2.0], "b": [2.0, 4.0, 4.0, 9.0], "c": [3.0, 6.0, 5.0, 9.0]}
+    found = rank_stability(values, higher_is_better=False)
+    assert found.order == ("a", "b", "c")
+    assert found.kept == 0.5  # in the 2nd seed b is best, in the 4th b and c are equal
+    assert found.first == 0.75
+    assert found.seeds == 4
+    best_last = rank_stability(values, higher_is_better=True)
+    assert best_last.order == ("c", "b", "a")
+    assert (best_last.kept, best_last.first) == (0.5, 0.75)
+
+
+def test_too_little_is_refused() -> None:
+    with pytest.raises(InputError, match="two training seeds or more"):
+        pooled_mean([np.ones(3)])
+    with pytest.raises(InputError, match="two training seeds or more"):
+        pooled_mean([np.ones(3), np.full(2, np.nan)])
+    with pytest.raises(InputError, match=r"same images, found \[3, 2\] and \[2, 3\]"):
+        pooled_ratio([np.ones(3), np.ones(2)], [np.ones(2), np.ones(3)])
+    for values in ({"a": [1.0, 2.0]}, {"a": [1.0, 2.0], "b": [1.0]}, {"a": [1.0], "b": [2.0]}):
+        with pytest.raises(InputError, match="two methods or more"):
+            rank_stability(values, higher_is_better=True)
