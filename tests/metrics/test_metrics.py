@@ -1,27 +1,48 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor
+from torchmetrics import MetricCollection
 
+import scaat.metrics
 from scaat.errors import InputError
 from scaat.functional.aopc import perturbation_curve
 from scaat.functional.compressed_size import compressed_size
 from scaat.functional.entropy import entropy
 from scaat.functional.gini import gini
-from scaat.metrics import AOPC, CompressedSize, GiniIndex, SaliencyEntropy
+from scaat.functional.hoyer import hoyer
+from scaat.functional.localisation import energy_inside, iou_at_area, pointing_game
+from scaat.functional.spearman import spearman
+from scaat.functional.stability import max_sensitivity, relative_input_stability
+from scaat.metrics import (
+    AOPC,
+    CompressedSize,
+    EnergyInside,
+    GiniIndex,
+    Hoyer,
+    IoUAtArea,
+    MapCorrelation,
+    MaxSensitivity,
+    PerImageMetric,
+    PointingGame,
+    RelativeInputStability,
+    SaliencyEntropy,
+)
 
-MAP_METRICS = [
-    (SaliencyEntropy, {}, entropy),
-    (GiniIndex, {}, gini),
-    (CompressedSize, {"codec": "jpeg", "quality": 30}, lambda m: compressed_size(m, "jpeg", 30)),
-]
 AOPC_SETTINGS = {"steps": 3, "repeats": 2, "fraction": 0.5, "seed": 4}
+
+
+STABILITY = {"perturbations": 2, "radius": 0.2, "seed": 5}
 
 
 def maps(n: int = 7) -> Tensor:
@@ -36,23 +57,143 @@ def predict(x: Tensor) -> Tensor:
     return torch.stack([3 * x[:, 0, :3].sum((1, 2)), 3 * x[:, 0, 3:].sum((1, 2))], 1)
 
 
-@pytest.mark.parametrize(("metric", "settings", "function"), MAP_METRICS)
-def test_mean_and_values_do_not_depend_on_the_batches(metric, settings, function) -> None:
-    expected = function(maps())
-    for sizes in ([7], [3, 4], [1, 5, 1]):
-        measured = metric(**settings)
-        for part in maps().split(sizes):
-            measured.update(part)
-        assert torch.equal(measured.values(), expected)
-        torch.testing.assert_close(measured.compute(), expected.mean())
+def masks(n: int = 7) -> Tensor:
+    """Masks of all sizes; the third is empty, so that some measures have no value there."""
+    found = torch.rand(n, 6, 6, generator=torch.Generator().manual_seed(2)) < 0.4
+    found[2] = False
+    return found
 
 
-@pytest.mark.parametrize(("metric", "settings", "function"), MAP_METRICS)
-def test_forward_returns_the_batch_and_keeps_the_whole(metric, settings, function) -> None:
-    measured = metric(**settings)
-    for part in maps().split(4):
-        torch.testing.assert_close(measured(part), function(part).mean())
-    torch.testing.assert_close(measured.compute(), function(maps()).mean())
+def explain(x: Tensor, _: Tensor) -> Tensor:
+    return x[:, 0].square()
+
+
+class Case(NamedTuple):
+    """A metric, what its update takes for a part of the images, and the function it is over."""
+
+    metric: type[PerImageMetric]
+    settings: dict[str, Any]
+    function: Callable[..., Tensor]
+    inputs: Callable[[slice, torch.dtype], tuple[Any, ...]]
+
+
+def of_maps(part: slice, dtype: torch.dtype) -> tuple[Tensor]:
+    return (maps().to(dtype)[part],)
+
+
+def of_masks(part: slice, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    return maps().to(dtype)[part], masks()[part]
+
+
+def of_pairs(part: slice, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    return maps().to(dtype)[part], (maps() * masks()).to(dtype)[part]
+
+
+def of_images(part: slice, dtype: torch.dtype) -> tuple[Any, ...]:
+    return explain, images().to(dtype)[part], torch.arange(10, 17)[part]
+
+
+def of_predictions(part: slice, dtype: torch.dtype) -> tuple[Any, ...]:
+    return predict, *of_images(part, dtype)
+
+
+CASES = [
+    Case(SaliencyEntropy, {}, entropy, of_maps),
+    Case(GiniIndex, {}, gini, of_maps),
+    Case(Hoyer, {}, hoyer, of_maps),
+    Case(
+        CompressedSize,
+        {"codec": "jpeg", "quality": 30},
+        lambda m: compressed_size(m, "jpeg", 30),
+        of_maps,
+    ),
+    Case(PointingGame, {}, pointing_game, of_masks),
+    Case(EnergyInside, {}, energy_inside, of_masks),
+    Case(IoUAtArea, {}, iou_at_area, of_masks),
+    Case(MapCorrelation, {}, spearman, of_pairs),
+    Case(
+        MaxSensitivity,
+        STABILITY,
+        lambda e, x, numbers: max_sensitivity(e, x, numbers=numbers, **STABILITY),
+        of_images,
+    ),
+    Case(
+        RelativeInputStability,
+        {**STABILITY, "eps": 1e-3},
+        lambda f, e, x, numbers: relative_input_stability(
+            f, e, x, numbers=numbers, eps=1e-3, **STABILITY
+        ),
+        of_predictions,
+    ),
+]
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.metric.__name__)
+WHOLE = slice(0, 7)
+close = partial(torch.testing.assert_close, equal_nan=True)
+
+
+def parts(*sizes: int) -> list[slice]:
+    ends = list(accumulate(sizes))
+    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+
+def test_every_metric_with_a_value_an_image_is_in_the_list() -> None:
+    public = {getattr(scaat.metrics, name) for name in scaat.metrics.__all__}
+    bases = {PerImageMetric, scaat.metrics.MapMetric}
+    found = {m for m in public if issubclass(m, PerImageMetric)} - bases
+    assert {case.metric for case in CASES} == found
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@each_case
+def test_mean_and_values_do_not_depend_on_the_batches(case: Case, dtype: torch.dtype) -> None:
+    expected = case.function(*case.inputs(WHOLE, dtype))
+    for sizes in ([7], [3, 4], [1, 5, 1], [2, 1, 4]):
+        measured = case.metric(**case.settings)
+        for part in parts(*sizes):
+            measured.update(*case.inputs(part, dtype))
+        assert measured.values().dtype == torch.float32
+        close(measured.values(), expected)
+        close(measured.compute(), expected[~expected.isnan()].mean())
+
+
+@each_case
+def test_forward_returns_the_batch_and_keeps_the_whole(case: Case) -> None:
+    measured = case.metric(**case.settings)
+    for part in parts(4, 3):
+        inputs = case.inputs(part, torch.float32)
+        close(measured(*inputs), case.function(*inputs).nanmean())
+    close(measured.values(), case.function(*case.inputs(WHOLE, torch.float32)))
+
+
+def test_an_image_without_a_value_keeps_its_place_and_stays_out_of_the_mean() -> None:
+    measured = EnergyInside()
+    measured.update(maps(), masks())
+    assert measured.values().isnan().tolist() == [i == 2 for i in range(7)]
+    with_object = torch.arange(7) != 2
+    expected = energy_inside(maps()[with_object], masks()[with_object]).mean()
+    close(measured.compute(), expected)
+    empty = EnergyInside()
+    empty.update(maps(), torch.zeros_like(masks()))
+    assert empty.compute().isnan()
+
+
+@pytest.mark.parametrize("call", ["update", "forward"])
+def test_stability_counts_on_over_the_updates(call: str) -> None:
+    expected = max_sensitivity(explain, images(), **STABILITY)
+    metric = MaxSensitivity(**STABILITY)
+    for _ in range(2):  # reset starts the count anew
+        metric.reset()
+        for x in images().split(3):
+            getattr(metric, call)(explain, x)
+        close(metric.values(), expected)
+
+
+def test_a_collection_hands_each_metric_what_it_takes() -> None:
+    collection = MetricCollection([GiniIndex(), EnergyInside()])
+    collection.update(maps=maps(), masks=masks())
+    found = collection.compute()
+    close(found["GiniIndex"], gini(maps()).mean())
+    close(found["EnergyInside"], energy_inside(maps(), masks()).nanmean())
 
 
 def test_aopc_equals_the_function_and_counts_on_over_the_updates() -> None:
@@ -72,7 +213,7 @@ def test_aopc_equals_the_function_and_counts_on_over_the_updates() -> None:
     )
 
 
-@pytest.mark.parametrize("metric", [SaliencyEntropy(), AOPC()])
+@pytest.mark.parametrize("metric", [SaliencyEntropy(), PointingGame(), AOPC()])
 def test_no_image_is_said_in_one_sentence(metric) -> None:
     with pytest.raises(InputError, match="has seen no saliency map"):
         metric.values()
@@ -83,12 +224,15 @@ def _one_of_two(rank: int, folder: str) -> None:
         "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
     )
     part = slice(0, 3) if rank == 0 else slice(3, 7)
-    gini_index, faithfulness = GiniIndex(), AOPC(**AOPC_SETTINGS)
-    gini_index.update(maps()[part])
+    faithfulness = AOPC(**AOPC_SETTINGS)
     numbers = torch.arange(7)[part]
     faithfulness.update(predict, images()[part], maps()[part], numbers=numbers)
-    found = {"gini": gini_index.compute(), **faithfulness.compute()}
-    assert len(gini_index.values()) == len(numbers)
+    found = faithfulness.compute()
+    for case in CASES:
+        metric = case.metric(**case.settings)
+        metric.update(*case.inputs(part, torch.float32))
+        found[case.metric.__name__] = metric.compute()
+        assert len(metric.values()) == len(numbers)
     torch.save(found, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -98,6 +242,9 @@ def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
     mp.spawn(_one_of_two, args=(str(tmp_path),), nprocs=2)
     metric = AOPC(**AOPC_SETTINGS)
     metric.update(predict, images(), maps())
-    expected = {"gini": gini(maps()).mean(), **metric.compute()}
+    expected = metric.compute()
+    for case in CASES:
+        values = case.function(*case.inputs(WHOLE, torch.float32))
+        expected[case.metric.__name__] = values.nanmean()
     for rank in range(2):
         torch.testing.assert_close(torch.load(tmp_path / f"{rank}.pt"), expected)

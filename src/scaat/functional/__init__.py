@@ -9,24 +9,44 @@ from scaat.functional.divergence import (
 )
 from scaat.functional.entropy import entropy
 from scaat.functional.gini import gini
+from scaat.functional.hoyer import hoyer
+from scaat.functional.insertion_deletion import area_under_curve, insertion_deletion
+from scaat.functional.localisation import box_masks, energy_inside, iou_at_area, pointing_game
 from scaat.functional.perturbation import masked_pgd
 from scaat.functional.proportion import update_proportion
+from scaat.functional.randomisation import randomised_models
 from scaat.functional.regions import region_average
+from scaat.functional.road import road, road_curves
 from scaat.functional.saliency import saliency_map
 from scaat.functional.selection import lowest
+from scaat.functional.spearman import spearman
+from scaat.functional.stability import max_sensitivity, relative_input_stability
 
 __all__ = [
     "aopc",
+    "area_under_curve",
+    "box_masks",
     "compressed_size",
+    "energy_inside",
     "entropy",
     "gini",
+    "hoyer",
+    "insertion_deletion",
+    "iou_at_area",
     "jeffreys_divergence",
     "jensen_shannon_divergence",
     "kl_divergence",
     "lowest",
     "masked_pgd",
+    "max_sensitivity",
     "perturbation_curve",
+    "pointing_game",
+    "randomised_models",
     "region_average",
+    "relative_input_stability",
+    "road",
+    "road_curves",
     "saliency_map",
+    "spearman",
     "update_proportion",
 ]

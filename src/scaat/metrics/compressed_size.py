@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from scaat.functional.compressed_size import compressed_size
-from scaat.metrics.per_image import PerImageMetric
+from scaat.metrics.per_image import MapMetric
 
 
-class CompressedSize(PerImageMetric):
+class CompressedSize(MapMetric):
     """Mean size in kilobytes of saliency maps as image files.
 
     ``codec`` and ``quality`` are those of `scaat.functional.compressed_size`.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from scaat.functional.entropy import entropy
-from scaat.metrics.per_image import PerImageMetric
+from scaat.metrics.per_image import MapMetric
 
 
-class SaliencyEntropy(PerImageMetric):
+class SaliencyEntropy(MapMetric):
     """Mean entropy of saliency maps in bits, 0 to 8; see `scaat.functional.entropy`."""
 
     higher_is_better = False

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from scaat.functional.gini import gini
-from scaat.metrics.per_image import PerImageMetric
+from scaat.metrics.per_image import MapMetric
 
 
-class GiniIndex(PerImageMetric):
+class GiniIndex(MapMetric):
     """Mean Gini index of saliency maps, 0 to 1; see `scaat.functional.gini`."""
 
     higher_is_better = True

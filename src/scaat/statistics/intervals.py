@@ -53,12 +53,17 @@ def mean_interval(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> d
 def curve_interval(curves: Array, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Any]:
     """Return the mean curve (n, steps) over images, with an interval at each step.
 
+    An image with a NaN in its curve is left out.
+
     Returns:
         ``value``, ``low`` and ``high``: lists of ``steps`` numbers (None for a single image).
     """
+    curves = curves[~np.isnan(curves).any(1)]
+    unknown = [None] * curves.shape[1]
+    if not len(curves):
+        return {"value": unknown, "low": unknown, "high": unknown}
     mean = curves.mean(0)
     if len(curves) < 2:
-        unknown = [None] * len(mean)
         return {"value": mean.tolist(), "low": unknown, "high": unknown}
     low, high = np.quantile(resampled_means(curves.T, seed, resamples), TAILS, axis=-1)
     return {"value": mean.tolist(), "low": low.tolist(), "high": high.tolist()}

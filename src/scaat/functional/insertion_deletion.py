@@ -1,0 +1,103 @@
+"""Insertion and deletion: the prediction as the most relevant pixels appear, and as they go."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from scaat.functional.aopc import check_protocol
+from scaat.functional.ranking import count_regions, replaced_regions
+from scaat.functional.removal import Removal, check_removable, probabilities
+from scaat.functional.saliency import Predict
+
+
+def insertion_deletion(
+    predict: Predict,
+    images: Tensor,
+    maps: Tensor,
+    *,
+    steps: int = 50,
+    region_size: int = 1,
+    insertion_fill: str = "blur",
+    deletion_fill: str = "zero",
+    repeats: int = 5,
+    seed: int = 0,
+    numbers: Tensor | None = None,
+    batch_size: int = 512,
+) -> dict[str, Tensor]:
+    """Return the predicted class's probability as regions are inserted and deleted.
+
+    At point k = 0 ... ``steps`` the ``round(k / steps * R)`` most relevant of an image's R regions
+    are shown on ``insertion_fill`` and the others hidden (insertion), or replaced by
+    ``deletion_fill`` (deletion); Petsiuk, Das and Saenko 2018. The probability is the softmax one
+    of the class predicted for the clean image, which is deletion's first point and insertion's
+    last. A faithful map has a large area under the insertion curve, and a small one under the
+    deletion curve; `area_under_curve` measures them.
+
+    Regions of equal saliency come in a random order, and random fills are drawn, as in
+    `scaat.functional.perturbation_curve`.
+
+    Args:
+        predict: maps images (B, C, H, W) to logits (B, classes), at least two classes; a model
+            belongs in eval mode here.
+        images: (N, C, H, W), floating point in [0, 1].
+        maps: saliency maps (N, H, W), non-negative, on the device of ``images``.
+        steps: of the curves. The probability often changes within the first few percent, so
+            they are finer than those of AOPC; the original takes 224 for images of side 224.
+        region_size: side of the square regions in pixels.
+        insertion_fill: what the regions appear on, by its name in `scaat.functional.fills`. The
+            original blurs the image, so that regions bring no new edges; its blur is a narrower
+            one, of 5 pixels at 224.
+        deletion_fill: what replaces the regions; zero, as in the original.
+        repeats: random images for each image where a fill is random; one pass is made otherwise.
+        seed: of the random numbers, non-negative.
+        numbers: (N,) non-negative integers that name the images for the random numbers; the
+            default is their position 0 ... N - 1.
+        batch_size: perturbed images in a forward pass. Memory grows with it, the result does
+            not change.
+
+    Returns:
+        ``"insertion"`` and ``"deletion"``, float32 (N, steps + 1), probabilities.
+
+    Raises:
+        InputError: an argument is out of range or of another shape, or a fill goes by the pixels
+            left (``"noisy-linear"``), since here all of them are replaced.
+    """
+    for fill in (insertion_fill, deletion_fill):
+        check_protocol(steps, 1.0, region_size, repeats, fill)
+    check_removable(images, maps, region_size)
+    regions = count_regions(images, region_size)
+    counts = [0, *replaced_regions(steps, 1.0, regions)]
+    clean, (inserted, deleted) = probabilities(
+        predict,
+        images,
+        maps,
+        [
+            # The regions not yet inserted are the least relevant ones.
+            Removal(insertion_fill, ("lerf",), tuple(regions - count for count in counts[:-1])),
+            Removal(deletion_fill, ("morf",), tuple(counts[1:])),
+        ],
+        region_size=region_size,
+        repeats=repeats,
+        first_repeat=0,
+        seed=seed,
+        numbers=numbers,
+        batch_size=batch_size,
+    )
+    end = clean.unsqueeze(1)
+    return {
+        "insertion": torch.cat([inserted[:, 0].mean(1), end], dim=1),
+        "deletion": torch.cat([end, deleted[:, 0].mean(1)], dim=1),
+    }
+
+
+def area_under_curve(curve: Tensor) -> Tensor:
+    """Return the area under each curve over fractions 0 to 1 by the trapezoid rule.
+
+    Args:
+        curve: (..., steps + 1), equally spaced, as `insertion_deletion` returns it.
+
+    Returns:
+        (...), between the curve's least and greatest value.
+    """
+    return torch.trapezoid(curve, dx=1 / (curve.shape[-1] - 1))

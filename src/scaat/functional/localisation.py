@@ -1,0 +1,148 @@
+"""Localisation: how much of the saliency lies on the object, given as a mask.
+
+All three measures are 1 for a map that lies within the mask, and for every map where the mask is
+the whole image. None is defined for an image without an object: its value is NaN. A map of zeros
+says nothing of where, and counts as any map of equal pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from scaat.errors import InputError
+from scaat.functional.maps import check_maps
+
+
+def pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
+    """Return whether the most salient pixel lies on the object (Zhang et al. 2018).
+
+    Where several pixels share the maximum the value is the share of them that lies inside: what
+    a random pick among them hits. There is no tolerance around the object; Zhang et al. allow 15
+    pixels in photographs of some 500.
+
+    Args:
+        maps: saliency maps (N, H, W), floating point, non-negative.
+        masks: the objects, bool (N, H, W), on the device of ``maps``.
+
+    Returns:
+        float32 (N,), from 0 to 1; NaN for an empty mask. A map of equal pixels (also zeros) has
+        the mask's share of the image.
+
+    Raises:
+        InputError: ``maps`` are no saliency maps (`check_maps`), or ``masks`` have another type,
+            shape or device.
+    """
+    values, inside = _rows(maps, masks)
+    largest = values == values.amax(1, keepdim=True)
+    return _share(largest.double(), inside)
+
+
+def energy_inside(maps: Tensor, masks: Tensor) -> Tensor:
+    """Return the share of each map's sum that lies on the object.
+
+    Known as the energy-based pointing game (Wang et al. 2020) and as relevance mass accuracy
+    (Arras et al. 2022).
+
+    Args:
+        maps: saliency maps (N, H, W), floating point, non-negative.
+        masks: the objects, bool (N, H, W), on the device of ``maps``.
+
+    Returns:
+        float32 (N,), from 0 to 1; NaN for an empty mask. A map of equal pixels (also zeros) has
+        the mask's share of the image.
+
+    Raises:
+        InputError: as `pointing_game`.
+    """
+    values, inside = _rows(maps, masks)
+    values = values.double()
+    values = torch.where(values.amax(1, keepdim=True) > 0, values, 1)
+    return _share(values, inside)
+
+
+def iou_at_area(maps: Tensor, masks: Tensor) -> Tensor:
+    """Return the intersection over union of the object and as many most salient pixels.
+
+    The map is cut where it keeps the mask's own number of pixels, so no threshold is chosen.
+    Pixels that share the value at the cut are kept in part: the intersection counts those inside
+    the mask by the share of them that still fits, its expectation for a random choice.
+
+    Args:
+        maps: saliency maps (N, H, W), floating point, non-negative.
+        masks: the objects, bool (N, H, W), on the device of ``maps``.
+
+    Returns:
+        float32 (N,), from 0 to 1; NaN for an empty mask. With a the mask's share of the image, a
+        map of equal pixels (also zeros) has a / (2 - a).
+
+    Raises:
+        InputError: as `pointing_game`.
+    """
+    values, inside = _rows(maps, masks)
+    area = inside.sum(1, keepdim=True)
+    ranked = values.sort(dim=1, descending=True).values
+    cut = ranked.gather(1, (area - 1).clamp(min=0))
+    above, level = values > cut, values == cut
+    still = area - above.sum(1, keepdim=True)
+    kept = above + level * (still / level.sum(1, keepdim=True, dtype=torch.float64))
+    intersection = torch.where(inside, kept, 0).sum(1)
+    area = area.squeeze(1)
+    return _defined(intersection / (2 * area - intersection), area)
+
+
+def box_masks(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Return the mask of each box: the pixels whose centre lies in it.
+
+    Coordinates run along the pixels' edges, as in `scaat.data.ImageSet`: pixel i covers [i, i + 1)
+    and is inside where x0 <= i + 1/2 < x1. A box of whole numbers holds the pixels x0 ... x1 - 1;
+    one without area holds none. The rule commutes with nearest-neighbour resizing, so a resized
+    box has the mask that its resized mask would have.
+
+    Args:
+        boxes: (N, 4) real numbers x0, y0, x1, y1 in pixels with x0 <= x1 and y0 <= y1; what
+            lies outside the image is cut off.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+
+    Returns:
+        bool (N, height, width), on the device of ``boxes``.
+
+    Raises:
+        InputError: ``boxes`` have another shape, a value that is not finite, or their ends in the
+            wrong order.
+    """
+    if boxes.dim() != 2 or boxes.shape[1] != 4:
+        raise InputError(f"boxes must have shape (N, 4), found {tuple(boxes.shape)}")
+    bad = ~boxes.isfinite().all(1) | (boxes[:, 2:] < boxes[:, :2]).any(1)
+    for row in bad.nonzero().flatten()[:1].tolist():
+        raise InputError(
+            f"box {row} is {boxes[row].tolist()}, "
+            "expected finite x0, y0, x1, y1 with x0 <= x1 and y0 <= y1"
+        )
+    x0, y0, x1, y1 = boxes.unsqueeze(2).unbind(1)
+    x = torch.arange(width, device=boxes.device) + 0.5
+    y = torch.arange(height, device=boxes.device) + 0.5
+    columns, rows = (x0 <= x) & (x < x1), (y0 <= y) & (y < y1)
+    return rows.unsqueeze(2) & columns.unsqueeze(1)
+
+
+def _rows(maps: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Return checked maps and masks with the pixels in one line, (N, H W)."""
+    check_maps(maps)
+    if masks.dtype != torch.bool or masks.shape != maps.shape or masks.device != maps.device:
+        raise InputError(
+            f"the masks of saliency maps of shape {tuple(maps.shape)} on {maps.device} must be "
+            f"torch.bool of the same shape and device, found {masks.dtype} of shape "
+            f"{tuple(masks.shape)} on {masks.device}"
+        )
+    return maps.detach().flatten(1), masks.flatten(1)
+
+
+def _share(values: Tensor, inside: Tensor) -> Tensor:
+    """Return the share of positive float64 values (N, P) that lies inside."""
+    return _defined(torch.where(inside, values, 0).sum(1) / values.sum(1), inside.sum(1))
+
+
+def _defined(values: Tensor, area: Tensor) -> Tensor:
+    return torch.where(area > 0, values, torch.nan).float()
