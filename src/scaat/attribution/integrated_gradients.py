@@ -5,31 +5,30 @@ from __future__ import annotations
 from captum.attr import IntegratedGradients
 from torch import Tensor
 
-from scaat.attribution.registry import attributions, saliency_method
-from scaat.functional.saliency import Predict
+from scaat.attribution.method import Query, saliency_method
+from scaat.attribution.registry import attributions
+from scaat.errors import InputError
 
 
 @attributions.register("integrated-gradients")
 @saliency_method
-def integrated_gradients(
-    predict: Predict, images: Tensor, targets: Tensor, *, steps: int = 32
-) -> Tensor:
+def integrated_gradients(query: Query, *, steps: int = 32) -> Tensor:
     """Return Integrated Gradients from a black image (Sundararajan et al. 2017).
 
     Costs ``steps`` forward passes and input gradients, in the memory of one.
 
     Args:
-        predict: the model.
-        images: (N, C, H, W).
-        targets: (N,).
+        query: what to explain.
         steps: points of the Gauss-Legendre rule; the source finds 20 to 300 enough.
     """
-    signed: Tensor = IntegratedGradients(predict).attribute(
-        images,
+    if steps < 1:
+        raise InputError(f"integrated gradients take 1 step or more, found {steps}")
+    signed: Tensor = IntegratedGradients(query.predict).attribute(
+        query.images,
         baselines=0.0,
-        target=targets,
+        target=query.targets,
         n_steps=steps,
         method="gausslegendre",
-        internal_batch_size=len(images),  # one step at a time
+        internal_batch_size=len(query.images),  # one step at a time
     )
     return signed

@@ -1,80 +1,74 @@
-"""The registry of saliency methods, and what makes a map of a method's attributions."""
+"""The registry of saliency methods, and what every one of them is called with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import update_wrapper
-from typing import Concatenate, ParamSpec
+from functools import partial
+from inspect import signature
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
-from scaat.errors import InputError
-from scaat.functional.checks import check_images
-from scaat.functional.saliency import Predict, sum_channels
-from scaat.passes import evaluation_mode
 from scaat.registry import Registry
 
-P = ParamSpec("P")
 
+class Attribution(Protocol):
+    """A saliency method: which pixels drive the score of a class.
 
-Attribution = Callable[[nn.Module, Tensor, Tensor], Tensor]
-"""A saliency method, which pixels drive the score of a class: (model, images, targets) -> maps.
+    The model maps images in [0, 1] to logits (N, classes). It runs in eval mode with autocast off;
+    its modes, flags, gradients, hooks and buffers are afterwards as they were.
 
-The model maps images in [0, 1] to logits. It runs in eval mode with autocast off; its modes, flags,
-gradients and buffers are afterwards as they were. Images are (N, C, H, W), floating point in
-[0, 1], on the model's device. Targets are int64 (N,), the classes whose logits are explained;
-`scaat.evaluation` takes the predicted ones, which the perturbation curves follow too.
+    Maps are detached and non-negative: the absolute attributions summed over channels (the
+    paper's map is the absolute gradient). Each depends on its own image alone (and on its number
+    for ``random``), not on the batch, the device or the global random state; calling again gives
+    it again. A batch is worked through in parts that fit the memory (`scaat.attribution.batching`).
+    """
 
-Maps are (N, H, W), detached and non-negative: the absolute attributions summed over channels (the
-paper's map is the absolute gradient). Each depends on its own image alone, and calling again gives
-it again. Images or targets of another shape, type or range raise `InputError`.
-"""
+    def __call__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        /,
+        *,
+        masks: Tensor | None = None,
+        numbers: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """Return saliency maps (N, H, W), floating point, on the device of the images.
+
+        Args:
+            model: what is explained, or for ``random`` and ``oracle`` not even looked at.
+            images: (N, C, H, W), floating point in [0, 1], on the model's device.
+            targets: int64 (N,), the classes whose logits are explained; `scaat.evaluation` takes
+                the predicted ones, which the perturbation curves follow too.
+            masks: bool (N, H, W), what each image should be explained by; `oracle` alone needs it.
+            numbers: int64 (N,), non-negative, the images' names for `random`, for example their
+                positions in the test set; 0 ... N - 1 by default.
+            **options: those of the method.
+
+        Raises:
+            InputError: an argument has another shape, type or range, or the method cannot
+                explain this model rightly.
+        """
+        ...
+
 
 attributions: Registry[Attribution] = Registry("attribution")
 
 
-def saliency_method(
-    attribute: Callable[Concatenate[Predict, Tensor, Tensor, P], Tensor],
-) -> Callable[Concatenate[nn.Module, Tensor, Tensor, P], Tensor]:
-    """Make an `Attribution` of a function that returns signed attributions (N, C, H, W).
+def find_attribution(name: str, *, layer: str | None = None) -> Attribution:
+    """Return the saliency method called ``name``.
 
-    The function gets a prediction that may be differentiated, whatever the caller's gradient
-    mode, with images it may keep.
+    Args:
+        name: a name in `attributions`.
+        layer: dotted name of the layer for the methods that look at one, ``grad-cam`` and
+            ``guided-grad-cam``, which find it themselves by default. The others have no use for
+            it, so that one layer can be given for a list of methods.
+
+    Raises:
+        InputError: the name is unknown.
     """
-
-    def maps(
-        model: nn.Module, images: Tensor, targets: Tensor, /, *args: P.args, **kwargs: P.kwargs
-    ) -> Tensor:
-        _check(images, targets)
-
-        def predict(inputs: Tensor) -> Tensor:
-            # A copy: a model that begins with an in-place layer would overwrite the very tensor
-            # whose gradient is asked for.
-            logits: Tensor = model(inputs.clone())
-            return logits
-
-        with (
-            torch.inference_mode(False),
-            torch.enable_grad(),
-            torch.autocast(images.device.type, enabled=False),
-            evaluation_mode(model),
-        ):
-            # Captum wants inputs that require gradients; inference tensors can't until copied.
-            leaf = images.detach().clone().requires_grad_()
-            signed = attribute(predict, leaf, targets.clone(), *args, **kwargs)
-        return sum_channels(signed.detach())
-
-    update_wrapper(maps, attribute)
-    return maps
-
-
-def _check(images: Tensor, targets: Tensor) -> None:
-    check_images(images)
-    if images.dim() != 4:
-        raise InputError(f"images must have shape (N, C, H, W), found {tuple(images.shape)}")
-    if targets.shape != images.shape[:1] or targets.dtype != torch.int64:
-        raise InputError(
-            f"the targets of {len(images)} images must be int64 of shape ({len(images)},), "
-            f"found {targets.dtype} of shape {tuple(targets.shape)}"
-        )
+    attribution = attributions[name]
+    if layer is not None and "layer" in signature(attribution).parameters:
+        return partial(attribution, layer=layer)
+    return attribution

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from captum.attr import Saliency
 from torch import Tensor
 
-from scaat.attribution.registry import attributions, saliency_method
+from scaat.attribution.method import Query, saliency_method
+from scaat.attribution.registry import attributions
 from scaat.errors import InputError
-from scaat.functional.saliency import Predict
 
 
 @attributions.register("smoothgrad")
 @saliency_method
-def smoothgrad(
-    predict: Predict,
-    images: Tensor,
-    targets: Tensor,
-    *,
-    samples: int = 50,
-    noise: float = 0.15,
-    seed: int = 0,
-) -> Tensor:
+def smoothgrad(query: Query, *, samples: int = 50, noise: float = 0.15, seed: int = 0) -> Tensor:
     """Return the mean gradient over noisy copies (Smilkov et al. 2017).
 
     The gradients are averaged with their signs, as that paper defines it; the absolute value
@@ -32,23 +26,31 @@ def smoothgrad(
     Costs ``samples`` forward passes and input gradients, in the memory of one.
 
     Args:
-        predict: the model.
-        images: (N, C, H, W).
-        targets: (N,).
+        query: what to explain.
         samples: noisy copies; the source finds no gain beyond its 50.
         noise: standard deviation in pixel units; the source advises 10 to 20 % of the image's
             range, which is taken to be 1. Noisy images are not cut to [0, 1], as there.
         seed: of the noise.
     """
-    if samples < 1 or noise < 0:
+    total = torch.zeros_like(query.images, requires_grad=False)
+    for gradient in noisy_gradients(query, samples, noise, seed):
+        total += gradient
+    return total / samples
+
+
+def noisy_gradients(query: Query, samples: int, noise: float, seed: int) -> Iterator[Tensor]:
+    """Yield the signed gradients (N, C, H, W) at ``samples`` noisy copies of the images.
+
+    Raises:
+        InputError: there is no sample, or the noise is negative.
+    """
+    if samples < 1 or not noise >= 0:
         raise InputError(
             f"SmoothGrad takes 1 sample or more and noise of 0 or more, found {samples} and {noise}"
         )
     generator = torch.Generator().manual_seed(seed)
-    method = Saliency(predict)
-    total = torch.zeros_like(images, requires_grad=False)
+    method = Saliency(query.predict)
     for _ in range(samples):
-        shift = noise * torch.randn(images.shape[1:], generator=generator)
-        noisy = (images.detach() + shift.to(images)).requires_grad_()
-        total += method.attribute(noisy, target=targets, abs=False)
-    return total / samples
+        shift = noise * torch.randn(query.images.shape[1:], generator=generator)
+        noisy = (query.images.detach() + shift.to(query.images)).requires_grad_()
+        yield method.attribute(noisy, target=query.targets, abs=False)

@@ -1,0 +1,175 @@
+"""What turns a function that attributes into an `Attribution`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import update_wrapper
+from inspect import Parameter, signature
+from typing import Any, Concatenate, ParamSpec
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+
+from scaat.attribution.batching import in_parts, part_size
+from scaat.attribution.registry import Attribution
+from scaat.errors import InputError
+from scaat.functional.checks import check_images
+from scaat.functional.saliency import class_scores, sum_channels
+from scaat.passes import evaluation_mode
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a saliency method is asked.
+
+    Attributes:
+        model: in eval mode, its parameters without gradients.
+        images: (N, C, H, W), a leaf that requires gradients and may be kept.
+        targets: int64 (N,), the classes whose logits are explained.
+        classes: how many the model must have: one more than the highest target.
+        masks: bool (N, H, W), what should explain the images, where that is known.
+        numbers: int64 (N,), on the CPU, the images' names for random numbers.
+        part_size: how many images a differentiated pass may hold.
+    """
+
+    model: nn.Module
+    images: Tensor
+    targets: Tensor
+    classes: int
+    masks: Tensor | None
+    numbers: Tensor
+    part_size: int = 1
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the logits (M, classes) of any images of this query's shape."""
+        # A copy: a model that begins with an in-place layer would overwrite the very tensor
+        # whose gradient is asked for.
+        output: object = self.model(images.clone())
+        if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(images):
+            found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise InputError(
+                f"the model's output for {len(images)} images must be logits of shape "
+                f"({len(images)}, classes), found {found}"
+            )
+        if output.shape[1] < self.classes:
+            raise InputError(
+                f"target {self.classes - 1} is out of range, the model has {output.shape[1]} "
+                "classes"
+            )
+        return output
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Return the targets' logits (N,) of other images in the place of this query's."""
+        return class_scores(self.predict(images), self.targets)
+
+    def part(self, where: slice) -> Query:
+        """Return the query for some of the images."""
+        return replace(
+            self,
+            images=self.images[where].detach().requires_grad_(),
+            targets=self.targets[where],
+            masks=None if self.masks is None else self.masks[where],
+            numbers=self.numbers[where],
+        )
+
+
+def saliency_method(attribute: Callable[Concatenate[Query, P], Tensor]) -> Attribution:
+    """Make an `Attribution` of a function that returns signed attributions (N, C, H, W).
+
+    The function may differentiate the query's prediction, whatever the caller's gradient mode.
+    It is asked about as many images at a time as fit the memory.
+    """
+
+    def run(query: Query, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        with torch.autocast(query.images.device.type, enabled=False), _explained(query.model):
+            resident = [*query.model.parameters(), *query.model.buffers()]
+            query = replace(query, part_size=part_size(query.predict, query.images, resident))
+
+            def part_maps(where: slice) -> Tensor:
+                return sum_channels(attribute(query.part(where), *args, **kwargs).detach())
+
+            return in_parts(part_maps, len(query.images), query.part_size)
+
+    return _entry(attribute, run)
+
+
+def reference_map(attribute: Callable[Concatenate[Query, P], Tensor]) -> Attribution:
+    """Make an `Attribution` of a function that returns maps (N, H, W) without the model."""
+    return _entry(attribute, attribute)
+
+
+def _entry(attribute: Callable[..., Tensor], run: Callable[..., Tensor]) -> Attribution:
+    def maps(
+        model: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        /,
+        *,
+        masks: Tensor | None = None,
+        numbers: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor:
+        _check(images, targets, numbers)
+        if len(images) == 0:
+            return images.new_zeros(images[:, 0].shape)
+        # The wrappers call the model in other threads, or hook it: what is explained is inside.
+        inner = model.module if isinstance(model, DataParallel | DistributedDataParallel) else model
+        with torch.inference_mode(False), torch.enable_grad():
+            query = Query(
+                model=inner,
+                # Inference tensors can't require gradients until they are copied.
+                images=images.detach().clone().requires_grad_(),
+                targets=targets.clone(),
+                classes=int(targets.max()) + 1,
+                masks=masks,
+                numbers=torch.arange(len(images)) if numbers is None else numbers.cpu().clone(),
+            )
+            return run(query, **options)
+
+    update_wrapper(maps, attribute)
+    call, (_, *options) = signature(maps, follow_wrapped=False), _parameters(attribute)
+    shared = list(call.parameters.values())[:-1]  # `options` are named one by one
+    maps.__signature__ = call.replace(parameters=shared + options)  # type: ignore[attr-defined]
+    return maps
+
+
+def _parameters(function: Callable[..., Any]) -> list[Parameter]:
+    return list(signature(function).parameters.values())
+
+
+@contextmanager
+def _explained(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, without gradients of parameters: a pass keeps nothing for them."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    with evaluation_mode(model):
+        try:
+            for parameter in trained:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for parameter in trained:
+                parameter.requires_grad_(True)
+
+
+def _check(images: Tensor, targets: Tensor, numbers: Tensor | None) -> None:
+    check_images(images)
+    if images.dim() != 4:
+        raise InputError(f"images must have shape (N, C, H, W), found {tuple(images.shape)}")
+    _check_integers("targets", targets, len(images))
+    if numbers is not None:
+        _check_integers("numbers", numbers, len(images))
+
+
+def _check_integers(name: str, values: Tensor, count: int) -> None:
+    if values.shape != (count,) or values.dtype != torch.int64:
+        raise InputError(
+            f"the {name} of {count} images must be int64 of shape ({count},), "
+            f"found {values.dtype} of shape {tuple(values.shape)}"
+        )
+    if count and values.min() < 0:
+        raise InputError(f"the {name} must be 0 or more, found {int(values.min())}")
