@@ -90,6 +90,7 @@ def test_rows_have_the_keys_of_results_json_and_are_strict_json() -> None:
             "entropy",
             "size_kb",
             "gini",
+            "hoyer",
             "aopc_lerf",
             "aopc_morf",
             "aopc_rel",
@@ -165,7 +166,7 @@ def test_progress_ends_at_its_total() -> None:
     assert next(text for text, _, _ in seen) == "gradient"
     done = [count for _, count, _ in seen]
     assert done == sorted(done)
-    assert seen[-1] == ("integrated-gradients", 2 * 12 * (2 * 4 * 2 + 1), done[-1])
+    assert seen[-1] == ("integrated-gradients", 2 * 12 * (1 + 2 * 4 * 2 + 1), done[-1])
 
 
 def test_bfloat16_is_close_and_recorded() -> None:
@@ -210,6 +211,13 @@ def test_refuses_models_and_sets(model: nn.Module, data: ImageSet, sentence: str
         ({"aopc_repeats": 0}, "repeats of the perturbation curve must be 1 or more"),
         ({"size_codec": "jpg"}, "did you mean 'jpeg'"),
         ({"size_quality": 90}, "takes no quality"),
+        ({"also_measure": ("stabilty",)}, "unknown measure 'stabilty' .did you mean 'stability'"),
+        ({"aopc_fill": "noise"}, "unknown fill 'noise'"),
+        ({"insertion_fill": "noisy-linear"}, "can't be filled by 'noisy-linear'"),
+        ({"aopc_tolerance": 0.0}, "aopc_tolerance must be greater than 0"),
+        ({"aopc_max_repeats": 1}, "aopc_max_repeats must be 2 or more"),
+        ({"stability_radius": -1.0}, "stability_radius must be greater than 0"),
+        ({"randomisation_stages": 0}, "randomisation_stages must be 1 or more"),
         ({"bootstrap_resamples": 10}, "bootstrap_resamples must be 100 or more"),
     ],
 )

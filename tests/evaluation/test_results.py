@@ -22,6 +22,7 @@ def content(value: float = 0.5) -> dict[str, Any]:
         "environment": environment(),
         "classes": ["a", "b"],
         "settings": {"seed": 0},
+        "trainings": [{"method": "scaat", "epoch": [1], "curves": {"loss": [0.5]}}],
     }
 
 
@@ -31,7 +32,7 @@ def test_files_hold_what_was_written(tmp_path: Path) -> None:
     found = json.loads(path.read_text())
     assert found == {
         "schema": 1,
-        **{k: written[k] for k in ("environment", "rows", "classes", "settings")},
+        **{k: written[k] for k in ("environment", "rows", "classes", "settings", "trainings")},
     }
     with np.load(path.with_name("per_image.npz")) as arrays:
         assert sorted(arrays) == ["0/gini", "1/gini"]

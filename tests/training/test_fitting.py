@@ -178,7 +178,7 @@ class Payload:
 def test_loading_executes_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Payload()}, tmp_path / "model.pt")
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match="refers to code"):
         load_trained(tmp_path)
     assert not (tmp_path / "executed").exists()
 

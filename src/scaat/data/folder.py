@@ -60,7 +60,7 @@ def _part(folder: Path, classes: tuple[str, ...], image_size: int | None) -> Par
             continue
         if child.name not in classes:
             raise InputError(f"{child} is no class of train; expected {', '.join(classes)}")
-        found = [f for f in sorted(child.rglob("*")) if _is_image(f, child)]
+        found = [f for f in sorted(child.rglob("*")) if is_image(f, child)]
         if not found:
             raise InputError(
                 f"class folder {child} holds no images; expected files of type "
@@ -84,7 +84,8 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
 
 
-def _is_image(file: Path, folder: Path) -> bool:
+def is_image(file: Path, folder: Path) -> bool:
+    """Whether a file in a folder is an image by its name, neither hidden nor in a hidden folder."""
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
     return file.suffix.lower() in SUFFIXES and not hidden and file.is_file()
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from scaat.errors import InputError
+from scaat.functional.localisation import box_masks
 
 T = TypeVar("T")
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -94,6 +95,17 @@ class ImageSet(Dataset[Batch]):
             boxes=None if self.boxes is None else self.boxes[index],
             groups=None if self.groups is None else self.groups[index],
         )
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether it is known where in each image the object is: masks or boxes."""
+        return self.masks is not None or self.boxes is not None
+
+    def object_masks(self) -> Tensor | None:
+        """Return the masks, or else the boxes as masks, bool (N, H, W); None without either."""
+        if self.masks is not None or self.boxes is None:
+            return self.masks
+        return box_masks(self.boxes, *self.image_size)
 
     @property
     def num_classes(self) -> int:

@@ -16,6 +16,8 @@ from scaat.data.resizing import fit_set
 from scaat.data.splits import DataSplits, limit, split_off
 from scaat.errors import InputError
 
+_RANDOM_LABELS = 1  # a stream of its own beside the split's
+
 
 def load_data(options: DataOptions, *, seed: int) -> DataSplits:
     """Load data and split them; only the images that a part uses are decoded.
@@ -49,6 +51,8 @@ def load_data(options: DataOptions, *, seed: int) -> DataSplits:
     positions = _positions(source, options, seed)
     parts = {name: _load(part, chosen, options) for name, (part, chosen) in positions.items()}
     _require_one_size(parts)
+    if options.random_labels:
+        parts["train"] = _with_random_labels(parts["train"], seed)
     augmentation = source.augmentation
     if options.crop_padding is not None:
         augmentation = replace(augmentation, crop_padding=options.crop_padding)
@@ -128,6 +132,12 @@ def _require_whole_groups(source: Source) -> None:
 def _load(part: Part, positions: Tensor, options: DataOptions) -> ImageSet:
     images = part.load(positions)
     return images if options.image_size is None else fit_set(images, options.image_size)
+
+
+def _with_random_labels(images: ImageSet, seed: int) -> ImageSet:
+    """Shuffle the labels: the classes keep their shares, and say nothing about the images."""
+    order = np.random.default_rng([seed, _RANDOM_LABELS]).permutation(len(images))
+    return replace(images, labels=images.labels[torch.from_numpy(order)])
 
 
 def _require_one_size(parts: dict[str, ImageSet]) -> None:

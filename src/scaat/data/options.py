@@ -66,6 +66,13 @@ class DataOptions:
             "help": "Parquet column whose equal values (a patient, a tile) stay in one split."
         },
     )
+    random_labels: bool = field(
+        default=False,
+        metadata={
+            "help": "Shuffle the labels of the training images by the seed: a model for the "
+            "sanity check of saliency maps, which should differ from this model's."
+        },
+    )
 
     def __post_init__(self) -> None:
         for name in ("validation_fraction", "test_fraction"):

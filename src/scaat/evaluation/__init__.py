@@ -2,6 +2,7 @@
 
 from scaat.evaluation.environment import environment
 from scaat.evaluation.evaluate import AttributionResult, Evaluation, Progress, evaluate
+from scaat.evaluation.examples import ordered_samples
 from scaat.evaluation.options import EvaluationOptions
 from scaat.evaluation.results import write_results
 
@@ -12,5 +13,6 @@ __all__ = [
     "Progress",
     "environment",
     "evaluate",
+    "ordered_samples",
     "write_results",
 ]

@@ -1,4 +1,4 @@
-"""Measure one model on one test set: every saliency method by every metric."""
+"""Measure one model on one test set: every saliency method by every measure."""
 
 from __future__ import annotations
 
@@ -8,27 +8,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from scaat.attribution import Attribution, attributions
-from scaat.data.image_set import ImageSet, to_float
+from scaat.attribution import find_attribution
+from scaat.data.image_set import ImageSet
 from scaat.errors import InputError
+from scaat.evaluation.examples import example_images, example_maps
+from scaat.evaluation.measures import Subject, measures
+from scaat.evaluation.measures.base import Arrays
 from scaat.evaluation.options import EvaluationOptions
-from scaat.evaluation.saliency import measure_saliency
+from scaat.evaluation.performance import all_logits, performance
+from scaat.evaluation.saliency import counted, fast_predict, measure_saliency
 from scaat.passes import evaluation_mode
-from scaat.statistics import (
-    accuracy_interval,
-    auc_interval,
-    curve_interval,
-    mean_interval,
-    ratio_interval,
-)
-
-Arrays = dict[str, NDArray[Any]]
 
 Progress = Callable[[str, int, int], None]
-"""Called with the saliency method at work, the perturbed images done, and their total."""
+"""Called with the saliency method at work, the passes of images done, and their total."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +31,8 @@ class AttributionResult:
 
     Attributes:
         metrics: its part of a row of ``results.json``: ``accuracy``, ``auc`` (None unless there
-            are two classes), ``entropy``, ``size_kb``, ``gini``, ``aopc_lerf``, ``aopc_morf`` and
-            ``aopc_rel``, each with ``value``, ``low``, ``high`` and ``n``; and ``curves``.
+            are two classes) and the entries of every measure, each number with ``value``,
+            ``low``, ``high`` and ``n``.
         per_image: (n,) arrays: the saliency metrics, and ``index``, the positions of the
             measured images in the test set, ascending.
         example_maps: ``maps`` float32 (k, H, W), ``predicted`` int64 (k,) and ``probability``
@@ -56,8 +50,8 @@ class Evaluation:
 
     Attributes:
         results: by saliency method, in the order of the options.
-        examples: ``images`` uint8 (k, C, H, W), ``labels`` int64 (k,) and, where known,
-            ``masks`` bool (k, H, W) of the images kept for pictures.
+        examples: ``images`` uint8 (k, C, H, W), ``labels`` int64 (k,) and, where the data has
+            masks or boxes, ``masks`` bool (k, H, W) of the images kept for pictures.
         settings: the options with every default resolved, and the seed.
     """
 
@@ -73,6 +67,7 @@ def evaluate(
     *,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    random_label_model: nn.Module | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a classifier and its saliency maps.
@@ -81,19 +76,22 @@ def evaluate(
     images of the set. The saliency metrics explain the predicted class, over a simple random
     sample of ``options.images``: their means estimate those over all. One seed draws the same
     images, random pixels and resamples whatever the model, so models compare on equal terms.
+    Maps are measured as the saliency method gives them, not averaged over regions.
 
     Args:
         model: maps float images in [0, 1] to logits, on ``device``. It runs in eval mode and is
             left as it was.
-        image_set: the test images.
+        image_set: the test images. With masks or boxes localisation is measured, too.
         options: the protocol; the paper's by default.
         seed: of the sample, the random pixels and the bootstrap, non-negative.
         device: where the model is.
+        random_label_model: a model of the same kind trained on random labels, on ``device``:
+            the maps' rank correlation with its maps is measured, too (Adebayo et al. 2018).
         progress: called as the work goes on.
 
     Raises:
-        InputError: there are fewer than two images, an option does not fit them, or the logits
-            are not finite or do not fit the classes.
+        InputError: there are fewer than two images, an option does not fit them or the model, or
+            the logits are not finite or do not fit the classes.
     """
     options = options or EvaluationOptions()
     if len(image_set) < 2:
@@ -104,117 +102,64 @@ def evaluate(
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(image_set)))
     measured = order[: options.images].sort().values
     pictured = order[: options.examples]
+    kinds = _kinds(options, image_set, random_label_model)
+    draw = {"seed": seed, "resamples": options.bootstrap_resamples}
 
     results = {}
     with evaluation_mode(model):
-        logits = _logits(model, image_set, batch_size, device)
-        performance = _performance(logits, image_set, options, seed)
-        counter = _Counter(progress, options, len(measured))
+        logits = all_logits(model, image_set, batch_size, device)
+        accuracy = performance(logits, image_set.labels, **draw)
+        passes = 1 + sum(measures[kind].passes(options) for kind in kinds)
+        counter = _Counter(progress, len(options.attributions) * len(measured) * passes)
         for name in options.attributions:
             counter.text = name
-            values = measure_saliency(
+            attribute = find_attribution(name, layer=options.layer)
+            subject = Subject(
                 model,
-                attributions[name],
-                image_set.images[measured],
-                logits[measured].argmax(1),
-                measured,
-                options,
-                seed=seed,
-                batch_size=batch_size,
-                device=device,
-                tick=counter,
+                counted(attribute, counter),
+                fast_predict(model, device, options.precision, counter),
+                seed,
+                batch_size,
+                random_label_model,
             )
-            results[name] = AttributionResult(
-                metrics=performance | _summary(values, options, seed),
-                per_image={k: v for k, v in values.items() if v.ndim == 1}
-                | {"index": measured.numpy()},
-                example_maps=_example_maps(
-                    model, attributions[name], image_set.images[pictured], logits[pictured], device
-                ),
+            made = [measures[kind](subject, options) for kind in kinds]
+            found = measure_saliency(
+                subject, made, image_set, measured, logits[measured].argmax(1), device
             )
+            metrics: dict[str, Any] = dict(accuracy)
+            per_image = {"index": measured.numpy()}
+            for measure, values in zip(made, found, strict=True):
+                metrics |= measure.row(values, **draw)
+                per_image |= {key: array for key, array in values.items() if array.ndim == 1}
+            shown = example_maps(model, attribute, image_set, pictured, logits[pictured], device)
+            results[name] = AttributionResult(metrics, per_image, shown)
     settings = asdict(options) | {"images": len(measured), "batch_size": batch_size, "seed": seed}
-    return Evaluation(results, _examples(image_set, pictured), settings)
+    return Evaluation(results, example_images(image_set, pictured), settings)
+
+
+def _kinds(
+    options: EvaluationOptions, image_set: ImageSet, random_label_model: nn.Module | None
+) -> list[str]:
+    """Return the names of the measures to make, in their registry's order."""
+    wanted = {"sparsity", "aopc", *options.also_measure}
+    if image_set.has_objects:
+        wanted.add("localisation")
+    if random_label_model is not None:
+        wanted.add("random-labels")
+    return [name for name in measures if name in wanted]
 
 
 class _Counter:
     """Adds up the passes of all saliency methods for the caller's progress."""
 
-    def __init__(self, progress: Progress | None, options: EvaluationOptions, images: int) -> None:
+    def __init__(self, progress: Progress | None, total: int) -> None:
         self.progress = progress
         self.text = ""
         self.done = 0
-        # Two orders, and the clean image.
-        passes = 2 * options.aopc_steps * options.aopc_repeats + 1
-        self.total = len(options.attributions) * images * passes
+        self.total = total
 
     def __call__(self, images: int) -> None:
         self.done += images
+        self.total = max(self.total, self.done)  # repeats added for a tolerance
         if self.progress:
             self.progress(self.text, self.done, self.total)
-
-
-@torch.no_grad()
-def _logits(model: nn.Module, image_set: ImageSet, batch_size: int, device: torch.device) -> Tensor:
-    """Return the logits (N, classes) of all images, float32 on the CPU."""
-    parts = torch.split(image_set.images, batch_size)
-    logits = torch.cat([model(to_float(part.to(device))).float() for part in parts]).cpu()
-    if logits.shape != (len(image_set), len(image_set.classes)):
-        raise InputError(
-            f"the model's logits of {len(image_set)} images have shape {tuple(logits.shape)}, "
-            f"expected one for each of {len(image_set.classes)} classes"
-        )
-    bad = (~logits.isfinite()).any(1)
-    if bad.any():
-        raise InputError(
-            f"the model's logits are not finite for {int(bad.sum())} of {len(bad)} test images, "
-            f"the first at position {int(bad.nonzero()[0])}"
-        )
-    return logits
-
-
-def _performance(
-    logits: Tensor, image_set: ImageSet, options: EvaluationOptions, seed: int
-) -> dict[str, Any]:
-    labels = image_set.labels
-    auc = None
-    if logits.shape[1] == 2:
-        # The difference of logits orders as the probability does, without its saturation.
-        scores = (logits[:, 1] - logits[:, 0]).double().numpy()
-        auc = auc_interval(scores, (labels == 1).numpy(), seed, options.bootstrap_resamples)
-        # A test set of one class has no AUC.
-        auc = None if auc["value"] is None else auc
-    return {"accuracy": accuracy_interval((logits.argmax(1) == labels).numpy()), "auc": auc}
-
-
-def _summary(values: Arrays, options: EvaluationOptions, seed: int) -> dict[str, Any]:
-    """Return the row's saliency metrics from per-image values."""
-    draw = (seed, options.bootstrap_resamples)
-    means = ("entropy", "size_kb", "gini", "aopc_lerf", "aopc_morf")
-    row = {name: mean_interval(values[name], *draw) for name in means}
-    row["aopc_rel"] = ratio_interval(values["aopc_morf"], values["aopc_lerf"], *draw)
-    steps = options.aopc_steps
-    row["curves"] = {
-        "fraction": [k / steps * options.aopc_fraction for k in range(1, steps + 1)],
-        "lerf": curve_interval(values["lerf"], *draw),
-        "morf": curve_interval(values["morf"], *draw),
-    }
-    return row
-
-
-def _example_maps(
-    model: nn.Module, attribute: Attribution, images: Tensor, logits: Tensor, device: torch.device
-) -> Arrays:
-    probability, predicted = logits.softmax(1).max(1)
-    maps = attribute(model, to_float(images.to(device)), predicted.to(device))
-    return {
-        "maps": np.asarray(maps.cpu(), dtype=np.float32),
-        "predicted": predicted.numpy(),
-        "probability": probability.numpy(),
-    }
-
-
-def _examples(image_set: ImageSet, index: Tensor) -> Arrays:
-    examples = {"images": image_set.images[index], "labels": image_set.labels[index]}
-    if image_set.masks is not None:
-        examples["masks"] = image_set.masks[index]
-    return {name: values.numpy() for name, values in examples.items()}

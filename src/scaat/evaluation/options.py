@@ -9,9 +9,11 @@ from scaat.attribution import attributions
 from scaat.errors import InputError, unknown
 from scaat.functional.aopc import check_protocol
 from scaat.functional.compressed_size import save_options
+from scaat.functional.fills import FILLS, find_fill
 from scaat.statistics import RESAMPLES
 
 PRECISIONS = ("float32", "bfloat16")
+OPTIONAL_MEASURES = ("insertion-deletion", "road", "stability", "randomisation")
 
 
 def _option(default: Any, text: str) -> Any:
@@ -23,7 +25,16 @@ class EvaluationOptions:
     """How saliency maps are measured; the defaults are the paper's protocol (section 4.2)."""
 
     attributions: tuple[str, ...] = _option(
-        ("gradient", "smoothgrad", "integrated-gradients"), "saliency methods to measure"
+        ("gradient", "smoothgrad", "integrated-gradients"),
+        f"saliency methods to measure, from {', '.join(attributions)}",
+    )
+    layer: str | None = _option(
+        None, "layer that Grad-CAM and guided Grad-CAM look at; the last spatial one if not given"
+    )
+    also_measure: tuple[str, ...] = _option(
+        (),
+        f"what to measure beyond sparsity, AOPC and, where the data has masks or boxes, "
+        f"localisation: {', '.join(OPTIONAL_MEASURES)}",
     )
     images: int = _option(
         200,
@@ -33,7 +44,26 @@ class EvaluationOptions:
     aopc_steps: int = _option(20, "points of a perturbation curve")
     aopc_fraction: float = _option(0.2, "share of the regions that the last point replaces")
     aopc_repeats: int = _option(5, "random replacements that a curve averages")
-    aopc_region_size: int = _option(1, "side in pixels of the squares that are replaced")
+    aopc_region_size: int = _option(
+        1, "side in pixels of the squares that are replaced, in the order of their mean saliency"
+    )
+    aopc_fill: str = _option("random", f"what replaces them: {', '.join(FILLS)}")
+    aopc_tolerance: float | None = _option(
+        None,
+        "add repeats until 95 % intervals of LeRF and MoRF reach no further than this from the "
+        "mean, or until more repeats can't narrow them",
+    )
+    aopc_max_repeats: int = _option(100, "repeats that the tolerance may spend")
+    deletion_steps: int = _option(50, "steps of the insertion and deletion curves")
+    deletion_fill: str = _option("zero", "what replaces deleted pixels")
+    insertion_fill: str = _option("blur", "what pixels are inserted into")
+    stability_perturbations: int = _option(10, "perturbed copies of an image for stability")
+    stability_radius: float = _option(
+        0.02, "largest change of a pixel in those copies; pixels go from 0 to 1"
+    )
+    randomisation_stages: int = _option(
+        5, "models with ever more random layers, from the output on, in the sanity check"
+    )
     size_codec: str = _option("png", "codec of the compressed size: png or jpeg")
     size_quality: int | None = _option(None, "quality of the jpeg codec, 1 to 95 (75 if not given)")
     batch_size: int | None = _option(
@@ -54,6 +84,9 @@ class EvaluationOptions:
             raise InputError("no attribution is named, expected at least one")
         for name in self.attributions:
             attributions[name]  # raises with the nearest name
+        for name in self.also_measure:
+            if name not in OPTIONAL_MEASURES:
+                raise unknown("measure", name, OPTIONAL_MEASURES)
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         for name, least in (
@@ -61,11 +94,29 @@ class EvaluationOptions:
             ("batch_size", 1),
             ("bootstrap_resamples", 100),
             ("examples", 1),
+            ("deletion_steps", 1),
+            ("stability_perturbations", 1),
+            ("randomisation_stages", 1),
+            ("aopc_max_repeats", self.aopc_repeats),
         ):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"{name} must be {least} or more, found {value}")
+        for name in ("stability_radius", "aopc_tolerance"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"{name} must be greater than 0, found {value:g}")
         check_protocol(
-            self.aopc_steps, self.aopc_fraction, self.aopc_region_size, self.aopc_repeats
+            self.aopc_steps,
+            self.aopc_fraction,
+            self.aopc_region_size,
+            self.aopc_repeats,
+            self.aopc_fill,
         )
+        for fill in (self.deletion_fill, self.insertion_fill):
+            if find_fill(fill).needs_rest:
+                raise InputError(
+                    f"insertion and deletion can't be filled by {fill!r}, which goes by the pixels "
+                    "that are left, since in the end none is"
+                )
         save_options(self.size_codec, self.size_quality)

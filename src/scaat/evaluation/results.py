@@ -26,6 +26,7 @@ def write_results(
     environment: Mapping[str, Any],
     classes: Sequence[str],
     settings: Mapping[str, Any],
+    trainings: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Write ``per_image.npz``, ``examples.npz`` and, last, ``results.json`` into ``folder``.
 
@@ -42,10 +43,13 @@ def write_results(
         examples: ``images`` uint8 (k, C, H, W), ``labels`` int64 (k,) and, where known,
             ``masks`` bool (k, H, W).
         example_maps: for each row ``maps`` float32 (k, H, W), ``predicted`` int64 (k,) and
-            ``probability`` float32 (k,) of the examples; stored as ``"{row number}/{name}"``.
+            ``probability`` float32 (k,) of the examples, and, where the method has a proportion,
+            the arrays of `scaat.evaluation.ordered_samples`; stored as ``"{row number}/{name}"``.
         environment: as `scaat.evaluation.environment` returns it.
         classes: the name of each class.
         settings: the run's resolved configuration, JSON values.
+        trainings: for each trained model ``data``, ``model``, ``method`` and ``seed``, and
+            ``epoch`` and ``curves`` as `scaat.training.read_history` returns them.
 
     Returns:
         The path of ``results.json``.
@@ -64,6 +68,7 @@ def write_results(
         "rows": [dict(row) for row in rows],
         "classes": list(classes),
         "settings": dict(settings),
+        "trainings": [dict(training) for training in trainings],
     }
     # First, as it may fail: nothing is written then.
     text = json_text(content)

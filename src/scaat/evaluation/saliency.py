@@ -1,82 +1,96 @@
-"""The saliency metrics of one model and saliency method, image by image."""
+"""All measures of one model and saliency method, over the test images in batches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scaat.attribution import Attribution
-from scaat.data.image_set import to_float
-from scaat.evaluation.options import EvaluationOptions
-from scaat.metrics import AOPC, CompressedSize, GiniIndex, SaliencyEntropy
+from scaat.data.image_set import ImageSet, to_float
+from scaat.evaluation.measures import Batch, Measure, Subject
+from scaat.evaluation.measures.base import Arrays
+from scaat.functional.maps import check_maps
+from scaat.functional.saliency import Predict
 
 _ATTRIBUTION_SHARE = 4  # a pass that is differentiated keeps its activations: smaller batches
 
 
 def measure_saliency(
-    model: nn.Module,
-    attribute: Attribution,
-    images: Tensor,
+    subject: Subject,
+    made: Sequence[Measure],
+    image_set: ImageSet,
+    measured: Tensor,
     targets: Tensor,
-    numbers: Tensor,
-    options: EvaluationOptions,
-    *,
-    seed: int,
-    batch_size: int,
     device: torch.device,
-    tick: Callable[[int], None],
-) -> dict[str, NDArray[Any]]:
-    """Return every saliency metric of every image.
+) -> list[Arrays]:
+    """Show every measure the maps of the measured images, and return what each one found.
 
     Args:
-        model: on ``device``, in eval mode.
-        attribute: the saliency method.
-        images: uint8 (n, C, H, W).
-        targets: int64 (n,), the predicted classes.
-        numbers: int64 (n,), the images' positions in the test set; they name the random pixels.
-        options: the protocol.
-        seed: of the random pixels.
-        batch_size: images in a forward pass.
+        subject: the model and the saliency method.
+        made: the measures, of this subject.
+        image_set: the test images.
+        measured: int64 (n,), the positions of those to measure.
+        targets: int64 (n,), their predicted classes.
         device: of the model.
-        tick: called with the number of images of each forward pass of the perturbation curves.
 
     Returns:
-        float32 ``entropy``, ``size_kb``, ``gini``, ``aopc_lerf`` and ``aopc_morf`` (n,), and
-        ``lerf`` and ``morf`` (n, steps).
+        For each measure its values (n,) and curves (n, steps) by name, as arrays.
+
+    Raises:
+        InputError: a map is not finite, or of another shape than its image.
     """
-    sparsity = {
-        "entropy": SaliencyEntropy(),
-        "size_kb": CompressedSize(options.size_codec, options.size_quality),
-        "gini": GiniIndex(),
-    }
-    faithfulness = AOPC(
-        steps=options.aopc_steps,
-        fraction=options.aopc_fraction,
-        region_size=options.aopc_region_size,
-        repeats=options.aopc_repeats,
-        seed=seed,
-        batch_size=batch_size,
-    )
-    predict = _fast_predict(model, device, options.precision, tick)
-    for part in torch.split(torch.arange(len(images)), max(1, batch_size // _ATTRIBUTION_SHARE)):
-        inputs = to_float(images[part].to(device))
-        maps = attribute(model, inputs, targets[part].to(device))
-        for metric in sparsity.values():
-            metric.update(maps)
-        faithfulness.update(predict, inputs, maps, numbers[part])
-    measured = {name: metric.values() for name, metric in sparsity.items()}
-    measured |= faithfulness.values() | faithfulness.curves()
-    return {name: np.asarray(values.cpu()) for name, values in measured.items()}
+    for batch in _batches(subject, image_set, measured, targets, device):
+        for measure in made:
+            measure.update(batch)
+    return [
+        {name: np.asarray(values.cpu()) for name, values in measure.values().items()}
+        for measure in made
+    ]
 
 
-def _fast_predict(
+def _batches(
+    subject: Subject, image_set: ImageSet, measured: Tensor, targets: Tensor, device: torch.device
+) -> Iterator[Batch]:
+    size = max(1, subject.batch_size // _ATTRIBUTION_SHARE)
+    for part in torch.split(torch.arange(len(measured)), size):
+        numbers = measured[part]
+        chosen = image_set.subset(numbers)
+        masks = chosen.object_masks()
+        masks = None if masks is None else masks.to(device)
+        images, classes = to_float(chosen.images.to(device)), targets[part].to(device)
+        maps = subject.attribute(subject.model, images, classes, masks=masks, numbers=numbers)
+        check_maps(maps)
+        yield Batch(images, maps, classes, numbers, masks)
+
+
+def counted(attribute: Attribution, tick: Callable[[int], None]) -> Attribution:
+    """Return the saliency method; ``tick`` gets the number of images of every call."""
+
+    def maps(
+        model: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        /,
+        *,
+        masks: Tensor | None = None,
+        numbers: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor:
+        found = attribute(model, images, targets, masks=masks, numbers=numbers, **options)
+        tick(len(images))
+        return found
+
+    return maps
+
+
+def fast_predict(
     model: nn.Module, device: torch.device, precision: str, tick: Callable[[int], None]
-) -> Callable[[Tensor], Tensor]:
+) -> Predict:
+    """Return the model's prediction as it is fastest; ``tick`` gets each batch's images."""
     half = precision == "bfloat16"
     # Channels-last inputs are faster for half precision everywhere, for float32 on CPUs only.
     memory = torch.channels_last if half or device.type == "cpu" else torch.contiguous_format

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import nn
 
@@ -23,27 +25,33 @@ def build_model(
     *,
     num_classes: int,
     image_size: tuple[int, int],
-    mean: Sequence[float],
-    std: Sequence[float],
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
 ) -> nn.Module:
     """Construct a model whose first layer normalises.
 
     Args:
-        name: A registered name, ``torchvision:NAME`` for any of torchvision's classifiers, or
-            ``package.module:factory`` for a function of the user's own that takes
-            ``num_classes`` by keyword and returns a module.
+        name: A registered name, ``torchvision:NAME`` for any of torchvision's classifiers,
+            ``timm:NAME`` for one of timm's where that is installed, or ``package.module:factory``
+            for a function of the user's own that returns a module. The function gets
+            ``num_classes`` by keyword and, where it has such a parameter, ``image_size``.
         num_classes: Number of logits.
         image_size: Height and width of the images, in pixels.
-        mean: Mean of each channel, for images in [0, 1].
-        std: Standard deviation of each channel.
+        mean: Mean of each channel, for images in [0, 1]; None for a network that normalises
+            itself.
+        std: Standard deviation of each channel; None where ``mean`` is.
 
     Returns:
-        Module that maps images (N, C, H, W) in [0, 1] to logits (N, num_classes).
+        Module that maps images (N, C, H, W) in [0, 1] to logits (N, num_classes); its submodule
+        ``network`` is what the name stands for.
 
     Raises:
-        InputError: The name is unknown, or the user's module or factory cannot be had.
+        InputError: The name is unknown, the network does not come in this size, or the user's
+            module or factory cannot be had.
     """
     network = find_model(name)(num_classes, image_size)
+    if mean is None or std is None:
+        return nn.Sequential(OrderedDict(network=network))
     return nn.Sequential(OrderedDict(normalize=Normalize(mean, std), network=network))
 
 
@@ -56,11 +64,12 @@ def find_model(name: str) -> Factory:
     prefix, colon, rest = name.partition(":")
     if not colon:
         return models[name]
-    return _from_torchvision(rest) if prefix == "torchvision" else _from_user(prefix, rest)
+    libraries = {"torchvision": _from_torchvision, "timm": _from_timm}
+    return libraries[prefix](rest) if prefix in libraries else _from_user(prefix, rest)
 
 
 def _from_torchvision(name: str) -> Factory:
-    from torchvision.models import get_model, list_models
+    from torchvision.models import get_model_builder, list_models
 
     known = list_models(module=importlib.import_module("torchvision.models"))
     if name not in known:
@@ -69,11 +78,72 @@ def _from_torchvision(name: str) -> Factory:
             "torchvision.models.list_models() lists them"
         )
 
+    builder = get_model_builder(name)
+    # Only the class tells: a builder passes on what it does not name itself.
+    accepted = inspect.signature(inspect.signature(builder).return_annotation).parameters
+
     def build(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
-        network: nn.Module = get_model(name, weights=None, num_classes=num_classes)
-        return network
+        sizes: dict[str, Any] = {}
+        if "image_size" in accepted:  # the vision transformers' one side
+            sizes["image_size"] = _side(f"torchvision:{name}", image_size)
+        elif "input_size" in accepted:
+            sizes["input_size"] = image_size
+        return _library_network(
+            f"torchvision:{name}",
+            image_size,
+            builder,
+            weights=None,
+            num_classes=num_classes,
+            **sizes,
+        )
 
     return build
+
+
+def _from_timm(name: str) -> Factory:
+    try:
+        import timm
+    except ImportError as error:
+        raise InputError(
+            f"model 'timm:{name}' needs the package timm (pip install timm)"
+        ) from error
+    if not timm.is_model(name):
+        known = did_you_mean(name, timm.list_models())
+        raise InputError(f"timm has no model {name!r}{known}; timm.list_models() lists them")
+
+    def build(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
+        defaults = timm.get_pretrained_cfg(name)
+        sizes = {"img_size": image_size} if defaults and defaults.fixed_input_size else {}
+        return _library_network(
+            f"timm:{name}", image_size, timm.create_model, name, num_classes=num_classes, **sizes
+        )
+
+    return build
+
+
+def _library_network(
+    spec: str,
+    image_size: tuple[int, int],
+    construct: Callable[..., nn.Module],
+    *arguments: Any,
+    **options: Any,
+) -> nn.Module:
+    """Construct a library's network; its refusal of a size becomes one sentence."""
+    try:
+        return construct(*arguments, **options)
+    except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
+        height, width = image_size
+        raise InputError(
+            f"model {spec!r} cannot be built for images of {height}x{width} "
+            f"({' '.join(str(error).split())})"
+        ) from error
+
+
+def _side(spec: str, image_size: tuple[int, int]) -> int:
+    height, width = image_size
+    if height != width:
+        raise InputError(f"model {spec!r} takes square images, found {height}x{width}")
+    return height
 
 
 def _from_user(module_name: str, factory_name: str) -> Factory:
@@ -90,7 +160,7 @@ def _from_user(module_name: str, factory_name: str) -> Factory:
         ) from None
 
     def build(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
-        network = factory(num_classes=num_classes)
+        network = factory(num_classes=num_classes, **_size_option(factory, image_size))
         if not isinstance(network, nn.Module):
             raise InputError(
                 f"model {spec!r}: the factory returned {type(network).__name__}, expected a "
@@ -99,3 +169,12 @@ def _from_user(module_name: str, factory_name: str) -> Factory:
         return network
 
     return build
+
+
+def _size_option(factory: Callable[..., Any], image_size: tuple[int, int]) -> dict[str, Any]:
+    """Return the keyword ``image_size`` if the factory names it."""
+    try:
+        takes_size = "image_size" in inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # not callable, or built in: calling it tells
+        takes_size = False
+    return {"image_size": image_size} if takes_size else {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import pickle
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from scaat.data import DataSplits, ImageSet, to_float
 from scaat.errors import InputError
 from scaat.files import write_json
 from scaat.models import build_model
+from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
 from scaat.training.batches import Batches
 from scaat.training.checkpoint import AtomicCheckpointIO, save_atomically
@@ -44,11 +44,15 @@ class TrainedModel:
         proportion: The final q of every training sample, shape (num_samples,), or None where
             the method has none.
         summary: Seconds, steps, precision and last figures, fit for JSON.
+        architecture: The arguments of `build_model` that made the model.
+        classes: Name of each class, or None in files of versions that did not record them.
     """
 
     model: nn.Module
     proportion: Tensor | None
     summary: dict[str, Any]
+    architecture: dict[str, Any]
+    classes: tuple[str, ...] | None
 
 
 def fit(
@@ -122,37 +126,62 @@ def fit(
     proportion = getattr(objective, "proportion", None)
     proportion = proportion.cpu() if isinstance(proportion, Tensor) else None
     if trainer.is_global_zero:
-        content = {"architecture": architecture, "state_dict": state, "proportion": proportion}
+        content = {
+            "architecture": architecture,
+            "state_dict": state,
+            "proportion": proportion,
+            "classes": splits.train.classes,
+        }
         save_atomically(content, folder / MODEL)
         write_json(folder / SUMMARY, summary)
-    return TrainedModel(model.cpu().eval(), proportion, summary)
+    return TrainedModel(model.cpu().eval(), proportion, summary, architecture, splits.train.classes)
 
 
 def load_trained(folder: Path) -> TrainedModel:
     """Read back what `fit` wrote; no code in the files is executed.
 
+    A network of the user's own comes from the module that the file names, as when it was trained.
+
     Raises:
         InputError: The folder has no finished run, or a file is damaged.
     """
-    path = folder / MODEL
-    try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"folder {str(folder)!r} has no {Path(error.filename).name}: expected a finished run"
-        ) from error
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise InputError(f"a file of the run in {str(folder)!r} is damaged: {error}") from error
-    model = build_model(**content["architecture"])
-    model.load_state_dict(content["state_dict"])
-    model = model.to(memory_format=torch.channels_last).eval()
-    return TrainedModel(model, content["proportion"], summary)
+    path = _file(folder, MODEL)
+    content = read_checkpoint(path)
+    if not (isinstance(content, dict) and {"architecture", "state_dict"} <= content.keys()):
+        raise InputError(f"{str(path)!r} is not a model that scaat train wrote")
+    architecture = content["architecture"]
+    model = build_model(**architecture)
+    load_weights(model, content["state_dict"], path, architecture["name"])
+    classes = content.get("classes")
+    return TrainedModel(
+        model.to(memory_format=torch.channels_last).eval(),
+        content.get("proportion"),
+        _read_summary(_file(folder, SUMMARY)),
+        architecture,
+        None if classes is None else tuple(classes),
+    )
 
 
 def is_finished(folder: Path) -> bool:
     """Whether `fit` has come to its end in ``folder``."""
     return (folder / SUMMARY).is_file()
+
+
+def _file(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise InputError(f"folder {str(folder)!r} has no {name}: expected a finished run")
+    return path
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # a JSONDecodeError is a ValueError
+        raise InputError(f"{str(path)!r} is damaged: {error}") from error
+    if not isinstance(summary, dict):
+        raise InputError(f"{str(path)!r} is damaged: it holds no summary of a training")
+    return summary
 
 
 def _architecture(train: ImageSet, model: str) -> dict[str, Any]:

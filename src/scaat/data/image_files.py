@@ -1,0 +1,189 @@
+"""Image files that a user names one by one, read strictly: nothing is changed unsaid."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scaat.data.decoding import decode_images
+from scaat.data.folder import SUFFIXES, is_image
+from scaat.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Resize = Literal["crop", "stretch"]
+
+LOSSLESS = {
+    "RGB": None,
+    "1": "black and white to RGB",
+    "L": "grey to RGB",
+    "P": "palette to RGB",
+    "RGBA": "opaque alpha dropped",
+    "LA": "grey with opaque alpha to RGB",
+}
+"""Pillow's modes that become 8-bit RGB without loss, and what messages call that."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is known of an image file beside its pixels.
+
+    Attributes:
+        path: The file.
+        size: Height and width, in pixels, turned upright.
+        conversion: What was done, without loss, to get RGB; None for a file that is RGB.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    conversion: str | None
+
+
+def find_images(inputs: Sequence[str]) -> list[Path]:
+    """Return the image files that files, folders and glob patterns stand for, each once.
+
+    A folder stands for the images in it and below, in alphabetical order, without hidden ones.
+
+    Args:
+        inputs: What the user gave; ``**`` in a pattern stands for folders of any depth.
+
+    Raises:
+        InputError: There is no such file, the folder holds no image, or nothing matches.
+    """
+    found: dict[Path, Path] = {}
+    for text in inputs:
+        for path in _expand(text):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def read_picture(path: Path) -> tuple[Picture, NDArray[np.uint8]]:
+    """Read an image file whose pixels are 8-bit RGB or become so without loss.
+
+    It is turned upright as its EXIF orientation says.
+
+    `decode_images` reads data sets more leniently (it converts CMYK and drops alpha as Pillow
+    does); a picture that somebody asks about must be the one that the model sees.
+
+    Returns:
+        What is known of it, and its pixels, uint8 RGB (H, W, 3).
+
+    Raises:
+        InputError: The file is not an image, is damaged, has several frames, transparent pixels,
+            CMYK or other colours than RGB, or more than 8 bits a channel.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"image {str(path)!r} cannot be read ({error.strerror})") from error
+    name = f"image {str(path)!r}"
+    decoded, _ = decode_images([(name, content)], 1, None)  # refuses what is no whole image
+    mode = _lossless_mode(content, name)
+    height, width = decoded.shape[2:]
+    pixels = decoded[0].permute(1, 2, 0).numpy()
+    return Picture(path, (height, width), LOSSLESS[mode]), pixels
+
+
+def fit_picture(
+    picture: Picture, pixels: NDArray[np.uint8], size: tuple[int, int], resize: Resize | None
+) -> Tensor:
+    """Return a picture as a model takes it.
+
+    Args:
+        picture: Of any size.
+        pixels: Its pixels, uint8 RGB (H, W, 3).
+        size: The model's height and width, in pixels.
+        resize: What to do with a picture of another size: ``crop`` scales until one side fits and
+            cuts off the borders that stick out on the other, evenly, as ``image_size`` does for
+            training; ``stretch`` scales both sides and changes the proportions. Both are bilinear
+            with antialiasing. None refuses.
+
+    Returns:
+        uint8 (3, H, W).
+
+    Raises:
+        InputError: The picture has another size and ``resize`` is None.
+    """
+    from PIL import Image, ImageOps
+
+    if picture.size != size:
+        if resize is None:
+            raise InputError(
+                f"image {str(picture.path)!r} is {picture.size[0]}x{picture.size[1]} and the model "
+                f"takes {size[0]}x{size[1]} (height x width): give --resize crop or --resize "
+                "stretch, or an image of that size"
+            )
+        image: Image.Image = Image.fromarray(pixels)
+        target = (size[1], size[0])
+        if resize == "crop":
+            image = ImageOps.fit(image, target, Image.Resampling.BILINEAR)
+        else:
+            image = image.resize(target, Image.Resampling.BILINEAR)
+        pixels = np.asarray(image)
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+
+
+def _expand(text: str) -> list[Path]:
+    path = Path(text).expanduser()
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = [file for file in sorted(path.rglob("*")) if is_image(file, path)]
+        if not found:
+            raise InputError(
+                f"folder {text!r} holds no images; expected files of type "
+                f"{', '.join(sorted(SUFFIXES))}"
+            )
+        return found
+    if not glob.has_magic(text):
+        raise InputError(f"image {text!r} does not exist; expected a file, a folder or a pattern")
+    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+    found = [match for match in matches if match.is_file()]
+    if not found:
+        raise InputError(f"pattern {text!r} matches no file")
+    return found
+
+
+def _lossless_mode(content: bytes, name: str) -> str:
+    """Return Pillow's mode of an image, if RGB loses nothing of it."""
+    from PIL import Image
+
+    with Image.open(BytesIO(content)) as image:
+        frames = _frames(image, name)
+        if frames > 1:
+            raise InputError(f"{name} has {frames} frames or pages; expected a still image of one")
+        if ";16" in str(image.tile):  # Pillow would keep the upper 8 bits alone
+            raise InputError(f"{name} has 16 bits a channel; expected 8: convert it first")
+        mode = str(image.mode)
+        if mode not in LOSSLESS:
+            raise InputError(f"{name} has mode {mode!r}; expected RGB or grey: convert it first")
+        if _is_transparent(image):
+            raise InputError(
+                f"{name} has transparent pixels; expected none: flatten it onto a background first"
+            )
+        return mode
+
+
+def _frames(image: Image, name: str) -> int:
+    if image.format == "MPO":  # a camera's: the picture first, then previews or a depth map
+        return 1
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception as error:  # counting walks through the file; see `decode_images`
+        raise InputError(f"{name} cannot be read as an image ({error})") from error
+
+
+def _is_transparent(image: Image) -> bool:
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return False
+    return bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)

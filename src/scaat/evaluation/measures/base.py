@@ -1,0 +1,100 @@
+"""What a measure is: a group of metrics over the saliency maps of a test set."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from scaat.attribution import Attribution
+from scaat.evaluation.options import EvaluationOptions
+from scaat.functional.saliency import Predict
+from scaat.registry import Registry
+from scaat.statistics import mean_interval
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured.
+
+    Attributes:
+        model: in eval mode, on the device of the batches.
+        attribute: the saliency method.
+        predict: the model's logits in the options' precision, without gradients.
+        seed: of every random draw.
+        batch_size: images in a forward pass.
+        random_label_model: a model of the same kind trained on random labels, if there is one.
+    """
+
+    model: nn.Module
+    attribute: Attribution
+    predict: Predict
+    seed: int
+    batch_size: int
+    random_label_model: nn.Module | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some test images with their maps.
+
+    Attributes:
+        images: float32 (B, C, H, W) in [0, 1].
+        maps: (B, H, W), as the saliency method gave them.
+        targets: int64 (B,), the predicted classes, which the maps explain.
+        numbers: int64 (B,), the images' positions in the test set; they name the random draws.
+        masks: bool (B, H, W), the objects, where the data has masks or boxes.
+    """
+
+    images: Tensor
+    maps: Tensor
+    targets: Tensor
+    numbers: Tensor
+    masks: Tensor | None
+
+    def explain(self, attribute: Attribution, model: nn.Module) -> Tensor:
+        """Return the maps (B, H, W) of these images for another model, by the same targets."""
+        return attribute(model, self.images, self.targets, masks=self.masks, numbers=self.numbers)
+
+
+class Measure(ABC):
+    """A group of metrics; `update` sees every test image once, in batches.
+
+    Made anew for each saliency method.
+    """
+
+    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
+        self.subject = subject
+        self.options = options
+
+    @classmethod
+    def passes(cls, options: EvaluationOptions) -> int:
+        """Return how many predictions and maps each test image takes, for the progress."""
+        return 0
+
+    @abstractmethod
+    def update(self, batch: Batch) -> None:
+        """Measure a batch."""
+
+    @abstractmethod
+    def values(self) -> dict[str, Tensor]:
+        """Return by name the values (n,) of each image, and curves (n, steps)."""
+
+    def row(self, values: Arrays, seed: int, resamples: int) -> dict[str, Any]:
+        """Return the entries of ``results.json`` for what `values` returned, as arrays.
+
+        By default the mean of every value, with its interval.
+        """
+        return {
+            name: mean_interval(array, seed, resamples)
+            for name, array in values.items()
+            if array.ndim == 1
+        }
+
+
+measures: Registry[type[Measure]] = Registry("measure")

@@ -1,0 +1,54 @@
+"""Accuracy and AUC over a whole test set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scaat.data.image_set import ImageSet, to_float
+from scaat.errors import InputError
+from scaat.statistics import accuracy_interval, auc_interval
+
+
+@torch.no_grad()
+def all_logits(
+    model: nn.Module, image_set: ImageSet, batch_size: int, device: torch.device
+) -> Tensor:
+    """Return the logits (N, classes) of all images, float32 on the CPU.
+
+    Raises:
+        InputError: they don't fit the classes, or are not finite.
+    """
+    parts = torch.split(image_set.images, batch_size)
+    logits = torch.cat([model(to_float(part.to(device))).float() for part in parts]).cpu()
+    if logits.shape != (len(image_set), len(image_set.classes)):
+        raise InputError(
+            f"the model's logits of {len(image_set)} images have shape {tuple(logits.shape)}, "
+            f"expected one for each of {len(image_set.classes)} classes"
+        )
+    bad = (~logits.isfinite()).any(1)
+    if bad.any():
+        raise InputError(
+            f"the model's logits are not finite for {int(bad.sum())} of {len(bad)} test images, "
+            f"the first at position {int(bad.nonzero()[0])}"
+        )
+    return logits
+
+
+def performance(
+    logits: Tensor, labels: Tensor, *, seed: int, resamples: int
+) -> dict[str, dict[str, Any] | None]:
+    """Return ``accuracy`` and, for two classes, ``auc``, with intervals.
+
+    The second class is the positive one. ``auc`` is None for more classes, and where the test
+    set holds one class only.
+    """
+    auc = None
+    if logits.shape[1] == 2:
+        # The difference of logits orders as the probability does, without its saturation.
+        scores = (logits[:, 1] - logits[:, 0]).double().numpy()
+        auc = auc_interval(scores, (labels == 1).numpy(), seed, resamples)
+        auc = None if auc["value"] is None else auc
+    return {"accuracy": accuracy_interval((logits.argmax(1) == labels).numpy()), "auc": auc}

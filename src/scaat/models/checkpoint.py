@@ -1,0 +1,202 @@
+"""Weights from a checkpoint file into a model, without executing code from the file."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scaat.errors import InputError
+from scaat.models.registry import build_model
+
+NESTS = ("state_dict", "model_state_dict", "model")
+"""Where training programs put the weights among other things."""
+
+PREFIXES = ("module.", "_orig_mod.", "model.")
+"""What `DistributedDataParallel`, `torch.compile` and Lightning modules put before each name."""
+
+_SHOWN = 3  # names of weights in a message
+
+
+def load_model(
+    checkpoint: Path,
+    name: str,
+    *,
+    num_classes: int,
+    image_size: tuple[int, int],
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+) -> nn.Module:
+    """Build a model and fill it with the weights of a checkpoint.
+
+    The file is what ``torch.save(network.state_dict(), file)`` writes, or holds that under one of
+    `NESTS`, or is a safetensors file. Nothing in it is executed (``weights_only=True``). Prefixes
+    of all names that training programs add, `PREFIXES`, are cut where the names then fit.
+
+    Args:
+        checkpoint: The file; its ending ``.safetensors`` tells that format.
+        name: The network, as for `build_model`.
+        num_classes: Number of logits.
+        image_size: Height and width of the images, in pixels.
+        mean: Mean of each channel that the network was trained with, for images in [0, 1]; None
+            for a network that normalises itself.
+        std: Standard deviation of each channel, or None as for ``mean``.
+
+    Returns:
+        In evaluation mode, on the CPU; maps images (N, C, H, W) in [0, 1] to logits
+        (N, num_classes).
+
+    Raises:
+        InputError: The file is damaged, holds anything but tensors and plain values, or its
+            weights do not fit the network; or as for `build_model`.
+    """
+    state = find_weights(read_checkpoint(checkpoint), checkpoint)
+    model = build_model(
+        name, num_classes=num_classes, image_size=image_size, mean=mean, std=std
+    ).eval()
+    network = model.get_submodule("network")
+    what = f"{name} with {num_classes} classes"
+    load_weights(network, without_prefix(state, network), checkpoint, what)
+    return model
+
+
+def read_checkpoint(path: Path) -> Any:
+    """Return the tensors and plain values in a file of PyTorch or safetensors, on the CPU.
+
+    Raises:
+        InputError: The file cannot be read, is damaged, or refers to code.
+    """
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old formats; what matters fails
+            return torch.load(path, weights_only=True, map_location="cpu")
+    except OSError as error:
+        raise InputError(_unreadable(path, error)) from error
+    except Exception as error:  # the unpickler raises nearly anything on foreign bytes
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        if code or "TorchScript" in str(error):
+            held = f"refers to code ({code[1]})" if code else "is a TorchScript program"
+            raise InputError(
+                f"checkpoint {str(path)!r} {held}, which is never executed; expected tensors and "
+                "plain values, as torch.save(model.state_dict(), file) writes"
+            ) from error
+        raise InputError(
+            f"checkpoint {str(path)!r} is damaged, truncated or not of PyTorch; expected a file "
+            "that torch.save wrote"
+        ) from error
+
+
+def find_weights(content: Any, path: Path) -> dict[str, Tensor]:
+    """Return the weights by name from what a checkpoint file holds.
+
+    Args:
+        content: What `read_checkpoint` returned.
+        path: The file, for messages.
+
+    Raises:
+        InputError: There are none.
+    """
+    nested = [content.get(nest) for nest in NESTS] if isinstance(content, Mapping) else []
+    for state in (content, *nested):
+        if (
+            isinstance(state, Mapping)
+            and state
+            and all(isinstance(value, Tensor) for value in state.values())
+        ):
+            return {str(name): weight for name, weight in state.items()}
+    if isinstance(content, Mapping):
+        found = _listed([repr(key) for key in content]) if content else "nothing"
+    else:
+        found = f"a {type(content).__name__}"
+    raise InputError(
+        f"checkpoint {str(path)!r} holds {found}; expected named tensors, at the top or under "
+        f"{', '.join(map(repr, NESTS))}"
+    )
+
+
+def without_prefix(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Return the weights under the names nearest to those of ``network``, cutting `PREFIXES`.
+
+    A prefix is cut only where every name has it; of equally near names the longest stay.
+    """
+    cuts = [state]
+    while prefix := next((p for p in PREFIXES if all(n.startswith(p) for n in cuts[-1])), None):
+        cuts.append({name.removeprefix(prefix): weight for name, weight in cuts[-1].items()})
+    return min(cuts, key=lambda cut: sum(map(len, _differences(cut, network))))
+
+
+def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path, what: str) -> None:
+    """Copy weights into ``network``.
+
+    Args:
+        network: Filled in place.
+        state: The weights under the network's own names.
+        path: Where they come from, for messages.
+        what: How messages call the network.
+
+    Raises:
+        InputError: A weight is missing, is not the network's or has another shape.
+    """
+    expected = network.state_dict()
+    missing, unexpected = _differences(state, network)
+    if missing or unexpected:
+        differences = [
+            f"{text} {_listed(names)}"
+            for text, names in (("lacks", missing), ("has also", unexpected))
+            if names
+        ]
+        raise InputError(
+            f"checkpoint {str(path)!r} does not fit {what}: it {' and '.join(differences)}"
+        )
+    for name, weight in state.items():
+        if weight.shape != expected[name].shape:
+            raise InputError(
+                f"checkpoint {str(path)!r} does not fit {what}: {name} has shape "
+                f"{tuple(weight.shape)}, expected {tuple(expected[name].shape)}"
+            )
+    network.load_state_dict(dict(state), strict=False)
+
+
+def _differences(state: Mapping[str, Tensor], network: nn.Module) -> tuple[list[str], list[str]]:
+    """Return the names of weights that are missing and those that are too many."""
+    expected = network.state_dict()
+    # Batch norm counts its training batches since PyTorch 0.4.1; nothing depends on it here.
+    missing = [
+        name for name in expected if name not in state and not name.endswith("num_batches_tracked")
+    ]
+    return missing, [name for name in state if name not in expected]
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise InputError(
+            f"checkpoint {str(path)!r} needs the package safetensors (pip install safetensors)"
+        ) from error
+    try:
+        weights: dict[str, Tensor] = load_file(path)
+    except OSError as error:
+        raise InputError(_unreadable(path, error)) from error
+    except SafetensorError as error:
+        raise InputError(
+            f"checkpoint {str(path)!r} is damaged, truncated or no safetensors file ({error})"
+        ) from error
+    return weights
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"checkpoint {str(path)!r} cannot be read ({error.strerror or error})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

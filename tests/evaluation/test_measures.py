@@ -1,0 +1,216 @@
+"""What is measured beyond sparsity and AOPC, each against the metric or function it stands on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+from scaat.attribution import gradient
+from scaat.data.image_set import ImageSet
+from scaat.errors import InputError
+from scaat.evaluation import EvaluationOptions, evaluate, ordered_samples
+from scaat.evaluation.measures import measures
+from scaat.evaluation.options import OPTIONAL_MEASURES
+from scaat.functional import perturbation_curve, randomised_models
+from scaat.metrics import (
+    ROAD,
+    EnergyInside,
+    InsertionDeletion,
+    IoUAtArea,
+    MaxSensitivity,
+    PointingGame,
+    RelativeInputStability,
+)
+
+OPTIONS = EvaluationOptions(
+    attributions=("gradient",),
+    aopc_steps=4,
+    aopc_repeats=2,
+    deletion_steps=5,
+    stability_perturbations=3,
+    randomisation_stages=2,
+    bootstrap_resamples=200,
+    batch_size=24,
+    examples=2,
+)
+
+
+def image_set(n: int = 10, **truth: Tensor) -> ImageSet:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (n, 3, 8, 8), dtype=torch.uint8, generator=generator)
+    return ImageSet(images, torch.arange(n) % 2, ("a", "b"), **truth)
+
+
+def net(seed: int = 1) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(216, 2)
+    ).eval()
+
+
+def explained(model: nn.Module, data: ImageSet) -> tuple[Tensor, Tensor, Tensor]:
+    images = data.images.float() / 255
+    with torch.no_grad():
+        predicted = model(images).argmax(1)
+    return images, predicted, gradient(model, images, predicted)
+
+
+def test_masks_add_localisation() -> None:
+    masks = torch.rand(10, 8, 8, generator=torch.Generator().manual_seed(2)) > 0.6
+    masks[3] = False
+    model, data = net(), image_set(masks=masks)
+    result = evaluate(model, data, OPTIONS).results["gradient"]
+    maps = explained(model, data)[2]
+    for name, metric in (
+        ("pointing_game", PointingGame()),
+        ("energy_inside", EnergyInside()),
+        ("iou", IoUAtArea()),
+    ):
+        metric.update(maps, masks)
+        np.testing.assert_allclose(result.per_image[name], metric.values(), atol=1e-6)
+        assert np.isnan(result.per_image[name][3])
+        assert result.metrics[name]["n"] == 9  # the image without an object says nothing
+        assert result.metrics[name]["value"] == pytest.approx(metric.compute().item(), abs=1e-6)
+    assert "iou" not in evaluate(model, image_set(), OPTIONS).results["gradient"].metrics
+
+
+def test_boxes_count_as_masks_of_their_pixels() -> None:
+    boxes = torch.tensor([[1.0, 2.0, 5.0, 6.0]]).repeat(10, 1)
+    masks = torch.zeros(10, 8, 8, dtype=torch.bool)
+    masks[:, 2:6, 1:5] = True
+    options = replace(OPTIONS, attributions=("gradient", "oracle"))
+    by_box = evaluate(net(), image_set(boxes=boxes), options)
+    by_mask = evaluate(net(), image_set(masks=masks), options)
+    assert by_box.results["oracle"].metrics["iou"]["value"] == 1
+    np.testing.assert_array_equal(by_box.examples["masks"], by_mask.examples["masks"])
+    for name, result in by_mask.results.items():
+        for key, values in result.per_image.items():
+            np.testing.assert_array_equal(by_box.results[name].per_image[key], values)
+
+
+def test_the_oracle_needs_the_truth() -> None:
+    with pytest.raises(InputError, match="oracle"):
+        evaluate(net(), image_set(), replace(OPTIONS, attributions=("oracle",)))
+
+
+def test_insertion_deletion_and_road_are_those_of_the_metrics() -> None:
+    model, data = net(), image_set()
+    options = replace(OPTIONS, also_measure=("insertion-deletion", "road"), deletion_fill="mean")
+    result = evaluate(model, data, options, seed=3).results["gradient"]
+    images, _, maps = explained(model, data)
+    areas = InsertionDeletion(steps=5, deletion_fill="mean", seed=3)
+    road = ROAD(seed=3)
+    areas.update(model, images, maps)
+    road.update(model, images, maps)
+    for name, values in {**areas.values(), **road.values()}.items():
+        np.testing.assert_allclose(result.per_image[name], values, atol=1e-5)
+        assert result.metrics[name]["value"] == pytest.approx(values.mean().item(), abs=1e-5)
+    curves = result.metrics["insertion_deletion"]
+    assert curves["fraction"] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    for name, curve in areas.curves().items():
+        np.testing.assert_allclose(curves[name]["value"], curve.mean(0), atol=1e-5)
+
+
+def test_stability_is_that_of_the_metrics() -> None:
+    model, data = net(), image_set()
+    options = replace(OPTIONS, also_measure=("stability",), stability_radius=0.1)
+    result = evaluate(model, data, options, seed=3).results["gradient"]
+    images, predicted, _ = explained(model, data)
+
+    def explain(inputs: Tensor, position: Tensor) -> Tensor:
+        return gradient(model, inputs, predicted[position])
+
+    settings = {"perturbations": 3, "radius": 0.1, "seed": 3}
+    largest, relative = MaxSensitivity(**settings), RelativeInputStability(**settings)
+    largest.update(explain, images)
+    relative.update(model, explain, images)
+    for name, metric in (("max_sensitivity", largest), ("relative_input_stability", relative)):
+        np.testing.assert_allclose(result.per_image[name], metric.values(), rtol=1e-4)
+        assert result.metrics[name]["value"] > 0
+
+
+def test_randomisation_correlates_with_the_randomised_models() -> None:
+    model, data = net(), image_set()
+    options = replace(OPTIONS, also_measure=("randomisation",))
+    result = evaluate(model, data, options, seed=3).results["gradient"]
+    images, predicted, maps = explained(model, data)
+    means = []
+    for _, other in randomised_models(model, 3, 2):
+        theirs = gradient(other, images, predicted)
+        pairs = zip(maps.flatten(1), theirs.flatten(1), strict=True)
+        values = [spearmanr(a, b).statistic for a, b in pairs]
+        means.append(np.mean(values))
+    np.testing.assert_allclose(result.per_image["randomisation_correlation"], values, atol=1e-5)
+    assert result.metrics["randomisation"]["layers"] == ["4", "0"]  # of three
+    np.testing.assert_allclose(
+        result.metrics["randomisation"]["correlation"]["value"], means, atol=1e-5
+    )
+
+
+def test_random_labels_correlate_with_the_other_models_maps_for_the_same_classes() -> None:
+    model, other, data = net(), net(5), image_set()
+    result = evaluate(model, data, OPTIONS, random_label_model=other).results["gradient"]
+    images, predicted, maps = explained(model, data)
+    theirs = gradient(other, images, predicted)
+    expected = [
+        spearmanr(a, b).statistic for a, b in zip(maps.flatten(1), theirs.flatten(1), strict=True)
+    ]
+    np.testing.assert_allclose(result.per_image["random_label_correlation"], expected, atol=1e-5)
+
+
+def test_a_tolerance_spends_repeats_of_one_stream() -> None:
+    model, data = net(), image_set()
+    options = replace(OPTIONS, aopc_tolerance=1e-9, aopc_max_repeats=7)
+    result = evaluate(model, data, options, seed=3).results["gradient"]
+    images, _, maps = explained(model, data)
+    spent = result.metrics["aopc_adaptive"]
+    assert spent == {"repeats": 6, "stopped": "the limit of repeats is reached"}
+    curves = perturbation_curve(model, images, maps, steps=4, repeats=6, seed=3)
+    for order, curve in curves.items():
+        values = result.per_image[f"aopc_{order}"]
+        np.testing.assert_allclose(values, curve.mean(1), atol=1e-6)
+        found = result.metrics["curves"][order]["value"]
+        np.testing.assert_allclose(found, curve.mean(0), atol=1e-6)
+    generous = evaluate(model, data, replace(options, aopc_tolerance=1.0), seed=3)
+    spent = generous.results["gradient"].metrics["aopc_adaptive"]
+    assert spent == {"repeats": 2, "stopped": "the intervals are narrow enough"}
+    assert "aopc_adaptive" not in evaluate(model, data, OPTIONS).results["gradient"].metrics
+
+
+def test_all_measures_at_once_are_aligned_and_strict_json() -> None:
+    data = image_set(masks=torch.ones(10, 8, 8, dtype=torch.bool))
+    options = replace(OPTIONS, also_measure=OPTIONAL_MEASURES)
+    seen: list[tuple[str, int, int]] = []
+    evaluation = evaluate(
+        net(), data, options, random_label_model=net(2), progress=lambda *step: seen.append(step)
+    )
+    result = evaluation.results["gradient"]
+    json.dumps(result.metrics, allow_nan=False)
+    assert {array.shape for array in result.per_image.values()} == {(10,)}
+    assert set(result.metrics) > {
+        *("hoyer", "iou", "road", "insertion", "max_sensitivity"),
+        *("randomisation_correlation", "random_label_correlation"),
+    }
+    passes = 1 + sum(measures[name].passes(options) for name in measures)
+    assert seen[-1] == ("gradient", 10 * passes, 10 * passes)
+
+
+def test_samples_are_ordered_by_their_proportion() -> None:
+    model, data = net(), image_set(30)
+    proportion = torch.rand(30, generator=torch.Generator().manual_seed(3))
+    found = ordered_samples(model, gradient, data, proportion, count=4)
+    index = found["ordered_index"]
+    np.testing.assert_array_equal(index, proportion.argsort()[[0, 10, 19, 29]])
+    np.testing.assert_array_equal(found["ordered_proportion"], proportion[index])
+    np.testing.assert_array_equal(found["ordered_images"], data.images[index])
+    images = data.images[index].float() / 255
+    expected = gradient(model, images, data.labels[index])  # the true class, as in training
+    np.testing.assert_allclose(found["ordered_maps"], expected, atol=1e-6)
+    few = ordered_samples(model, gradient, image_set(3), proportion[:3])
+    assert len(few["ordered_index"]) == 3
