@@ -23,6 +23,23 @@ def plain(num_classes: int) -> nn.Module:
     return nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, num_classes))
 
 
+def vit(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
+    """A vision transformer, which is made for one size of square images."""
+    from torchvision.models import VisionTransformer
+
+    network: nn.Module = VisionTransformer(
+        image_size=image_size[0],
+        patch_size=4,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        mlp_dim=16,
+        num_classes=num_classes,
+    )
+    nn.init.normal_(network.heads.head.weight)  # torchvision's zeros would explain nothing
+    return network
+
+
 def explosive(num_classes: int) -> nn.Module:
     """Overflows after the first update."""
     network = plain(num_classes)

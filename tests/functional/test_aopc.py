@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from removal_reference import removed
 from scaat.errors import InputError
 from scaat.functional.aopc import aopc, perturbation_curve
+from scaat.functional.fills import FILLS
 
 
 def net(channels: int = 3) -> nn.Module:
@@ -32,31 +36,17 @@ def data(n: int = 5, shape: tuple[int, int, int] = (3, 8, 6)) -> tuple[Tensor, T
     return images, maps
 
 
-def naive(model, image, map_, number, order, steps, fraction, size, repeats, seed) -> list[float]:
+def naive(model, image, map_, number, order, steps, fraction, size, repeats, seed, fill="random"):
     """One image at a time, one region at a time, with the documented random numbers."""
-    channels, height, width = image.shape
-    boxes = [
-        (slice(top, min(top + size, height)), slice(left, min(left + size, width)))
-        for top in range(0, height, size)
-        for left in range(0, width, size)
-    ]
-    generator = np.random.default_rng([seed, number])
-    ties = generator.permutation(len(boxes))
-    sign = 1 if order == "lerf" else -1
-    ranked = sorted(ties, key=lambda r: sign * float(map_[boxes[r]].double().mean()))
+    regions = math.ceil(image.shape[1] / size) * math.ceil(image.shape[2] / size)
+    counts = [math.floor(k / steps * fraction * regions + 0.5) for k in range(1, steps + 1)]
+    settings = {"order": order, "counts": counts, "size": size, "fill": fill, "seed": seed}
     clean = model(image[None]).softmax(1)[0]
     target = int(clean.argmax())
-    curve = np.zeros(steps)
-    for _ in range(repeats):
-        noise = torch.from_numpy(generator.random((channels, height, width), dtype=np.float32))
-        for k in range(1, steps + 1):
-            perturbed = image.clone()
-            for region in ranked[: math.floor(k / steps * fraction * len(boxes) + 0.5)]:
-                rows, columns = boxes[region]
-                perturbed[:, rows, columns] = noise[:, rows, columns]
-            p = model(perturbed[None]).softmax(1)[0, target]
-            curve[k - 1] += float(clean[target] - p) / repeats
-    return curve.tolist()
+    return [
+        sum(float(clean[target] - model(x[None]).softmax(1)[0, target]) for x in step) / repeats
+        for step in zip(*removed(image, map_, number, repeats=repeats, **settings), strict=True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +76,89 @@ def test_equals_a_loop_over_single_images(
             for i in range(3)
         ]
         torch.testing.assert_close(found[order], torch.tensor(expected), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("size", "steps", "fraction"), [(1, 3, 0.9), (3, 2, 0.7)])
+@pytest.mark.parametrize("fill", list(FILLS))
+@torch.no_grad()
+def test_every_fill_equals_a_loop(
+    fill: str, size: int, steps: int, fraction: float, dtype: torch.dtype
+) -> None:
+    images, maps = (x.to(dtype) for x in data(2))
+    model = net().to(dtype)
+    repeats = 2 if fill in ("random", "noisy-linear") else 1
+    settings = {"steps": steps, "fraction": fraction, "region_size": size, "seed": 6}
+    numbers = torch.tensor([9, 4])
+    found = perturbation_curve(
+        model, images, maps, fill=fill, repeats=2, numbers=numbers, batch_size=5, **settings
+    )
+    for order in ("lerf", "morf"):
+        expected = [
+            naive(model, images[i], maps[i], number, order, steps, fraction, size, repeats, 6, fill)
+            for i, number in enumerate(numbers.tolist())
+        ]
+        torch.testing.assert_close(found[order], torch.tensor(expected), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("fill", list(FILLS))
+def test_random_fills_take_a_pass_for_each_repeat_the_others_one(fill: str) -> None:
+    passes = []
+
+    def predict(x: Tensor) -> Tensor:
+        passes.append(len(x))
+        return x.flatten(1)[:, :2]
+
+    images, maps = data()
+    perturbation_curve(predict, images, maps, fill=fill, repeats=3, steps=4)
+    repeats = 3 if fill in ("random", "noisy-linear") else 1
+    assert sum(passes) == 5 + 5 * 2 * repeats * 4
+
+
+@pytest.mark.parametrize("fill", ["random", "noisy-linear"])
+def test_rounds_of_repeats_add_up(fill: str) -> None:
+    images, maps = data()
+    model = net()
+
+    def curve(first_repeat: int, repeats: int) -> Tensor:
+        return perturbation_curve(
+            model, images, maps, fill=fill, first_repeat=first_repeat, repeats=repeats, steps=3
+        )["morf"]
+
+    whole = curve(0, 5)
+    torch.testing.assert_close((2 * curve(0, 2) + 3 * curve(2, 3)) / 5, whole, rtol=0, atol=1e-6)
+    assert (curve(2, 3) - whole).abs().max() > 1e-5
+
+
+class _NoWaiting(TorchDispatchMode):
+    """Fails where a value goes to the host, or a shape depends on one."""
+
+    waits = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "unique")
+    armed = False
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None) -> Any:
+        if self.armed:
+            name = func._schema.name.removeprefix("aten::")
+            assert name not in self.waits
+            if name in ("index", "index_put_"):
+                assert all(i is None or i.dtype != torch.bool for i in args[1])
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("fill", list(FILLS))
+def test_no_perturbed_batch_waits_for_the_one_before(fill: str) -> None:
+    mode = _NoWaiting()
+    calls = []
+
+    def predict(x: Tensor) -> Tensor:
+        calls.append(len(x))
+        mode.armed = 1 < len(calls) < 9  # from the first perturbed batch to the last
+        return x.flatten(1)[:, :2]
+
+    images, maps = data(2)
+    with mode:
+        perturbation_curve(predict, images, maps, fill=fill, repeats=1, steps=4, batch_size=2)
+    assert calls == [2] * 9
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64, 10_000])
@@ -208,6 +281,9 @@ def test_aopc_is_the_mean_over_steps() -> None:
         ({"orders": []}, "orders must name"),
         ({"steps": 0}, "steps of the perturbation curve must be 1 or more, found 0"),
         ({"repeats": 0}, "repeats of the"),
+        ({"first_repeat": -1}, "first_repeat must be 0 or more, found -1"),
+        ({"fill": "blurr"}, "unknown fill 'blurr' .did you mean 'blur'"),
+        ({"fill": "noisy-linear", "fraction": 1.0}, "removes all 48 regions"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"fraction": 1.1}, r"must be in \(0, 1\], found 1.1"),
         ({"fraction": 0.001}, "replaces none"),

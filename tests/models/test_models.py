@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 from scaat.errors import InputError
-from scaat.models import Normalize, build_model, models
+from scaat.models import Normalize, build_model, find_model, models
 
 STATISTICS = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}
 
@@ -57,9 +59,39 @@ def test_resnet18_keeps_the_resolution_of_small_images() -> None:
         ("torchvision:resnet5O", r"no classifier 'resnet5O' \(did you mean 'resnet50'\?\)"),
         ("no_such_module:f", "module 'no_such_module' cannot be imported"),
         ("nets:missing", "module 'nets' has no 'missing'"),
+        ("torchvision:vit_b_32", r"'torchvision:vit_b_32' cannot be built for images of 30x30"),
         ("nets:not_a_module", r"returned int, expected a torch.nn.Module"),
     ],
 )
 def test_unknown_models_are_refused(name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        build_model(name, num_classes=2, image_size=(32, 32), **STATISTICS)
+        build_model(name, num_classes=2, image_size=(30, 30), **STATISTICS)
+
+
+def test_transformers_are_made_for_the_images() -> None:
+    with torch.device("meta"):  # shapes alone: 88 million weights are not needed
+        vit = find_model("torchvision:vit_b_32")(2, (64, 64))
+        maxvit = find_model("torchvision:maxvit_t")(2, (96, 64))
+    assert vit.encoder.pos_embedding.shape[1] == 2 * 2 + 1
+    stages = maxvit.blocks[0].layers[0].layers.window_attention.n_partitions
+    assert stages is not None
+    model = build_model("nets:vit", num_classes=3, image_size=(8, 8), **STATISTICS)
+    assert model(torch.rand(2, 3, 8, 8)).shape == (2, 3)
+    with pytest.raises(InputError, match=r"takes square images, found 32x64"):
+        find_model("torchvision:vit_b_32")(2, (32, 64))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224"])
+def test_timm_networks(name: str) -> None:
+    pytest.importorskip("timm")
+    model = build_model(f"timm:{name}", num_classes=3, image_size=(32, 48), **STATISTICS).eval()
+    with torch.no_grad():
+        assert model(torch.rand(1, 3, 32, 48)).shape == (1, 3)
+    with pytest.raises(InputError, match=r"no model 'resnet81' \(did you mean"):
+        find_model("timm:resnet81")
+
+
+def test_timm_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InputError, match=r"'timm:resnet18' needs the package timm"):
+        find_model("timm:resnet18")

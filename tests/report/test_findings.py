@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from scaat.report import Estimate, read_results
-from scaat.report.findings import Findings, findings, verdict
+from scaat.report.findings import Findings, findings
+from scaat.report.paired import unpaired
 
 Content = dict[str, Any]
 
@@ -33,14 +34,14 @@ def find(make_folder: Callable[..., Path]) -> Callable[[Content], Findings]:
 def test_verdicts_need_intervals_apart(
     metric: str, mine: tuple[float, float, float], other: tuple[float, float, float], expected: str
 ) -> None:
-    assert verdict(metric, Estimate(*mine, 9), Estimate(*other, 9)) == expected
+    assert unpaired(metric, Estimate(*mine, 9), Estimate(*other, 9)) == expected
 
 
 def test_an_open_end_reaches_everything_above() -> None:
     open_end = Estimate(300.0, 50.0, None, 9, unbounded=True)
-    assert verdict("aopc_rel", open_end, Estimate(2.0, 1.0, 3.0, 9)) == "better"
-    assert verdict("aopc_rel", open_end, Estimate(900.0, 800.0, 999.0, 9)) == "undecided"
-    assert verdict("aopc_rel", open_end, None) is None
+    assert unpaired("aopc_rel", open_end, Estimate(2.0, 1.0, 3.0, 9)) == "better"
+    assert unpaired("aopc_rel", open_end, Estimate(900.0, 800.0, 999.0, 9)) == "undecided"
+    assert unpaired("aopc_rel", open_end, None) is None
 
 
 def test_a_win_on_all_counts(find: Callable[[Content], Findings], content: Content) -> None:

@@ -30,8 +30,8 @@ def test_rows_are_read_as_written(folder: Path, content: Content) -> None:
         )
         np.testing.assert_array_equal(row.lerf.high, written["curves"]["lerf"]["high"])
         np.testing.assert_array_equal(row.fraction, written["curves"]["fraction"])
-    assert results.class_name(1) == "tumour"
-    assert results.class_name(7) == "7"
+    assert results.comparisons[0].class_name(1) == "tumour"
+    assert results.comparisons[0].class_name(7) == "7"
 
 
 def test_rows_of_other_data_or_seed_are_not_compared(
@@ -50,17 +50,18 @@ def test_rows_of_other_data_or_seed_are_not_compared(
 
 def test_arrays_are_those_of_the_row(folder: Path) -> None:
     results = read_results(folder)
-    examples = results.examples()
+    (source,) = results.sources
+    examples = source.examples()
     assert examples is not None
     assert examples.images.shape == (6, 3, 24, 24)
     with np.load(folder / "examples.npz") as stored, np.load(folder / "per_image.npz") as values:
-        maps = results.example_maps(results.rows[4], examples)
+        maps = source.example_maps(4, examples)
         assert maps is not None
         np.testing.assert_array_equal(maps.maps, stored["4/maps"])
         np.testing.assert_array_equal(maps.probability, stored["4/probability"])
-        entropies = results.per_image(results.rows[8], "entropy")
+        entropies = source.per_image(8, "entropy")
         np.testing.assert_array_equal(entropies, values["8/entropy"])
-    assert results.per_image(results.rows[0], "no-such-metric") is None
+    assert source.per_image(0, "no-such-metric") is None
 
 
 def _set(path: str, value: Any) -> Callable[[Content], None]:
@@ -111,7 +112,7 @@ def test_a_fault_is_named_with_file_and_key(
     _set(path, value)(content)
     (folder / "results.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=named) as caught:
-        write_report(folder)
+        write_report(read_results(folder), folder)
     assert str(folder / "results.json") in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (folder / "report.html").exists()
@@ -154,6 +155,6 @@ def test_faulty_arrays_leave_nothing_behind(
 ) -> None:
     change(folder)
     with pytest.raises(InputError, match=named):
-        write_report(folder)
+        write_report(read_results(folder), folder)
     assert not (folder / "report.html").exists()
     assert not (folder / "figures").exists()

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 
 from scaat.report import read_results, write_report
-from scaat.report.figures.examples import display_map
+from scaat.report.examples import display_map
 from scaat.report.figures.style import marks
-from scaat.report.html import flatten, split_settings
+from scaat.report.page.settings import flatten, split_settings
 
 Content = dict[str, Any]
 
@@ -66,7 +66,8 @@ def report(
     content["rows"][6]["aopc_rel"] |= {"high": None, "unbounded": True}
     for row in content["rows"]:
         row["data"] = "folder:<script>"
-    return write_report(write_folder(tmp_path_factory.mktemp("report") / "run", content))
+    folder = write_folder(tmp_path_factory.mktemp("report") / "run", content)
+    return write_report(read_results(folder), folder)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +154,7 @@ def test_a_missing_array_file_costs_its_figures_only(
     folder: Path, file: str, lost: set[str], told: str
 ) -> None:
     (folder / file).unlink()
-    page = Page(write_report(folder).read_text(encoding="utf-8"))
+    page = Page(write_report(read_results(folder), folder).read_text(encoding="utf-8"))
     assert {path.stem for path in (folder / "figures").glob("*.png")} == set(FIGURES) - lost
     assert f"{file} is not in the results folder, so {told}" in page.text
     assert "could not be drawn" in page.text
@@ -166,7 +167,7 @@ def test_several_comparisons_share_a_page(
         row["seed"] = 1
     content["rows"] = content["rows"][:6]
     folder = make_folder(content)
-    page = Page(write_report(folder).read_text(encoding="utf-8"))
+    page = Page(write_report(read_results(folder), folder).read_text(encoding="utf-8"))
     names = {path.stem for path in (folder / "figures").glob("*.png")}
     assert {"1-made-up-tiny-0-curves", "2-made-up-tiny-1-curves"} <= names
     assert len(names) == 12
@@ -192,7 +193,7 @@ def test_gaps_and_extremes_are_drawn(make_folder: Callable[..., Path], content: 
     arrays["0/maps"] = np.zeros_like(arrays["0/maps"])
     del arrays["masks"]
     np.savez(folder / "examples.npz", **arrays)
-    text = Page(write_report(folder).read_text(encoding="utf-8")).text
+    text = Page(write_report(read_results(folder), folder).read_text(encoding="utf-8")).text
     assert "undefined" in text
     assert "–" in text
     assert "annotated region" not in text
@@ -201,7 +202,7 @@ def test_gaps_and_extremes_are_drawn(make_folder: Callable[..., Path], content: 
 def test_the_same_results_give_the_same_bytes(report: Path) -> None:
     files = [path for path in report.parent.rglob("*") if path.suffix in {".html", ".png", ".svg"}]
     before = [path.read_bytes() for path in files]
-    write_report(report.parent)
+    write_report(read_results(report.parent), report.parent)
     assert [path.read_bytes() for path in files] == before
 
 

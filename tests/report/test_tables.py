@@ -15,7 +15,9 @@ from rich.console import Console
 from scaat.report import Estimate, read_results, terminal_table
 from scaat.report.catalogue import METRICS
 from scaat.report.numbers import full_text, ratio_text, seconds_text
-from scaat.report.tables import best, comparison_table, csv_files, markdown_files
+from scaat.report.tables import csv_files, markdown_files
+from scaat.report.tables.making import comparison_table
+from scaat.report.tables.table import best
 
 Content = dict[str, Any]
 

@@ -12,26 +12,19 @@ from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
 from scaat.cli.runs import (
     console,
-    evaluate_with_progress,
     evaluation_options,
     load_splits,
+    measure_trained,
     output_options,
     read_evaluation_options,
     read_training_options,
     resolved,
-    result_rows,
     run_options,
     write_and_show,
 )
 from scaat.cli.types import NAMES
 from scaat.objectives import objectives
-from scaat.training import (
-    TrainedModel,
-    fit,
-    is_finished,
-    load_trained,
-    open_folder,
-)
+from scaat.training import fit, is_finished, open_folder
 
 DEFAULT_METHODS = ("standard", "saliency-guided", "scaat")
 
@@ -50,15 +43,13 @@ def compare(out: Path, resume: bool, **parameters: Any) -> None:
     evaluation = read_evaluation_options(config)
     splits = load_splits(config)
     open_folder(out, config, resume=resume)
-    trained: dict[str, TrainedModel] = {}
-    for method in methods:
-        folder = out / "models" / method
+    folders = {method: out / "models" / method for method in methods}
+    for method, folder in folders.items():
         if is_finished(folder):
             console().print(f"{method} is trained already")
-            trained[method] = load_trained(folder)
             continue
         console().print(f"Training [bold]{method}[/bold] ...")
-        trained[method] = fit(
+        fit(
             splits,
             method,
             config["objectives"][method],
@@ -67,27 +58,11 @@ def compare(out: Path, resume: bool, **parameters: Any) -> None:
             folder=folder,
             resume=resume,
         )
-    base = trained.get("standard")
-    evaluations, rows = [], []
-    for method, model in trained.items():
-        measured = evaluate_with_progress(
-            model,
-            splits,
-            evaluation,
-            seed=config["seed"],
-            accelerator=options.accelerator,
-            title=method,
-        )
-        evaluations.append(measured)
-        rows += result_rows(
-            measured,
-            model,
-            splits,
-            method=method,
-            config=config,
-            standard_seconds=base.summary["train_seconds"] if base else None,
-        )
-    write_and_show(out, rows, evaluations, splits.test.classes, config)
+    measured = [
+        measure_trained(folder, splits, evaluation, method=method, config=config)
+        for method, folder in folders.items()
+    ]
+    write_and_show(out, measured, splits.test.classes, config, options.accelerator)
 
 
 command = SectionedCommand(

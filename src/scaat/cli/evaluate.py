@@ -1,4 +1,4 @@
-"""``scaat evaluate``: measure a trained model."""
+"""``scaat evaluate``: measure a trained model, ours or any other."""
 
 from __future__ import annotations
 
@@ -6,55 +6,174 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from scaat.cli.command import SectionedCommand
 from scaat.cli.memory import keep_freed_memory
-from scaat.cli.options import config_option, gather
+from scaat.cli.models import Normalisation, Statistics
+from scaat.cli.options import config_option, dataclass_options, gather
 from scaat.cli.runs import (
+    Measured,
     evaluate_with_progress,
     evaluation_options,
     load_splits,
+    measure_trained,
     read_evaluation_options,
-    result_rows,
     write_and_show,
 )
+from scaat.data import DataOptions
+from scaat.errors import InputError
+from scaat.evaluation import EvaluationOptions
+from scaat.models import load_model
 from scaat.training import load_trained, open_folder, read_config
 
+DEVICE = "auto"
+FOR_CHECKPOINT = ("model", "normalisation", "title", "seed")
 
-def evaluate(run: Path, out: Path | None, **parameters: Any) -> None:
-    """Measure the saliency maps of a model that scaat train wrote to the folder RUN.
 
-    The test images are those that the run's own configuration sets apart. Writes results.json,
-    report.html, tables and figures.
+def evaluate(
+    source: Path,
+    out: Path | None,
+    random_labels_run: Path | None,
+    model: str | None,
+    normalisation: Statistics | None,
+    title: str | None,
+    seed: int,
+    **parameters: Any,
+) -> None:
+    """Measure the saliency maps of a trained model.
+
+    SOURCE is the folder of a run of scaat train, whose own configuration names the data, or a
+    checkpoint file with any network's weights, for which --model, --normalisation, --data and
+    --out are given; its outputs must be the classes of the data, in their order. Measured are
+    the test images. Writes results.json, report.html, tables and figures.
     """
     keep_freed_memory()
-    measured = gather(parameters)
+    gathered = gather(parameters)
+    data, measured = gathered.pop("data"), gathered
     options = read_evaluation_options(measured)
+    if source.is_dir():
+        _refuse_options_of_checkpoints()
+        _evaluate_run(source, out, random_labels_run, options, measured)
+        return
+    if model is None or normalisation is None or out is None:
+        given = {"--model": model, "--normalisation": normalisation, "--out": out}
+        missing = [flag for flag, value in given.items() if value is None]
+        raise InputError(f"checkpoint {str(source)!r} needs {' and '.join(missing)}")
+    if random_labels_run is not None:
+        raise InputError("--random-labels-run goes with the folder of a run, found a checkpoint")
+    config = {
+        "command": "evaluate",
+        "checkpoint": str(source),
+        "model": model,
+        "normalisation": normalisation,
+        "title": title or source.stem,
+        "seed": seed,
+        "data": data,
+        **measured,
+    }
+    _evaluate_checkpoint(source, out, options, config)
+
+
+def _evaluate_run(
+    run: Path,
+    out: Path | None,
+    random_labels_run: Path | None,
+    options: EvaluationOptions,
+    measured: dict[str, Any],
+) -> None:
+    config = _config_of(run, "SOURCE")
+    folder = run / "evaluation" if out is None else out
+    random_labels = None
+    if random_labels_run is not None:
+        other = _config_of(random_labels_run, "--random-labels-run")
+        if not other["data"].get("random_labels"):
+            raise InputError(
+                f"the run in {str(random_labels_run)!r} was trained on the data's own labels, "
+                "expected one of 'scaat train --random-labels'"
+            )
+        random_labels = load_trained(random_labels_run).model
+    load_trained(run)  # a damaged file is refused before the data is loaded
+    config = {**config, **measured, "command": "evaluate"}
+    if random_labels_run is not None:
+        config["random_labels_run"] = str(random_labels_run)
+    splits = load_splits(config)
+    open_folder(folder, config, resume=False)
+    found = measure_trained(
+        run,
+        splits,
+        options,
+        method=config["method"],
+        config=config,
+        random_label_model=random_labels,
+    )
+    write_and_show(folder, [found], splits.test.classes, config, config["training"]["accelerator"])
+
+
+def _evaluate_checkpoint(
+    checkpoint: Path, out: Path, options: EvaluationOptions, config: dict[str, Any]
+) -> None:
+    splits = load_splits(config)
+    mean, std = config["normalisation"]
+    network = load_model(
+        checkpoint,
+        config["model"],
+        num_classes=splits.test.num_classes,
+        image_size=splits.test.image_size,
+        mean=mean,
+        std=std,
+    )
+    open_folder(out, config, resume=False)
+    evaluation = evaluate_with_progress(
+        network,
+        splits.test,
+        options,
+        seed=config["seed"],
+        accelerator=DEVICE,
+        title=config["title"],
+    )
+    found = Measured(
+        evaluation,
+        identity={
+            "data": splits.name,
+            "model": config["model"],
+            "method": config["title"],
+            "seed": config["seed"],
+        },
+        train_seconds=None,
+        settings={
+            "checkpoint": {key: config[key] for key in ("checkpoint", "normalisation")},
+            "data": splits.settings,
+            "evaluation": evaluation.settings,
+        },
+    )
+    write_and_show(out, [found], splits.test.classes, config, DEVICE)
+
+
+def _config_of(run: Path, hint: str) -> dict[str, Any]:
     config = read_config(run)
     if config.get("command") != "train":
         raise click.BadParameter(
             f"{str(run)!r} holds a run of 'scaat {config.get('command')}', expected one of "
             "'scaat train' (a comparison's models lie in its folder models/)",
-            param_hint="RUN",
+            param_hint=hint,
         )
-    trained = load_trained(run)
-    config = {**config, **measured, "command": "evaluate"}
-    splits = load_splits(config)
-    folder = run / "evaluation" if out is None else out
-    open_folder(folder, config, resume=False)
-    method = config["method"]
-    evaluation = evaluate_with_progress(
-        trained,
-        splits,
-        options,
-        seed=config["seed"],
-        accelerator=config["training"]["accelerator"],
-        title=method,
-    )
-    rows = result_rows(
-        evaluation, trained, splits, method=method, config=config, standard_seconds=None
-    )
-    write_and_show(folder, rows, [evaluation], splits.test.classes, config)
+    return config
+
+
+def _refuse_options_of_checkpoints() -> None:
+    """Refuse what a run's own configuration says: it would be ignored."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        of_data = name.startswith("data__")
+        if (of_data or name in FOR_CHECKPOINT) and context.get_parameter_source(name) not in (
+            ParameterSource.DEFAULT,
+            None,
+        ):
+            raise InputError(
+                f"{parameter.opts[0]} goes with a checkpoint file; a run's folder has its own"
+            )
 
 
 command = SectionedCommand(
@@ -62,13 +181,41 @@ command = SectionedCommand(
     callback=evaluate,
     help=evaluate.__doc__,
     params=[
-        click.Argument(["run"], type=click.Path(exists=True, file_okay=False, path_type=Path)),
+        click.Argument(["source"], type=click.Path(exists=True, path_type=Path)),
         click.Option(
             ["--out"],
             type=click.Path(path_type=Path),
-            help="Folder for the results; RUN/evaluation if not given.",
+            help="Folder for the results; SOURCE/evaluation if not given.",
+        ),
+        click.Option(
+            ["--random-labels-run"],
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            help="Folder of the same training on random labels (scaat train --random-labels): "
+            "measures how much the maps resemble that model's, too.",
+        ),
+        click.Option(
+            ["--model"],
+            help="A checkpoint's network: small-resnet, resnet18, vgg16, torchvision:NAME, "
+            "timm:NAME or package.module:factory.",
+        ),
+        click.Option(
+            ["--normalisation"],
+            type=Normalisation(),
+            help="What a checkpoint's network was trained with: imagenet, six numbers (means "
+            "then deviations, for images in [0, 1]), or none if it normalises itself.",
+        ),
+        click.Option(
+            ["--title"], help="What results call a checkpoint; the file's name if not given."
+        ),
+        click.Option(
+            ["--seed"],
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            help="With a checkpoint: seed of the split and every random draw.",
         ),
         config_option(),
+        *dataclass_options("data", DataOptions),
         *evaluation_options(),
     ],
 )

@@ -14,6 +14,7 @@ SUMMARIES = {
     "compare": "Train several methods on one data set, evaluate them, write a report.",
     "train": "Train one model with one method.",
     "evaluate": "Measure the saliency maps of a trained model.",
+    "explain": "Show which pixels of your images drive models' decisions.",
     "report": "Make tables, figures and the HTML report from results files.",
 }
 

@@ -7,14 +7,21 @@ from pathlib import Path
 import click
 
 from scaat.cli.runs import show_report
+from scaat.errors import InputError
 
 
-def report(results: Path) -> None:
-    """Make tables, figures and report.html from the results files in the folder RESULTS.
+def report(runs: tuple[Path, ...], out: Path | None) -> None:
+    """Make tables, figures and report.html from the results files in the folders RUN.
 
-    Reads results.json, per_image.npz and examples.npz; neither model nor data is needed.
+    Reads results.json, per_image.npz and examples.npz of each, in RUN or RUN/evaluation; neither
+    model nor data is needed. Several runs make one report: methods that were trained apart are
+    compared, and seeds are pooled.
     """
-    show_report(results)
+    if len(runs) > 1 and out is None:
+        raise InputError(
+            f"the report of {len(runs)} runs needs a folder of its own, expected --out"
+        )
+    show_report(*runs, out=out)
 
 
 command = click.Command(
@@ -22,6 +29,17 @@ command = click.Command(
     callback=report,
     help=report.__doc__,
     params=[
-        click.Argument(["results"], type=click.Path(exists=True, file_okay=False, path_type=Path))
+        click.Argument(
+            ["runs"],
+            metavar="RUN...",
+            nargs=-1,
+            required=True,
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+        ),
+        click.Option(
+            ["--out"],
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Folder for the report; the folder of the results if there is one run.",
+        ),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,23 @@ import click
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import nn
 
+from scaat.attribution import find_attribution
 from scaat.cli.options import config_option, dataclass_options, objective_options
-from scaat.data import DataOptions, DataSplits, load_data
-from scaat.evaluation import Evaluation, EvaluationOptions, environment, evaluate, write_results
+from scaat.data import DataOptions, DataSplits, ImageSet, load_data
+from scaat.evaluation import (
+    Evaluation,
+    EvaluationOptions,
+    environment,
+    evaluate,
+    ordered_samples,
+    write_results,
+)
 from scaat.models import find_model
 from scaat.objectives import build_objective
-from scaat.report import read_results, terminal_table, write_report
-from scaat.training import TrainedModel, TrainingOptions
+from scaat.report import find_results, read_results, terminal_table, write_report
+from scaat.training import TrainingOptions, load_trained, read_history
 
 EVALUATION_PREFIX = "eval-"
 
@@ -96,20 +106,22 @@ def read_evaluation_options(config: Mapping[str, Any]) -> EvaluationOptions:
 
 
 def evaluate_with_progress(
-    trained: TrainedModel,
-    splits: DataSplits,
+    model: nn.Module,
+    test_set: ImageSet,
     options: EvaluationOptions,
     *,
     seed: int,
     accelerator: str,
     title: str,
+    random_label_model: nn.Module | None = None,
 ) -> Evaluation:
-    """Evaluate a trained model on the test images, with a progress bar.
+    """Evaluate a model on test images, with a progress bar.
 
     It is left on the device where it was measured: a GPU unless the accelerator says CPU.
     """
     device = evaluation_device(accelerator)
-    model = trained.model.to(device)
+    if random_label_model is not None:
+        random_label_model.to(device)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -125,7 +137,17 @@ def evaluate_with_progress(
                 task, description=f"evaluate {title}, {name}", completed=done, total=total
             )
 
-        return evaluate(model, splits.test, options, seed=seed, device=device, progress=show)
+        return evaluate(
+            model.to(device),
+            test_set,
+            options,
+            seed=seed,
+            device=device,
+            random_label_model=None
+            if random_label_model is None
+            else random_label_model.to(device),
+            progress=show,
+        )
 
 
 def evaluation_device(accelerator: str) -> torch.device:
@@ -134,78 +156,139 @@ def evaluation_device(accelerator: str) -> torch.device:
     return torch.device("cuda" if cuda else "cpu")
 
 
-def result_rows(
-    evaluation: Evaluation,
-    trained: TrainedModel,
+@dataclass(frozen=True)
+class Measured:
+    """A model that was evaluated, and what its rows of ``results.json`` say of it.
+
+    Attributes:
+        evaluation: Its measures.
+        identity: ``data``, ``model``, ``method`` and ``seed``.
+        train_seconds: What its training took, where known.
+        settings: How it was trained and measured, JSON values.
+        history: Its training curves, where known.
+        ordered: By saliency method, training samples in the order of their proportion; empty
+            where the method has none.
+    """
+
+    evaluation: Evaluation
+    identity: dict[str, Any]
+    train_seconds: float | None
+    settings: dict[str, Any]
+    history: Mapping[str, Any] | None = None
+    ordered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def measure_trained(
+    folder: Path,
     splits: DataSplits,
+    options: EvaluationOptions,
     *,
     method: str,
     config: Mapping[str, Any],
-    standard_seconds: float | None,
-) -> list[dict[str, Any]]:
-    """Return one row of ``results.json`` for each saliency method.
+    random_label_model: nn.Module | None = None,
+) -> Measured:
+    """Evaluate the model that was trained in ``folder``, with a progress bar.
 
     Args:
-        evaluation: Of the trained model.
-        trained: The model and what its training took.
+        folder: Of the model, as `scaat.training.fit` writes it.
         splits: The data.
+        options: The protocol.
         method: How the model was trained.
         config: The run's resolved configuration.
-        standard_seconds: Training seconds of ``standard`` in the same run, the base of the
-            cost ratio; None if it was not trained.
+        random_label_model: Its like, trained on random labels, if there is one.
     """
-    seconds = trained.summary["train_seconds"]
-    settings = {
-        "objective": config["objectives"].get(method, {}),
-        "training": config["training"],
-        "trained": trained.summary,
-        "data": splits.settings,
-        "evaluation": evaluation.settings,
-    }
-    return [
-        {
+    trained = load_trained(folder)
+    evaluation = evaluate_with_progress(
+        trained.model,
+        splits.test,
+        options,
+        seed=config["seed"],
+        accelerator=config["training"]["accelerator"],
+        title=method,
+        random_label_model=random_label_model,
+    )
+    ordered = {}
+    if trained.proportion is not None:
+        ordered = {
+            name: ordered_samples(
+                trained.model,
+                find_attribution(name, layer=options.layer),
+                splits.train,
+                trained.proportion,
+                device=evaluation_device(config["training"]["accelerator"]),
+            )
+            for name in options.attributions
+            if not (name == "oracle" and not splits.train.has_objects)
+        }
+    return Measured(
+        evaluation,
+        identity={
             "data": splits.name,
             "model": config["training"]["model"],
             "method": method,
-            "attribution": name,
             "seed": config["seed"],
-            **result.metrics,
-            "train_seconds": seconds,
-            "cost_ratio": seconds / standard_seconds if standard_seconds else None,
-            "settings": settings,
-        }
-        for name, result in evaluation.results.items()
-    ]
+        },
+        train_seconds=trained.summary["train_seconds"],
+        settings={
+            "objective": config["objectives"].get(method, {}),
+            "training": config["training"],
+            "trained": trained.summary,
+            "data": splits.settings,
+            "evaluation": evaluation.settings,
+        },
+        history=read_history(folder),
+        ordered=ordered,
+    )
 
 
 def write_and_show(
     folder: Path,
-    rows: Sequence[Mapping[str, Any]],
-    evaluations: Sequence[Evaluation],
+    measured: Sequence[Measured],
     classes: Sequence[str],
     config: Mapping[str, Any],
+    accelerator: str,
 ) -> None:
     """Write the results files and the report, and print the comparison."""
-    results = [result for evaluation in evaluations for result in evaluation.results.values()]
+    base = next((m.train_seconds for m in measured if m.identity["method"] == "standard"), None)
+    rows, per_image, shown = [], [], []
+    for model in measured:
+        seconds = model.train_seconds
+        for name, result in model.evaluation.results.items():
+            rows.append(
+                {
+                    **model.identity,
+                    "attribution": name,
+                    **result.metrics,
+                    "train_seconds": seconds,
+                    "cost_ratio": seconds / base if seconds and base else None,
+                    "settings": model.settings,
+                }
+            )
+            per_image.append(result.per_image)
+            shown.append({**result.example_maps, **model.ordered.get(name, {})})
     write_results(
         folder,
         rows=rows,
-        per_image=[result.per_image for result in results],
-        examples=evaluations[0].examples,
-        example_maps=[result.example_maps for result in results],
-        environment=environment(evaluation_device(config["training"]["accelerator"]))
-        | {"command": command_line()},
+        per_image=per_image,
+        examples=measured[0].evaluation.examples,
+        example_maps=shown,
+        environment=environment(evaluation_device(accelerator)) | {"command": command_line()},
         classes=classes,
         settings=config,
+        trainings=[{**m.identity, **m.history} for m in measured if m.history],
     )
     show_report(folder)
 
 
-def show_report(folder: Path) -> None:
-    """Make the report of a folder of results, and print its table."""
+def show_report(folder: Path, *others: Path, out: Path | None = None) -> None:
+    """Make one report of the results in some folders, and print its table.
+
+    It goes to ``out``; one folder's own results are its place if not given.
+    """
+    results = read_results(folder, *others)
     with console().status("Writing the report ..."):
-        report = write_report(folder)
-    console(stderr=False).print(terminal_table(read_results(folder)))
+        report = write_report(results, find_results(folder) if out is None else out)
+    console(stderr=False).print(terminal_table(results))
     console(stderr=False).print(f"Report: {report}", soft_wrap=True, highlight=False)
 
 

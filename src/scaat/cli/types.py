@@ -26,7 +26,7 @@ class Number(click.ParamType[float]):
 
 
 class Names(click.ParamType[tuple[str, ...]]):
-    """Several names, separated by commas."""
+    """Several names, separated by commas; an empty tuple is a default only."""
 
     name = "name,..."
 
@@ -38,7 +38,8 @@ class Names(click.ParamType[tuple[str, ...]]):
         if not isinstance(parts, list | tuple):
             self.fail(f"{value!r} is not a list of names.", param, ctx)
         names = tuple(str(part).strip() for part in parts)
-        if not names or not all(names) or len(set(names)) < len(names):
+        empty = not names and isinstance(value, str)
+        if empty or not all(names) or len(set(names)) < len(names):
             self.fail(f"{value!r} is not a list of different names.", param, ctx)
         return names
 

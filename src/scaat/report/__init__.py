@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scaat.report.reading import read_results
+from scaat.report.reading import find_results, read_results
 from scaat.report.results import Comparison, Estimate, Results, Row
 from scaat.report.tables import terminal_table
 from scaat.report.writing import write_report
@@ -12,6 +12,7 @@ __all__ = [
     "Estimate",
     "Results",
     "Row",
+    "find_results",
     "read_results",
     "terminal_table",
     "write_report",

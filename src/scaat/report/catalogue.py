@@ -106,11 +106,139 @@ METRICS: dict[str, Metric] = {
             "than the irrelevant ones.",
             short="rel",
         ),
+        Metric(
+            "hoyer",
+            "Hoyer sparsity",
+            "higher",
+            "From the ratio of the map's sum to its Euclidean length: 0 where all values are "
+            "equal, 1 where one pixel holds everything.",
+            short="Hoyer",
+            decimals=3,
+        ),
+        Metric(
+            "insertion",
+            "Insertion area",
+            "higher",
+            "Area under the predicted class's probability while pixels are put back into an "
+            "empty image, the most relevant first: the right pixels restore it soon.",
+            short="Insertion",
+            decimals=3,
+        ),
+        Metric(
+            "deletion",
+            "Deletion area",
+            "lower",
+            "Area under the same probability while pixels are removed, the most relevant first: "
+            "without the right pixels it falls soon.",
+            short="Deletion",
+            decimals=3,
+        ),
+        Metric(
+            "road",
+            "ROAD",
+            "higher",
+            "Remove and debias: probability left after removing the least relevant pixels, less "
+            "that after removing the most relevant, each removed pixel filled from its "
+            "neighbours, so that the shape of what is removed tells nothing.",
+            short="ROAD",
+            decimals=3,
+        ),
+        Metric(
+            "pointing_game",
+            "Pointing game",
+            "higher",
+            "Share of images whose most relevant pixel lies in the annotated region.",
+            short="Pointing",
+            decimals=3,
+        ),
+        Metric(
+            "energy_inside",
+            "Energy inside",
+            "higher",
+            "Share of the map's sum that lies in the annotated region.",
+            short="Energy",
+            decimals=3,
+        ),
+        Metric(
+            "iou",
+            "IoU at true area",
+            "higher",
+            "Overlap, intersection over union, of the annotated region with as many of the most "
+            "relevant pixels.",
+            short="IoU",
+            decimals=3,
+        ),
+        Metric(
+            "max_sensitivity",
+            "Max-sensitivity",
+            "lower",
+            "Largest relative change of the map under small random changes of the image.",
+            short="Max-sens.",
+        ),
+        Metric(
+            "relative_input_stability",
+            "Relative input stability",
+            "lower",
+            "Largest relative change of the map over the relative change of the image that "
+            "caused it.",
+            short="RIS",
+        ),
+        Metric(
+            "randomisation_correlation",
+            "Correlation after weight randomisation",
+            "lower",
+            "Rank correlation of the map with that of the same network with random weights: a "
+            "map that stays says nothing of what was learnt.",
+            short="Random weights",
+            decimals=3,
+        ),
+        Metric(
+            "random_label_correlation",
+            "Correlation after random labels",
+            "lower",
+            "Rank correlation of the map with that of the same network trained on random labels.",
+            short="Random labels",
+            decimals=3,
+        ),
     )
 }
 
 PERFORMANCE = ("accuracy", "auc")
 SALIENCY = ("entropy", "size_kb", "gini", "aopc_lerf", "aopc_morf", "aopc_rel")
+
+
+@dataclass(frozen=True)
+class Family:
+    """Metrics that share a table, shown where some row has them."""
+
+    name: str
+    caption: str
+    metrics: tuple[str, ...]
+
+
+FAMILIES = (
+    Family(
+        "further",
+        "Further measures of sparsity and faithfulness",
+        ("hoyer", "insertion", "deletion", "road"),
+    ),
+    Family(
+        "localisation",
+        "Localisation against the annotated regions",
+        ("pointing_game", "energy_inside", "iou"),
+    ),
+    Family(
+        "stability",
+        "Stability under small changes of the image",
+        ("max_sensitivity", "relative_input_stability"),
+    ),
+    Family(
+        "sanity",
+        "Sanity: maps of models that have learnt nothing",
+        ("randomisation_correlation", "random_label_correlation"),
+    ),
+)
+OPTIONAL = tuple(metric for family in FAMILIES for metric in family.metrics)
 
 # What a verdict counts: the paper's metrics. MoRF alone is shown but not counted across models,
 # since a model that any change upsets has a high MoRF whatever its map; its place is in the ratio.
@@ -121,8 +249,19 @@ COUNTED = SPARSITY + FAITHFULNESS
 METHODS = {"standard": "Standard", "saliency-guided": "Saliency-guided", "scaat": "SCAAT"}
 ATTRIBUTIONS = {
     "gradient": "Vanilla gradient",
+    "input-x-gradient": "Input × gradient",
     "smoothgrad": "SmoothGrad",
+    "smoothgrad-squared": "SmoothGrad-squared",
+    "vargrad": "VarGrad",
     "integrated-gradients": "Integrated Gradients",
+    "expected-gradients": "Expected Gradients",
+    "deeplift": "DeepLift",
+    "guided-backprop": "Guided Backprop",
+    "grad-cam": "Grad-CAM",
+    "guided-grad-cam": "Guided Grad-CAM",
+    "occlusion": "Occlusion",
+    "random": "Random (lower bound)",
+    "oracle": "Oracle (upper bound)",
 }
 
 

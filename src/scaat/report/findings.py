@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from scaat.report.catalogue import (
     COUNTED,
@@ -17,11 +16,8 @@ from scaat.report.catalogue import (
     method_name,
 )
 from scaat.report.numbers import MINUS, full_text, ratio_text, seconds_text, value_text
-from scaat.report.results import Comparison, Estimate
-from scaat.report.tables import Cell, Table
-
-Verdict = Literal["better", "worse", "undecided"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+from scaat.report.paired import VERDICTS, Verdict, unpaired, verdict
+from scaat.report.results import Comparison
 
 
 @dataclass(frozen=True)
@@ -52,24 +48,6 @@ class Findings:
     pairs: tuple[Pair, ...]
 
 
-def verdict(metric: str, estimate: Estimate | None, other: Estimate | None) -> Verdict | None:
-    """Return whether ``estimate`` is better or worse than ``other``; None if one is missing.
-
-    Decided only where the two 95 % intervals don't overlap. Both are over the same test images,
-    so this is stricter than a paired test: it calls fewer differences decided.
-    """
-    if estimate is None or other is None:
-        return None
-    mine, theirs = estimate.bounds, other.bounds
-    if mine is None or theirs is None:
-        return "undecided"
-    if mine[0] > theirs[1]:
-        return "better" if METRICS[metric].better == "higher" else "worse"
-    if mine[1] < theirs[0]:
-        return "worse" if METRICS[metric].better == "higher" else "better"
-    return "undecided"
-
-
 def findings(comparison: Comparison) -> Findings:
     """Return the headline, sentences and verdicts of a comparison.
 
@@ -79,7 +57,7 @@ def findings(comparison: Comparison) -> Findings:
     methods = comparison.methods
     if len(methods) == 1:
         return Findings(_single(comparison), (), ())
-    reference = "standard" if "standard" in methods else methods[0]
+    reference = comparison.reference
     rivals = [method for method in methods if method != reference]
     subject = "scaat" if "scaat" in rivals else rivals[-1]
     others = [method for method in rivals if method != subject]
@@ -105,42 +83,13 @@ def findings(comparison: Comparison) -> Findings:
     return Findings(_headline(comparison, pairs), tuple(points), pairs)
 
 
-def verdict_table(comparison: Comparison, pairs: tuple[Pair, ...]) -> Table:
-    """Return the verdicts by metric (rows) and by pair and saliency method (columns)."""
-    signs = {"better": "▲ better", "worse": "▼ worse", "undecided": "≈ undecided"}
-    attributions = comparison.attributions
-
-    def cell(pair: Pair, metric: str, attribution: str) -> Cell:
-        found = pair.verdicts.get((metric, attribution))
-        return Cell("–" if found is None else signs[found])
-
-    return Table(
-        name="verdicts",
-        caption="Verdicts, metric by metric",
-        stub="Metric",
-        groups=tuple(
-            (f"{method_name(p.method)} against {_prose(p.other)}", len(attributions)) for p in pairs
-        ),
-        columns=tuple(attribution_name(a) for a in attributions) * len(pairs),
-        rows=tuple(
-            (
-                METRICS[metric].name + ("" if metric in COUNTED else " (not counted)"),
-                tuple(cell(pair, metric, a) for pair in pairs for a in attributions),
-            )
-            for metric in SALIENCY
-        ),
-    )
-
-
 def _pair(comparison: Comparison, method: str, other: str) -> Pair:
     verdicts: dict[tuple[str, str], Verdict] = {}
     for metric in SALIENCY:
         for attribution in comparison.attributions:
-            mine, theirs = (comparison.row(m, attribution) for m in (method, other))
-            if mine is not None and theirs is not None:
-                found = verdict(metric, mine.metrics[metric], theirs.metrics[metric])
-                if found is not None:
-                    verdicts[metric, attribution] = found
+            found = verdict(comparison, metric, attribution, method, other)
+            if found is not None:
+                verdicts[metric, attribution] = found
     return Pair(method, other, verdicts)
 
 
@@ -158,7 +107,7 @@ def _headline(comparison: Comparison, pairs: tuple[Pair, ...]) -> str:
 def _accuracy(comparison: Comparison, pair: Pair) -> str:
     """Return what the maps' verdict goes with: maps may be bought with accuracy."""
     mine, theirs = (comparison.model_row(m).metrics["accuracy"] for m in (pair.method, pair.other))
-    found = verdict("accuracy", mine, theirs)
+    found = unpaired("accuracy", mine, theirs)
     if mine is None or theirs is None or mine.value is None or theirs.value is None:
         return ""
     change = f"{_points(mine.value - theirs.value)} points"
@@ -200,7 +149,7 @@ def _performance(comparison: Comparison, pair: Pair) -> list[str]:
     points = []
     for key in PERFORMANCE:
         mine, theirs = (comparison.model_row(m).metrics[key] for m in (pair.method, pair.other))
-        found = verdict(key, mine, theirs)
+        found = unpaired(key, mine, theirs)
         if mine is None or theirs is None or mine.value is None or theirs.value is None:
             continue
         metric = METRICS[key]

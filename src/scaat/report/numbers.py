@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from scaat.report.catalogue import Metric
 from scaat.report.results import Estimate
@@ -35,6 +36,17 @@ def interval_text(metric: Metric, estimate: Estimate | None) -> str:
 def full_text(metric: Metric, estimate: Estimate | None) -> str:
     """Return value and interval in one line."""
     return f"{value_text(metric, estimate)} {interval_text(metric, estimate)}".rstrip()
+
+
+def signed_text(metric: Metric, difference: Estimate) -> tuple[str, str]:
+    """Return a difference with its sign, ``+0.31``, and its interval.
+
+    Its own size sets the digits: it may be far smaller than the values it is of.
+    """
+    free = replace(metric, decimals=None)
+    value = value_text(free, difference)
+    positive = difference.value is not None and difference.value > 0 and value.strip("0.")
+    return f"{'+' if positive else ''}{value}", interval_text(free, difference)
 
 
 def seconds_text(seconds: float | None) -> str:

@@ -1,184 +1,166 @@
-"""Read and check ``results.json``: the report's only source, together with the arrays beside it."""
+"""Read and check results folders: the report's only source."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from scaat.errors import InputError
-from scaat.report.catalogue import PERFORMANCE, SALIENCY
-from scaat.report.results import Array, Curve, Estimate, Results, Row
+from scaat.report.catalogue import OPTIONAL, PERFORMANCE, SALIENCY
+from scaat.report.lookup import Entry
+from scaat.report.results import Curve, Estimate, Randomisation, Results, Row, Traces
+from scaat.report.source import Source, Training
 
 SCHEMA = 1
 
+FILE = "results.json"
 
-def read_results(folder: Path) -> Results:
-    """Read and check the results in ``folder``.
+
+def find_results(run: Path) -> Path:
+    """Return the folder with the results of ``run``: itself, or its ``evaluation``."""
+    inner = Path(run) / "evaluation"
+    return inner if not (Path(run) / FILE).exists() and (inner / FILE).exists() else Path(run)
+
+
+def read_results(*runs: Path) -> Results:
+    """Read and check the results of one or several runs.
 
     Args:
-        folder: Holds ``results.json`` and, unless they were removed, ``per_image.npz`` and
-            ``examples.npz``.
+        runs: Folders that hold ``results.json`` and, unless they were removed, ``per_image.npz``
+            and ``examples.npz``; or run folders whose results lie in ``evaluation``.
 
     Raises:
-        InputError: The file is missing, isn't JSON, has another schema, lacks a key, or holds a
-            value of the wrong kind; the sentence names the file and the key.
+        InputError: A file is missing, isn't JSON, has another schema, lacks a key, or holds a
+            value of the wrong kind (the sentence names the file and the key), or two rows are of
+            the same data, model, method, attribution and seed.
     """
-    path = Path(folder) / "results.json"
+    folders = [find_results(run) for run in runs]
+    names = [
+        (folder.parent if folder.name == "evaluation" else folder).resolve().name
+        for folder in folders
+    ]
+    labels = [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names)]
+    read = [_read(folder, label) for folder, label in zip(folders, labels, strict=True)]
+    rows = tuple(row for _, of_source in read for row in of_source)
+    _refuse_twins(rows)
+    return Results(tuple(source for source, _ in read), rows)
+
+
+def _read(folder: Path, label: str) -> tuple[Source, list[Row]]:
+    path = folder / FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} doesn't exist; expected a folder with results") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{path} can't be read as JSON: {error}") from error
-    source = _Source(path)
-    top = source.mapping(content, "the file")
-    schema = source.get(top, "schema", "")
-    if schema != SCHEMA:
-        raise InputError(f"{path}: schema is {schema!r}, expected {SCHEMA}")
-    rows = source.get(top, "rows", "")
-    if not isinstance(rows, list) or not rows:
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: the file is {content!r:.60}, expected a mapping")
+    top = Entry(path, "", content)
+    if top.get("schema") != SCHEMA:
+        raise InputError(f"{path}: schema is {top.get('schema')!r}, expected {SCHEMA}")
+    entries = top.get("rows")
+    if not isinstance(entries, list) or not entries:
         raise InputError(f"{path}: rows is empty or no list, expected at least one row")
-    parsed = tuple(_row(source, index, row) for index, row in enumerate(rows))
-    _refuse_twins(path, parsed)
-    classes = source.get(top, "classes", "")
-    if not isinstance(classes, list):
-        raise InputError(f"{path}: classes is {classes!r:.60}, expected a list of names")
-    return Results(
-        folder=Path(folder),
-        environment=source.mapping(source.get(top, "environment", ""), "environment"),
-        rows=parsed,
-        classes=tuple(str(name) for name in classes),
-        settings=source.mapping(source.get(top, "settings", ""), "settings"),
-        missing=tuple(
-            name
-            for name in ("per_image.npz", "examples.npz")
-            if not (Path(folder) / name).is_file()
-        ),
+    source = Source(
+        folder=folder,
+        label=label,
+        environment=top.entry("environment").values,
+        classes=top.texts("classes"),
+        settings=top.entry("settings").values,
+        trainings=tuple(map(_training, top.entries("trainings"))) if top.has("trainings") else (),
     )
+    return source, [_row(source, i, row) for i, row in enumerate(top.entries("rows"))]
 
 
-class _Source:
-    """Typed look-ups that name the file and the key in every complaint."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def fault(self, where: str, found: object, expected: str) -> InputError:
-        return InputError(f"{self.path}: {where} is {found!r:.60}, expected {expected}")
-
-    def get(self, mapping: Mapping[str, Any], key: str, where: str) -> Any:
-        name = f"{where}.{key}" if where else key
-        if key not in mapping:
-            raise InputError(f"{self.path}: key '{name}' is missing")
-        return mapping[key]
-
-    def mapping(self, value: object, where: str) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise self.fault(where, value, "a mapping")
-        return value
-
-    def text(self, mapping: Mapping[str, Any], key: str, where: str) -> str:
-        value = self.get(mapping, key, where)
-        if not isinstance(value, str) or not value:
-            raise self.fault(f"{where}.{key}", value, "a name")
-        return value
-
-    def integer(self, mapping: Mapping[str, Any], key: str, where: str) -> int:
-        value = self.get(mapping, key, where)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self.fault(f"{where}.{key}", value, "a whole number")
-        return value
-
-    def number(self, value: object, where: str) -> float:
-        number = self.optional(value, where)
-        if number is None:
-            raise self.fault(where, value, "a finite number")
-        return number
-
-    def optional(self, value: object, where: str) -> float | None:
-        if value is None:
-            return None
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):  # type: ignore[arg-type]
-            raise self.fault(where, value, "a finite number or null")
-        return float(value)  # type: ignore[arg-type]
-
-
-def _row(source: _Source, index: int, value: object) -> Row:
-    where = f"rows[{index}]"
-    row = source.mapping(value, where)
-    curves = source.mapping(source.get(row, "curves", where), f"{where}.curves")
-    fraction = _numbers(source, curves, "fraction", f"{where}.curves")
+def _row(source: Source, index: int, row: Entry) -> Row:
+    curves = row.entry("curves")
+    fraction = curves.numbers("fraction")
     return Row(
+        source=source,
         index=index,
-        data=source.text(row, "data", where),
-        model=source.text(row, "model", where),
-        method=source.text(row, "method", where),
-        attribution=source.text(row, "attribution", where),
-        seed=source.integer(row, "seed", where),
-        metrics={key: _estimate(source, row, key, where) for key in (*PERFORMANCE, *SALIENCY)},
-        train_seconds=source.optional(
-            source.get(row, "train_seconds", where), f"{where}.train_seconds"
-        ),
-        cost_ratio=source.optional(source.get(row, "cost_ratio", where), f"{where}.cost_ratio"),
-        settings=source.mapping(source.get(row, "settings", where), f"{where}.settings"),
+        data=row.text("data"),
+        model=row.text("model"),
+        method=row.text("method"),
+        attribution=row.text("attribution"),
+        seed=row.integer("seed"),
+        metrics={
+            key: _estimate(row, key)
+            # The AUC is written for two classes only.
+            if row.has(key) or key not in ("auc", *OPTIONAL)
+            else None
+            for key in (*PERFORMANCE, *SALIENCY, *OPTIONAL)
+        },
+        train_seconds=row.number("train_seconds"),
+        cost_ratio=row.number("cost_ratio"),
+        settings=row.entry("settings").values,
         fraction=fraction,
-        lerf=_curve(source, curves, "lerf", f"{where}.curves", len(fraction)),
-        morf=_curve(source, curves, "morf", f"{where}.curves", len(fraction)),
+        lerf=_curve(curves, "lerf", len(fraction)),
+        morf=_curve(curves, "morf", len(fraction)),
+        traces=_traces(row) if row.has("insertion_deletion") else None,
+        randomisation=_randomisation(row) if row.has("randomisation") else None,
     )
 
 
-def _estimate(source: _Source, row: Mapping[str, Any], key: str, where: str) -> Estimate | None:
-    if key == "auc" and row.get(key) is None:  # written for two classes only
-        return None
-    where = f"{where}.{key}"
-    entry = source.mapping(source.get(row, key, where.rpartition(".")[0]), where)
-    unbounded = entry.get("unbounded", False)
+def _estimate(row: Entry, key: str) -> Estimate:
+    entry = row.entry(key)
+    unbounded = entry.values.get("unbounded", False)
     if not isinstance(unbounded, bool):
-        raise source.fault(f"{where}.unbounded", unbounded, "true or false")
-    value = source.optional(source.get(entry, "value", where), f"{where}.value")
-    if value is None and not unbounded:
-        raise source.fault(f"{where}.value", value, "a finite number")
-    low = source.optional(source.get(entry, "low", where), f"{where}.low")
-    high = source.optional(source.get(entry, "high", where), f"{where}.high")
+        raise entry.fault("unbounded", unbounded, "true or false")
+    value = entry.number("value")
+    # No image has the metric, or it is a ratio over nothing.
+    if value is None and not unbounded and not (key in OPTIONAL and entry.get("n") == 0):
+        raise entry.fault("value", value, "a finite number")
+    low, high = entry.number("low"), entry.number("high")
     if low is not None and high is not None and low > high:
-        raise source.fault(f"{where}.low", low, f"at most {where}.high, {high!r}")
-    return Estimate(value, low, high, source.integer(entry, "n", where), unbounded)
+        raise entry.fault("low", low, f"at most {entry.name('high')}, {high!r}")
+    return Estimate(value, low, high, entry.integer("n"), unbounded)
 
 
-def _curve(source: _Source, curves: Mapping[str, Any], key: str, where: str, length: int) -> Curve:
-    entry = source.mapping(source.get(curves, key, where), f"{where}.{key}")
-    parts = {
-        part: _numbers(source, entry, part, f"{where}.{key}") for part in ("value", "low", "high")
-    }
-    for part, values in parts.items():
-        if len(values) != length:
-            raise InputError(
-                f"{source.path}: {where}.{key}.{part} has {len(values)} values, expected {length} "
-                "as in fraction"
-            )
-    return Curve(**parts)
+def _curve(curves: Entry, key: str, length: int) -> Curve:
+    entry = curves.entry(key)
+    value = entry.numbers("value", length)
+    # A single image has no band.
+    low, high = (entry.numbers(part, length, gaps=True) for part in ("low", "high"))
+    return Curve(value, low, high)
 
 
-def _numbers(source: _Source, entry: Mapping[str, Any], key: str, where: str) -> Array:
-    values = source.get(entry, key, where)
-    if not isinstance(values, list) or not values:
-        raise source.fault(f"{where}.{key}", values, "a list of numbers")
-    return np.array([source.number(v, f"{where}.{key}[{i}]") for i, v in enumerate(values)])
+def _traces(row: Entry) -> Traces:
+    entry = row.entry("insertion_deletion")
+    fraction = entry.numbers("fraction")
+    curves = (_curve(entry, key, len(fraction)) for key in ("insertion", "deletion"))
+    return Traces(fraction, *curves)
 
 
-def _refuse_twins(path: Path, rows: tuple[Row, ...]) -> None:
-    seen: dict[tuple[str, str, str, str, int], int] = {}
+def _randomisation(row: Entry) -> Randomisation:
+    entry = row.entry("randomisation")
+    layers = entry.texts("layers")
+    return Randomisation(layers, _curve(entry, "correlation", len(layers)))
+
+
+def _training(entry: Entry) -> Training:
+    epoch, curves = entry.numbers("epoch"), entry.entry("curves")
+    return Training(
+        data=entry.text("data"),
+        model=entry.text("model"),
+        method=entry.text("method"),
+        seed=entry.integer("seed"),
+        epoch=epoch,
+        curves={key: curves.numbers(key, len(epoch), gaps=True) for key in curves.values},
+    )
+
+
+def _refuse_twins(rows: Iterable[Row]) -> None:
+    seen: dict[tuple[str, str, str, str, int], Row] = {}
     for row in rows:
-        key = (row.data, row.model, row.method, row.attribution, row.seed)
-        if key in seen:
-            raise InputError(
-                f"{path}: rows[{row.index}] repeats rows[{seen[key]}] ({', '.join(map(str, key))}),"
-                " expected each data, model, method, attribution and seed once"
-            )
-        seen[key] = row.index
+        twin = seen.setdefault(row.key, row)
+        if twin is row:
+            continue
+        here, there = (f"{r.source.folder / FILE}: rows[{r.index}]" for r in (row, twin))
+        if row.source is twin.source:
+            there = f"rows[{twin.index}]"
+        raise InputError(
+            f"{here} repeats {there} ({', '.join(map(str, row.key))}), expected each data, "
+            "model, method, attribution and seed once"
+        )

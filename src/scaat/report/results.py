@@ -1,20 +1,15 @@
-"""What a results folder holds, as types; the arrays are read when they are asked for."""
+"""Rows of results as types, and which of them may be compared."""
 
 from __future__ import annotations
 
+import json
 import math
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from scaat.errors import InputError
-
-Array = NDArray[Any]
+from scaat.report.source import Array, Source, Training
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Curve:
-    """Mean probability decay at each perturbed fraction, with its band; shapes (steps,)."""
+    """A mean curve over the test images, with its band; shapes (steps,)."""
 
     value: Array
     low: Array
@@ -54,9 +49,27 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Traces:
+    """Probability of the predicted class as pixels are inserted and deleted, by their share."""
+
+    fraction: Array
+    insertion: Curve
+    deletion: Curve
+
+
+@dataclass(frozen=True)
+class Randomisation:
+    """Correlation with the trained model's maps as layers, the output's first, are randomised."""
+
+    layers: tuple[str, ...]
+    correlation: Curve
+
+
+@dataclass(frozen=True, eq=False)
 class Row:
     """One (data, model, method, attribution, seed) of a results file."""
 
+    source: Source
     index: int
     data: str
     model: str
@@ -70,34 +83,27 @@ class Row:
     fraction: Array
     lerf: Curve
     morf: Curve
+    traces: Traces | None = None
+    randomisation: Randomisation | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str, int]:
+        """Return what tells this row from every other in a report."""
+        return self.data, self.model, self.method, self.attribution, self.seed
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Images shown with their maps: uint8 (k, C, H, W), labels (k,), lesion masks (k, H, W)."""
-
-    images: Array
-    labels: Array
-    masks: Array | None
-
-
-@dataclass(frozen=True)
-class ExampleMaps:
-    """One row's maps of the examples: (k, H, W), predicted classes (k,), probabilities (k,)."""
-
-    maps: Array
-    predicted: Array
-    probability: Array
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
-    """The rows that may be compared: one data set, model and seed, in the file's order."""
+    """The rows that may be compared, in the files' order: one test set, model and seed."""
 
     data: str
     model: str
     seed: int
     rows: tuple[Row, ...]
+    differences: dict[tuple[str, str, str, str], Estimate | None] = field(
+        default_factory=dict, repr=False
+    )
+    """What `paired.difference` has computed."""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -108,6 +114,23 @@ class Comparison:
     def attributions(self) -> tuple[str, ...]:
         """Return the saliency methods in order of appearance."""
         return tuple(dict.fromkeys(row.attribution for row in self.rows))
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Return the runs that the rows are from."""
+        return tuple(dict.fromkeys(row.source for row in self.rows))
+
+    @property
+    def reference(self) -> str:
+        """Return the training method that others are held against: ``standard``, or the first."""
+        return "standard" if "standard" in self.methods else self.methods[0]
+
+    @property
+    def trainings(self) -> tuple[Training, ...]:
+        """Return how the compared models were trained, where that was stored."""
+        wanted = [(self.data, self.model, method, self.seed) for method in self.methods]
+        known = {(t.data, t.model, t.method, t.seed): t for s in self.sources for t in s.trainings}
+        return tuple(known[key] for key in wanted if key in known)
 
     def row(self, method: str, attribution: str) -> Row | None:
         """Return the row of this pair, or None where it was not measured."""
@@ -121,96 +144,69 @@ class Comparison:
         row = self.row(method, "gradient")
         return row or next(row for row in self.rows if row.method == method)
 
+    def measured(self, metric: str) -> bool:
+        """Return whether any row has the metric."""
+        return any(row.metrics.get(metric) for row in self.rows)
+
     def images(self, metric: str) -> int:
         """Return the largest number of test images behind a metric."""
         return max(e.n if (e := row.metrics[metric]) else 0 for row in self.rows)
 
-
-@dataclass(frozen=True)
-class Results:
-    """A folder's results: `results.json` read at once, the arrays when asked for."""
-
-    folder: Path
-    environment: Mapping[str, str | int]
-    rows: tuple[Row, ...]
-    classes: tuple[str, ...]
-    settings: Mapping[str, Any]
-    missing: tuple[str, ...] = ()
-    """Names of array files that the folder lacks; what needs them is left out."""
-
-    @property
-    def comparisons(self) -> tuple[Comparison, ...]:
-        """Return the rows by (data, model, seed), in order of appearance."""
-        groups: dict[tuple[str, str, int], list[Row]] = {}
-        for row in self.rows:
-            groups.setdefault((row.data, row.model, row.seed), []).append(row)
-        return tuple(Comparison(*key, rows=tuple(rows)) for key, rows in groups.items())
-
     def class_name(self, index: int) -> str:
         """Return the name of a class, or its number where the file names too few."""
-        return self.classes[index] if 0 <= index < len(self.classes) else str(index)
-
-    def per_image(self, row: Row, metric: str) -> Array | None:
-        """Return one finite value for each test image, shape (n,), or None if not stored."""
-        values = self._arrays("per_image.npz", (f"{row.index}/{metric}",))[0]
-        if values is not None and (values.ndim != 1 or not np.isfinite(values).all()):
-            raise InputError(
-                f"{self.folder / 'per_image.npz'}: array '{row.index}/{metric}' has shape "
-                f"{values.shape}, expected one finite number for each image"
-            )
-        return values
-
-    def examples(self) -> Examples | None:
-        """Return the example images, or None if the folder has none."""
-        images, labels, masks = self._arrays("examples.npz", ("images", "labels", "masks"))
-        if images is None:
-            return None
-        path = self.folder / "examples.npz"
-        if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1] not in (1, 3):
-            raise InputError(
-                f"{path}: array 'images' is {images.dtype} of shape {images.shape}, "
-                "expected uint8 of shape (k, 1 or 3, height, width)"
-            )
-        count, _, height, width = images.shape
-        _expect_shape(path, "labels", labels, (count,))
-        if masks is not None:
-            _expect_shape(path, "masks", masks, (count, height, width))
-        assert labels is not None
-        return Examples(images, labels, masks)
-
-    def example_maps(self, row: Row, examples: Examples) -> ExampleMaps | None:
-        """Return one row's maps of ``examples``, or None if they were not stored."""
-        names = tuple(f"{row.index}/{name}" for name in ("maps", "predicted", "probability"))
-        maps, predicted, probability = self._arrays("examples.npz", names)
-        if maps is None:
-            return None
-        path = self.folder / "examples.npz"
-        count, _, height, width = examples.images.shape
-        _expect_shape(path, names[0], maps, (count, height, width))
-        _expect_shape(path, names[1], predicted, (count,))
-        _expect_shape(path, names[2], probability, (count,))
-        if not np.isfinite(maps).all() or (maps < 0).any():
-            raise InputError(
-                f"{path}: array {names[0]!r} holds negative or non-finite values, "
-                "expected a saliency map of finite values of 0 or more"
-            )
-        assert predicted is not None
-        assert probability is not None
-        return ExampleMaps(maps, predicted, probability)
-
-    def _arrays(self, file: str, names: tuple[str, ...]) -> tuple[Array | None, ...]:
-        path = self.folder / file
-        if file in self.missing:
-            return (None,) * len(names)
-        try:
-            with np.load(path, allow_pickle=False) as store:
-                return tuple(store[name] if name in store.files else None for name in names)
-        except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} can't be read as a NumPy archive: {error}") from error
+        classes = self.rows[0].source.classes
+        return classes[index] if 0 <= index < len(classes) else str(index)
 
 
-def _expect_shape(path: Path, name: str, array: Array | None, shape: tuple[int, ...]) -> None:
-    if array is None:
-        raise InputError(f"{path}: array {name!r} is missing, expected shape {shape}")
-    if array.shape != shape:
-        raise InputError(f"{path}: array {name!r} has shape {array.shape}, expected {shape}")
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What one or several results folders hold."""
+
+    sources: tuple[Source, ...]
+    rows: tuple[Row, ...]
+
+    @cached_property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Return the rows by test set, model and seed, in order of appearance.
+
+        Rows of different runs share a comparison only if their classes, their data settings and
+        the way the maps were measured agree.
+        """
+        groups: dict[tuple[object, ...], list[Row]] = {}
+        for row in self.rows:
+            key = (row.data, row.model, row.seed, row.source.classes, _same_test(row.settings))
+            groups.setdefault(key, []).append(row)
+        return tuple(
+            Comparison(rows[0].data, rows[0].model, rows[0].seed, tuple(rows))
+            for rows in groups.values()
+        )
+
+
+# Where the files lie doesn't change them.
+_PLACE = ("data",)
+# What the maps' metrics depend on, beside the model, the maps and the images; and what an earlier
+# version, which had no such option, did.
+_PROTOCOL = {
+    "aopc_steps": None,
+    "aopc_fraction": None,
+    "aopc_region_size": None,
+    "aopc_fill": "random",
+    "size_codec": None,
+    "size_quality": None,
+}
+# Follows from the seed of the split, so it differs between seeds of one setting.
+_BY_SEED = ("seed", "sizes", "class_counts")
+
+
+def _same_test(settings: Mapping[str, Any], ignored: tuple[str, ...] = _PLACE) -> str:
+    """Return a text that is equal for settings under which rows may be compared."""
+    data, measured = (settings.get(key) or {} for key in ("data", "evaluation"))
+    kept = {key: value for key, value in dict(data).items() if key not in ignored}
+    protocol = {key: dict(measured).get(key, old) for key, old in _PROTOCOL.items()}
+    return json.dumps([kept, protocol], sort_keys=True, default=str)
+
+
+def same_but_for_seed(comparison: Comparison) -> tuple[object, ...]:
+    """Return what comparisons have in common that differ in nothing but the training seed."""
+    row = comparison.rows[0]
+    return row.data, row.model, row.source.classes, _same_test(row.settings, _PLACE + _BY_SEED)

@@ -1,4 +1,4 @@
-"""Write the report's files from a results folder, each whole or not at all."""
+"""Write the report's files, each whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,58 +9,52 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from scaat.files import write_bytes
-from scaat.report.figures import FIGURES
+from scaat.report.figures import CHARTS, SHEETS
 from scaat.report.figures.style import DPI, style
-from scaat.report.html import Picture, html
-from scaat.report.reading import read_results
+from scaat.report.page import Chart, html
 from scaat.report.results import Comparison, Results
-from scaat.report.tables import csv_files, markdown_files
+from scaat.report.tables import csv_files, latex_files, markdown_files
 
 CSS_PIXELS_PER_INCH = 96
 
 
-def write_report(folder: Path) -> Path:
-    """Write tables, figures and the HTML report beside the results they show.
+def write_report(results: Results, folder: Path) -> Path:
+    """Write tables, figures and the HTML report.
 
     Everything is computed before the first file is written, so results that can't be read leave
     an earlier report as it was.
 
     Args:
-        folder: Holds ``results.json`` and, unless they were removed, ``per_image.npz`` and
-            ``examples.npz``; receives ``tables/*.md``, ``tables/*.csv``, ``figures/*.png`` (and
-            ``*.svg`` where a figure is drawn) and ``report.html``.
+        results: As `read_results` returns them.
+        folder: Receives ``tables/*.md``, ``*.csv`` and ``*.tex``, ``figures/*.png`` (and
+            ``*.svg`` where a figure is drawn) and ``report.html``. It may be the results' own.
 
     Returns:
         The path of ``report.html``.
 
     Raises:
-        InputError: The results are missing or faulty; the sentence names the file and the key.
+        InputError: An array file is faulty; the sentence names the file and the array.
     """
     folder = Path(folder)
-    results = read_results(folder)
-    plates = [
-        (prefix, [plate for make in FIGURES for plate in make(results, comparison)])
-        for prefix, comparison in _prefixes(results)
-    ]
     files: dict[str, bytes] = {}
-    pictures = []
-    for prefix, made in plates:
-        shown = []
-        for plate in made:
+    charts = []
+    for prefix, comparison in _prefixes(results):
+        drawn = []
+        for plate in [plate for make in CHARTS for plate in make(comparison)]:
             name = f"figures/{prefix}{_slug(plate.name)}"
-            png = _drawn(plate.figure, "png")
-            files[f"{name}.png"] = png
-            if plate.vector:
-                files[f"{name}.svg"] = _drawn(plate.figure, "svg")
+            svg = _drawn(plate.figure, "svg")
+            files[f"{name}.svg"], files[f"{name}.png"] = svg, _drawn(plate.figure, "png")
             width, height = (
                 round(inches * CSS_PIXELS_PER_INCH) for inches in plate.figure.get_size_inches()
             )
-            shown.append(Picture(png, plate.caption, plate.alt, width, height))
-        pictures.append(shown)
-    for name, text in {**markdown_files(results), **csv_files(results)}.items():
-        files[f"tables/{name}"] = text.encode()
+            drawn.append(Chart(plate.name, svg, plate.caption, plate.alt, width, height))
+        charts.append(drawn)
+        for plate in [plate for make in SHEETS for plate in make(comparison)]:
+            files[f"figures/{prefix}{_slug(plate.name)}.png"] = _drawn(plate.figure, "png")
+    tables = markdown_files(results) | csv_files(results) | latex_files(results)
+    files |= {f"tables/{name}": text.encode() for name, text in tables.items()}
     # Last, so that a report is never newer than the files it speaks of.
-    files["report.html"] = html(results, pictures).encode()
+    files["report.html"] = html(results, charts).encode()
     for name, content in files.items():
         write_bytes(folder / name, content)
     return folder / "report.html"
@@ -86,5 +80,12 @@ def _drawn(figure: Figure, kind: str) -> bytes:
     # No date and no version: the same results give the same bytes.
     metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
     with style():
-        figure.savefig(stream, format=kind, dpi=DPI, facecolor="white", metadata=metadata)
+        figure.savefig(
+            stream,
+            format=kind,
+            dpi=DPI,
+            # A drawing takes the ground of the page that holds it, light or dark.
+            **({"facecolor": "white"} if kind == "png" else {"transparent": True}),
+            metadata=metadata,
+        )
     return stream.getvalue()

@@ -1,91 +1,113 @@
-"""Contact sheet: example images and what each training method's model looks at."""
+"""Contact sheets: example images and what each training method's model looks at."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from scaat.report.catalogue import attribution_name, method_name
-from scaat.report.figures.style import INK, MUTED, WIDTH, Plate, style
-from scaat.report.results import Array, Comparison, ExampleMaps, Examples, Results
+from scaat.report.examples import DISPLAY_RULE, Shown, display_map, shown_examples
+from scaat.report.figures.style import HEAT, INK, MUTED, WIDTH, Plate, plain, style
+from scaat.report.results import Comparison
+from scaat.report.source import Array
 
 _SHOWN = 8
-_PERCENTILE = 99.0
-# Dark violet over red to pale yellow: rises in lightness, so it reads in grey and to the
-# colour-blind; its transparency rises too, so that the image shows where the map is low.
-_HEAT = LinearSegmentedColormap.from_list(
-    "heat", ["#3b0f70", "#8c2981", "#de4968", "#fe9f6d", "#fcfdbf"]
-)
 
 
-def saliency_examples(results: Results, comparison: Comparison) -> list[Plate]:
-    """Return a sheet for each saliency method: images down, training methods across."""
-    examples = results.examples()
-    if examples is None:
+def saliency_examples(comparison: Comparison) -> list[Plate]:
+    """Return a sheet for each saliency method: images down, training methods across (Fig. 3a)."""
+    shown = shown_examples(comparison)
+    if shown is None:
         return []
-    plates = []
-    for attribution in comparison.attributions:
-        columns: dict[str, ExampleMaps] = {}
-        for method in comparison.methods:
-            row = comparison.row(method, attribution)
-            maps = results.example_maps(row, examples) if row else None
-            if maps is not None:
-                columns[method] = maps
-        if columns:
-            plates.append(_sheet(results, attribution, examples, columns))
+    return [_sheet(comparison, attribution, shown) for attribution in shown.attributions]
+
+
+def ordered_samples(comparison: Comparison) -> list[Plate]:
+    """Return training samples by their final proportion, or nothing if none stored (Fig. 3b)."""
+    plates: list[Plate] = []
+    for row in comparison.rows:
+        ordered = row.source.ordered(row.index)
+        if ordered is None or any(plate.name.endswith(row.method) for plate in plates):
+            continue
+        count = min(len(ordered.images), _SHOWN)
+        chosen = np.linspace(0, len(ordered.images) - 1, count).round().astype(int)
+        height, width = ordered.images.shape[2:]
+        side = WIDTH / _SHOWN
+        tall = side * height / width
+        with style():
+            figure = Figure(figsize=(WIDTH, 2 * tall + 0.75))
+            axes = figure.subplots(2, count, squeeze=False)
+            for (above, below), i in zip(axes.T, chosen, strict=True):
+                image = np.moveaxis(ordered.images[i], 0, -1)
+                _show(above, image, None)
+                _show(below, grey(image), None)
+                heat = display_map(ordered.maps[i])
+                below.imshow(_CMAP(heat, alpha=heat), interpolation="nearest")
+                above.set_title(f"{ordered.proportion[i]:.2f}", fontsize=9, color=INK, pad=3)
+                name = comparison.class_name(int(ordered.labels[i]))
+                below.set_title(_fit(below, name), fontsize=7.5, color=MUTED, pad=3)
+            figure.subplots_adjust(0, 0, 1, 1 - 0.25 / figure.get_figheight(), 0.05, 0.12)
+        plates.append(
+            Plate(
+                f"proportions-{row.method}",
+                figure,
+                f"Training samples of {method_name(row.method)} by their final proportion, the "
+                "number above each: the share of the image, its least relevant part, that "
+                f"training was left to perturb. Below: {attribution_name(row.attribution)} maps. "
+                + DISPLAY_RULE,
+                f"{count} training samples with final proportions from "
+                f"{ordered.proportion[chosen[0]]:.2f} to {ordered.proportion[chosen[-1]]:.2f}, "
+                f"and their {attribution_name(row.attribution)} maps.",
+                vector=False,
+            )
+        )
     return plates
 
 
-def display_map(saliency: Array) -> Array:
-    """Return a map scaled for display to [0, 1]: over its own 99th percentile, clipped.
-
-    The rule is the same for every method. A map with fewer than one per cent of its pixels above
-    zero has no such percentile and is divided by its maximum; a map of zeros stays zero.
-    """
-    top = np.percentile(saliency, _PERCENTILE) or saliency.max() or 1.0
-    return np.clip(saliency / top, 0.0, 1.0)
+_CMAP = ListedColormap(HEAT)
 
 
-def _sheet(
-    results: Results, attribution: str, examples: Examples, columns: dict[str, ExampleMaps]
-) -> Plate:
-    count = min(len(examples.images), _SHOWN)
-    height, width = examples.images.shape[2:]
-    sheet = _Sheet(count, len(columns) + 1, height / width)
-    right = dict.fromkeys(columns, 0)
+def _sheet(comparison: Comparison, attribution: str, shown: Shown) -> Plate:
+    images, labels, masks = shown.images.images, shown.images.labels, shown.images.masks
+    count, methods = min(len(images), _SHOWN), shown.methods(attribution)
+    height, width = images.shape[2:]
+    sheet = _Sheet(count, len(methods) + 1, height / width)
+    right = dict.fromkeys(methods, 0)
     with style():
         figure = Figure(figsize=(WIDTH, sheet.height))
         for block in range(sheet.blocks):
-            for column, head in enumerate(["Image", *map(method_name, columns)]):
-                figure.text(*sheet.head(block, column), head, weight="bold", va="bottom", size=9)
+            for column, head in enumerate(["Image", *map(method_name, methods)]):
+                at = sheet.head(block, column)
+                figure.text(*at, plain(head), weight="bold", va="bottom", size=9)
         for i in range(count):
-            image = np.moveaxis(examples.images[i], 0, -1)
-            label = int(examples.labels[i])
-            mask = None if examples.masks is None else examples.masks[i]
+            image = np.moveaxis(images[i], 0, -1)
+            label = int(labels[i])
+            mask = None if masks is None else masks[i]
             ax = figure.add_axes(sheet.cell(i, 0))
             _show(ax, image, mask)
-            _caption(ax, results.class_name(label))
-            for column, (method, maps) in enumerate(columns.items(), start=1):
+            _caption(ax, comparison.class_name(label))
+            for column, method in enumerate(methods, start=1):
+                maps = shown.maps[method, attribution]
                 predicted = int(maps.predicted[i])
                 right[method] += predicted == label
                 ax = figure.add_axes(sheet.cell(i, column))
-                _show(ax, _grey(image), mask)
+                _show(ax, grey(image), mask)
                 heat = display_map(maps.maps[i])
-                ax.imshow(_HEAT(heat, alpha=heat), interpolation="nearest")
+                ax.imshow(_CMAP(heat, alpha=heat), interpolation="nearest")
                 sign = "✓" if predicted == label else "✗"
                 tail = f" {maps.probability[i]:.2f}"
-                _caption(ax, results.class_name(predicted), f"{sign} ", tail, predicted != label)
-    outline = "" if examples.masks is None else " White and black outline: the annotated region."
+                name = comparison.class_name(predicted)
+                _caption(ax, name, f"{sign} ", tail, predicted != label)
+    outline = "" if masks is None else " White and black outline: the annotated region."
     hits = ", ".join(f"{method_name(m)} {n} of {count}" for m, n in right.items())
     return Plate(
         f"examples-{attribution}",
         figure,
         f"{attribution_name(attribution)} maps of {count} test images, over the image in grey. "
-        "Above each map: the predicted class and its probability, ✓ right or ✗ wrong. Every map "
-        f"is divided by its own {_PERCENTILE:.0f}th percentile and clipped at 1, the same rule for "
-        f"all methods; brighter and more opaque is more relevant.{outline}",
+        "Above each map: the predicted class and its probability, ✓ right or ✗ wrong. "
+        f"{DISPLAY_RULE}{outline}",
         f"{attribution_name(attribution)} maps of {count} test images beside the images, a column "
         f"for each training method. Images classified rightly: {hits}.",
         vector=False,
@@ -125,6 +147,13 @@ class _Sheet:
         return left, bottom, self.side / WIDTH, self.tall / self.height
 
 
+def grey(image: Array) -> Array:
+    """Return the luminance, pale, so that the heat stands out: uint8 (H, W, 3)."""
+    weights = np.array([0.299, 0.587, 0.114]) if image.shape[-1] == 3 else np.ones(1)
+    luminance = 120 + 0.53 * (image @ weights)
+    return np.repeat(luminance.astype(np.uint8)[..., None], 3, axis=-1)
+
+
 def _show(ax: Axes, image: Array, mask: Array | None) -> None:
     ax.set_axis_off()
     ax.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -134,17 +163,13 @@ def _show(ax: Axes, image: Array, mask: Array | None) -> None:
         ax.contour(mask, levels=[0.5], colors="white", linewidths=0.8)
 
 
-def _grey(image: Array) -> Array:
-    """Return the luminance, pale, so that the heat stands out: uint8 (H, W, 3)."""
-    weights = np.array([0.299, 0.587, 0.114]) if image.shape[-1] == 3 else np.ones(1)
-    grey = 120 + 0.53 * (image @ weights)
-    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
-
-
 def _caption(ax: Axes, name: str, before: str = "", after: str = "", wrong: bool = False) -> None:
     """Write over a cell; a long class name gives way, so that captions never meet."""
-    room = int(ax.get_position().width * WIDTH / 0.068) - len(before) - len(after)
-    name = name if len(name) <= room else name[: max(room - 1, 1)] + "…"
+    text = before + _fit(ax, name, len(before) + len(after)) + after
     weight = "bold" if wrong else "normal"
-    text = (before + name + after).replace("$", r"\$")  # a class name is no formula
     ax.set_title(text, fontsize=7.5, fontweight=weight, color=INK if wrong else MUTED, pad=3)
+
+
+def _fit(ax: Axes, name: str, taken: int = 0) -> str:
+    room = int(ax.get_position().width * WIDTH / 0.068) - taken
+    return plain(name if len(name) <= room else name[: max(room - 1, 1)] + "…")

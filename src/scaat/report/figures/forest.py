@@ -5,26 +5,29 @@ from __future__ import annotations
 import math
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from scaat.report.catalogue import METRICS, SALIENCY, attribution_name, method_name
-from scaat.report.figures.style import INK, RULE, WIDE, Plate, grid, legend, marks, style
+from scaat.report.figures.style import INK, RULE, WIDE, WIDTH, Plate, legend, marks, plain, style
 from scaat.report.numbers import full_text
-from scaat.report.results import Comparison, Estimate, Results
+from scaat.report.results import Comparison, Estimate
 
 
-def metric_intervals(results: Results, comparison: Comparison) -> list[Plate]:
+def metric_intervals(comparison: Comparison) -> list[Plate]:
     """Return a panel for each saliency metric: value and 95 % interval of every row."""
     attributions, methods = comparison.attributions, comparison.methods
     lines = len(attributions) * (len(methods) + 0.9)
     with style():
-        figure, axes = grid(2, 3, height=1.7 + 2 * max(0.16 * lines, 1.0), sharey=True)
+        height = 1.7 + 2 * max(0.16 * lines, 1.0)
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        axes = list(figure.subplots(2, 3, sharey=True).ravel())
         for ax, key in zip(axes, SALIENCY, strict=True):
             _panel(ax, comparison, key)
         figure.get_layout_engine().set(hspace=0.08)  # type: ignore[union-attr,call-arg]
         ticks = [_place(i, (len(methods) - 1) / 2, len(methods)) for i in range(len(attributions))]
         for ax in axes:
-            ax.set_yticks(ticks, [attribution_name(a) for a in attributions])
+            ax.set_yticks(ticks, [plain(attribution_name(a)) for a in attributions])
             ax.grid(visible=False, axis="y")
             ax.tick_params(axis="y", length=0, labelcolor=INK)
             ax.spines["left"].set_visible(False)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import matplotlib
+import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.typing import LineStyleType
 
 from scaat.report.catalogue import method_name
+from scaat.report.results import Curve
+from scaat.report.source import Array
 
 DPI = 192
 """Two device pixels for each CSS pixel at the figure's own width."""
@@ -23,6 +26,16 @@ WIDTH = 10.0
 
 WIDE = 15.0
 """From this ratio between what an axis shows on, it is logarithmic."""
+
+ACROSS = 4
+"""Panels beside each other; further ones go below."""
+
+# Dark violet over red to pale yellow: rises in lightness, so it reads in grey and to the
+# colour-blind; drawn with a transparency that rises too: the image shows where a map is low.
+HEAT: Array = LinearSegmentedColormap.from_list(
+    "heat", ["#3b0f70", "#8c2981", "#de4968", "#fe9f6d", "#fcfdbf"]
+)(np.arange(256))
+"""The colours of 256 levels of saliency, (256, 4) in [0, 1]."""
 
 INK, MUTED, RULE = "#1d2329", "#5c6670", "#d9dcd8"
 
@@ -98,30 +111,67 @@ def style() -> Iterator[None]:
         yield
 
 
-def grid(
-    rows: int,
-    columns: int,
-    height: float,
-    *,
-    sharex: bool = False,
-    sharey: bool | Literal["row"] = False,
-) -> tuple[Figure, list[Axes]]:
-    """Return a figure of the report's width and its axes, row by row."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
-    return figure, list(axes.ravel())
+def lines(count: int) -> list[list[int]]:
+    """Return how ``count`` panels are laid out: their numbers line by line, `ACROSS` in each."""
+    across = min(count, ACROSS)
+    return [list(range(i, min(i + across, count))) for i in range(0, count, across)]
 
 
-def legend(figure: Figure, methods: Sequence[str]) -> None:
-    """Put the key of the methods above the panels."""
+def blank(axes: Sequence[Axes]) -> None:
+    """Leave the places empty that no panel fills."""
+    for ax in axes:
+        ax.set_axis_off()
+
+
+def plain(text: str) -> str:
+    """Return a name of the user's as text: matplotlib would read formulas into it."""
+    return " ".join(text.split()).replace("$", r"\$")
+
+
+def band(ax: Axes, x: Array, curve: Curve, mark: Mark) -> None:
+    """Draw a mean curve in a method's colour, marker and line style, and its interval."""
+    colour, marker, line = mark
+    ax.fill_between(x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
+    ax.plot(
+        x,
+        curve.value,
+        color=colour,
+        linestyle=line,
+        linewidth=1.8,
+        marker=marker,
+        markersize=4,
+        markevery=max(len(x) // 5, 1),
+    )
+
+
+def legend(
+    figure: Figure, methods: Sequence[str], further: Sequence[Line2D] = (), *, lined: bool = True
+) -> None:
+    """Put the key of the methods above the panels.
+
+    Args:
+        figure: Made with the constrained layout, which makes room.
+        methods: Training methods.
+        further: Labelled lines that the key explains too.
+        lined: Whether the line style, too, stands for the method.
+    """
     handles = [
-        Line2D([], [], color=colour, marker=marker, linestyle=line, markersize=5, linewidth=1.8)
+        Line2D(
+            [],
+            [],
+            color=colour,
+            marker=marker,
+            linestyle=line if lined else "-",
+            markersize=5,
+            linewidth=1.8,
+        )
         for colour, marker, line in marks(methods).values()
     ]
+    names = [plain(method_name(method)) for method in methods]
     figure.legend(
-        handles,
-        [method_name(method) for method in methods],
+        [*handles, *further],
+        [*names, *(str(line.get_label()) for line in further)],
         loc="outside upper left",
-        ncols=len(methods),
+        ncols=min(len(handles) + len(further), 5),
         handlelength=3.2,
     )

@@ -1,0 +1,290 @@
+"""``scaat explain``: what models look at in images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor
+
+from scaat import __version__
+from scaat.attribution import attributions as registry
+from scaat.attribution import find_attribution
+from scaat.cli.memory import keep_freed_memory
+from scaat.cli.models import (
+    ModelSource,
+    Statistics,
+    checkpoint_options,
+    checkpoint_source,
+    run_folders,
+    run_source,
+)
+from scaat.cli.runs import command_line, console, evaluation_device
+from scaat.cli.types import NAMES
+from scaat.data import to_float
+from scaat.data.image_files import Picture, Resize, find_images, fit_picture, read_picture
+from scaat.errors import InputError, unknown
+from scaat.explain import Album, Explanation, classify
+from scaat.explain import explain as explain_images
+from scaat.explain.album import LISTING, Answer, Model
+from scaat.explain.lettering import printable
+from scaat.explain.naming import titles
+from scaat.report.catalogue import attribution_name
+
+PREDICTED = "predicted"
+SHOWN = 40  # lines of the table in the terminal
+AT_ONCE = 16  # images that every model and method has, before the next ones
+COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+)
+
+
+def explain(
+    images: tuple[str, ...],
+    run: tuple[Path, ...],
+    checkpoint: tuple[Path, ...],
+    model: tuple[str, ...],
+    classes: str | None,
+    image_size: tuple[int, int] | None,
+    normalisation: Statistics | None,
+    attributions: tuple[str, ...],
+    target: str,
+    layer: str | None,
+    resize: Resize | None,
+    out: Path,
+) -> None:
+    """Show which pixels of IMAGES (files, folders or quoted patterns) drive models' decisions.
+
+    Writes for every image, model and saliency method an overlay (PNG) and the raw map (.npy), a
+    contact sheet of all, and explanations.json. The images must have the models' size, unless
+    --resize says how to make it so. Grey images become RGB; a photo's EXIF orientation counts.
+    """
+    keep_freed_memory()
+    for name in attributions:
+        find_attribution(name)  # unknown names are refused before anything is read
+    _require_new(out)
+    paths = find_images(images)
+    sources = [run_source(folder) for given in run for folder in run_folders(given)]
+    sources += [
+        checkpoint_source(
+            file, model=name, classes=classes, image_size=image_size, normalisation=normalisation
+        )
+        for file, name in zip(checkpoint, _networks(checkpoint, model), strict=True)
+    ]
+    if not sources:
+        raise InputError("no model is given: expected --run, or --checkpoint and what it needs")
+    names = titles([source.path for source in sources])
+    if len(set(names)) < len(names):
+        raise InputError("a model is given twice; expected each once")
+    targets = [_target(source, target) for source in sources]
+    pictures, inputs = _read(paths, sources, resize)
+    device = evaluation_device("auto")
+    for source, name in zip(sources, names, strict=True):
+        source.model.to(device)
+        with _naming(name):
+            _check_outputs(source, inputs[source.image_size], paths, device)
+    album = Album(
+        out,
+        paths,
+        [Model(name, source.classes) for name, source in zip(names, sources, strict=True)],
+        {name: attribution_name(name) for name in attributions},
+        resize=resize,
+        settings={
+            "command": command_line(),
+            "version": __version__,
+            "models": [source.origin for source in sources],
+            "attributions": list(attributions),
+            "target": target,
+            "layer": layer,
+            "resize": resize,
+        },
+    )
+    with Progress(*COLUMNS, console=console()) as progress:
+        task = progress.add_task("explain", total=len(paths) * len(sources))
+        for numbers in torch.split(torch.arange(len(paths)), AT_ONCE):
+            answers = []
+            for source, name, label in zip(sources, names, targets, strict=True):
+                pixels = torch.stack([inputs[source.image_size][i] for i in numbers]).to(device)
+                with _naming(name):
+                    explanation = explain_images(
+                        source.model,
+                        to_float(pixels),
+                        attributions,
+                        targets=label,
+                        layer=layer,
+                        numbers=numbers,
+                    )
+                answers.append(_answers(pixels, explanation))
+                progress.advance(task, len(pixels))
+            # Nothing is written before every model and method has had its first images.
+            shown = [pictures[i] for i in numbers]
+            for picture, *row in zip(shown, *answers, strict=True):
+                album.add(picture, row)
+    album.close()
+    _show(album)
+
+
+def _require_new(folder: Path) -> None:
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"output {str(folder)!r} exists: expected a new or empty folder")
+
+
+def _networks(checkpoints: Sequence[Path], names: Sequence[str]) -> Sequence[str | None]:
+    """Return the network of each checkpoint: one for all, or one each."""
+    if len(names) == len(checkpoints):
+        return names
+    if len(names) == 1 and checkpoints:
+        return [*names] * len(checkpoints)
+    if not names:
+        return [None] * len(checkpoints)
+    raise InputError(
+        f"--model is given {len(names)} times for {len(checkpoints)} checkpoints; expected once, "
+        "or once for each --checkpoint"
+    )
+
+
+def _target(source: ModelSource, target: str) -> int | None:
+    """Return the number of the class to explain, or None for the predicted one."""
+    if target == PREDICTED:
+        return None
+    if target in source.classes:
+        return source.classes.index(target)
+    if target.isdecimal() and int(target) < len(source.classes):
+        return int(target)
+    raise unknown(f"class of {str(source.path)!r}", target, source.classes)
+
+
+def _read(
+    paths: Sequence[Path], sources: Sequence[ModelSource], resize: Resize | None
+) -> tuple[list[Picture], dict[tuple[int, int], list[Tensor]]]:
+    """Return what is known of the images, and the pixels by the models' sizes."""
+    pictures = []
+    inputs: dict[tuple[int, int], list[Tensor]] = {source.image_size: [] for source in sources}
+    for path in paths:
+        picture, pixels = read_picture(path)
+        pictures.append(picture)
+        for size, fitted in inputs.items():
+            fitted.append(fit_picture(picture, pixels, size, resize))
+    return pictures, inputs
+
+
+@contextmanager
+def _naming(title: str) -> Iterator[None]:
+    """Say in messages which model is meant."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"model {title!r}: {error}") from error
+
+
+def _check_outputs(
+    source: ModelSource, inputs: Sequence[Tensor], paths: Sequence[Path], device: torch.device
+) -> None:
+    """Refuse a model that cannot run on the images or has other classes than it is said to."""
+    for numbers in torch.split(torch.arange(len(paths)), AT_ONCE):
+        images = to_float(torch.stack([inputs[i] for i in numbers]).to(device))
+        names = [repr(str(paths[i])) for i in numbers]
+        found = classify(source.model, images, names=names).shape[1]
+        if found != len(source.classes):
+            raise InputError(f"it has {found} outputs but {len(source.classes)} classes are named")
+
+
+def _answers(pixels: Tensor, explanation: Explanation) -> list[Answer]:
+    """Return one answer for each image, on the CPU; pixels are uint8 (N, 3, H, W)."""
+    maps = {name: values.float().cpu().numpy() for name, values in explanation.maps.items()}
+    seen = pixels.permute(0, 2, 3, 1).cpu().numpy()
+    classes = zip(explanation.predicted.tolist(), explanation.targets.tolist(), strict=True)
+    return [
+        Answer(
+            seen[i],
+            {name: values[i] for name, values in maps.items()},
+            predicted,
+            float(explanation.probabilities[i, predicted]),
+            target,
+            float(explanation.probabilities[i, target]),
+        )
+        for i, (predicted, target) in enumerate(classes)
+    ]
+
+
+def _show(album: Album) -> None:
+    """Print each model's answer for each image, once for all saliency methods."""
+    table = Table("image", "model", "predicted", "probability", box=None)
+    explained_other = any(r["explained"] != r["predicted"] for r in album.listing)
+    if explained_other:
+        table.add_column("map of")
+        table.add_column("its probability")
+    answers = {(record["file"], record["model"]): record for record in album.listing}
+    for record in list(answers.values())[:SHOWN]:
+        cells = [record["file"], record["model"], record["predicted"], _number(record, "")]
+        if explained_other:
+            cells += [record["explained"], _number(record, "explained_")]
+        table.add_row(*map(Text, cells))  # Text: a name's square brackets are no markup
+    output = console(stderr=False)
+    output.print(table)
+    if len(answers) > SHOWN:
+        output.print(f"... and {len(answers) - SHOWN} more, in {LISTING}")
+    for sheet in album.sheets:
+        output.print(f"Contact sheet: {printable(sheet)}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _number(record: dict[str, Any], prefix: str) -> str:
+    return f"{record[prefix + 'probability']:.3f}"
+
+
+command = click.Command(
+    "explain",
+    callback=explain,
+    help=explain.__doc__,
+    params=[
+        click.Argument(["images"], nargs=-1, required=True),
+        click.Option(
+            ["--run"],
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            multiple=True,
+            help="Folder of a run of scaat train, or of a comparison (all its models); repeat it "
+            "for models side by side.",
+        ),
+        *checkpoint_options(multiple=True),
+        click.Option(
+            ["--attributions"],
+            type=NAMES,
+            default="gradient",
+            show_default=True,
+            help=f"Saliency methods, from {', '.join(registry)}.",
+        ),
+        click.Option(
+            ["--target"],
+            default=PREDICTED,
+            show_default=True,
+            help="The class to explain: predicted, or a class's name or number.",
+        ),
+        click.Option(
+            ["--layer"],
+            help="Layer for grad-cam and guided-grad-cam, for example network.layer4; default: the "
+            "last one with a feature map.",
+        ),
+        click.Option(
+            ["--resize"],
+            type=click.Choice(get_args(Resize)),
+            help="How images of another size become the model's: crop (scale, then cut the longer "
+            "side's ends) or stretch; without it they are refused.",
+        ),
+        click.Option(
+            ["--out"],
+            type=click.Path(path_type=Path),
+            required=True,
+            help="Folder for everything that is written; new or empty.",
+        ),
+    ],
+)

@@ -1,0 +1,124 @@
+"""Differences of two training methods, image by image, and what they decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from scaat.report.catalogue import METRICS, OPTIONAL
+from scaat.report.results import Comparison, Estimate, Row
+from scaat.report.source import Array
+from scaat.statistics import paired_difference, paired_ratio_difference
+
+Verdict = Literal["better", "worse", "undecided"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+RATIOS = {"aopc_rel": ("aopc_morf", "aopc_lerf")}
+"""Ratios of the means of two per-image metrics."""
+
+
+def difference(
+    comparison: Comparison, metric: str, attribution: str, method: str, other: str
+) -> Estimate | None:
+    """Return by how much ``method`` exceeds ``other`` on the same images, with its interval.
+
+    None where the per-image values of either are not at hand (accuracy and AUC never are) or the
+    two share no image.
+    """
+    key = (metric, attribution, method, other)
+    if key not in comparison.differences:
+        rows = comparison.row(method, attribution), comparison.row(other, attribution)
+        found = None
+        if rows[0] is not None and rows[1] is not None:
+            found = _difference(metric, rows[0], rows[1])
+        comparison.differences[key] = found
+        comparison.differences[metric, attribution, other, method] = _negated(found)
+    return comparison.differences[key]
+
+
+def verdict(
+    comparison: Comparison, metric: str, attribution: str, method: str, other: str
+) -> Verdict | None:
+    """Return whether ``method`` is better or worse than ``other``; None if one is missing.
+
+    Decided where the 95 % interval of the paired difference leaves out 0; without per-image values,
+    where the two 95 % intervals don't overlap, which decides less.
+    """
+    rows = comparison.row(method, attribution), comparison.row(other, attribution)
+    if rows[0] is None or rows[1] is None:
+        return None
+    paired = difference(comparison, metric, attribution, method, other)
+    if paired is not None:
+        return sign(metric, paired)
+    return unpaired(metric, rows[0].metrics[metric], rows[1].metrics[metric])
+
+
+def sign(metric: str, estimate: Estimate) -> Verdict:
+    """Return what a difference decides: which side of 0 its interval is on."""
+    bounds = estimate.bounds
+    if bounds is None or bounds[0] <= 0 <= bounds[1]:
+        return "undecided"
+    return "better" if (bounds[0] > 0) == (METRICS[metric].better == "higher") else "worse"
+
+
+def unpaired(metric: str, estimate: Estimate | None, other: Estimate | None) -> Verdict | None:
+    """Return what two separate intervals decide: nothing where they overlap."""
+    if estimate is None or other is None:
+        return None
+    mine, theirs = estimate.bounds, other.bounds
+    if mine is None or theirs is None or (mine[0] <= theirs[1] and theirs[0] <= mine[1]):
+        return "undecided"
+    return "better" if (mine[0] > theirs[1]) == (METRICS[metric].better == "higher") else "worse"
+
+
+def to_estimate(found: dict[str, Any]) -> Estimate:
+    """Return what `scaat.statistics` computed as an `Estimate`."""
+    value, low, high, n = (found[key] for key in ("value", "low", "high", "n"))
+    return Estimate(value, low, high, n, unbounded=found.get("unbounded", False))
+
+
+def image_values(row: Row, metric: str) -> Array | None:
+    """Return a row's value for each image, float64 (n,), or None if not stored."""
+    values = row.source.per_image(row.index, metric, gaps=metric in OPTIONAL)
+    return None if values is None else values.astype(np.float64)
+
+
+def _difference(metric: str, row: Row, other: Row) -> Estimate | None:
+    parts = RATIOS.get(metric, (metric,))
+    stored = [image_values(r, part) for r in (row, other) for part in parts]
+    values = [v for v in stored if v is not None]
+    if len(values) < len(stored):
+        return None
+    pairs = _pairs(row, other, [len(v) for v in values])
+    if pairs is None:
+        return None
+    mine, theirs = values[: len(parts)], values[len(parts) :]
+    chosen = [v[pairs[0]] for v in mine] + [v[pairs[1]] for v in theirs]
+    if len(parts) == 1:
+        return to_estimate(paired_difference(chosen[0], chosen[1]))
+    above, below, other_above, other_below = chosen
+    return to_estimate(paired_ratio_difference(above, below, other_above, other_below))
+
+
+def _pairs(row: Row, other: Row, lengths: Iterable[int]) -> tuple[Array, Array] | None:
+    """Return where the images that two rows share stand in each."""
+    indices = [r.source.per_image(r.index, "index") for r in (row, other)]
+    if indices[0] is None or indices[1] is None:
+        # Rows of one file are of the same images, in one order.
+        if row.source is not other.source or len(set(lengths)) > 1:
+            return None
+        everything = np.arange(next(iter(lengths)))
+        return everything, everything
+    _, mine, theirs = np.intersect1d(indices[0], indices[1], return_indices=True)
+    return (mine, theirs) if len(mine) else None
+
+
+def _negated(estimate: Estimate | None) -> Estimate | None:
+    if estimate is None:
+        return None
+    low, value, high = (
+        None if x is None else 0.0 - x for x in (estimate.high, estimate.value, estimate.low)
+    )
+    return Estimate(value, low, high, estimate.n, estimate.unbounded)

@@ -1,0 +1,113 @@
+"""Several training seeds of the same comparison, pooled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from scaat.report.catalogue import METRICS
+from scaat.report.paired import RATIOS, image_values, to_estimate
+from scaat.report.results import Comparison, Estimate, Results, Row, same_but_for_seed
+from scaat.report.source import Array
+from scaat.statistics import RankStability, pooled_mean, pooled_ratio, rank_stability
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A mean over training seeds and images, and the mean of each seed."""
+
+    estimate: Estimate
+    by_seed: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Comparisons that differ in nothing but the training seed, two or more."""
+
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Return the training seeds."""
+        return tuple(comparison.seed for comparison in self.comparisons)
+
+    @cached_property
+    def methods(self) -> tuple[str, ...]:
+        """Return the training methods of any seed."""
+        return tuple(dict.fromkeys(m for c in self.comparisons for m in c.methods))
+
+    @cached_property
+    def attributions(self) -> tuple[str, ...]:
+        """Return the saliency methods of any seed."""
+        return tuple(dict.fromkeys(a for c in self.comparisons for a in c.attributions))
+
+    def rows(self, method: str, attribution: str) -> list[Row]:
+        """Return the rows of this pair, one for each seed that has it."""
+        found = (comparison.row(method, attribution) for comparison in self.comparisons)
+        return [row for row in found if row is not None]
+
+    def pooled(self, metric: str, method: str, attribution: str) -> Pooled | None:
+        """Return the pooled estimate, or None where fewer than two seeds have it.
+
+        Without per-image values it is the mean over the seeds, without an interval.
+        """
+        rows = [row for row in self.rows(method, attribution) if row.metrics[metric]]
+        if len(rows) < 2:
+            return None
+        parts = RATIOS.get(metric, (metric,))
+        columns = [[_values(row, part) for row in rows] for part in parts]
+        stored = [[v for v in column if v is not None] for column in columns]
+        if any(len(column) < len(rows) for column in stored):
+            return _without_images(rows, metric)
+        found = (
+            pooled_mean(stored[0]) if len(parts) == 1 else pooled_ratio(stored[0], stored[1])
+        )
+        return Pooled(to_estimate(found), tuple(found["by_seed"]))
+
+    def stability(self, metric: str, attribution: str) -> RankStability | None:
+        """Return how far the methods' order holds from seed to seed, or None if not comparable."""
+        values: dict[str, list[float]] = {}
+        for method in self.methods:
+            rows = self.rows(method, attribution)
+            numbers = [e.value for row in rows if (e := row.metrics[metric]) is not None]
+            known = [number for number in numbers if number is not None]
+            if len(known) == len(self.seeds):
+                values[method] = known
+        if len(values) < 2:
+            return None
+        return rank_stability(values, higher_is_better=METRICS[metric].better == "higher")
+
+
+def pools(results: Results) -> tuple[Pool, ...]:
+    """Return the comparisons that several training seeds have in common."""
+    groups: dict[tuple[object, ...], list[Comparison]] = {}
+    for comparison in results.comparisons:
+        groups.setdefault(same_but_for_seed(comparison), []).append(comparison)
+    return tuple(Pool(tuple(group)) for group in groups.values() if len(group) > 1)
+
+
+def _values(row: Row, metric: str) -> Array | None:
+    estimate = row.metrics[metric]
+    if metric == "accuracy" and estimate is not None and estimate.value is not None:
+        # A share of n images is n ones and zeros, in whatever order.
+        return (np.arange(estimate.n) < round(estimate.value * estimate.n)).astype(np.float64)
+    return image_values(row, metric)
+
+
+def _without_images(rows: list[Row], metric: str) -> Pooled:
+    def means(key: str) -> list[float | None]:
+        return [e.value if (e := row.metrics[key]) is not None else None for row in rows]
+
+    def mean(key: str) -> float | None:
+        known = [value for value in means(key) if value is not None]
+        return sum(known) / len(known) if known else None
+
+    if metric in RATIOS:
+        above, below = map(mean, RATIOS[metric])
+        value = above / below if above is not None and below else None
+    else:
+        value = mean(metric)
+    n = sum(e.n for row in rows if (e := row.metrics[metric]) is not None)
+    return Pooled(Estimate(value, None, None, n), tuple(means(metric)))
