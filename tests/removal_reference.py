@@ -1,4 +1,4 @@
-"""Removal of ranked regions, one image and one region at a time, with scipy for what is computed."""
+"""Removal of ranked regions, one image and one region at a time; scipy blurs and imputes."""
 
 from __future__ import annotations
 

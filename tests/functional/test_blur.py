@@ -26,4 +26,5 @@ def test_equals_scipy(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
 def test_equals_torchvision() -> None:
     batch = images(torch.float32, (2, 3, 40, 40))
     expected = torchvision_blur(batch, kernel_size=[33, 33], sigma=[4.0, 4.0])
-    torch.testing.assert_close(gaussian_blur(batch), expected, rtol=0, atol=1e-6)
+    # Its kernel is computed in float32.
+    torch.testing.assert_close(gaussian_blur(batch), expected, rtol=0, atol=1e-5)

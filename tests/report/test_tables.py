@@ -15,7 +15,7 @@ from rich.console import Console
 from scaat.report import Estimate, read_results, terminal_table
 from scaat.report.catalogue import METRICS
 from scaat.report.numbers import full_text, ratio_text, seconds_text
-from scaat.report.tables import csv_files, markdown_files
+from scaat.report.tables import csv_files, latex_files, markdown_files
 from scaat.report.tables.making import comparison_table
 from scaat.report.tables.table import best
 
@@ -74,23 +74,18 @@ def test_missing_cost_and_auc_are_empty(make_folder: Callable[..., Path], conten
     assert _lines(text)[2][-2:] == ["–", "–"]
 
 
-def test_markdown_follows_table_1(folder: Path, content: Content) -> None:
-    head, _, *rows = _lines(markdown_files(read_results(folder))["comparison.md"])
-    assert head[:4] == [
-        "Metric",
-        "Vanilla gradient: Standard",
-        "Vanilla gradient: Saliency-guided",
-        "Vanilla gradient: SCAAT",
-    ]
-    assert len(head) == 10
-    assert [row[0].split()[-1] for row in rows] == ["↓", "↓", "↑", "↓", "↑", "↑"]
-    entropies = rows[0]
-    # Columns go by saliency method, then training method; the rows of the file the other way.
-    for column, (attribution, method) in enumerate(
+def test_markdown_has_a_line_for_every_row(folder: Path, content: Content) -> None:
+    head, _, *lines = _lines(markdown_files(read_results(folder))["comparison.md"])
+    assert head[:2] == ["Saliency method", "Training"]
+    assert [name.split()[-1] for name in head[2:]] == ["↓", "↓", "↑", "↓", "↑", "↑"]
+    # Lines go by saliency method, then training method; the rows of the file the other way.
+    order = [
         (a, m)
         for a in ("gradient", "smoothgrad", "integrated-gradients")
         for m in ("standard", "saliency-guided", "scaat")
-    ):
+    ]
+    assert len(lines) == len(order)
+    for line, (attribution, method) in zip(lines, order, strict=True):
         (row,) = (
             row
             for row in content["rows"]
@@ -98,7 +93,22 @@ def test_markdown_follows_table_1(folder: Path, content: Content) -> None:
         )
         value, low, high = (f"{row['entropy'][part]:.2f}" for part in PARTS)
         bold = f"**{value}**" if method == "scaat" else value
-        assert entropies[column + 1] == rf"{bold} \[{low}, {high}\]"
+        assert line[2] == rf"{bold} \[{low}, {high}\]"
+
+
+def test_latex_is_escaped_and_marks_the_best(
+    make_folder: Callable[..., Path], content: Content
+) -> None:
+    for row in content["rows"]:
+        if row["method"] == "scaat":
+            row["method"] = "50 % of a_b & $x$"
+    text = latex_files(read_results(make_folder(content)))["comparison.tex"]
+    assert r"50 \% of a\_b \& \$x\$" in text
+    assert r"\toprule" in text
+    assert text.count(r"\textbf") == 3 * 6  # SCAAT is best by every metric
+    body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
+    rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert len({line.replace(r"\&", "").count("&") for line in rows if "multi" not in line}) == 1
 
 
 @pytest.mark.parametrize("wins", [True, False])
@@ -109,8 +119,9 @@ def test_the_best_is_bold_in_either_direction(
         read_results(make_folder(results_content(subject_wins=wins))).comparisons[0]
     )
     expected = (False, False, True) if wins else (True, False, False)
-    for _, cells in table.rows:
-        assert tuple(cell.best for cell in cells) == expected * 3
+    assert len(table.lines) == 9
+    for place, line in enumerate(table.lines):
+        assert all(cell.best == expected[place % 3] for cell in line.cells), line.head
 
 
 def test_best_takes_ties_and_leaves_out_the_undefined() -> None:

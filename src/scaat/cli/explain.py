@@ -148,8 +148,8 @@ def _networks(checkpoints: Sequence[Path], names: Sequence[str]) -> Sequence[str
     if not names:
         return [None] * len(checkpoints)
     raise InputError(
-        f"--model is given {len(names)} times for {len(checkpoints)} checkpoints; expected once, "
-        "or once for each --checkpoint"
+        f"{len(names)} networks (--model) are given for {len(checkpoints)} checkpoints; expected "
+        "one for all, or one each"
     )
 
 
@@ -235,7 +235,9 @@ def _show(album: Album) -> None:
     if len(answers) > SHOWN:
         output.print(f"... and {len(answers) - SHOWN} more, in {LISTING}")
     for sheet in album.sheets:
-        output.print(f"Contact sheet: {printable(sheet)}", soft_wrap=True, highlight=False, markup=False)
+        output.print(
+            f"Contact sheet: {printable(sheet)}", soft_wrap=True, highlight=False, markup=False
+        )
 
 
 def _number(record: dict[str, Any], prefix: str) -> str:
@@ -261,7 +263,8 @@ command = click.Command(
             type=NAMES,
             default="gradient",
             show_default=True,
-            help=f"Saliency methods, from {', '.join(registry)}.",
+            # Files bring no masks for `oracle`; asked for, it says so itself.
+            help=f"Saliency methods, from {', '.join(n for n in registry if n != 'oracle')}.",
         ),
         click.Option(
             ["--target"],

@@ -66,7 +66,7 @@ def _box(values: Tensor) -> Tensor:
     flat = torch.add(flat[..., :end] + flat[..., 2 * line :], flat[..., line:-line], alpha=2)
     end = height * line
     flat = torch.add(flat[..., :end] + flat[..., 2 : end + 2], flat[..., 1 : end + 1], alpha=2)
-    return flat.unflatten(-1, (height, line))[..., :width]
+    return flat.reshape(*values.shape[:-1], line)[..., :width]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def _coarser_level(level: _Level) -> _Level:
     """
     rows = torch.arange(level.down.shape[1], device=level.down.device).unsqueeze(1)
     columns = torch.arange(level.across.shape[0], device=level.down.device)
-    combs = F.one_hot(rows % 3 * 3 + columns % 3, 9).permute(2, 0, 1).to(level.down)
+    kinds = torch.arange(9, device=level.down.device).view(9, 1, 1)
+    combs = (rows % 3 * 3 + columns % 3 == kinds).to(level.down)
     acted = level.coarser(level.system(level.finer(combs)))
     weights = torch.cat(
         [

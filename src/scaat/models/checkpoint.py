@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -74,11 +75,13 @@ def read_checkpoint(path: Path) -> Any:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about old formats; what matters fails
-            return torch.load(path, weights_only=True, map_location="cpu")
+        file = path.open("rb")
     except OSError as error:
         raise InputError(_unreadable(path, error)) from error
+    try:
+        with file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old formats; what matters fails
+            return torch.load(file, weights_only=True, map_location="cpu")
     except Exception as error:  # the unpickler raises nearly anything on foreign bytes
         code = re.search(r"GLOBAL (\S+)", str(error))
         if code or "TorchScript" in str(error):
@@ -176,8 +179,8 @@ def _differences(state: Mapping[str, Tensor], network: nn.Module) -> tuple[list[
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        safetensors = importlib.import_module("safetensors")
+        load_file = importlib.import_module("safetensors.torch").load_file
     except ImportError as error:
         raise InputError(
             f"checkpoint {str(path)!r} needs the package safetensors (pip install safetensors)"
@@ -186,7 +189,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = load_file(path)
     except OSError as error:
         raise InputError(_unreadable(path, error)) from error
-    except SafetensorError as error:
+    except safetensors.SafetensorError as error:
         raise InputError(
             f"checkpoint {str(path)!r} is damaged, truncated or no safetensors file ({error})"
         ) from error

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
@@ -88,21 +89,16 @@ def _from_torchvision(name: str) -> Factory:
             sizes["image_size"] = _side(f"torchvision:{name}", image_size)
         elif "input_size" in accepted:
             sizes["input_size"] = image_size
-        return _library_network(
-            f"torchvision:{name}",
-            image_size,
-            builder,
-            weights=None,
-            num_classes=num_classes,
-            **sizes,
-        )
+        with _refusal(f"torchvision:{name}", image_size):
+            network: nn.Module = builder(weights=None, num_classes=num_classes, **sizes)
+        return network
 
     return build
 
 
 def _from_timm(name: str) -> Factory:
     try:
-        import timm
+        timm = importlib.import_module("timm")
     except ImportError as error:
         raise InputError(
             f"model 'timm:{name}' needs the package timm (pip install timm)"
@@ -114,23 +110,18 @@ def _from_timm(name: str) -> Factory:
     def build(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
         defaults = timm.get_pretrained_cfg(name)
         sizes = {"img_size": image_size} if defaults and defaults.fixed_input_size else {}
-        return _library_network(
-            f"timm:{name}", image_size, timm.create_model, name, num_classes=num_classes, **sizes
-        )
+        with _refusal(f"timm:{name}", image_size):
+            network: nn.Module = timm.create_model(name, num_classes=num_classes, **sizes)
+        return network
 
     return build
 
 
-def _library_network(
-    spec: str,
-    image_size: tuple[int, int],
-    construct: Callable[..., nn.Module],
-    *arguments: Any,
-    **options: Any,
-) -> nn.Module:
-    """Construct a library's network; its refusal of a size becomes one sentence."""
+@contextmanager
+def _refusal(spec: str, image_size: tuple[int, int]) -> Iterator[None]:
+    """Make one sentence of a library's refusal to build a network for a size."""
     try:
-        return construct(*arguments, **options)
+        yield
     except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
         height, width = image_size
         raise InputError(

@@ -61,9 +61,7 @@ class Pool:
         stored = [[v for v in column if v is not None] for column in columns]
         if any(len(column) < len(rows) for column in stored):
             return _without_images(rows, metric)
-        found = (
-            pooled_mean(stored[0]) if len(parts) == 1 else pooled_ratio(stored[0], stored[1])
-        )
+        found = pooled_mean(stored[0]) if len(parts) == 1 else pooled_ratio(stored[0], stored[1])
         return Pooled(to_estimate(found), tuple(found["by_seed"]))
 
     def stability(self, metric: str, attribution: str) -> RankStability | None:

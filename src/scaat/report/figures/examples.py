@@ -49,21 +49,19 @@ def ordered_samples(comparison: Comparison) -> list[Plate]:
                 name = comparison.class_name(int(ordered.labels[i]))
                 below.set_title(_fit(below, name), fontsize=7.5, color=MUTED, pad=3)
             figure.subplots_adjust(0, 0, 1, 1 - 0.25 / figure.get_figheight(), 0.05, 0.12)
-        plates.append(
-            Plate(
-                f"proportions-{row.method}",
-                figure,
-                f"Training samples of {method_name(row.method)} by their final proportion, the "
-                "number above each: the share of the image, its least relevant part, that "
-                f"training was left to perturb. Below: {attribution_name(row.attribution)} maps. "
-                + DISPLAY_RULE,
-                f"{count} training samples with final proportions from "
-                f"{ordered.proportion[chosen[0]]:.2f} to {ordered.proportion[chosen[-1]]:.2f}, "
-                f"and their {attribution_name(row.attribution)} maps.",
-                vector=False,
-            )
+        plates[row.method] = Plate(
+            f"proportions-{row.method}",
+            figure,
+            f"Training samples of {method_name(row.method)} by their final proportion, the "
+            "number above each: the share of the image, its least relevant part, that "
+            f"training was left to perturb. Below: {attribution_name(row.attribution)} maps. "
+            + DISPLAY_RULE,
+            f"{count} training samples with final proportions from "
+            f"{ordered.proportion[chosen[0]]:.2f} to {ordered.proportion[chosen[-1]]:.2f}, "
+            f"and their {attribution_name(row.attribution)} maps.",
+            vector=False,
         )
-    return plates
+    return list(plates.values())
 
 
 _CMAP = ListedColormap(HEAT)

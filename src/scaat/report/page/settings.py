@@ -37,7 +37,7 @@ def split_settings(
             if key in flat:
                 holders.setdefault(flat[key], []).append(row)
         if [len(held) for held in holders.values()] == [len(rows)]:
-            shared.append((key, *holders))
+            shared.append((key, next(iter(holders))))
         else:
             differing += [(key, value, _whose(held, rows)) for value, held in holders.items()]
     return shared, differing

@@ -1,0 +1,222 @@
+"""A folder of explanations: overlays, raw maps, contact sheets and a listing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
+
+from scaat.data.image_files import Picture
+from scaat.explain.lettering import PAPER, font, printable, shortened, write
+from scaat.explain.naming import safe_names, titles
+from scaat.explain.overlay import overlay
+from scaat.explain.sheet import Cell, Group, contact_sheet, magnified
+from scaat.files import replacing, write_json
+from scaat.report.examples import DISPLAY_RULE
+from scaat.report.figures.style import MUTED
+
+LISTING = "explanations.json"
+OVERLAY_SIDE = 256  # pixels; the pixels of smaller maps are drawn larger
+ROWS, COLUMNS = 12, 12  # of maps on one contact sheet
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of the album: what it is called, and the name of each class."""
+
+    title: str
+    classes: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One model's answer for one image.
+
+    Attributes:
+        pixels: What the model saw, uint8 RGB (H, W, 3).
+        maps: By saliency method, (H, W), finite and non-negative.
+        predicted: The most probable class.
+        probability: The predicted class's.
+        target: The class that the maps explain.
+        target_probability: The explained class's.
+    """
+
+    pixels: NDArray[np.uint8]
+    maps: Mapping[str, NDArray[Any]]
+    predicted: int
+    probability: float
+    target: int
+    target_probability: float
+
+
+class Album:
+    """Writes explanations to a folder as they come; every file is whole or absent.
+
+    The files are ``overlays/IMAGE--MODEL--ATTRIBUTION.png``; ``maps/``, under the same names, the
+    maps as the saliency methods gave them, float32 (H, W) at the model's size, as ``.npy``;
+    contact sheets of 12 images and, where one saliency method does not need more, 12 maps across;
+    and at the end the listing ``explanations.json``.
+
+    Args:
+        folder: Made if missing.
+        paths: The images that will come, in their order.
+        models: The models, with different titles.
+        attributions: What the sheets call each saliency method, by its registered name.
+        resize: How images were resized to the models' sizes; None if they were not.
+        settings: Goes into the listing, fit for JSON.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        paths: Sequence[Path],
+        models: Sequence[Model],
+        attributions: Mapping[str, str],
+        *,
+        resize: str | None,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.folder = folder
+        self.models = models
+        self.attributions = attributions
+        self.resize = resize
+        self.settings = settings
+        self.sheets: list[Path] = []
+        self.listing: list[dict[str, Any]] = []
+        self._titles = titles(paths)
+        self._image_names = safe_names(os.path.splitext(title)[0] for title in self._titles)
+        self._model_names = safe_names(model.title for model in models)
+        self._added = 0
+        self._rows: list[dict[tuple[str, str], Cell]] = []
+
+    def add(self, picture: Picture, answers: Sequence[Answer]) -> None:
+        """Write the overlays and maps of the next image, with one answer for each model."""
+        sizes = dict.fromkeys(self._resizing(picture, answer) for answer in answers)
+        notes = [*sizes, picture.conversion or ""]
+        row = {
+            ("", ""): Cell(
+                answers[0].pixels,
+                (printable(self._titles[self._added]), ""),
+                ", ".join(filter(None, notes)),
+            )
+        }
+        for model, model_name, answer in zip(self.models, self._model_names, answers, strict=True):
+            for attribution, saliency in answer.maps.items():
+                name = f"{self._image_names[self._added]}--{model_name}--{attribution}"
+                over = overlay(answer.pixels, saliency)
+                record = {
+                    **self._record(picture, model, answer),
+                    "attribution": attribution,
+                    "overlay": f"overlays/{name}.png",
+                    "map": f"maps/{name}.npy",
+                }
+                _write_overlay(self.folder / record["overlay"], over, record)
+                _write_map(self.folder / record["map"], saliency)
+                self.listing.append(record)
+                row[attribution, model.title] = _cell(over, model, answer)
+        self._rows.append(row)
+        self._added += 1
+        if len(self._rows) == ROWS or self._added == len(self._titles):
+            self._write_sheets()
+
+    def close(self) -> None:
+        """Write the listing."""
+        write_json(
+            self.folder / LISTING,
+            {
+                "schema": 1,
+                "settings": self.settings,
+                "display": DISPLAY_RULE,
+                "sheets": [sheet.name for sheet in self.sheets],
+                "explanations": self.listing,
+            },
+        )
+
+    def _record(self, picture: Picture, model: Model, answer: Answer) -> dict[str, Any]:
+        return {
+            "file": printable(picture.path),
+            "file_size": list(picture.size),
+            "conversion": picture.conversion,
+            "resize": self.resize if self._resizing(picture, answer) else None,
+            "map_size": list(answer.pixels.shape[:2]),
+            "model": printable(model.title),
+            "predicted": printable(model.classes[answer.predicted]),
+            "probability": answer.probability,
+            "explained": printable(model.classes[answer.target]),
+            "explained_probability": answer.target_probability,
+        }
+
+    def _resizing(self, picture: Picture, answer: Answer) -> str:
+        """Say from what size to which an image was resized, or nothing."""
+        found, used = picture.size, answer.pixels.shape[:2]
+        return "" if found == used else resizing(found, used, self.resize)
+
+    def _write_sheets(self) -> None:
+        names = list(self.attributions)
+        share = max(1, COLUMNS // len(self.models))
+        titles = [model.title for model in self.models]
+        parts = [names[start : start + share] for start in range(0, len(names), share)]
+        pages = -(-len(self._titles) // ROWS) * len(parts)
+        for part in parts:
+            keys = [("", ""), *((name, title) for name in part for title in titles)]
+            groups = [
+                Group("Image", ("",)),
+                *(Group(self.attributions[name], tuple(map(printable, titles))) for name in part),
+            ]
+            sheet = contact_sheet(groups, [[row[key] for key in keys] for row in self._rows])
+            number = f"-{len(self.sheets) + 1}" if pages > 1 else ""
+            path = self.folder / f"sheet{number}.png"
+            with replacing(path) as file:
+                sheet.save(file, "PNG")
+            self.sheets.append(path)
+        self._rows = []
+
+
+def resizing(found: Sequence[int], used: Sequence[int], mode: str | None) -> str:
+    """Say in words how an image was resized; sizes are height and width."""
+    return f"{found[1]}×{found[0]} → {used[1]}×{used[0]} ({mode})"
+
+
+def _cell(over: NDArray[np.uint8], model: Model, answer: Answer) -> Cell:
+    def named(label: int, probability: float) -> tuple[str, str]:
+        return printable(model.classes[label]), f" {probability:.2f}"
+
+    note = ""
+    if answer.target != answer.predicted:
+        note = "map of " + "".join(named(answer.target, answer.target_probability))
+    return Cell(over, named(answer.predicted, answer.probability), note)
+
+
+def _write_overlay(path: Path, over: NDArray[np.uint8], record: Mapping[str, Any]) -> None:
+    """Write an overlay with its record as text chunks, and a line below if it was resized."""
+    image = magnified(over, OVERLAY_SIDE, shrink=False)
+    if record["resize"]:
+        line = resizing(record["file_size"], record["map_size"], record["resize"])
+        image = _with_line(image, f"resized {line}")
+    text = PngInfo()
+    for key, value in record.items():
+        if value is not None:
+            text.add_itxt(key, str(value))
+    with replacing(path) as file:
+        image.save(file, "PNG", pnginfo=text)
+
+
+def _with_line(image: Image.Image, text: str) -> Image.Image:
+    face = font(12)
+    extended = Image.new("RGB", (image.width, image.height + 20), PAPER)
+    extended.paste(image)
+    text = shortened(text, image.width - 8, face)
+    write(ImageDraw.Draw(extended), (4, image.height + 3), text, face, MUTED)
+    return extended
+
+
+def _write_map(path: Path, saliency: NDArray[Any]) -> None:
+    with replacing(path) as part, part.open("wb") as file:
+        np.save(file, saliency.astype(np.float32), allow_pickle=False)

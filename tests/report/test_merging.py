@@ -1,0 +1,196 @@
+"""Several runs in one report: what is compared, pooled, kept apart and refused."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scaat.errors import InputError
+from scaat.report import find_results, read_results, write_report
+from scaat.report.examples import shown_examples
+from scaat.report.paired import difference
+from scaat.report.pooling import pools
+
+Content = dict[str, Any]
+Write = Callable[..., Path]
+
+
+def part(content: Content, method: str, **changed: Any) -> Content:
+    """A run of one method."""
+    found = copy.deepcopy(content)
+    found["rows"] = [row | changed for row in found["rows"] if row["method"] == method]
+    return found
+
+
+def number_images(folder: Path) -> None:
+    with np.load(folder / "per_image.npz") as stored:
+        values = dict(stored)
+    rows = {name.partition("/")[0] for name in values}
+    np.savez(folder / "per_image.npz", **values, **{f"{i}/index": np.arange(60) for i in rows})
+
+
+def test_methods_trained_apart_are_compared(
+    tmp_path: Path, content: Content, write_folder: Write
+) -> None:
+    # The one as a results folder, the other as a run with its results in evaluation/.
+    runs = [tmp_path / "first", tmp_path / "second"]
+    for run, method in zip(runs, ("standard", "scaat"), strict=True):
+        inner = run if method == "standard" else run / "evaluation"
+        number_images(write_folder(inner, part(content, method)))
+    assert find_results(runs[1]) == runs[1] / "evaluation"
+    results = read_results(*runs)
+    (comparison,) = results.comparisons
+    assert comparison.methods == ("standard", "scaat")
+    assert [source.label for source in results.sources] == ["first", "second"]
+    found = difference(comparison, "entropy", "gradient", "scaat", "standard")
+    with (
+        np.load(runs[0] / "per_image.npz") as first,
+        np.load(runs[1] / "evaluation" / "per_image.npz") as second,
+    ):
+        expected = (second["0/entropy"] - first["0/entropy"]).mean()
+    assert found is not None
+    assert found.value == pytest.approx(expected)
+    shown = shown_examples(comparison)
+    assert shown is not None
+    assert len(shown.maps) == 6
+    out = tmp_path / "out"
+    html = write_report(results, out).read_text(encoding="utf-8")
+    assert "Environment of first" in html
+    assert "Environment of second" in html
+    assert not (runs[0] / "report.html").exists()
+
+
+def test_images_that_runs_do_not_share_are_not_shown_side_by_side(
+    tmp_path: Path, content: Content, write_folder: Write
+) -> None:
+    runs = [
+        write_folder(tmp_path / method, part(content, method)) for method in ("standard", "scaat")
+    ]
+    with np.load(runs[1] / "examples.npz") as stored:
+        arrays = dict(stored)
+    order = [3, 1, 5]  # fewer, in another order, and one of them changed
+    changed = {name: array[order] for name, array in arrays.items()}
+    changed["images"][2] = 255 - changed["images"][2]
+    np.savez(runs[1] / "examples.npz", **changed)
+    (comparison,) = read_results(*runs).comparisons
+    shown = shown_examples(comparison)
+    assert shown is not None
+    np.testing.assert_array_equal(shown.images.images, arrays["images"][[1, 3]])
+    np.testing.assert_array_equal(shown.maps["scaat", "gradient"].maps, arrays["0/maps"][[1, 3]])
+    assert shown.without == ()
+    changed["images"] = 255 - changed["images"]
+    np.savez(runs[1] / "examples.npz", **changed)
+    (comparison,) = read_results(*runs).comparisons
+    shown = shown_examples(comparison)
+    assert shown is not None
+    assert len(shown.images.images) == 6
+    assert {method for method, _ in shown.maps} == {"standard"}
+    assert shown.without == ("scaat",)
+
+
+def test_twins_are_refused_in_one_sentence(
+    tmp_path: Path, content: Content, write_folder: Write
+) -> None:
+    runs = [write_folder(tmp_path / name, content) for name in ("a", "b")]
+    with pytest.raises(InputError, match=r"b/results.json: rows\[0\] repeats .*a/results.json: ro"):
+        read_results(*runs)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.update(classes=["other", "names"]),
+        lambda c: [row["settings"].update(data={"image_size": 64}) for row in c["rows"]],
+        lambda c: [row["settings"]["evaluation"].update(aopc_fill="blur") for row in c["rows"]],
+    ],
+)
+def test_other_classes_data_settings_or_protocol_are_kept_apart(
+    tmp_path: Path, content: Content, write_folder: Write, change: Callable[[Content], object]
+) -> None:
+    second = part(content, "scaat")
+    change(second)
+    runs = [
+        write_folder(tmp_path / "one", part(content, "standard")),
+        write_folder(tmp_path / "two", second),
+    ]
+    results = read_results(*runs)
+    assert [c.methods for c in results.comparisons] == [("standard",), ("scaat",)]
+    html = write_report(results, tmp_path / "out").read_text(encoding="utf-8")
+    assert "made-up, tiny, run one" in html
+    assert "made-up, tiny, run two" in html
+
+
+def test_where_the_data_lies_does_not_keep_apart(
+    tmp_path: Path, content: Content, write_folder: Write
+) -> None:
+    runs = []
+    for method in ("standard", "scaat"):
+        one = part(content, method)
+        for row in one["rows"]:
+            row["settings"]["data"] = {"data": f"folder:/mnt/{method}", "image_size": None}
+        runs.append(write_folder(tmp_path / method, one))
+    assert len(read_results(*runs).comparisons) == 1
+
+
+def test_seeds_are_pooled(tmp_path: Path, content: Content, write_folder: Write) -> None:
+    runs = []
+    for seed, shift in enumerate((0.0, 0.3, 0.6)):
+        one = copy.deepcopy(content)
+        for row in one["rows"]:
+            row["seed"] = seed
+            row["settings"]["data"] = {"seed": seed, "image_size": 24}
+            row["gini"]["value"] += shift
+            if seed == 2 and row["method"] == "scaat":  # in this seed it is the worst
+                row["gini"]["value"] = 0.1
+        runs.append(write_folder(tmp_path / str(seed), one))
+    results = read_results(*runs)
+    assert len(results.comparisons) == 3
+    (pool,) = pools(results)
+    assert pool.seeds == (0, 1, 2)
+    pooled = pool.pooled("entropy", "scaat", "gradient")
+    assert pooled is not None
+    means = []
+    for run in runs:
+        with np.load(run / "per_image.npz") as stored:
+            means.append(float(stored["6/entropy"].mean()))
+    assert pooled.by_seed == pytest.approx(means)
+    assert pooled.estimate.value == pytest.approx(np.mean(means))
+    assert pooled.estimate.low is not None
+    assert pooled.estimate.low < np.mean(means)
+    # The accuracy's zeros and ones are rebuilt from its count.
+    accuracy = pool.pooled("accuracy", "scaat", "gradient")
+    assert accuracy is not None
+    assert accuracy.by_seed == pytest.approx([57 / 60] * 3)
+    stability = pool.stability("gini", "gradient")
+    assert stability is not None
+    assert stability.order[0] == "saliency-guided"
+    assert stability.first == pytest.approx(1 / 3)
+    html = write_report(results, tmp_path / "out").read_text(encoding="utf-8")
+    assert "made-up, tiny, seeds 0, 1, 2 together" in html
+    assert "1 of 3" in html
+    assert (tmp_path / "out" / "tables" / "pooled.csv").is_file()
+
+
+def test_seeds_without_images_have_no_interval(
+    tmp_path: Path, content: Content, write_folder: Write
+) -> None:
+    runs = []
+    for seed in (0, 1):
+        one = copy.deepcopy(content)
+        for row in one["rows"]:
+            row["seed"] = seed
+        runs.append(write_folder(tmp_path / str(seed), one))
+        (runs[-1] / "per_image.npz").unlink()
+    (pool,) = pools(read_results(*runs))
+    row = content["rows"][6]
+    pooled = pool.pooled("aopc_rel", "scaat", "gradient")
+    assert pooled is not None
+    assert pooled.estimate.value == pytest.approx(
+        row["aopc_morf"]["value"] / row["aopc_lerf"]["value"]
+    )
+    assert pooled.estimate.bounds is None
