@@ -8,8 +8,9 @@ scaat; version 0.6 was used here. The command writes ``aopc-quantus.md`` and ``a
 and prints the table. The model has random weights and the images are random: neither changes the
 time. Every contender runs in a process of its own: import, load, measure the memory in use, warm up
 on a few images, then ``--runs`` timed runs, of which the median counts. Peak memory is the highest
-resident size over that base, so it holds the batch's activations. Passes are counted inside the
-model.
+resident size over that base, so it holds the batch's activations; Quantus sends as many images at
+once as there are, up to the batch size, so ``--images`` should not be fewer. Passes are counted
+inside the model.
 
 Where the protocols coincide, values must agree to 1e-5, or the command fails:
 
@@ -191,7 +192,7 @@ def measure(options: argparse.Namespace, case: str, contender: str, file: str) -
         "seconds": statistics.median(seconds),
         "passes": passes[0],
         "peak_mib": peak,
-        "environment": {k: v for k, v in environment().items() if k != "device"}
+        "environment": {k: v for k, v in environment().items() if k not in SETTINGS}
         | ({"quantus": version("quantus")} if contender == "quantus" else {}),
     }
     print(json.dumps(found))
@@ -208,7 +209,9 @@ def task(options: argparse.Namespace) -> tuple[Any, Any, Any]:
     coarse = torch.rand(n, 3, 6, 6)
     images = torch.nn.functional.interpolate(coarse, size=(size, size), mode="bilinear")
     images = 0.8 * images + 0.2 * torch.rand_like(images)
-    maps = torch.stack([torch.randperm(size * size) for _ in range(n)]).view(n, size, size)
+    # No two pixels alike, nor two regions: Quantus orders ties as its sort happens to.
+    ranks = torch.stack([torch.randperm(size * size) for _ in range(n)]).view(n, size, size)
+    maps = (ranks + torch.rand(n, size, size)) / (size * size)
     model = build_model(
         options.model,
         num_classes=CLASSES,
@@ -224,7 +227,7 @@ def task(options: argparse.Namespace) -> tuple[Any, Any, Any]:
     with torch.no_grad():
         for part in images.split(8):
             model(part)
-    return model.eval(), images, (maps + 1) / (size * size)
+    return model.eval(), images, maps
 
 
 def with_scaat(options: argparse.Namespace, case: str, contender: str, model: Any) -> Call:

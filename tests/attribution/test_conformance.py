@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from scaat.attribution import Attribution, attributions
 from scaat.errors import InputError
 
-
 MODEL_FREE = ("oracle", "random")  # bounds, which look at no model
 
 

@@ -48,7 +48,7 @@ def add_everything(content: dict[str, Any]) -> dict[str, Any]:
             "deletion": band((1 - share) ** (rank + 2)),
         }
         row["randomisation"] = {
-            "layers": LAYERS,
+            "layers": list(LAYERS),
             "correlation": band(np.exp(-np.arange(6) / (rank + 1))),
         }
     epoch = np.arange(1, 9)

@@ -26,10 +26,10 @@ def saliency_examples(comparison: Comparison) -> list[Plate]:
 
 def ordered_samples(comparison: Comparison) -> list[Plate]:
     """Return training samples by their final proportion, or nothing if none stored (Fig. 3b)."""
-    plates: list[Plate] = []
+    plates: dict[str, Plate] = {}
     for row in comparison.rows:
         ordered = row.source.ordered(row.index)
-        if ordered is None or any(plate.name.endswith(row.method) for plate in plates):
+        if ordered is None or row.method in plates:
             continue
         count = min(len(ordered.images), _SHOWN)
         chosen = np.linspace(0, len(ordered.images) - 1, count).round().astype(int)
