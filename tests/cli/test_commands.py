@@ -150,6 +150,19 @@ def test_report_needs_the_results_alone(compared: Path, tmp_path: Path) -> None:
     assert (tmp_path / "report.html").is_file()
 
 
+def test_a_report_of_several_runs_needs_a_place_and_no_repetition(
+    compared: Path, tmp_path: Path
+) -> None:
+    done = scaat("report", compared, compared)
+    assert done.returncode == 2
+    assert "expected --out" in done.stderr
+    done = scaat("report", compared, compared, "--out", tmp_path / "both")
+    assert done.returncode == 2
+    assert "rows[0] repeats" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "both").exists()
+
+
 def test_train_then_evaluate_equals_compare(images: Path, compared: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     ok(

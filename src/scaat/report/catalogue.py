@@ -30,7 +30,8 @@ class Metric:
     def label(self) -> str:
         """Return name, unit and arrow: the head of a table's row or column."""
         unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.name}{unit} {self.arrow}"
+        # Not broken before the arrow, which would stand alone.
+        return f"{self.name}{unit}\N{NO-BREAK SPACE}{self.arrow}"
 
 
 METRICS: dict[str, Metric] = {
@@ -119,8 +120,8 @@ METRICS: dict[str, Metric] = {
             "insertion",
             "Insertion area",
             "higher",
-            "Area under the predicted class's probability while pixels are put back into an "
-            "empty image, the most relevant first: the right pixels restore it soon.",
+            "Area under the predicted class's probability while pixels are put back into a "
+            "blurred image, the most relevant first: the right pixels restore it soon.",
             short="Insertion",
             decimals=3,
         ),
@@ -128,8 +129,8 @@ METRICS: dict[str, Metric] = {
             "deletion",
             "Deletion area",
             "lower",
-            "Area under the same probability while pixels are removed, the most relevant first: "
-            "without the right pixels it falls soon.",
+            "Area under the same probability while pixels are set to zero, the most relevant "
+            "first: without the right pixels it falls soon.",
             short="Deletion",
             decimals=3,
         ),
@@ -137,9 +138,9 @@ METRICS: dict[str, Metric] = {
             "road",
             "ROAD",
             "higher",
-            "Remove and debias: probability left after removing the least relevant pixels, less "
-            "that after removing the most relevant, each removed pixel filled from its "
-            "neighbours, so that the shape of what is removed tells nothing.",
+            "Remove and debias: half of how much more the probability falls as the most relevant "
+            "pixels are removed than as the least relevant are, each removed pixel filled from "
+            "its neighbours, so that the shape of what is removed tells nothing.",
             short="ROAD",
             decimals=3,
         ),

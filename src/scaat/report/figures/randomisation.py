@@ -56,8 +56,8 @@ def randomisation_curves(comparison: Comparison) -> list[Plate]:
         Plate(
             "randomisation",
             figure,
-            "Sanity check. Weights are randomised from the output's layer on, one further layer a "
-            "step: the rank correlation of the maps with those of the trained model should fall "
+            "Sanity check. Weights are randomised from the output's layer on, further layers at "
+            "each step: the rank correlation of the maps with those of the trained model should fall "
             "towards 0. Bands: 95 % bootstrap intervals over the test images.",
             f"Line charts of rank correlation. With all the named layers random it is: {said}.",
         )

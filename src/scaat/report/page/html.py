@@ -44,7 +44,7 @@ _SCRIPT = "gallery.js"
 # What fills the replaced regions, by the option's name.
 _FILLS = {
     "random": "uniform random pixels in all channels",
-    "mean": "the image's mean colour",
+    "mean": "the image's mean of each channel",
     "blur": "a blurred copy of the image",
     "zero": "zeros",
     "noisy-linear": "a noisy linear interpolation of their surroundings",

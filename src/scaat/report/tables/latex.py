@@ -31,6 +31,7 @@ _SPECIAL = {
     "–": "--",
     "’": "'",
     "\N{NARROW NO-BREAK SPACE}": "\\,",
+    "\N{NO-BREAK SPACE}": "~",
     "⁻": "$^{-}$",
     "³": "$^{3}$",
 }

@@ -36,6 +36,11 @@ MARKS = (
     "which direction is better. Brackets: 95 % interval over the test images."
 )
 
+SAME_MARKS = (
+    "Bold, ≈, arrows and brackets as in the table of sparsity and faithfulness: the best, what is "
+    "not told apart from it, which direction is better, 95 % intervals."
+)
+
 
 def comparison_table(comparison: Comparison) -> Table:
     """Return sparsity and faithfulness by saliency method and training method (Table 1)."""
@@ -52,7 +57,7 @@ def comparison_table(comparison: Comparison) -> Table:
 def further_tables(comparison: Comparison) -> list[Table]:
     """Return a table for each family of further metrics that some row has."""
     return [
-        _metrics_table(comparison, family.name, family.caption, measured)
+        _metrics_table(comparison, family.name, family.caption, measured, note=SAME_MARKS)
         for family in FAMILIES
         if (measured := tuple(key for key in family.metrics if comparison.measured(key)))
     ]
@@ -216,6 +221,7 @@ def _metrics_table(
     caption: str,
     keys: Sequence[str],
     groups: tuple[tuple[str, int], ...] = (),
+    note: str = MARKS,
 ) -> Table:
     lines: list[Line] = []
     for attribution in comparison.attributions:
@@ -228,7 +234,7 @@ def _metrics_table(
     return Table(
         name=name,
         caption=caption,
-        note=MARKS,
+        note=note,
         stub="Training",
         columns=tuple(METRICS[key].label for key in keys),
         lines=tuple(lines),
