@@ -20,6 +20,13 @@ Content = dict[str, Any]
 Write = Callable[..., Path]
 
 
+@pytest.fixture
+def content(content: Content) -> Content:
+    """One saliency method is enough here."""
+    content["rows"] = [row for row in content["rows"] if row["attribution"] == "gradient"]
+    return content
+
+
 def part(content: Content, method: str, **changed: Any) -> Content:
     """A run of one method."""
     found = copy.deepcopy(content)
@@ -57,7 +64,7 @@ def test_methods_trained_apart_are_compared(
     assert found.value == pytest.approx(expected)
     shown = shown_examples(comparison)
     assert shown is not None
-    assert len(shown.maps) == 6
+    assert len(shown.maps) == 2
     out = tmp_path / "out"
     html = write_report(results, out).read_text(encoding="utf-8")
     assert "Environment of first" in html
@@ -157,7 +164,7 @@ def test_seeds_are_pooled(tmp_path: Path, content: Content, write_folder: Write)
     means = []
     for run in runs:
         with np.load(run / "per_image.npz") as stored:
-            means.append(float(stored["6/entropy"].mean()))
+            means.append(float(stored["2/entropy"].mean()))
     assert pooled.by_seed == pytest.approx(means)
     assert pooled.estimate.value == pytest.approx(np.mean(means))
     assert pooled.estimate.low is not None
@@ -187,7 +194,7 @@ def test_seeds_without_images_have_no_interval(
         runs.append(write_folder(tmp_path / str(seed), one))
         (runs[-1] / "per_image.npz").unlink()
     (pool,) = pools(read_results(*runs))
-    row = content["rows"][6]
+    row = content["rows"][2]
     pooled = pool.pooled("aopc_rel", "scaat", "gradient")
     assert pooled is not None
     assert pooled.estimate.value == pytest.approx(

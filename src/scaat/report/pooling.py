@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class Pool:
     """Comparisons that differ in nothing but the training seed, two or more."""
 
     comparisons: tuple[Comparison, ...]
+    known: dict[tuple[str, str, str], Pooled | None] = field(default_factory=dict, repr=False)
+    """What `pooled` has computed."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -53,6 +55,12 @@ class Pool:
 
         Without per-image values it is the mean over the seeds, without an interval.
         """
+        key = (metric, method, attribution)
+        if key not in self.known:
+            self.known[key] = self._pooled(*key)
+        return self.known[key]
+
+    def _pooled(self, metric: str, method: str, attribution: str) -> Pooled | None:
         rows = [row for row in self.rows(method, attribution) if row.metrics[metric]]
         if len(rows) < 2:
             return None
@@ -78,6 +86,7 @@ class Pool:
         return rank_stability(values, higher_is_better=METRICS[metric].better == "higher")
 
 
+@lru_cache(maxsize=1)  # every form of the tables asks for them
 def pools(results: Results) -> tuple[Pool, ...]:
     """Return the comparisons that several training seeds have in common."""
     groups: dict[tuple[object, ...], list[Comparison]] = {}

@@ -57,7 +57,7 @@ def randomisation_curves(comparison: Comparison) -> list[Plate]:
             "randomisation",
             figure,
             "Sanity check. Weights are randomised from the output's layer on, further layers at "
-            "each step: the rank correlation of the maps with those of the trained model should fall "
+            "each step: the rank correlation of the maps with the trained model's should fall "
             "towards 0. Bands: 95 % bootstrap intervals over the test images.",
             f"Line charts of rank correlation. With all the named layers random it is: {said}.",
         )
