@@ -129,6 +129,20 @@ def test_boxes_are_kept_and_cut_at_the_border(write_parquet: Write) -> None:
     assert splits.train.boxes.unique(dim=0).tolist() == [[0, 1, 8, 7]]
 
 
+def test_inclusive_boxes_hold_their_last_pixel(write_parquet: Write) -> None:
+    file = write_parquet(labels=[0, 1] * 15, bbox=[[2, 3, 4, 3]] * 30)
+    masks = load(file, inclusive_boxes=True).train.object_masks()
+    assert masks is not None
+    assert masks[0].nonzero().tolist() == [[3, 2], [3, 3], [3, 4]]  # row, column
+
+
+def test_inclusive_boxes_without_boxes_are_refused(write_parquet: Write) -> None:
+    with pytest.raises(InputError, match="no column 'bbox'"):
+        load(write_parquet(labels=[0, 1] * 15), inclusive_boxes=True)
+    with pytest.raises(InputError, match="inclusive_boxes is given, but data 'digits'"):
+        load_data(DataOptions("digits", inclusive_boxes=True), seed=0)
+
+
 LABELS = [0, 1] * 12
 BOX = [0, 0, 1, 1]
 

@@ -46,6 +46,11 @@ def load_data(options: DataOptions, *, seed: int) -> DataSplits:
             f"group is {options.group!r}, but data {kind!r} has no columns; "
             "expected group with parquet:PATH"
         )
+    if options.inclusive_boxes and kind != "parquet":
+        raise InputError(
+            f"inclusive_boxes is given, but data {kind!r} reads no boxes; expected it with "
+            "parquet:PATH"
+        )
     if len(np.unique(source.train.labels)) < 2:
         raise InputError(f"data {options.data!r} has one class only; expected two or more")
     positions = _positions(source, options, seed)

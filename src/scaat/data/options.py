@@ -66,6 +66,13 @@ class DataOptions:
             "help": "Parquet column whose equal values (a patient, a tile) stay in one split."
         },
     )
+    inclusive_boxes: bool = field(
+        default=False,
+        metadata={
+            "help": "Parquet column bbox names the last pixel inside an object (63 at the border "
+            "of a 64-pixel image, as in Tiny ImageNet) instead of the edge behind it (64)."
+        },
+    )
     random_labels: bool = field(
         default=False,
         metadata={

@@ -34,7 +34,8 @@ def load_parquet(argument: str, options: DataOptions) -> Source:
     A folder (or its ``data`` subfolder) holds ``train*.parquet`` and may hold
     ``validation*.parquet`` (or ``val*``) and ``test*.parquet``; one file is a training part.
     Columns: ``image`` or ``img`` (Hugging Face's struct with ``bytes``, or binary), ``label``
-    (integer), optionally ``bbox`` (x0, y0, x1, y1 in pixels) and the one that ``group`` names.
+    (integer), optionally ``bbox`` (x0, y0, x1, y1 in pixels; the second corner is the edge behind
+    the object, or with ``inclusive_boxes`` its last pixel) and the one that ``group`` names.
     The classes' names come from Hugging Face's feature description in the schema; without it
     they are the integers from 0 to the greatest label.
 
@@ -44,7 +45,7 @@ def load_parquet(argument: str, options: DataOptions) -> Source:
     """
     files = _files(Path(argument).expanduser())
     tables = {
-        part: [_Table(path, options.group) for path in paths] for part, paths in files.items()
+        part: [_Table(path, options) for path in paths] for part, paths in files.items()
     }
     classes = _classes([table for part in tables.values() for table in part])
     codes: dict[object, int] = {}  # one numbering of the groups for all parts
@@ -61,9 +62,10 @@ def load_parquet(argument: str, options: DataOptions) -> Source:
 class _Table:
     """One file's columns without its images, checked."""
 
-    def __init__(self, path: Path, group: str | None) -> None:
+    def __init__(self, path: Path, options: DataOptions) -> None:
         import pyarrow.parquet as pq
 
+        group = options.group
         self.path = path
         with _readable(path), pq.ParquetFile(path) as file:
             columns = file.schema_arrow.names
@@ -76,6 +78,10 @@ class _Table:
             table = file.read(columns=wanted)
         self.labels = self._labels(table["label"])
         self.boxes = self._boxes(table["bbox"]) if "bbox" in wanted else None
+        if options.inclusive_boxes:
+            if self.boxes is None:
+                raise InputError(f"{path} has no column 'bbox'; expected one with inclusive_boxes")
+            self.boxes[:, 2:] += 1
         self.groups = self._groups(table[group], group) if group else None
 
     def images(self, rows: Tensor) -> Iterator[Encoded]:
