@@ -44,9 +44,7 @@ def load_parquet(argument: str, options: DataOptions) -> Source:
             of range, or an image is at fault (see `decode_images`).
     """
     files = _files(Path(argument).expanduser())
-    tables = {
-        part: [_Table(path, options) for path in paths] for part, paths in files.items()
-    }
+    tables = {part: [_Table(path, options) for path in paths] for part, paths in files.items()}
     classes = _classes([table for part in tables.values() for table in part])
     codes: dict[object, int] = {}  # one numbering of the groups for all parts
     parts = {
