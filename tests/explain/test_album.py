@@ -16,7 +16,7 @@ from scaat.data.image_files import Picture
 from scaat.explain import Album
 from scaat.explain import album as album_module
 from scaat.explain.album import Answer, Model
-from scaat.explain.overlay import overlay
+from scaat.report.overlay import overlay
 
 HOSTILE = "<script>\n$x$\x1b[31m" + "w" * 300
 RNG = np.random.default_rng(0)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from scaat.explain.lettering import PAPER, font, shortened, wrapped, write
-from scaat.explain.overlay import heat_colours
 from scaat.report.examples import DISPLAY_RULE
 from scaat.report.figures.style import INK, MUTED, RULE
+from scaat.report.overlay import heat_colours
 
 CELL = 192  # pixels of a picture's longer side, or as near as whole-numbered magnification comes
 MARGIN, GAP, GROUP_GAP = 24, 8, 28

@@ -137,7 +137,7 @@ def fit(
     return TrainedModel(model.cpu().eval(), proportion, summary, architecture, splits.train.classes)
 
 
-def load_trained(folder: Path) -> TrainedModel:
+def load_trained(folder: Path | str) -> TrainedModel:
     """Read back what `fit` wrote; no code in the files is executed.
 
     A network of the user's own comes from the module that the file names, as when it was trained.
@@ -145,6 +145,7 @@ def load_trained(folder: Path) -> TrainedModel:
     Raises:
         InputError: The folder has no finished run, or a file is damaged.
     """
+    folder = Path(folder)
     path = _file(folder, MODEL)
     content = read_checkpoint(path)
     if not (isinstance(content, dict) and {"architecture", "state_dict"} <= content.keys()):

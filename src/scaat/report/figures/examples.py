@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from scaat.report.catalogue import attribution_name, method_name
-from scaat.report.examples import DISPLAY_RULE, Shown, display_map, shown_examples
-from scaat.report.figures.style import HEAT, INK, MUTED, WIDTH, Plate, plain, style
+from scaat.report.examples import DISPLAY_RULE, Shown, shown_examples
+from scaat.report.figures.style import INK, MUTED, WIDTH, Plate, plain, style
+from scaat.report.overlay import overlay
 from scaat.report.results import Comparison
 from scaat.report.source import Array
 
@@ -42,9 +42,7 @@ def ordered_samples(comparison: Comparison) -> list[Plate]:
             for (above, below), i in zip(axes.T, chosen, strict=True):
                 image = np.moveaxis(ordered.images[i], 0, -1)
                 _show(above, image, None)
-                _show(below, grey(image), None)
-                heat = display_map(ordered.maps[i])
-                below.imshow(_CMAP(heat, alpha=heat), interpolation="nearest")
+                _show(below, overlay(image, ordered.maps[i]), None)
                 above.set_title(f"{ordered.proportion[i]:.2f}", fontsize=9, color=INK, pad=3)
                 name = comparison.class_name(int(ordered.labels[i]))
                 below.set_title(_fit(below, name), fontsize=7.5, color=MUTED, pad=3)
@@ -62,9 +60,6 @@ def ordered_samples(comparison: Comparison) -> list[Plate]:
             vector=False,
         )
     return list(plates.values())
-
-
-_CMAP = ListedColormap(HEAT)
 
 
 def _sheet(comparison: Comparison, attribution: str, shown: Shown) -> Plate:
@@ -91,9 +86,7 @@ def _sheet(comparison: Comparison, attribution: str, shown: Shown) -> Plate:
                 predicted = int(maps.predicted[i])
                 right[method] += predicted == label
                 ax = figure.add_axes(sheet.cell(i, column))
-                _show(ax, grey(image), mask)
-                heat = display_map(maps.maps[i])
-                ax.imshow(_CMAP(heat, alpha=heat), interpolation="nearest")
+                _show(ax, overlay(image, maps.maps[i]), mask)
                 sign = "✓" if predicted == label else "✗"
                 tail = f" {maps.probability[i]:.2f}"
                 name = comparison.class_name(predicted)
@@ -103,8 +96,8 @@ def _sheet(comparison: Comparison, attribution: str, shown: Shown) -> Plate:
     return Plate(
         f"examples-{attribution}",
         figure,
-        f"{attribution_name(attribution)} maps of {count} test images, over the image in grey. "
-        "Above each map: the predicted class and its probability, ✓ right or ✗ wrong. "
+        f"{attribution_name(attribution)} maps of {count} test images, over the image in dark "
+        "grey. Above each map: the predicted class and its probability, ✓ right or ✗ wrong. "
         f"{DISPLAY_RULE}{outline}",
         f"{attribution_name(attribution)} maps of {count} test images beside the images, a column "
         f"for each training method. Images classified rightly: {hits}.",
@@ -143,13 +136,6 @@ class _Sheet:
         bottom = 1 - (top + self.tall) / self.height
         left = self._left(block, column) / WIDTH
         return left, bottom, self.side / WIDTH, self.tall / self.height
-
-
-def grey(image: Array) -> Array:
-    """Return the luminance, pale, so that the heat stands out: uint8 (H, W, 3)."""
-    weights = np.array([0.299, 0.587, 0.114]) if image.shape[-1] == 3 else np.ones(1)
-    luminance = 120 + 0.53 * (image @ weights)
-    return np.repeat(luminance.astype(np.uint8)[..., None], 3, axis=-1)
 
 
 def _show(ax: Axes, image: Array, mask: Array | None) -> None:

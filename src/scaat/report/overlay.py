@@ -14,10 +14,10 @@ from scaat.report.figures.style import HEAT
 def overlay(image: NDArray[np.uint8], saliency: NDArray[Any]) -> NDArray[np.uint8]:
     """Return a map's heat, more opaque where it is higher, over its image in dark grey.
 
-    The map is scaled by the report's own rule, `scaat.report.examples.display_map`.
+    The map is scaled by `scaat.report.examples.display_map`.
 
     Args:
-        image: uint8 RGB (H, W, 3).
+        image: uint8 (H, W, C), RGB or with one channel.
         saliency: A finite, non-negative map (H, W).
 
     Returns:
@@ -36,9 +36,10 @@ def heat_colours(levels: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def dark_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the luminance of RGB (H, W, 3) at half its contrast, in the same shape.
+    """Return the luminance of (H, W, C) at half its contrast: uint8 RGB (H, W, 3).
 
     Dark, so that the hottest colour, a pale yellow, shows on white paper and bright tissue too.
     """
-    grey = 30 + 0.5 * (image @ np.array([0.299, 0.587, 0.114]))
+    weights = np.array([0.299, 0.587, 0.114]) if image.shape[-1] == 3 else np.ones(1)
+    grey = 30 + 0.5 * (image @ weights)
     return np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=-1)
