@@ -264,6 +264,7 @@ ATTRIBUTIONS = {
     "random": "Random (lower bound)",
     "oracle": "Oracle (upper bound)",
 }
+BOUNDS = ("random", "oracle")  # attributions that no model's training has a hand in
 
 
 def method_name(key: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from scaat.report.catalogue import (
+    BOUNDS,
     COUNTED,
     FAITHFULNESS,
     METRICS,
@@ -85,8 +86,10 @@ def findings(comparison: Comparison) -> Findings:
 
 def _pair(comparison: Comparison, method: str, other: str) -> Pair:
     verdicts: dict[tuple[str, str], Verdict] = {}
+    # The bounds' maps are not the models': no method wins or loses by them.
+    attributions = [a for a in comparison.attributions if a not in BOUNDS]
     for metric in SALIENCY:
-        for attribution in comparison.attributions:
+        for attribution in attributions or comparison.attributions:
             found = verdict(comparison, metric, attribution, method, other)
             if found is not None:
                 verdicts[metric, attribution] = found

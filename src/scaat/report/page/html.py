@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from scaat.report.catalogue import (
+    BOUNDS,
     METRICS,
     OPTIONAL,
     PERFORMANCE,
@@ -200,11 +201,13 @@ def _overview(results: Results) -> str:
     )
     images = f"{tested} test images" + (f", maps of {explained}" if explained != tested else "")
     methods = dict.fromkeys(row.method for row in results.rows)
-    attributions = dict.fromkeys(row.attribution for row in results.rows)
+    attributions = {row.attribution for row in results.rows}
+    bounds = len(attributions.intersection(BOUNDS))
+    maps = f"{len(attributions) - bounds} saliency method{'s' * (len(attributions) - bounds != 1)}"
     seeds = list(dict.fromkeys(row.seed for row in results.rows))
     return (
         f"{len(methods)} training method{'s' * (len(methods) > 1)}, "
-        f"{len(attributions)} saliency method{'s' * (len(attributions) > 1)}, {images}, "
+        f"{maps}{f' and {bounds} bound' + 's' * (bounds > 1) if bounds else ''}, {images}, "
         f"training seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
     )
 
