@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 compare: $(VENV)/.run
 	$(BIN)/scaat compare --config examples/digits.yaml --out runs/digits
 
+# One thread a process: with more, the two would wait for each other's.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 
 # What continuous integration runs after the tests.
 check: $(VENV)/.dev
