@@ -101,10 +101,15 @@ def test_the_oracle_needs_the_truth() -> None:
 
 def test_insertion_deletion_and_road_are_those_of_the_metrics() -> None:
     model, data = net(), image_set()
-    options = replace(OPTIONS, also_measure=("insertion-deletion", "road"), deletion_fill="mean")
+    options = replace(
+        OPTIONS,
+        also_measure=("insertion-deletion", "road"),
+        deletion_fill="mean",
+        deletion_region_size=2,
+    )
     result = evaluate(model, data, options, seed=3).results["gradient"]
     images, _, maps = explained(model, data)
-    areas = InsertionDeletion(steps=5, deletion_fill="mean", seed=3)
+    areas = InsertionDeletion(steps=5, deletion_fill="mean", region_size=2, seed=3)
     road = ROAD(seed=3)
     areas.update(model, images, maps)
     road.update(model, images, maps)

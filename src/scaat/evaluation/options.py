@@ -55,6 +55,9 @@ class EvaluationOptions:
     )
     aopc_max_repeats: int = _option(100, "repeats that the tolerance may spend")
     deletion_steps: int = _option(50, "steps of the insertion and deletion curves")
+    deletion_region_size: int = _option(
+        1, "side in pixels of the squares that are inserted or deleted"
+    )
     deletion_fill: str = _option("zero", "what replaces deleted pixels")
     insertion_fill: str = _option("blur", "what pixels are inserted into")
     stability_perturbations: int = _option(10, "perturbed copies of an image for stability")
@@ -95,6 +98,7 @@ class EvaluationOptions:
             ("bootstrap_resamples", 100),
             ("examples", 1),
             ("deletion_steps", 1),
+            ("deletion_region_size", 1),
             ("stability_perturbations", 1),
             ("randomisation_stages", 1),
             ("aopc_max_repeats", self.aopc_repeats),

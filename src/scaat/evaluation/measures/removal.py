@@ -24,6 +24,7 @@ class InsertionAndDeletion(Measure):
             steps=options.deletion_steps,
             insertion_fill=options.insertion_fill,
             deletion_fill=options.deletion_fill,
+            region_size=options.deletion_region_size,
             repeats=options.aopc_repeats,
             seed=subject.seed,
             batch_size=subject.batch_size,
