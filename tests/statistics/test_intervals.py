@@ -106,7 +106,7 @@ def test_ratio_has_no_upper_limit_where_the_denominator_may_be_zero() -> None:
     [
         (np.ones(9), np.zeros(9), None, None),  # nothing lost: infinite
         (np.zeros(9), np.zeros(9), None, None),  # a constant model
-        (np.ones(9), -np.ones(9), -1.0, None),  # confidence rises
+        (np.ones(9), -np.ones(9), None, None),  # confidence rises: infinite, not negative
     ],
 )
 def test_ratio_to_a_denominator_that_is_never_positive(

@@ -86,7 +86,7 @@ def ratio_interval(
         resamples: number of resamples.
 
     Returns:
-        ``value`` (None where the denominator is 0), ``low``, ``high``, ``n``, ``unbounded``.
+        ``value`` (None where the denominator is not positive), ``low``, ``high``, ``n``, ``unbounded``.
     """
     n = len(numerator)
     value = ratio_of_means(numerator, denominator)
@@ -98,9 +98,8 @@ def ratio_interval(
 
 
 def ratio_of_means(numerator: Array, denominator: Array) -> float:
-    """Return the ratio of two means, infinite where the denominator is 0."""
-    below = float(denominator.mean())
-    return float(numerator.mean()) / below if below else math.inf
+    """Return the ratio of two means, infinite as in `resampled_ratios`."""
+    return resampled_ratios(numerator.mean(keepdims=True), denominator.mean(keepdims=True)).item()
 
 
 def auc_interval(
