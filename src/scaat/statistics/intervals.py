@@ -86,7 +86,8 @@ def ratio_interval(
         resamples: number of resamples.
 
     Returns:
-        ``value`` (None where the denominator is not positive), ``low``, ``high``, ``n``, ``unbounded``.
+        ``value`` (None where the denominator is not positive), ``low``, ``high``, ``n``,
+        ``unbounded``.
     """
     n = len(numerator)
     value = ratio_of_means(numerator, denominator)
