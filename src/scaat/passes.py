@@ -6,8 +6,9 @@ buffers (batch-norm statistics, power-iteration vectors), gradients and flags ne
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -54,3 +55,20 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def graph_kept(model: nn.Module) -> AbstractContextManager[object]:
+    """Let a forward pass be differentiated twice, though ``torch.compile`` made the model.
+
+    A compiled graph otherwise gives its memory away in the first of two backward passes.
+    """
+    if not any(
+        hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None)
+        for module in model.modules()
+    ):
+        return nullcontext()
+    config = importlib.import_module("torch._functorch.config")
+    if not hasattr(config, "donated_buffer"):  # before torch 2.6 nothing was given away
+        return nullcontext()
+    patch: AbstractContextManager[object] = config.patch(donated_buffer=False)
+    return patch

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, distributed, multiprocessing, nn
 
 from scaat import SCAAT
-from scaat.objectives.gather import gather_visits
+from scaat.objectives.gather import VisitGatherer
 
 SAMPLES = 21
 
@@ -93,6 +93,6 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
 
 def test_without_processes_nothing_is_gathered() -> None:
     index, correct = torch.arange(3), torch.tensor([True, False, True])
-    found = gather_visits(index, correct)
+    found = VisitGatherer()(index, correct)
     assert found[0] is index
     assert found[1] is correct
