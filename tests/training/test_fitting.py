@@ -97,7 +97,9 @@ def test_resume_equals_the_uninterrupted_run(
     whole = fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "whole")
     with monkeypatch.context() as patch:
         build = fit_module._trainer
-        patch.setattr(fit_module, "_trainer", lambda *args: build(*args[:3], [*args[3], Kill()]))
+        patch.setattr(
+            fit_module, "_trainer", lambda *args: build(*args[:3], [*args[3], Kill()], args[4])
+        )
         with pytest.raises(SystemExit):
             fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "cut")
     assert not is_finished(tmp_path / "cut")

@@ -20,6 +20,7 @@ from scaat.cli.runs import (
 )
 from scaat.objectives import objectives
 from scaat.training import fit, open_folder
+from scaat.training.launch import is_main_process
 
 
 def train(out: Path, resume: bool, **parameters: Any) -> None:
@@ -34,7 +35,8 @@ def train(out: Path, resume: bool, **parameters: Any) -> None:
     config = resolved("train", config, [method])
     options = read_training_options(config)
     splits = load_splits(config)
-    open_folder(out, config, resume=resume)
+    if is_main_process():
+        open_folder(out, config, resume=resume)
     trained = fit(
         splits,
         method,
@@ -44,6 +46,8 @@ def train(out: Path, resume: bool, **parameters: Any) -> None:
         folder=out,
         resume=resume,
     )
+    if not is_main_process():
+        return
     summary = trained.summary
     console(stderr=False).print(
         f"{method}: validation accuracy {summary['val_accuracy']:.4f} after "
