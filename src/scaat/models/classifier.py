@@ -95,7 +95,11 @@ def head_names(network: nn.Module, num_classes: int) -> list[str]:
 
 
 def _names(network: nn.Module, trainable: str) -> list[str]:
-    known = {name for name, module in network.named_modules() if name and any(module.parameters())}
+    known = {
+        name
+        for name, module in network.named_modules()
+        if name and any(True for _ in module.parameters())
+    }
     names = [name.strip() for name in trainable.split(",")]
     for name in names:
         if name not in known:

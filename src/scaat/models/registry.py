@@ -62,7 +62,8 @@ def build_model(
     """
     recipe = find_model(name)
     build = recipe.build if recipe.by_channel is None else recipe.by_channel(channels)
-    network = build(num_classes, input_size or image_size)
+    with refusal(name, input_size or image_size):
+        network = build(num_classes, input_size or image_size)
     if channels == 1 and recipe.by_channel is None:  # three statistics make three channels
         mean, std = (
             values if len(values) == 3 else tuple(values) * 3
