@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -57,18 +57,17 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def graph_kept(model: nn.Module) -> AbstractContextManager[object]:
+def keep_graphs(model: nn.Module) -> None:
     """Let a forward pass be differentiated twice, though ``torch.compile`` made the model.
 
-    A compiled graph otherwise gives its memory away in the first of two backward passes.
+    A compiled graph otherwise gives its memory away in the first of two backward passes, which
+    torch refuses. The setting is torch's own, for the whole process, and asked for when a graph
+    is made and when it is differentiated.
     """
-    if not any(
+    if any(
         hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None)
         for module in model.modules()
     ):
-        return nullcontext()
-    config = importlib.import_module("torch._functorch.config")
-    if not hasattr(config, "donated_buffer"):  # before torch 2.6 nothing was given away
-        return nullcontext()
-    patch: AbstractContextManager[object] = config.patch(donated_buffer=False)
-    return patch
+        config = importlib.import_module("torch._functorch.config")
+        if hasattr(config, "donated_buffer"):  # before torch 2.6 nothing was given away
+            config.donated_buffer = False

@@ -18,7 +18,7 @@ from scaat.functional.selection import lowest
 from scaat.objectives.base import Objective, objectives
 from scaat.objectives.gather import VisitGatherer
 from scaat.objectives.output import ObjectiveOutput
-from scaat.passes import evaluation_mode, graph_kept, loss_view, search_view
+from scaat.passes import evaluation_mode, keep_graphs, loss_view, search_view
 
 SearchMode = Literal["train", "eval"]
 Saliency = Literal["gradient", "smoothgrad"]
@@ -202,8 +202,8 @@ class SCAAT(Objective):
             logits = self.clean_logits(model, images, labels)
             return logits, self._smoothgrad(model, images, labels)
         leaf = images.detach().requires_grad_()
-        with graph_kept(model):
-            logits = self.clean_logits(model, leaf, labels)
+        keep_graphs(model)
+        logits = self.clean_logits(model, leaf, labels)
         maps = saliency_of_logits(logits, leaf, labels, score=self.score, retain_graph=True)
         return logits, maps
 
