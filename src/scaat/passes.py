@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -68,6 +69,6 @@ def keep_graphs(model: nn.Module) -> None:
         hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None)
         for module in model.modules()
     ):
-        config = importlib.import_module("torch._functorch.config")
+        config: Any = importlib.import_module("torch._functorch.config")
         if hasattr(config, "donated_buffer"):  # before torch 2.6 nothing was given away
             config.donated_buffer = False
