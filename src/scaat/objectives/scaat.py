@@ -11,7 +11,7 @@ from scaat.errors import InputError, did_you_mean
 from scaat.functional.checks import Bounds, check_index, check_positive, check_share
 from scaat.functional.divergence import DIVERGENCES, DivergenceName
 from scaat.functional.perturbation import masked_pgd
-from scaat.functional.proportion import update_proportion
+from scaat.functional.proportion import visited_proportion
 from scaat.functional.regions import region_average
 from scaat.functional.saliency import Score, saliency_of_logits, smoothgrad_map
 from scaat.functional.selection import lowest
@@ -262,7 +262,7 @@ class SCAAT(Objective):
             index, correct = index[counted], correct[counted]
         index, correct = self._gather_visits(index, correct)
         self.step += 1
-        adapted = update_proportion(
+        adapted = visited_proportion(
             self.proportion,
             index,
             correct,
@@ -272,7 +272,7 @@ class SCAAT(Objective):
         )
         # A tensor's comparison, not Python's: reading the step would make the device wait.
         warm = self.step > self.warmup_steps
-        self.proportion = torch.where(warm, adapted, self.proportion)
+        self.proportion.scatter_(0, index, torch.where(warm, adapted, self.proportion[index]))
 
 
 def _check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:
