@@ -42,7 +42,7 @@ SIDE, CLASSES, SAMPLES = 32, 10, 50_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("results"))
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--namespaces", action="store_true")
     arguments = parser.parse_args()
@@ -63,10 +63,13 @@ def measure(processes: int, steps: int, batch_size: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         multiprocessing.spawn(run, (processes, steps, batch_size, folder), nprocs=processes)
         found = [json.loads((Path(folder) / f"{r}.json").read_text()) for r in range(processes)]
-    seconds = max(statistics.median(f["seconds"]) for f in found)
+    median = max(statistics.median(f["seconds"]) for f in found)
+    # Steps end together, and other work on the machine only ever slows them down.
+    fastest = max(min(f["seconds"]) for f in found)
     return {
         "processes": processes,
-        "images_per_second": processes * batch_size / seconds,
+        "images_per_second": processes * batch_size / median,
+        "images_per_second_best": processes * batch_size / fastest,
         "gathers_per_step": found[0]["gathers"],
         "gathered_bytes_per_step": found[0]["bytes"],
         "gradient_bytes": found[0]["gradient_bytes"] if processes > 1 else 0,
@@ -189,24 +192,26 @@ def _train_across(folder: Path, names: tuple[str, str], master: str) -> dict[str
 
 
 def markdown(result: dict[str, Any]) -> str:
-    base = result["rows"][0]["images_per_second"]
+    base = result["rows"][0]["images_per_second_best"]
     lines = [
         "# Processes",
         "",
         f"`benchmarks/processes.py`: SCAAT (PGD-1) of `small-resnet` on random images of {SIDE} x "
-        f"{SIDE} pixels, {result['batch_size']} a process, median of {result['steps']} steps; a "
+        f"{SIDE} pixels, {result['batch_size']} a process, {result['steps']} steps; a "
         f"thread a process on {result['cores']} cores that other work shared; gloo, torch "
         f"{result['torch']}. Sent bytes are those of one process in one step.",
         "",
-        "| processes | images/s | of linear | gathers | bytes gathered | bytes of gradients |",
-        "|---:|---:|---:|---:|---:|---:|",
+        "| processes | images/s, median | images/s, fastest step | of linear | gathers "
+        "| bytes gathered | bytes of gradients |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    lines += [
-        f"| {r['processes']} | {r['images_per_second']:.1f} | "
-        f"{r['images_per_second'] / base / r['processes']:.2f} | {r['gathers_per_step']:g} | "
-        f"{r['gathered_bytes_per_step']:g} | {r['gradient_bytes']:,} |"
-        for r in result["rows"]
-    ]
+    for row in result["rows"]:
+        best = row["images_per_second_best"]
+        lines.append(
+            f"| {row['processes']} | {row['images_per_second']:.1f} | {best:.1f} | "
+            f"{best / base / row['processes']:.2f} | {row['gathers_per_step']:g} | "
+            f"{row['gathered_bytes_per_step']:g} | {row['gradient_bytes']:,} |"
+        )
     if found := result.get("namespaces"):
         lines += [
             "",

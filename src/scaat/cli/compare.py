@@ -26,6 +26,7 @@ from scaat.cli.types import NAMES
 from scaat.errors import InputError
 from scaat.objectives import objectives
 from scaat.training import TrainingOptions, fit, is_finished, open_folder
+from scaat.training.architecture import starting_model
 from scaat.training.launch import started_outside
 
 DEFAULT_METHODS = ("standard", "saliency-guided", "scaat")
@@ -45,6 +46,7 @@ def compare(out: Path, resume: bool, **parameters: Any) -> None:
     _refuse_launchers(options)
     evaluation = read_evaluation_options(config)
     splits = load_splits(config)
+    starting_model(splits.train, options)  # what cannot work is refused before a file is written
     open_folder(out, config, resume=resume)
     folders = {method: out / "models" / method for method in methods}
     for method, folder in folders.items():

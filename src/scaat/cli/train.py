@@ -20,6 +20,7 @@ from scaat.cli.runs import (
 )
 from scaat.objectives import objectives
 from scaat.training import fit, open_folder
+from scaat.training.architecture import starting_model
 from scaat.training.launch import is_main_process
 
 
@@ -35,6 +36,7 @@ def train(out: Path, resume: bool, **parameters: Any) -> None:
     config = resolved("train", config, [method])
     options = read_training_options(config)
     splits = load_splits(config)
+    starting_model(splits.train, options)  # what cannot work is refused before a file is written
     if is_main_process():
         open_folder(out, config, resume=resume)
     trained = fit(

@@ -1,15 +1,50 @@
-"""What a training's model is, from the options and the images."""
+"""The model that a training starts from, made of the options and the images."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scaat.data import ImageSet, to_float
 from scaat.errors import InputError
-from scaat.models import find_model
+from scaat.models import Classifier, build_model, find_model, freeze, load_pretrained
 from scaat.training.options import TrainingOptions
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@dataclass(frozen=True)
+class StartingModel:
+    """A model as its training starts.
+
+    Attributes:
+        model: With the options' weights and frozen parts.
+        architecture: The arguments of `build_model` that made it.
+        weights: What was loaded and what starts at random, in a sentence, or None.
+    """
+
+    model: Classifier
+    architecture: dict[str, Any]
+    weights: str | None
+
+
+def starting_model(train: ImageSet, options: TrainingOptions) -> StartingModel:
+    """Build the model for these images, load its weights and freeze what does not train.
+
+    Draws the initial weights from torch's global generator.
+
+    Raises:
+        InputError: The model is unknown or cannot take the images, or the weights or parts named
+            do not fit it.
+    """
+    architecture = architecture_of(train, options)
+    model = build_model(**architecture)
+    said = None
+    if options.weights is not None:
+        said = load_pretrained(model, Path(options.weights), options.model, train.num_classes)
+    freeze(model, options.trainable, train.num_classes)
+    return StartingModel(model, architecture, said)
 
 
 def architecture_of(train: ImageSet, options: TrainingOptions) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from scaat.data import DataSplits
 from scaat.errors import InputError
 from scaat.files import write_json
-from scaat.models import build_model, freeze, load_pretrained
+from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
-from scaat.training.architecture import architecture_of
+from scaat.training.architecture import starting_model
 from scaat.training.batches import Batches
 from scaat.training.checkpoint import AtomicCheckpointIO, save_atomically
 from scaat.training.clock import TrainingClock
@@ -88,22 +88,17 @@ def fit(
         NonFiniteLossError: The loss became NaN or infinite.
     """
     check_compile(options.compile, options.accelerator)
-    architecture = architecture_of(splits.train, options)
     objective = build_objective(method, len(splits.train), objective_options)
     torch.manual_seed(seed)
-    model = build_model(**architecture).to(memory_format=torch.channels_last)
-    started_from = None
-    if options.weights is not None:
-        path = Path(options.weights)
-        started_from = load_pretrained(model, path, options.model, splits.train.num_classes)
-        if is_main_process():
-            print(started_from, file=sys.stderr, flush=True)
-    freeze(model, options.trainable, splits.train.num_classes)
+    start = starting_model(splits.train, options)
+    architecture, model = start.architecture, start.model.to(memory_format=torch.channels_last)
+    if start.weights and is_main_process():
+        print(start.weights, file=sys.stderr, flush=True)
     launch = plan_launch(
         options.devices,
         options.nodes,
         options.strategy,
-        unused_weights=model.several_outputs,
+        unused_weights=start.model.several_outputs,
     )
     module = TrainingModule(model, objective, options, splits.augmentation, seed)
     precision = lightning_precision(options.precision, options.accelerator)
@@ -114,6 +109,8 @@ def fit(
         # The images are in memory: loader workers would only copy them between processes.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*number of training batches.*")
+        if options.trainable != "all":
+            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
         # Lightning's own use of torch, of which the user can do nothing.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         trainer.fit(
@@ -132,7 +129,7 @@ def fit(
         "precision": precision,
         "device": str(trainer.strategy.root_device),
         "devices": launch.devices * launch.nodes,
-        "weights": started_from,
+        "weights": start.weights,
         "threads": torch.get_num_threads(),
         **{
             name.removesuffix("_epoch"): float(value)
