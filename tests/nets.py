@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
+from types import SimpleNamespace
+from typing import Any
+
+from torch import Tensor, nn
 
 
 def tiny(num_classes: int) -> nn.Module:
@@ -50,3 +53,63 @@ def explosive(num_classes: int) -> nn.Module:
 def not_a_module(num_classes: int) -> int:
     """What a factory must not return."""
     return num_classes
+
+
+class Several(nn.Module):
+    """Two heads; returns what ``kind`` says in training, plain logits in evaluation."""
+
+    def __init__(self, num_classes: int, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.body = plain(num_classes)
+        self.auxiliary = plain(num_classes)
+
+    def forward(self, images: Tensor) -> Any:
+        logits = self.body(images)
+        if not self.training:
+            return logits
+        both = logits, self.auxiliary(images)
+        return {
+            "tuple": both,
+            "dictionary": {"auxiliary": both[1], "logits": both[0]},
+            "attribute": SimpleNamespace(auxiliary=both[1], logits=both[0]),
+            "foreign": {"scores": both[0]},
+        }[self.kind]
+
+
+def two_heads(num_classes: int) -> nn.Module:
+    """A tuple in training: the second head gets no gradient by adapter ``auto``."""
+    return Several(num_classes, "tuple")
+
+
+def dictionary(num_classes: int) -> nn.Module:
+    """A dictionary with logits."""
+    return Several(num_classes, "dictionary")
+
+
+def attribute(num_classes: int) -> nn.Module:
+    """An object with logits, as Hugging Face's models return it."""
+    return Several(num_classes, "attribute")
+
+
+def foreign(num_classes: int) -> nn.Module:
+    """A dictionary whose logits only an adapter of its own finds."""
+    return Several(num_classes, "foreign")
+
+
+def scores(output: Any) -> Tensor:
+    """The adapter for `foreign`."""
+    found: Tensor = output["scores"] if isinstance(output, dict) else output
+    return found
+
+
+def wrong_adapter(output: Any) -> Any:
+    """An adapter that returns no tensor."""
+    return [output]
+
+
+def any_channels(num_classes: int, channels: int) -> nn.Module:
+    """Made for grey or colour images."""
+    return nn.Sequential(
+        nn.Conv2d(channels, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.LazyLinear(num_classes)
+    )

@@ -6,8 +6,10 @@ buffers (batch-norm statistics, power-iteration vectors), gradients and flags ne
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -54,3 +56,19 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def keep_graphs(model: nn.Module) -> None:
+    """Let a forward pass be differentiated twice, though ``torch.compile`` made the model.
+
+    A compiled graph otherwise gives its memory away in the first of two backward passes, which
+    torch refuses. The setting is torch's own, for the whole process, and asked for when a graph
+    is made and when it is differentiated.
+    """
+    if any(
+        hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None)
+        for module in model.modules()
+    ):
+        config: Any = importlib.import_module("torch._functorch.config")
+        if hasattr(config, "donated_buffer"):  # before torch 2.6 nothing was given away
+            config.donated_buffer = False

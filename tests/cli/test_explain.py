@@ -242,7 +242,7 @@ def test_bad_files_are_named(runs: Path, data: Path, tmp_path: Path, scaat: Run)
         (["--classes", "3", *KNOWN, "0.5"], "'0.5' is neither imagenet nor none nor six numbers"),
         (["--classes", "3", *KNOWN, "1,1,1,0,1,1"], "is neither imagenet nor none nor six"),
         (["--classes", "3", "--image-size", "12x", *KNOWN[:2]], "'12x' is no size"),
-        (["--classes", "3", "--model", "nets:four", *KNOWN[2:], "none"], "4 outputs but 3 classes"),
+        (["--classes", "3", "--model", "nets:four", *KNOWN[2:], "none"], "(2, 4) for two images"),
         (["--classes", "3", "--model", "nets:nan", *KNOWN[2:], "none"], "0.png' are not finite"),
     ],
 )

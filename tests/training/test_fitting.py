@@ -60,14 +60,14 @@ def test_proportions_follow_the_training_set_index(splits: DataSplits, tmp_path:
     visits: list[tuple[torch.Tensor, torch.Tensor]] = []
     import scaat.objectives.scaat as module
 
-    update = module.update_proportion
+    update = module.visited_proportion
 
     def spy(q: torch.Tensor, index: torch.Tensor, correct: torch.Tensor, **limits: Any) -> Any:
         visits.append((index.clone(), correct.clone()))
         return update(q, index, correct, **limits)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "update_proportion", spy)
+        patch.setattr(module, "visited_proportion", spy)
         trained = fit(splits, "scaat", SCAAT, OPTIONS, seed=0, folder=tmp_path)
     expected = [0.5] * 45
     for index, correct in visits:
@@ -97,7 +97,9 @@ def test_resume_equals_the_uninterrupted_run(
     whole = fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "whole")
     with monkeypatch.context() as patch:
         build = fit_module._trainer
-        patch.setattr(fit_module, "_trainer", lambda *args: build(*args[:3], [*args[3], Kill()]))
+        patch.setattr(
+            fit_module, "_trainer", lambda *args: build(*args[:3], [*args[3], Kill()], args[4])
+        )
         with pytest.raises(SystemExit):
             fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "cut")
     assert not is_finished(tmp_path / "cut")

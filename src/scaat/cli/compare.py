@@ -23,8 +23,11 @@ from scaat.cli.runs import (
     write_and_show,
 )
 from scaat.cli.types import NAMES
+from scaat.errors import InputError
 from scaat.objectives import objectives
-from scaat.training import fit, is_finished, open_folder
+from scaat.training import TrainingOptions, fit, is_finished, open_folder
+from scaat.training.architecture import starting_model
+from scaat.training.launch import started_outside
 
 DEFAULT_METHODS = ("standard", "saliency-guided", "scaat")
 
@@ -40,8 +43,10 @@ def compare(out: Path, resume: bool, **parameters: Any) -> None:
     methods = config["methods"]
     config = resolved("compare", config, methods)
     options = read_training_options(config)
+    _refuse_launchers(options)
     evaluation = read_evaluation_options(config)
     splits = load_splits(config)
+    starting_model(splits.train, options)  # what cannot work is refused before a file is written
     open_folder(out, config, resume=resume)
     folders = {method: out / "models" / method for method in methods}
     for method, folder in folders.items():
@@ -63,6 +68,16 @@ def compare(out: Path, resume: bool, **parameters: Any) -> None:
         for method, folder in folders.items()
     ]
     write_and_show(out, measured, splits.test.classes, config, options.accelerator)
+
+
+def _refuse_launchers(options: TrainingOptions) -> None:
+    """Refuse processes that would all evaluate and write the report."""
+    launcher = started_outside() or ("strategy ddp" if options.strategy == "ddp" else None)
+    if launcher:
+        raise InputError(
+            f"compare runs in one process, found several of {launcher}; expected --devices N, "
+            "which starts processes for the training alone, or scaat train and scaat evaluate"
+        )
 
 
 command = SectionedCommand(

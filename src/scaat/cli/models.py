@@ -13,11 +13,10 @@ from torch import nn
 from scaat.errors import InputError
 from scaat.models import load_model
 from scaat.training import load_trained, read_config
+from scaat.training.architecture import IMAGENET
 from scaat.training.fitting import MODEL
 
 T = TypeVar("T")
-
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 Statistics = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
 """Mean and standard deviation of each channel, or None for a network that normalises itself."""

@@ -26,10 +26,12 @@ from scaat.evaluation import (
     ordered_samples,
     write_results,
 )
-from scaat.models import find_model
+from scaat.models import find_adapter, find_model
 from scaat.objectives import build_objective
 from scaat.report import find_results, read_results, terminal_table, write_report
 from scaat.training import TrainingOptions, load_trained, read_history
+from scaat.training.compiling import check_compile
+from scaat.training.launch import plan_launch
 
 EVALUATION_PREFIX = "eval-"
 
@@ -94,6 +96,9 @@ def read_training_options(config: Mapping[str, Any]) -> TrainingOptions:
     """
     options = TrainingOptions(**config["training"])
     find_model(options.model)
+    find_adapter(options.adapter)
+    plan_launch(options.devices, options.nodes, options.strategy)
+    check_compile(options.compile, options.accelerator)
     for method, fields in config["objectives"].items():
         build_objective(method, 1, fields)
     return options

@@ -20,6 +20,8 @@ from scaat.cli.runs import (
 )
 from scaat.objectives import objectives
 from scaat.training import fit, open_folder
+from scaat.training.architecture import starting_model
+from scaat.training.launch import is_main_process
 
 
 def train(out: Path, resume: bool, **parameters: Any) -> None:
@@ -34,7 +36,9 @@ def train(out: Path, resume: bool, **parameters: Any) -> None:
     config = resolved("train", config, [method])
     options = read_training_options(config)
     splits = load_splits(config)
-    open_folder(out, config, resume=resume)
+    starting_model(splits.train, options)  # what cannot work is refused before a file is written
+    if is_main_process():
+        open_folder(out, config, resume=resume)
     trained = fit(
         splits,
         method,
@@ -44,6 +48,8 @@ def train(out: Path, resume: bool, **parameters: Any) -> None:
         folder=out,
         resume=resume,
     )
+    if not is_main_process():
+        return
     summary = trained.summary
     console(stderr=False).print(
         f"{method}: validation accuracy {summary['val_accuracy']:.4f} after "

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from scaat.functional.checks import Bounds
 from scaat.functional.divergence import Divergence, jeffreys_divergence
+from scaat.functional.gradients import input_gradient
 from scaat.functional.saliency import Predict
 
 
@@ -59,7 +60,7 @@ def masked_pgd(
     if reference is None:
         with torch.no_grad():
             reference = predict(inputs)
-    reference = reference.detach()
+    clean = reference.detach()
     lower, upper = inputs - epsilon, inputs + epsilon
     if bounds is not None:
         lower, upper = lower.clamp(*bounds), upper.clamp(*bounds)
@@ -73,7 +74,9 @@ def masked_pgd(
     for _ in range(steps):
         with torch.enable_grad():
             leaf = perturbed.requires_grad_()
-            difference = divergence(predict(leaf), reference).sum()
-            (gradient,) = torch.autograd.grad(difference, leaf)
-        perturbed = project(perturbed.detach() + step_size * gradient.sign())
+            gradient = input_gradient(
+                lambda logits: divergence(logits, clean).sum(), predict(leaf), leaf
+            )
+        direction = gradient.sign().to(inputs.dtype)
+        perturbed = project(perturbed.detach() + step_size * direction)
     return perturbed

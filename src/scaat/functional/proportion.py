@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def update_proportion(
@@ -32,9 +33,39 @@ def update_proportion(
     Returns:
         A new tensor of the shape of ``proportion``; samples that were not visited keep theirs.
     """
-    # Whole numbers add up exactly; sums of gamma would depend on their order.
-    votes = torch.zeros_like(proportion).index_add_(0, index, correct.to(proportion.dtype) * 2 - 1)
-    visited = torch.zeros_like(proportion, dtype=torch.bool)
-    visited[index] = True
-    moved = (proportion + step * votes).clamp(minimum, maximum)
-    return torch.where(visited, moved, proportion)
+    limits = {"step": step, "minimum": minimum, "maximum": maximum}
+    return proportion.scatter(0, index, visited_proportion(proportion, index, correct, **limits))
+
+
+def visited_proportion(
+    proportion: Tensor,
+    index: Tensor,
+    correct: Tensor,
+    *,
+    step: float,
+    minimum: float,
+    maximum: float,
+) -> Tensor:
+    """Return what `update_proportion` gives the visited samples alone.
+
+    Its cost follows the number of visits, not that of training samples, and it makes no device
+    wait for another.
+
+    Args:
+        proportion: See `update_proportion`, as all others.
+        index: Positions of the visited samples.
+        correct: Whether each was classified correctly.
+        step: How far one visit moves q.
+        minimum: q_min.
+        maximum: q_max.
+
+    Returns:
+        The new q of each visit, shape (N,); visits of one sample have equal values.
+    """
+    # A sample's votes are a stretch of all votes sorted by sample: the difference of two running
+    # sums. Whole numbers add up exactly; sums of gamma would depend on their order.
+    found, order = index.sort()
+    sums = F.pad((correct[order].long() * 2 - 1).cumsum(0), (1, 0))
+    last = torch.searchsorted(found, index, right=True)
+    votes = sums[last] - sums[torch.searchsorted(found, index)]
+    return (proportion[index] + step * votes.to(proportion.dtype)).clamp(minimum, maximum)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from scaat.functional.gradients import input_gradient
+
 Predict = Callable[[Tensor], Tensor]
 """Maps inputs of shape (N, ...) to logits of shape (N, classes)."""
 
@@ -36,8 +38,10 @@ def class_scores(logits: Tensor, labels: Tensor, score: Score = "logit") -> Tens
 def sum_channels(attributions: Tensor, *, signed: bool = False) -> Tensor:
     """Absolute values; of images, shape (N, C, H, W), their sum over channels, (N, H, W).
 
-    With ``signed`` the values keep their sign.
+    With ``signed`` the values keep their sign. Half precision is raised to float32 first, so that
+    neither the sum nor a quantile of it is rounded.
     """
+    attributions = attributions.to(torch.promote_types(attributions.dtype, torch.float32))
     values = attributions if signed else attributions.abs()
     return values.sum(dim=1) if values.dim() == 4 else values
 
@@ -62,10 +66,15 @@ def saliency_of_logits(
         retain_graph: Keep the graph, for a loss on the same logits.
 
     Returns:
-        Detached, shape (N, H, W) for images (N, C, H, W), otherwise the shape of ``inputs``.
+        Detached, in at least float32, shape (N, H, W) for images (N, C, H, W), otherwise the
+        shape of ``inputs``.
     """
-    total = class_scores(logits, labels, score).sum()
-    (gradient,) = torch.autograd.grad(total, inputs, retain_graph=retain_graph)
+    gradient = input_gradient(
+        lambda found: class_scores(found, labels, score).sum(),
+        logits,
+        inputs,
+        retain_graph=retain_graph,
+    )
     return sum_channels(gradient, signed=signed)
 
 
@@ -125,11 +134,13 @@ def smoothgrad_map(
     Returns:
         Map of the shape that `saliency_map` returns.
     """
-    mean = torch.zeros_like(inputs)
+    mean = torch.zeros_like(inputs, dtype=torch.promote_types(inputs.dtype, torch.float32))
     with torch.inference_mode(False), torch.enable_grad():
         for _ in range(samples):
             leaf = (inputs + noise * torch.randn_like(inputs)).detach().requires_grad_()
-            total = class_scores(predict(leaf), labels, score).sum()
-            (gradient,) = torch.autograd.grad(total, leaf)
-            mean += gradient / samples
+            logits = predict(leaf)
+            mean += (
+                input_gradient(lambda x: class_scores(x, labels, score).sum(), logits, leaf)
+                / samples
+            )
     return sum_channels(mean)

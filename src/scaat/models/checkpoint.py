@@ -32,6 +32,7 @@ def load_model(
     image_size: tuple[int, int],
     mean: Sequence[float] | None,
     std: Sequence[float] | None,
+    adapter: str = "auto",
 ) -> nn.Module:
     """Build a model and fill it with the weights of a checkpoint.
 
@@ -47,6 +48,7 @@ def load_model(
         mean: Mean of each channel that the network was trained with, for images in [0, 1]; None
             for a network that normalises itself.
         std: Standard deviation of each channel, or None as for ``mean``.
+        adapter: Turns what the network returns into logits; see `find_adapter`.
 
     Returns:
         In evaluation mode, on the CPU; maps images (N, C, H, W) in [0, 1] to logits
@@ -58,7 +60,12 @@ def load_model(
     """
     state = find_weights(read_checkpoint(checkpoint), checkpoint)
     model = build_model(
-        name, num_classes=num_classes, image_size=image_size, mean=mean, std=std
+        name,
+        num_classes=num_classes,
+        image_size=image_size,
+        mean=mean,
+        std=std,
+        adapter=adapter,
     ).eval()
     network = model.get_submodule("network")
     what = f"{name} with {num_classes} classes"

@@ -37,7 +37,12 @@ class Objective(nn.Module):
         self._checking = True
 
     def forward(
-        self, model: nn.Module, images: Tensor, labels: Tensor, index: Tensor
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        index: Tensor,
+        counted: Tensor | None = None,
     ) -> ObjectiveOutput:
         """Compute the loss of one batch.
 
@@ -46,6 +51,9 @@ class Objective(nn.Module):
             images: Floating point, shape (N, ...), inside ``bounds``.
             labels: Class numbers, int64, shape (N,).
             index: Each sample's position in the training set, int64, shape (N,).
+            counted: Whether each sample is a visit of its own, bool, shape (N,); all are by
+                default. False for those by which a sampler for several processes fills the last
+                batch up: they take part in the loss, and what follows each sample stays.
 
         Returns:
             The loss, the clean logits and the named terms.
@@ -56,12 +64,14 @@ class Objective(nn.Module):
         """
         raise NotImplementedError
 
-    def check_batch(self, images: Tensor, labels: Tensor, index: Tensor) -> None:
+    def check_batch(
+        self, images: Tensor, labels: Tensor, index: Tensor, counted: Tensor | None
+    ) -> None:
         """Raise `InputError` unless the batch is as `forward` describes it."""
         self._checking = self._first_batch or images.device.type == "cpu"
         self._first_batch = False
-        for name, tensor in (("labels", labels), ("index", index)):
-            if tensor.shape != images.shape[:1]:
+        for name, tensor in (("labels", labels), ("index", index), ("counted", counted)):
+            if tensor is not None and tensor.shape != images.shape[:1]:
                 raise InputError(
                     f"{name} has shape {tuple(tensor.shape)}, expected ({len(images)},): one "
                     "for each image"

@@ -55,10 +55,15 @@ class SaliencyGuided(Objective):
         self.signed = signed
 
     def forward(
-        self, model: nn.Module, images: Tensor, labels: Tensor, index: Tensor
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        index: Tensor,
+        counted: Tensor | None = None,
     ) -> ObjectiveOutput:
         """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index)
+        self.check_batch(images, labels, index, counted)
         logits = self.clean_logits(model, images, labels)
         with evaluation_mode(model):
             maps = saliency_map(search_view(model), images, labels, signed=self.signed)

@@ -11,14 +11,14 @@ from scaat.errors import InputError, did_you_mean
 from scaat.functional.checks import Bounds, check_index, check_positive, check_share
 from scaat.functional.divergence import DIVERGENCES, DivergenceName
 from scaat.functional.perturbation import masked_pgd
-from scaat.functional.proportion import update_proportion
+from scaat.functional.proportion import visited_proportion
 from scaat.functional.regions import region_average
 from scaat.functional.saliency import Score, saliency_of_logits, smoothgrad_map
 from scaat.functional.selection import lowest
 from scaat.objectives.base import Objective, objectives
-from scaat.objectives.gather import gather_visits
+from scaat.objectives.gather import VisitGatherer
 from scaat.objectives.output import ObjectiveOutput
-from scaat.passes import evaluation_mode, loss_view, search_view
+from scaat.passes import evaluation_mode, keep_graphs, loss_view, search_view
 
 SearchMode = Literal["train", "eval"]
 Saliency = Literal["gradient", "smoothgrad"]
@@ -152,18 +152,24 @@ class SCAAT(Objective):
         self.saliency = saliency
         self.smoothgrad_samples = smoothgrad_samples
         self.smoothgrad_noise = smoothgrad_noise
+        self._gather_visits = VisitGatherer()
         self.register_buffer("proportion", torch.full((num_samples,), float(initial_proportion)))
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     def forward(
-        self, model: nn.Module, images: Tensor, labels: Tensor, index: Tensor
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        index: Tensor,
+        counted: Tensor | None = None,
     ) -> ObjectiveOutput:
         """Compute the loss of one batch and, in training mode, adapt q.
 
         See `Objective.forward`. The terms are ``cross_entropy`` (nats), ``divergence`` (bits),
         ``proportion`` (mean q of the batch) and ``adversarial_accuracy``.
         """
-        self.check_batch(images, labels, index)
+        self.check_batch(images, labels, index, counted)
         if self._checking:
             check_index(index, len(self.proportion))
         if self.search_mode == "train":
@@ -185,7 +191,7 @@ class SCAAT(Objective):
             "adversarial_accuracy": correct.float().mean(),
         }
         if self.training:
-            self._adapt(index, correct)
+            self._adapt(index, correct, counted)
         return ObjectiveOutput(cross_entropy + self.weight * divergence, logits, terms)
 
     def _train_saliency(
@@ -196,6 +202,7 @@ class SCAAT(Objective):
             logits = self.clean_logits(model, images, labels)
             return logits, self._smoothgrad(model, images, labels)
         leaf = images.detach().requires_grad_()
+        keep_graphs(model)
         logits = self.clean_logits(model, leaf, labels)
         maps = saliency_of_logits(logits, leaf, labels, score=self.score, retain_graph=True)
         return logits, maps
@@ -248,12 +255,14 @@ class SCAAT(Objective):
         )
 
     @torch.no_grad()
-    def _adapt(self, index: Tensor, correct: Tensor) -> None:
+    def _adapt(self, index: Tensor, correct: Tensor, counted: Tensor | None) -> None:
         if not self.adaptive:
             return
-        index, correct = gather_visits(index, correct)
+        if counted is not None:
+            index, correct = index[counted], correct[counted]
+        index, correct = self._gather_visits(index, correct)
         self.step += 1
-        adapted = update_proportion(
+        adapted = visited_proportion(
             self.proportion,
             index,
             correct,
@@ -263,7 +272,7 @@ class SCAAT(Objective):
         )
         # A tensor's comparison, not Python's: reading the step would make the device wait.
         warm = self.step > self.warmup_steps
-        self.proportion = torch.where(warm, adapted, self.proportion)
+        self.proportion.scatter_(0, index, torch.where(warm, adapted, self.proportion[index]))
 
 
 def _check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:

@@ -21,10 +21,15 @@ class Standard(Objective):
     """
 
     def forward(
-        self, model: nn.Module, images: Tensor, labels: Tensor, index: Tensor
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        index: Tensor,
+        counted: Tensor | None = None,
     ) -> ObjectiveOutput:
         """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index)
+        self.check_batch(images, labels, index, counted)
         logits = self.clean_logits(model, images, labels)
         loss = self.cross_entropy(logits, labels)
         return ObjectiveOutput(loss, logits, {"cross_entropy": loss.detach()})

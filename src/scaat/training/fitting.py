@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +16,21 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
 
-from scaat.data import DataSplits, ImageSet, to_float
+from scaat.data import DataSplits
 from scaat.errors import InputError
 from scaat.files import write_json
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
+from scaat.training.architecture import starting_model
 from scaat.training.batches import Batches
 from scaat.training.checkpoint import AtomicCheckpointIO, save_atomically
 from scaat.training.clock import TrainingClock
+from scaat.training.compiling import check_compile
+from scaat.training.launch import Launch, is_main_process, plan_launch
 from scaat.training.module import TrainingModule
 from scaat.training.options import TrainingOptions
-from scaat.training.precision import lightning_precision
+from scaat.training.precision import LightningPrecision, lightning_precision, precision_plugin
 from scaat.training.progress import progress_callback
 
 LAST = Path("checkpoints") / "last.ckpt"
@@ -75,7 +78,7 @@ def fit(
         splits: The data; validation images are only watched.
         method: Name of the objective.
         objective_options: Its keyword arguments.
-        options: Model, optimiser and devices.
+        options: Model, optimiser and processes.
         seed: At least 0; sets the initial weights, the order and every draw.
         folder: Where to write.
         resume: Go on from the folder's last checkpoint, if it has one.
@@ -84,19 +87,30 @@ def fit(
         InputError: An option is out of range, or a name is unknown.
         NonFiniteLossError: The loss became NaN or infinite.
     """
-    architecture = _architecture(splits.train, options.model)
+    check_compile(options.compile, options.accelerator)
     objective = build_objective(method, len(splits.train), objective_options)
     torch.manual_seed(seed)
-    model = build_model(**architecture).to(memory_format=torch.channels_last)
+    start = starting_model(splits.train, options)
+    architecture, model = start.architecture, start.model.to(memory_format=torch.channels_last)
+    if start.weights and is_main_process():
+        print(start.weights, file=sys.stderr, flush=True)
+    launch = plan_launch(
+        options.devices,
+        options.nodes,
+        options.strategy,
+        unused_weights=start.model.several_outputs,
+    )
     module = TrainingModule(model, objective, options, splits.augmentation, seed)
     precision = lightning_precision(options.precision, options.accelerator)
     clock = TrainingClock()
-    trainer = _trainer(options, precision, folder, [clock, progress_callback(method)])
+    trainer = _trainer(options, precision, folder, [clock, progress_callback(method)], launch)
     last = folder / LAST
     with warnings.catch_warnings():
         # The images are in memory: loader workers would only copy them between processes.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*number of training batches.*")
+        if options.trainable != "all":
+            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
         # Lightning's own use of torch, of which the user can do nothing.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         trainer.fit(
@@ -114,7 +128,8 @@ def fit(
         "epochs": options.epochs,
         "precision": precision,
         "device": str(trainer.strategy.root_device),
-        "devices": options.devices,
+        "devices": launch.devices * launch.nodes,
+        "weights": start.weights,
         "threads": torch.get_num_threads(),
         **{
             name.removesuffix("_epoch"): float(value)
@@ -185,20 +200,12 @@ def _read_summary(path: Path) -> dict[str, Any]:
     return summary
 
 
-def _architecture(train: ImageSet, model: str) -> dict[str, Any]:
-    pixels = [to_float(train.images[:, channel]).flatten() for channel in range(train.channels)]
-    return {
-        "name": model,
-        "num_classes": train.num_classes,
-        "image_size": train.image_size,
-        "mean": [float(channel.mean()) for channel in pixels],
-        # A channel of one value has no deviation to divide by.
-        "std": [max(float(channel.std()), 1e-3) for channel in pixels],
-    }
-
-
 def _trainer(
-    options: TrainingOptions, precision: Any, folder: Path, callbacks: list[Callback]
+    options: TrainingOptions,
+    precision: LightningPrecision,
+    folder: Path,
+    callbacks: list[Callback],
+    launch: Launch,
 ) -> L.Trainer:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -208,14 +215,12 @@ def _trainer(
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    launched = any(name in os.environ for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS"))
-    several = options.devices > 1 or launched
     return L.Trainer(
         accelerator=options.accelerator,
-        devices=options.devices,
-        # Spawned processes return to the caller, which then goes on alone.
-        strategy=("ddp" if launched else "ddp_spawn") if several else "auto",
-        precision=precision,
+        devices=launch.devices,
+        num_nodes=launch.nodes,
+        strategy=launch.strategy,
+        accumulate_grad_batches=options.accumulate,
         max_epochs=options.epochs,
         logger=[CSVLogger(folder, "logs/csv"), TensorBoardLogger(folder, "logs/tensorboard")],
         log_every_n_steps=10,
@@ -225,7 +230,7 @@ def _trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         callbacks=[*callbacks, checkpoint],
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), precision_plugin(precision, options.accelerator)],
     )
 
 

@@ -12,7 +12,10 @@ from torch.nn import functional as F
 from scaat.data import Augmentation, augment, to_float
 from scaat.errors import NonFiniteLossError
 from scaat.objectives import Objective
+from scaat.training.accumulation import loss_scale
+from scaat.training.compiling import compile_model, uncompile_model
 from scaat.training.options import TrainingOptions
+from scaat.training.padding import counted_samples
 from scaat.training.seeding import seed_step
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -53,26 +56,33 @@ class TrainingModule(L.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the step."""
-        seed_step(self.seed, self.global_step, self.global_rank)
+        seed_step(self.seed, self._batches_before(batch_idx), self.global_rank)
+
+    def on_fit_start(self) -> None:
+        """Compile the model, in each process."""
+        if self.options.compile != "none":
+            compile_model(self.model, self.options.compile)
+
+    def on_fit_end(self) -> None:
+        """Leave the model as it came."""
+        uncompile_model(self.model)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the objective's loss on an augmented batch and log its terms."""
         raw, labels, index = batch
         images = to_float(augment(raw, self.augmentation))
         images = images.contiguous(memory_format=torch.channels_last)
-        output = self.objective(self.model, images, labels, index)
+        counted = self._counted(batch_idx, len(labels))
+        output = self.objective(self.model, images, labels, index, counted)
         self._check_finite(output.loss, output.logits, index)
         accuracy = (output.logits.detach().argmax(1) == labels).float().mean()
         shown = {"loss": output.loss.detach(), "accuracy": accuracy}
         rest = dict(output.terms)
         if "proportion" in rest:
             shown["proportion"] = rest.pop("proportion")
-        size = len(labels)
-        self.log_dict(
-            shown, prog_bar=True, on_step=True, on_epoch=True, batch_size=size, sync_dist=True
-        )
-        self.log_dict(rest, on_step=True, on_epoch=True, batch_size=size, sync_dist=True)
-        loss: Tensor = output.loss
+        self._log(shown, len(labels), prog_bar=True)
+        self._log(rest, len(labels), prog_bar=False)
+        loss: Tensor = output.loss * self._loss_scale(batch_idx, len(labels))
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -93,7 +103,7 @@ class TrainingModule(L.LightningModule):
         """SGD with Nesterov momentum under a schedule that spans the whole run."""
         options = self.options
         optimizer = torch.optim.SGD(
-            self.model.parameters(),
+            [weight for weight in self.model.parameters() if weight.requires_grad],
             lr=options.learning_rate,
             momentum=options.momentum,
             nesterov=options.momentum > 0,
@@ -118,6 +128,59 @@ class TrainingModule(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def _log(self, values: dict[str, Tensor], size: int, *, prog_bar: bool) -> None:
+        """Log each step's values as this process has them, and their means over all processes.
+
+        Those of the steps are not joined: that would take a collective for each value.
+        """
+        self.log_dict(
+            {f"{name}_step": value for name, value in values.items()},
+            prog_bar=prog_bar,
+            on_step=True,
+            on_epoch=False,
+        )
+        self.log_dict(
+            {f"{name}_epoch": value for name, value in values.items()},
+            prog_bar=prog_bar,
+            on_step=False,
+            on_epoch=True,
+            batch_size=size,
+            sync_dist=True,
+        )
+
+    def _batches_before(self, batch_idx: int) -> int:
+        """Batches before this one; optimiser steps are fewer where gradients accumulate."""
+        return self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
+
+    def _counted(self, batch_idx: int, size: int) -> Tensor | None:
+        """Tell the samples that only fill the last batch up, where there are several processes."""
+        if self.trainer.world_size == 1:
+            return None
+        counted = counted_samples(
+            batch_idx,
+            batch_size=self.options.batch_size,
+            size=size,
+            samples=self._samples(),
+            processes=self.trainer.world_size,
+            rank=self.global_rank,
+        )
+        return None if counted is None else counted.to(self.device)
+
+    def _loss_scale(self, batch_idx: int, size: int) -> float:
+        """Return the batch's weight in the step that it belongs to."""
+        if self.options.accumulate == 1:
+            return 1.0
+        return loss_scale(
+            batch_idx,
+            batch_size=self.options.batch_size,
+            accumulate=self.options.accumulate,
+            samples=-(-self._samples() // self.trainer.world_size),
+            size=size,
+        )
+
+    def _samples(self) -> int:
+        return len(self.trainer.train_dataloader.dataset)  # type: ignore[union-attr]
 
     def _check_finite(self, loss: Tensor, logits: Tensor, index: Tensor) -> None:
         if torch.isfinite(loss):

@@ -7,8 +7,11 @@ from typing import Literal
 
 from scaat.errors import InputError
 from scaat.functional.checks import check_positive
+from scaat.training.compiling import Compile
+from scaat.training.launch import Strategy
 
 Schedule = Literal["one-cycle", "cosine"]
+Normalisation = Literal["auto", "own", "data", "imagenet", "none"]
 Precision = Literal["auto", "32", "bf16", "16"]
 
 
@@ -25,8 +28,46 @@ class TrainingOptions:
     model: str = field(
         default="small-resnet",
         metadata={
-            "help": "Model: small-resnet, resnet18, vgg16, torchvision:NAME, or "
+            "help": "Model: small-resnet, resnet18, vgg16, torchvision:NAME, timm:NAME, or "
             "package.module:factory of your own (called with num_classes=...)."
+        },
+    )
+    normalisation: Normalisation = field(
+        default="auto",
+        metadata={
+            "help": "The model's first layer: own (what the network's library states), data (the "
+            "training images' means and deviations), imagenet, or none for a network that "
+            "normalises itself; auto takes own where there is one, else data."
+        },
+    )
+    input_size: str = field(
+        default="data",
+        metadata={
+            "help": "What the network gets, in pixels: data (the images as they are), own (what "
+            "its library states) or a number; other images are resized inside the model, so "
+            "perturbations and maps keep the data's pixels."
+        },
+    )
+    adapter: str = field(
+        default="auto",
+        metadata={
+            "help": "How a network's output becomes logits: auto (a tensor, .logits, a "
+            "dictionary's logits, or the first of several), mean (of several heads), or "
+            "package.module:function of your own."
+        },
+    )
+    weights: str | None = field(
+        default=None,
+        metadata={
+            "help": "File with pretrained weights to start from (safetensors, or torch.save of a "
+            "state_dict, never executed); a head of other classes starts at random."
+        },
+    )
+    trainable: str = field(
+        default="all",
+        metadata={
+            "help": "What trains: all, head (the rest is frozen, batch norm included), or the "
+            "network's submodules by name, separated by commas."
         },
     )
     epochs: int = field(default=20, metadata={"help": "Passes over the training set."})
@@ -57,13 +98,50 @@ class TrainingOptions:
     accelerator: str = field(
         default="auto", metadata={"help": "Lightning's accelerator: auto, cpu, gpu, ..."}
     )
-    devices: int = field(
-        default=1, metadata={"help": "Devices (processes) that share every batch's work."}
+    devices: int | None = field(
+        default=None,
+        metadata={
+            "help": "Devices (processes) on each node, each with batches of its own; default: "
+            "what torchrun or SLURM started, else 1."
+        },
+    )
+    nodes: int | None = field(
+        default=None,
+        metadata={"help": "Machines; default: what torchrun or SLURM started, else 1."},
+    )
+    strategy: Strategy = field(
+        default="auto",
+        metadata={
+            "help": "How processes start where torchrun or SLURM did not start them: ddp_spawn "
+            "(copies of this one) or ddp (the command once more for each); auto is ddp_spawn on "
+            "one machine. fsdp is refused."
+        },
+    )
+    accumulate: int = field(
+        default=1,
+        metadata={"help": "Batches whose gradients add up to one step of the optimiser."},
+    )
+    compile: Compile = field(
+        default="none",
+        metadata={
+            "help": "torch.compile of the model: none, inductor (faster after minutes of "
+            "compiling), or aot_eager (traced only, to look for faults)."
+        },
     )
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "devices"):
-            check_positive(getattr(self, name), name)
+        for name in ("epochs", "batch_size", "learning_rate", "devices", "nodes", "accumulate"):
+            value = getattr(self, name)
+            if value is not None:
+                check_positive(value, name)
+        if self.input_size not in ("data", "own") and not _is_side(self.input_size):
+            raise InputError(
+                f"input_size is {self.input_size!r}, expected data, own or a number of pixels"
+            )
         check_positive(self.weight_decay, "weight_decay", zero=True)
         if not 0.0 <= self.momentum < 1.0:
             raise InputError(f"momentum is {self.momentum!r}, expected a number in [0, 1)")
+
+
+def _is_side(text: str) -> bool:
+    return text.isdecimal() and int(text) > 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from lightning.pytorch.plugins import MixedPrecision
+from lightning.pytorch.plugins import Precision as LightningPlugin
 
 from scaat.training.options import Precision
 
@@ -29,6 +31,22 @@ def lightning_precision(precision: Precision, accelerator: str = "auto") -> Ligh
         "16": "16-mixed",
     }
     return names[precision]
+
+
+def precision_plugin(precision: LightningPrecision, accelerator: str = "auto") -> LightningPlugin:
+    """Return Lightning's plugin for an arithmetic.
+
+    It is built here because Lightning's own choice for float16 on a CPU is another one, bf16.
+
+    Args:
+        precision: As `lightning_precision` returns it.
+        accelerator: Lightning's accelerator; ``auto`` prefers a GPU.
+    """
+    if precision == "32-true":
+        return LightningPlugin()
+    gpu = accelerator != "cpu" and torch.cuda.is_available()
+    # With float16 it scales the loss and leaves out steps whose gradients overflow.
+    return MixedPrecision(precision, "cuda" if gpu else "cpu")
 
 
 def _native_bf16(accelerator: str) -> bool:

@@ -1,0 +1,105 @@
+"""The model that a training starts from, made of the options and the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scaat.data import ImageSet, to_float
+from scaat.errors import InputError
+from scaat.models import Classifier, build_model, find_model, freeze, load_pretrained
+from scaat.training.options import TrainingOptions
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@dataclass(frozen=True)
+class StartingModel:
+    """A model as its training starts.
+
+    Attributes:
+        model: With the options' weights and frozen parts.
+        architecture: The arguments of `build_model` that made it.
+        weights: What was loaded and what starts at random, in a sentence, or None.
+    """
+
+    model: Classifier
+    architecture: dict[str, Any]
+    weights: str | None
+
+
+def starting_model(train: ImageSet, options: TrainingOptions) -> StartingModel:
+    """Build the model for these images, load its weights and freeze what does not train.
+
+    Draws the initial weights from torch's global generator.
+
+    Raises:
+        InputError: The model is unknown or cannot take the images, or the weights or parts named
+            do not fit it.
+    """
+    architecture = architecture_of(train, options)
+    model = build_model(**architecture)
+    said = None
+    if options.weights is not None:
+        said = load_pretrained(model, Path(options.weights), options.model, train.num_classes)
+    freeze(model, options.trainable, train.num_classes)
+    return StartingModel(model, architecture, said)
+
+
+def architecture_of(train: ImageSet, options: TrainingOptions) -> dict[str, Any]:
+    """Return the arguments of `build_model`, plain values fit for a file.
+
+    Args:
+        train: The training images, for their size, classes and statistics.
+        options: The model, its normalisation, size and adapter.
+
+    Raises:
+        InputError: The model is unknown, or its library states no size or statistics of its own.
+    """
+    mean, std = _statistics(train, options)
+    return {
+        "name": options.model,
+        "num_classes": train.num_classes,
+        "image_size": train.image_size,
+        "mean": mean,
+        "std": std,
+        "channels": train.channels,
+        "input_size": _input_size(options),
+        "adapter": options.adapter,
+    }
+
+
+def _statistics(
+    train: ImageSet, options: TrainingOptions
+) -> tuple[list[float], list[float]] | tuple[None, None]:
+    if options.normalisation == "none":
+        return None, None
+    if options.normalisation == "imagenet":
+        return list(IMAGENET[0]), list(IMAGENET[1])
+    recipe = find_model(options.model)
+    if options.normalisation in ("auto", "own") and recipe.mean and recipe.std:
+        return list(recipe.mean), list(recipe.std)
+    if options.normalisation == "own":
+        raise InputError(
+            f"normalisation is 'own', but no library states one for model {options.model!r}; "
+            "expected data, imagenet or none"
+        )
+    pixels = [to_float(train.images[:, channel]).flatten() for channel in range(train.channels)]
+    # A channel of one value has no deviation to divide by.
+    deviations = [max(float(channel.std()), 1e-3) for channel in pixels]
+    return [float(channel.mean()) for channel in pixels], deviations
+
+
+def _input_size(options: TrainingOptions) -> tuple[int, int] | None:
+    if options.input_size == "data":
+        return None
+    if options.input_size == "own":
+        size = find_model(options.model).size
+        if size is None:
+            raise InputError(
+                f"input_size is 'own', but no library states one for model {options.model!r}; "
+                "expected data or a number of pixels"
+            )
+        return size
+    return int(options.input_size), int(options.input_size)

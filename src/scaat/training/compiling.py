@@ -1,0 +1,47 @@
+"""``torch.compile`` of the model that an objective runs several times a step."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from typing import Literal
+
+import torch
+from torch import nn
+
+from scaat.errors import InputError
+
+Compile = Literal["none", "inductor", "aot_eager"]
+
+_VARIANTS = 32  # graphs of one model: passes by gradients, modes and batch sizes
+
+
+def check_compile(backend: Compile, accelerator: str) -> None:
+    """Refuse a backend that cannot work on this machine.
+
+    Raises:
+        InputError: It needs a compiler that is not there.
+    """
+    gpu = accelerator != "cpu" and torch.cuda.is_available()
+    compilers = (os.environ.get("CXX"), "g++", "clang++", "c++", "cl")
+    if backend == "inductor" and not gpu and not any(map(shutil.which, filter(None, compilers))):
+        raise InputError(
+            "compile is 'inductor', which needs a C++ compiler on this machine's CPU, and none is "
+            "found (g++, clang++ or CXX); expected none"
+        )
+
+
+def compile_model(model: nn.Module, backend: Compile) -> None:
+    """Compile ``model`` in place; names of weights stay as they are."""
+    # An objective's passes differ in what takes gradients, and an epoch's last batch in its size.
+    # Beyond torch's usual limit of 8 it would go on uncompiled without a word.
+    config = importlib.import_module("torch._dynamo").config
+    name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
+    setattr(config, name, max(getattr(config, name), _VARIANTS))
+    model.compile(backend=backend)
+
+
+def uncompile_model(model: nn.Module) -> None:
+    """Undo `compile_model`, for which torch has no public way."""
+    model._compiled_call_impl = None
