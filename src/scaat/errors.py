@@ -18,6 +18,10 @@ class NonFiniteLossError(RuntimeError):
     """The loss became NaN or infinite; the message names epoch, step and samples."""
 
 
+class MemoryExhaustedError(RuntimeError):
+    """Memory ran out; the message says what to lower."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """Return the error for a name that is not among the ``known`` ones of its kind."""
     names = list(known)

@@ -126,6 +126,18 @@ def test_compare_writes_everything(compared: Path) -> None:
     assert config["training"]["epochs"] == 2
 
 
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_a_dry_run_prints_the_plan_and_writes_nothing(
+    command: str, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    plan = ok(command, "--dry-run", "--out", out, "--data", f"folder:{images}", *QUICK)
+    assert "Length: 2 epochs, 4 steps" in plan
+    assert "scaat" in plan
+    assert ("together" in plan) == (command == "compare")
+    assert not out.exists()
+
+
 def test_compare_again_needs_resume_and_then_trains_nothing(compared: Path, images: Path) -> None:
     config = ["--config", compared / "config.yaml"]
     done = scaat("compare", "--out", compared, *config)

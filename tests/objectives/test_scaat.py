@@ -3,13 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from scaat import SCAAT, SaliencyGuided, Standard
 from scaat.errors import InputError
 from scaat.functional import jeffreys_divergence, lowest, region_average, saliency_map
 from scaat.passes import evaluation_mode, search_view
+from scaat.training.plan import FlopCounter
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -141,18 +140,6 @@ def test_epsilon_zero_is_standard_training(batch: Batch) -> None:
     model = plain_net()
     output = SCAAT(40, epsilon=0.0)(model, *batch)
     torch.testing.assert_close(output.loss, Standard()(model, *batch).loss)
-
-
-class FlopCounter(TorchDispatchMode):
-    """torch's own formulas, without its module tracker, whose hooks forbid autograd.grad."""
-
-    total = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore
-        out = func(*args, **(kwargs or {}))
-        if formula := flop_registry.get(func.overloadpacket):
-            self.total += formula(*args, **(kwargs or {}), out_val=out)
-        return out
 
 
 def passes(objective: nn.Module) -> float:

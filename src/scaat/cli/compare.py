@@ -10,6 +10,7 @@ import click
 from scaat.cli.command import SectionedCommand
 from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
+from scaat.cli.plan import dry_run_option, show_plan
 from scaat.cli.runs import (
     console,
     evaluation_options,
@@ -32,7 +33,7 @@ from scaat.training.launch import started_outside
 DEFAULT_METHODS = ("standard", "saliency-guided", "scaat")
 
 
-def compare(out: Path, resume: bool, **parameters: Any) -> None:
+def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> None:
     """Train several methods on one data set, evaluate them and write a report.
 
     The main job: prints the comparison and writes results.json, report.html, tables (Markdown
@@ -46,7 +47,10 @@ def compare(out: Path, resume: bool, **parameters: Any) -> None:
     _refuse_launchers(options)
     evaluation = read_evaluation_options(config)
     splits = load_splits(config)
-    starting_model(splits.train, options)  # what cannot work is refused before a file is written
+    start = starting_model(splits.train, options)  # refuses what cannot work before it writes
+    if dry_run:
+        show_plan(splits, start.model, config["objectives"], options)
+        return
     open_folder(out, config, resume=resume)
     folders = {method: out / "models" / method for method in methods}
     for method, folder in folders.items():
@@ -86,6 +90,7 @@ command = SectionedCommand(
     help=compare.__doc__,
     params=[
         *output_options(),
+        dry_run_option(),
         click.Option(
             ["--methods"],
             type=NAMES,

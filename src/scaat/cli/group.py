@@ -8,7 +8,7 @@ import sys
 import click
 
 from scaat import __version__
-from scaat.errors import InputError, NonFiniteLossError, did_you_mean
+from scaat.errors import InputError, MemoryExhaustedError, NonFiniteLossError, did_you_mean
 
 SUMMARIES = {
     "compare": "Train several methods on one data set, evaluate them, write a report.",
@@ -60,7 +60,7 @@ def run() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; --resume goes on from the last finished epoch", err=True)
         sys.exit(130)
-    except (InputError, NonFiniteLossError) as error:
+    except (InputError, NonFiniteLossError, MemoryExhaustedError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
     except ImportError as error:

@@ -29,6 +29,7 @@ from scaat.evaluation import (
 from scaat.models import find_adapter, find_model
 from scaat.objectives import build_objective
 from scaat.report import find_results, read_results, terminal_table, write_report
+from scaat.memory import memory_in_words
 from scaat.training import TrainingOptions, load_trained, read_history
 from scaat.training.compiling import check_compile
 from scaat.training.launch import plan_launch
@@ -142,17 +143,18 @@ def evaluate_with_progress(
                 task, description=f"evaluate {title}, {name}", completed=done, total=total
             )
 
-        return evaluate(
-            model.to(device),
-            test_set,
-            options,
-            seed=seed,
-            device=device,
-            random_label_model=None
-            if random_label_model is None
-            else random_label_model.to(device),
-            progress=show,
-        )
+        with memory_in_words("the evaluation", ["eval_batch_size", "eval_images"]):
+            return evaluate(
+                model.to(device),
+                test_set,
+                options,
+                seed=seed,
+                device=device,
+                random_label_model=None
+                if random_label_model is None
+                else random_label_model.to(device),
+                progress=show,
+            )
 
 
 def evaluation_device(accelerator: str) -> torch.device:

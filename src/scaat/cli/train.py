@@ -10,6 +10,7 @@ import click
 from scaat.cli.command import SectionedCommand
 from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
+from scaat.cli.plan import dry_run_option, show_plan
 from scaat.cli.runs import (
     console,
     load_splits,
@@ -24,7 +25,7 @@ from scaat.training.architecture import starting_model
 from scaat.training.launch import is_main_process
 
 
-def train(out: Path, resume: bool, **parameters: Any) -> None:
+def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> None:
     """Train one model with one method.
 
     Writes model.pt, training.json, config.yaml, logs and a checkpoint of the last epoch to
@@ -36,7 +37,11 @@ def train(out: Path, resume: bool, **parameters: Any) -> None:
     config = resolved("train", config, [method])
     options = read_training_options(config)
     splits = load_splits(config)
-    starting_model(splits.train, options)  # what cannot work is refused before a file is written
+    start = starting_model(splits.train, options)  # refuses what cannot work before it writes
+    if dry_run:
+        if is_main_process():
+            show_plan(splits, start.model, config["objectives"], options)
+        return
     if is_main_process():
         open_folder(out, config, resume=resume)
     trained = fit(
@@ -65,6 +70,7 @@ command = SectionedCommand(
     help=train.__doc__,
     params=[
         *output_options(),
+        dry_run_option(),
         click.Option(
             ["--method"],
             type=click.Choice(list(objectives)),

@@ -50,14 +50,12 @@ def signed_text(metric: Metric, difference: Estimate) -> tuple[str, str]:
 
 
 def seconds_text(seconds: float | None) -> str:
-    """Return a duration in seconds, or in minutes from two minutes on."""
+    """Return a duration in seconds, in minutes from two on, in hours from two on."""
     if seconds is None:
         return NOT_MEASURED
-    return (
-        f"{_fixed(seconds, _three_digits(seconds))} s"
-        if seconds < 120
-        else f"{seconds / 60:.1f} min"
-    )
+    if seconds < 120:
+        return f"{_fixed(seconds, _three_digits(seconds))} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _end(metric: Metric, bound: float, decimals: int) -> str:

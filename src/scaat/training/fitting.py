@@ -27,6 +27,7 @@ from scaat.training.batches import Batches
 from scaat.training.checkpoint import AtomicCheckpointIO, save_atomically
 from scaat.training.clock import TrainingClock
 from scaat.training.compiling import check_compile
+from scaat.training.failures import failures_in_words
 from scaat.training.launch import Launch, is_main_process, plan_launch
 from scaat.training.module import TrainingModule
 from scaat.training.options import TrainingOptions
@@ -86,6 +87,7 @@ def fit(
     Raises:
         InputError: An option is out of range, or a name is unknown.
         NonFiniteLossError: The loss became NaN or infinite.
+        MemoryExhaustedError: Memory ran out.
     """
     check_compile(options.compile, options.accelerator)
     objective = build_objective(method, len(splits.train), objective_options)
@@ -105,7 +107,7 @@ def fit(
     clock = TrainingClock()
     trainer = _trainer(options, precision, folder, [clock, progress_callback(method)], launch)
     last = folder / LAST
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), failures_in_words(options, objective):
         # The images are in memory: loader workers would only copy them between processes.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*number of training batches.*")

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from scaat.data import DataSplits
+from scaat.errors import MemoryExhaustedError
+from scaat.objectives import SCAAT, Standard
+from scaat.training import NonFiniteLossError, TrainingOptions, fit
+from scaat.training.failures import failures_in_words
+
+OPTIONS = TrainingOptions(
+    model="nets:tiny", epochs=1, batch_size=8, precision="32", accelerator="cpu"
+)
+
+LIMITED = """
+import resource, sys, torch
+from scaat.errors import MemoryExhaustedError
+from scaat.objectives import Standard
+from scaat.training import TrainingOptions
+from scaat.training.failures import failures_in_words
+
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
+try:
+    with failures_in_words(TrainingOptions(batch_size=512, precision="32"), Standard()):
+        torch.ones(2**28)
+except MemoryExhaustedError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_that_really_runs_out_says_what_to_lower() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.stdout.startswith("memory ran out in training; lower batch_size (now 512;"), done
+    assert "bf16" in done.stdout
+
+
+def test_advice_names_what_this_training_uses() -> None:
+    options = replace(OPTIONS, precision="bf16")
+    with (
+        pytest.raises(MemoryExhaustedError, match="saliency") as caught,
+        failures_in_words(options, SCAAT(4, saliency="smoothgrad")),
+    ):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    assert "bf16" not in str(caught.value)
+
+
+def test_other_errors_pass_as_they_are() -> None:
+    with (
+        pytest.raises(RuntimeError, match="mat1 and mat2"),
+        failures_in_words(OPTIONS, Standard()),
+    ):
+        torch.ones(2, 3) @ torch.ones(2, 3)
+
+
+def test_a_spawned_process_speaks_in_the_same_sentence(splits: DataSplits, tmp_path: Path) -> None:
+    """Spawned processes hand errors over as text, with a traceback around."""
+    options = replace(OPTIONS, devices=2, learning_rate=1e30)
+    with pytest.raises(NonFiniteLossError, match=r"^the loss became .* on training samples"):
+        fit(splits, "standard", {}, options, seed=0, folder=tmp_path)
