@@ -26,10 +26,10 @@ from scaat.evaluation import (
     ordered_samples,
     write_results,
 )
+from scaat.exhaustion import memory_in_words
 from scaat.models import find_adapter, find_model
 from scaat.objectives import build_objective
 from scaat.report import find_results, read_results, terminal_table, write_report
-from scaat.memory import memory_in_words
 from scaat.training import TrainingOptions, load_trained, read_history
 from scaat.training.compiling import check_compile
 from scaat.training.launch import plan_launch

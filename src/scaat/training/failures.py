@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import nn
-from torch.multiprocessing import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from scaat.errors import InputError, MemoryExhaustedError, NonFiniteLossError
-from scaat.memory import memory_in_words
+from scaat.exhaustion import memory_in_words
 from scaat.training.options import TrainingOptions
 
 

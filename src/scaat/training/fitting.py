@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def fit(
     seed: int,
     folder: Path,
     resume: bool = False,
+    callbacks: Sequence[Callback] = (),
 ) -> TrainedModel:
     """Train a model and write it, its logs, checkpoints and summary to ``folder``.
 
@@ -83,6 +85,7 @@ def fit(
         seed: At least 0; sets the initial weights, the order and every draw.
         folder: Where to write.
         resume: Go on from the folder's last checkpoint, if it has one.
+        callbacks: Of Lightning, beside those of the training itself.
 
     Raises:
         InputError: An option is out of range, or a name is unknown.
@@ -105,7 +108,9 @@ def fit(
     module = TrainingModule(model, objective, options, splits.augmentation, seed)
     precision = lightning_precision(options.precision, options.accelerator)
     clock = TrainingClock()
-    trainer = _trainer(options, precision, folder, [clock, progress_callback(method)], launch)
+    trainer = _trainer(
+        options, precision, folder, [clock, progress_callback(method), *callbacks], launch
+    )
     last = folder / LAST
     with warnings.catch_warnings(), failures_in_words(options, objective):
         # The images are in memory: loader workers would only copy them between processes.

@@ -1,0 +1,105 @@
+"""Does memory stay flat over 10,000 training steps? Writes a table to results/.
+
+    python benchmarks/memory_flat.py --out results
+
+Trains SCAAT for 10,000 steps on scikit-learn's digits, in float32 on a CPU, and reads the memory
+that the process holds (resident set) every 100 steps, from the operating system.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from scaat.data import DataOptions, load_data
+from scaat.files import write_json, write_text
+from scaat.training import TrainingOptions, fit
+
+EVERY = 100
+
+
+class MemoryLog(Callback):
+    """Reads the resident memory after every hundredth step.
+
+    Attributes:
+        steps: Steps made when it was read.
+        mebibytes: What was read.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.mebibytes: list[float] = []
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
+        """Read it."""
+        if trainer.global_step % EVERY == 0:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self.steps.append(trainer.global_step)
+            self.mebibytes.append(pages * 4096 / 2**20)
+
+
+def main() -> None:
+    """Train, fit a line to the memory, write both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="Folder for the table.")
+    parser.add_argument("--steps", type=int, default=10_000, help="Training steps.")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    splits = load_data(DataOptions(data="digits"), seed=0)
+    batch_size = 16
+    epochs = -(-arguments.steps // -(-len(splits.train) // batch_size))
+    log = MemoryLog()
+    options = TrainingOptions(
+        epochs=epochs, batch_size=batch_size, precision="32", accelerator="cpu", learning_rate=0.02
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        trained = fit(
+            splits,
+            "scaat",
+            {"steps": 1, "epsilon": 0.25},
+            options,
+            seed=0,
+            folder=Path(folder),
+            callbacks=[log],
+        )
+    steps, memory = np.array(log.steps), np.array(log.mebibytes)
+    warm = int(steps[-1]) // 10  # until allocators have found their size
+    late = steps > warm
+    slope, _ = np.polyfit(steps[late] / 1000, memory[late], 1)
+    found = {
+        "torch": torch.__version__,
+        "model": options.model,
+        "batch_size": batch_size,
+        "steps": int(trained.summary["steps"]),
+        "every": EVERY,
+        "mebibytes": [round(value, 1) for value in memory],
+        "mebibytes_per_1000_steps_after_warm_up": round(float(slope), 3),
+    }
+    write_json(arguments.out / "memory-flat.json", found)
+    chosen = [int(np.argmin(abs(steps - at))) for at in np.linspace(0, steps[-1], 11)]
+    lines = [
+        "# Memory over a long training",
+        "",
+        f"`benchmarks/memory_flat.py`: SCAAT (PGD-1) of `{options.model}` on digits, batches of "
+        f"{batch_size}, float32 on one CPU thread, {found['steps']:,} steps; resident memory of "
+        f"the process, torch {torch.__version__}.",
+        "",
+        "| step | " + " | ".join(f"{steps[i]:,}" for i in chosen) + " |",
+        "|---|" + "---:|" * len(chosen),
+        "| MiB | " + " | ".join(f"{memory[i]:.0f}" for i in chosen) + " |",
+        "",
+        f"A line through the readings after step {warm:,} rises by {slope:.2f} MiB in 1,000 steps.",
+    ]
+    text = "\n".join(lines) + "\n"
+    write_text(arguments.out / "memory-flat.md", text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
