@@ -119,9 +119,7 @@ def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{str(path)!r} holds no mapping of options")
     known = {
-        _decode(parameter.name): parameter.name
-        for parameter in context.command.params
-        if parameter.name
+        _decode(parameter.name): parameter for parameter in context.command.params if parameter.name
     }
     defaults = {}
     for name, value in _flatten(content):
@@ -131,8 +129,19 @@ def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
             raise InputError(
                 f"{str(path)!r} has an unknown option {name!r}{did_you_mean(name, known)}"
             )
-        defaults[known[name]] = value
+        parameter = known[name]
+        assert parameter.name is not None
+        _check_kind(path, name, parameter, value)
+        defaults[parameter.name] = value
     return defaults
+
+
+def _check_kind(path: Path, name: str, parameter: click.Parameter, value: Any) -> None:
+    """Refuse what click takes for granted of values that came from a command line."""
+    if value is None and parameter.default is not None:
+        raise InputError(f"{str(path)!r} gives no value for {name!r}, expected one or no such line")
+    if isinstance(parameter.type, click.types.BoolParamType) and not isinstance(value, bool | str):
+        raise InputError(f"{str(path)!r} has {value!r} for {name!r}, expected true or false")
 
 
 def _flatten(nested: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 PATTERNS = {"train": "train*.parquet", "validation": "val*.parquet", "test": "test*.parquet"}
+MOST_UNNAMED = 100_000  # above the largest public label sets; a larger id is no class's
 BATCH = 512  # rows whose encoded images are in memory at once
 
 
@@ -219,6 +220,11 @@ def _classes(tables: list[_Table]) -> tuple[str, ...]:
         greatest = max(
             (int(table.labels.max()) for table in tables if len(table.labels)), default=0
         )
+        if greatest >= MOST_UNNAMED:
+            raise InputError(
+                f"column 'label' holds {greatest}, but the Parquet files name no classes; "
+                f"expected class ids below {MOST_UNNAMED:,}"
+            )
         return tuple(str(label) for label in range(greatest + 1))
     classes = named[0].names
     assert classes is not None

@@ -21,6 +21,9 @@ NESTS = ("state_dict", "model_state_dict", "model")
 PREFIXES = ("module.", "_orig_mod.", "model.")
 """What `DistributedDataParallel`, `torch.compile` and Lightning modules put before each name."""
 
+NETWORK = "network."
+"""What `build_model` puts before the names of a network's weights."""
+
 _SHOWN = 3  # names of weights in a message
 
 
@@ -134,9 +137,13 @@ def find_weights(content: Any, path: Path) -> dict[str, Tensor]:
 def without_prefix(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Return the weights under the names nearest to those of ``network``, cutting `PREFIXES`.
 
-    A prefix is cut only where every name has it; of equally near names the longest stay.
+    A prefix is cut only where every name has it; of equally near names the longest stay. Of a
+    model of ours the network's part is taken.
     """
     cuts = [state]
+    own = {name: weight for name, weight in state.items() if name.startswith(NETWORK)}
+    if own:
+        cuts.append({name.removeprefix(NETWORK): weight for name, weight in own.items()})
     while prefix := next((p for p in PREFIXES if all(n.startswith(p) for n in cuts[-1])), None):
         cuts.append({name.removeprefix(prefix): weight for name, weight in cuts[-1].items()})
     return min(cuts, key=lambda cut: sum(map(len, _differences(cut, network))))

@@ -11,8 +11,6 @@ from scaat.errors import InputError
 from scaat.models.checkpoint import find_weights, load_weights, read_checkpoint, without_prefix
 from scaat.models.classifier import Classifier, head_names
 
-_NETWORK = "network."
-
 
 def load_pretrained(model: Classifier, path: Path, name: str, num_classes: int) -> str:
     """Copy weights from a file into a model, but for a head of other classes.
@@ -35,10 +33,7 @@ def load_pretrained(model: Classifier, path: Path, name: str, num_classes: int) 
             fit.
     """
     network = model.get_submodule("network")
-    state = find_weights(read_checkpoint(path), path)
-    if own := {key: weight for key, weight in state.items() if key.startswith(_NETWORK)}:
-        state = {key.removeprefix(_NETWORK): weight for key, weight in own.items()}
-    state = without_prefix(state, network)
+    state = without_prefix(find_weights(read_checkpoint(path), path), network)
     convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
     if name.startswith("timm:") and convert is not None:
         state = _converted(state, network, convert, path, name)
