@@ -69,9 +69,8 @@ def main() -> None:
             callbacks=[log],
         )
     steps, memory = np.array(log.steps), np.array(log.mebibytes)
-    warm = int(steps[-1]) // 10  # until allocators have found their size
-    late = steps > warm
-    slope, _ = np.polyfit(steps[late] / 1000, memory[late], 1)
+    thousands = np.array_split(memory, 10)
+    late = memory[len(memory) // 2 :]
     found = {
         "torch": torch.__version__,
         "model": options.model,
@@ -79,22 +78,23 @@ def main() -> None:
         "steps": int(trained.summary["steps"]),
         "every": EVERY,
         "mebibytes": [round(value, 1) for value in memory],
-        "mebibytes_per_1000_steps_after_warm_up": round(float(slope), 3),
     }
     write_json(arguments.out / "memory-flat.json", found)
-    chosen = [int(np.argmin(abs(steps - at))) for at in np.linspace(0, steps[-1], 11)]
+    ends = [int(part[-1]) for part in np.array_split(steps, 10)]
     lines = [
         "# Memory over a long training",
         "",
         f"`benchmarks/memory_flat.py`: SCAAT (PGD-1) of `{options.model}` on digits, batches of "
         f"{batch_size}, float32 on one CPU thread, {found['steps']:,} steps; resident memory of "
-        f"the process, torch {torch.__version__}.",
+        f"the process every {EVERY} steps, torch {torch.__version__}.",
         "",
-        "| step | " + " | ".join(f"{steps[i]:,}" for i in chosen) + " |",
-        "|---|" + "---:|" * len(chosen),
-        "| MiB | " + " | ".join(f"{memory[i]:.0f}" for i in chosen) + " |",
+        "| up to step | " + " | ".join(f"{end:,}" for end in ends) + " |",
+        "|---|" + "---:|" * len(ends),
+        "| median, MiB | " + " | ".join(f"{np.median(part):.0f}" for part in thousands) + " |",
+        "| greatest, MiB | " + " | ".join(f"{part.max():.0f}" for part in thousands) + " |",
         "",
-        f"A line through the readings after step {warm:,} rises by {slope:.2f} MiB in 1,000 steps.",
+        f"In the second half it lies between {late.min():.0f} and {late.max():.0f} MiB. Where it "
+        "falls, the system took back pages that were not in use.",
     ]
     text = "\n".join(lines) + "\n"
     write_text(arguments.out / "memory-flat.md", text)

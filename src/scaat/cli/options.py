@@ -131,17 +131,21 @@ def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
             )
         parameter = known[name]
         assert parameter.name is not None
-        _check_kind(path, name, parameter, value)
-        defaults[parameter.name] = value
+        defaults[parameter.name] = _as_typed(path, name, parameter, value)
     return defaults
 
 
-def _check_kind(path: Path, name: str, parameter: click.Parameter, value: Any) -> None:
-    """Refuse what click takes for granted of values that came from a command line."""
+def _as_typed(path: Path, name: str, parameter: click.Parameter, value: Any) -> Any:
+    """Return a value as the command line would bring it, where ``2.7`` is no whole number."""
     if value is None and parameter.default is not None:
         raise InputError(f"{str(path)!r} gives no value for {name!r}, expected one or no such line")
-    if isinstance(parameter.type, click.types.BoolParamType) and not isinstance(value, bool | str):
-        raise InputError(f"{str(path)!r} has {value!r} for {name!r}, expected true or false")
+    if isinstance(value, list):
+        if parameter.type is not NAMES:
+            raise InputError(
+                f"{str(path)!r} has the list {value!r} for {name!r}, expected one value"
+            )
+        return value
+    return None if value is None else str(value)
 
 
 def _flatten(nested: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from scaat.errors import InputError
 
+LARGEST = 10_000
+"""Pixels of a side; one enlarged image of more would fill a machine's memory by itself."""
+
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -90,5 +93,7 @@ class DataOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; expected 1 or more")
+        if self.image_size is not None and self.image_size > LARGEST:
+            raise InputError(f"image_size is {self.image_size}; expected at most {LARGEST:,}")
         if self.crop_padding is not None and self.crop_padding < 0:
             raise InputError(f"crop_padding is {self.crop_padding}; expected 0 or more")

@@ -136,7 +136,8 @@ class TrainingOptions:
                 check_positive(value, name)
         if self.input_size not in ("data", "own") and not _is_side(self.input_size):
             raise InputError(
-                f"input_size is {self.input_size!r}, expected data, own or a number of pixels"
+                f"input_size is {self.input_size!r}, expected data, own or a number of pixels up "
+                "to 10,000"
             )
         check_positive(self.weight_decay, "weight_decay", zero=True)
         if not 0.0 <= self.momentum < 1.0:
@@ -144,4 +145,4 @@ class TrainingOptions:
 
 
 def _is_side(text: str) -> bool:
-    return text.isdecimal() and int(text) > 0
+    return text.isdecimal() and 0 < int(text) <= 10_000
