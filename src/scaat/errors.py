@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -20,6 +21,31 @@ class NonFiniteLossError(RuntimeError):
 
 class MemoryExhaustedError(RuntimeError):
     """Memory ran out; the message says what to lower."""
+
+
+class WriteError(RuntimeError):
+    """A file cannot be written; the message names it and says why."""
+
+
+class TrainingStopped(Exception):  # noqa: N818  (it is no error: somebody asked for it)
+    """A signal ended a training, which can go on from the checkpoint that was written.
+
+    Args:
+        signal_number: The signal's number.
+        step: Optimiser steps that were made.
+    """
+
+    def __init__(self, signal_number: int, step: int) -> None:
+        super().__init__(signal_number, step)
+        self.signal_number = signal_number
+        self.step = step
+
+    def __str__(self) -> str:
+        name = signal.Signals(self.signal_number).name
+        return (
+            f"stopped by {name} after step {self.step}; the same command with --resume goes on "
+            "from there"
+        )
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:

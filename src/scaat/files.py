@@ -5,32 +5,55 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from scaat.errors import InputError
+from scaat.errors import InputError, WriteError
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside ``path``, and rename what is written there to ``path`` at the end.
 
-    Readers see the old content or the new, never a part. The folder is made if missing. After an
-    error ``path`` is as it was and nothing is left beside it.
+    Readers see the old content or the new, never a part, also after the power failed. The folder
+    is made if missing. After an error ``path`` is as it was and nothing is left beside it.
+
+    Raises:
+        WriteError: The file or its folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
+        _to_disk(part)
         os.replace(part, path)
+        if os.name == "posix":  # elsewhere a folder cannot be opened
+            _to_disk(path.parent)
+    except OSError as error:
+        raise WriteError(f"{str(path)!r} cannot be written ({error.strerror or error})") from error
     finally:
+        with suppress(OSError):  # a folder that could not be made
+            part.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what writers that were killed have left beside the files of a folder and below."""
+    for part in folder.rglob(".*.part"):
         part.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write a file whole or not at all."""
     with replacing(path) as part:
         part.write_bytes(content)

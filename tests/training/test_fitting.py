@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback
 
-import scaat.training.fitting as fit_module
 from scaat.data import Augmentation, DataSplits, to_float
 from scaat.errors import InputError
 from scaat.objectives import objectives
@@ -49,8 +47,12 @@ def test_trains_writes_and_reads_back(method: str, splits: DataSplits, tmp_path:
     assert trained.summary["steps"] == 8 * 6
     assert trained.summary["train_seconds"] > 0
     assert (trained.proportion is not None) == (method == "scaat")
-    log = (tmp_path / "logs" / "csv" / "version_0" / "metrics.csv").read_text()
-    assert "val_accuracy" in log.splitlines()[0]
+    epochs = (tmp_path / "logs" / "epochs.csv").read_text().splitlines()
+    assert epochs[0].startswith("step,epoch,accuracy,")
+    assert [line.split(",")[0] for line in epochs[1:]] == [str(6 * n) for n in range(1, 9)]
+    steps = (tmp_path / "logs" / "steps.csv").read_text().splitlines()
+    assert steps[0].startswith("step,epoch,learning_rate,loss,accuracy,")
+    assert [line.split(",")[0] for line in steps[1:]] == ["10", "20", "30", "40"]
     assert list((tmp_path / "logs" / "tensorboard").rglob("events*"))
     assert not list(tmp_path.rglob("*.part"))
 
@@ -79,40 +81,6 @@ def test_proportions_follow_the_training_set_index(splits: DataSplits, tmp_path:
     assert all(epoch.sort().values.tolist() == list(range(45)) for epoch in epochs)
     assert not torch.equal(epochs[0], epochs[1])
     assert len(visits[5][0]) == 5
-
-
-class Kill(Callback):
-    """Stops the process's training as a kill would: in the middle of the second epoch."""
-
-    def on_train_batch_start(
-        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if trainer.current_epoch == 1 and batch_idx == 3:
-            raise SystemExit("killed")
-
-
-def test_resume_equals_the_uninterrupted_run(
-    splits: DataSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        build = fit_module._trainer
-        patch.setattr(
-            fit_module, "_trainer", lambda *args: build(*args[:3], [*args[3], Kill()], args[4])
-        )
-        with pytest.raises(SystemExit):
-            fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "cut")
-    assert not is_finished(tmp_path / "cut")
-    torch.manual_seed(99)  # whatever the new process's generators hold
-    resumed = fit(splits, "scaat", SCAAT, OPTIONS, seed=3, folder=tmp_path / "cut", resume=True)
-    assert same(whole, resumed)
-    assert whole.proportion is not None
-    assert resumed.proportion is not None
-    assert torch.equal(whole.proportion, resumed.proportion)
-    assert whole.proportion.unique().numel() > 2
-    assert resumed.summary["steps"] == whole.summary["steps"]
-    logs = list((tmp_path / "cut" / "logs" / "csv").iterdir())
-    assert len(logs) == 2  # the first attempt's log is kept
 
 
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine"])

@@ -8,7 +8,14 @@ import sys
 import click
 
 from scaat import __version__
-from scaat.errors import InputError, MemoryExhaustedError, NonFiniteLossError, did_you_mean
+from scaat.errors import (
+    InputError,
+    MemoryExhaustedError,
+    NonFiniteLossError,
+    TrainingStopped,
+    WriteError,
+    did_you_mean,
+)
 
 SUMMARIES = {
     "compare": "Train several methods on one data set, evaluate them, write a report.",
@@ -58,9 +65,12 @@ def run() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; --resume goes on from the last finished epoch", err=True)
+        click.echo("interrupted; --resume goes on from the last checkpoint", err=True)
         sys.exit(130)
-    except (InputError, NonFiniteLossError, MemoryExhaustedError) as error:
+    except TrainingStopped as stop:
+        click.echo(str(stop), err=True)
+        sys.exit(128 + stop.signal_number)
+    except (InputError, NonFiniteLossError, MemoryExhaustedError, WriteError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
     except ImportError as error:

@@ -1,19 +1,32 @@
-"""Checkpoints that are whole or absent, and load without executing code."""
+"""Checkpoint files: whole or absent, checksummed, numbered, and loaded without executing code."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from torch import Tensor
 
-from scaat.files import replacing
+from scaat.errors import InputError, WriteError
+from scaat.files import write_bytes, write_text
+
+FOLDER = "checkpoints"
+FORMAT = 1
+"""Raised when a checkpoint's content changes so that older versions cannot go on from it."""
+
+_KEY = "scaat_format"
+_KEPT = 2  # the newest, and the one before in case that one is damaged
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint files, written beside their place and then renamed into it.
+    """Lightning's checkpoint files, each beside the checksum of its bytes.
 
     Lightning writes to the system's folder for temporary files, from where a move to another
     disk is a copy that can break off half-way.
@@ -22,11 +35,104 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
     ) -> None:
-        """Write ``checkpoint`` to ``path``."""
-        save_atomically(checkpoint, Path(path))
+        """Write ``checkpoint`` to ``path``, then remove what is older than the one before."""
+        path = Path(path)
+        content = io.BytesIO()
+        torch.save({**checkpoint, _KEY: FORMAT}, content)
+        held = content.getbuffer()
+        try:
+            # The checksum first: without its file it harms nobody, a file without it is damaged.
+            write_text(_checksum(path), f"{hashlib.sha256(held).hexdigest()}  {path.name}\n")
+            write_bytes(path, held)
+        except WriteError as error:
+            whole = found[-1].name if (found := checkpoints(path.parents[1])) else "none"
+            raise WriteError(f"{error}; the last whole checkpoint is {whole}") from error
+        for old in checkpoints(path.parents[1])[:-_KEPT]:
+            old.unlink()
+            _checksum(old).unlink(missing_ok=True)
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Return where the checkpoint after ``step`` optimiser steps of a run stands."""
+    return folder / FOLDER / f"step-{step:09d}.ckpt"
+
+
+def step_of(path: Path) -> int:
+    """Return the optimiser steps after which a checkpoint was written."""
+    return int(path.stem.removeprefix("step-"))
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of the run in ``folder``, the oldest first."""
+    return sorted((folder / FOLDER).glob("step-*.ckpt"))
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint of the run in ``folder``, or None if there is none.
+
+    Says on standard error which newer ones are damaged.
+
+    Raises:
+        InputError: There are checkpoints, and all are damaged.
+    """
+    damaged: list[Path] = []
+    for path in reversed(checkpoints(folder)):
+        if _is_whole(path):
+            for newer in damaged:
+                print(
+                    f"checkpoint {str(newer)!r} is damaged; going on from {path.name}, the one "
+                    "before",
+                    file=sys.stderr,
+                )
+            return path
+        damaged.append(path)
+    if damaged:
+        names = " and ".join(path.name for path in damaged)
+        raise InputError(
+            f"checkpoints {names} in {str(damaged[0].parent)!r} are damaged, expected one whole: "
+            "train anew in another folder"
+        )
+    return None
+
+
+def check_format(checkpoint: Mapping[str, Any]) -> None:
+    """Refuse what a newer version of this package wrote.
+
+    Raises:
+        InputError: The checkpoint has a format that this version does not know.
+    """
+    if (found := checkpoint.get(_KEY)) != FORMAT:
+        raise InputError(
+            f"the checkpoint has format {found!r}, expected {FORMAT}: go on with the version of "
+            "scaat that wrote it"
+        )
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
     """Write tensors and plain values with `torch.save`, so that ``path`` is never half-written."""
-    with replacing(path) as part:
-        torch.save(state, part)
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_bytes(path, content.getbuffer())
+
+
+def weights_checksum(state: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of weights' names, types, shapes and values, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, weight in state.items():
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        content = weight.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(content.numpy().data)
+    return digest.hexdigest()
+
+
+def _checksum(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        expected = _checksum(path).read_text(encoding="utf-8").split()[0]
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == expected
+    except (OSError, UnicodeDecodeError, IndexError):
+        return False

@@ -11,19 +11,28 @@ from lightning.pytorch.callbacks import Callback
 class TrainingClock(Callback):
     """Add up the seconds of training epochs; the sum survives a resume.
 
-    Attributes:
-        seconds: Time in training so far: loading, augmenting and stepping.
+    The time to write checkpoints inside an epoch is part of it.
     """
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self._since = 0.0
+        self._seconds = 0.0
+        self._since: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Time in training so far: loading, augmenting and stepping."""
+        running = 0.0 if self._since is None else time.perf_counter() - self._since
+        return self._seconds + running
 
     def _start(self) -> None:
-        self._since = time.perf_counter()
+        self._seconds, self._since = self.seconds, time.perf_counter()
 
     def _stop(self) -> None:
-        self.seconds += time.perf_counter() - self._since
+        self._seconds, self._since = self.seconds, None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock: a run that goes on inside an epoch has no start of it."""
+        self._start()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
@@ -47,4 +56,4 @@ class TrainingClock(Callback):
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """Go on from a checkpoint's seconds."""
-        self.seconds = state_dict["seconds"]
+        self._seconds = state_dict["seconds"]

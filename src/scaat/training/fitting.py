@@ -7,35 +7,46 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from scaat.data import DataSplits
 from scaat.errors import InputError
-from scaat.files import write_json
+from scaat.files import remove_parts, write_json
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
 from scaat.training.architecture import starting_model
 from scaat.training.batches import Batches
-from scaat.training.checkpoint import AtomicCheckpointIO, save_atomically
+from scaat.training.checkpoint import (
+    AtomicCheckpointIO,
+    newest_checkpoint,
+    save_atomically,
+    step_of,
+    weights_checksum,
+)
+from scaat.training.checkpointing import Checkpointing
 from scaat.training.clock import TrainingClock
 from scaat.training.compiling import check_compile
 from scaat.training.failures import failures_in_words
-from scaat.training.launch import Launch, is_main_process, plan_launch
+from scaat.training.launch import Launch, in_slurm, is_main_process, plan_launch
+from scaat.training.logs import FOLDER as LOGS
+from scaat.training.logs import RunLog
 from scaat.training.module import TrainingModule
 from scaat.training.options import TrainingOptions
 from scaat.training.precision import LightningPrecision, lightning_precision, precision_plugin
 from scaat.training.progress import progress_callback
+from scaat.training.signals import StopRequest, signals_for_children
 
-LAST = Path("checkpoints") / "last.ckpt"
 MODEL = "model.pt"
 SUMMARY = "training.json"
 
@@ -73,9 +84,10 @@ def fit(
 ) -> TrainedModel:
     """Train a model and write it, its logs, checkpoints and summary to ``folder``.
 
-    The files are ``model.pt``, ``training.json``, ``checkpoints/last.ckpt`` (each epoch's end,
-    with optimiser, schedule and proportions) and ``logs/``. A run depends on its arguments
-    alone: every step's random numbers are seeded by ``seed`` and the step.
+    The files are ``model.pt``, ``training.json``, ``checkpoints/`` (the newest two, each with
+    optimiser, schedule, proportions, place in the epoch and running means) and ``logs/``. A run
+    depends on its arguments alone: every step's random numbers are seeded by ``seed`` and the
+    step, so one that goes on from a checkpoint ends, on a CPU, bit by bit as it would have.
 
     Args:
         splits: The data; validation images are only watched.
@@ -84,13 +96,15 @@ def fit(
         options: Model, optimiser and processes.
         seed: At least 0; sets the initial weights, the order and every draw.
         folder: Where to write.
-        resume: Go on from the folder's last checkpoint, if it has one.
+        resume: Go on from the folder's newest whole checkpoint, if it has one.
         callbacks: Of Lightning, beside those of the training itself.
 
     Raises:
         InputError: An option is out of range, or a name is unknown.
         NonFiniteLossError: The loss became NaN or infinite.
         MemoryExhaustedError: Memory ran out.
+        WriteError: A file cannot be written; earlier checkpoints stay.
+        TrainingStopped: SIGTERM or SIGUSR1 came; a checkpoint was written.
     """
     check_compile(options.compile, options.accelerator)
     objective = build_objective(method, len(splits.train), objective_options)
@@ -107,42 +121,40 @@ def fit(
     )
     module = TrainingModule(model, objective, options, splits.augmentation, seed)
     precision = lightning_precision(options.precision, options.accelerator)
-    clock = TrainingClock()
-    trainer = _trainer(
-        options, precision, folder, [clock, progress_callback(method), *callbacks], launch
-    )
-    last = folder / LAST
-    with warnings.catch_warnings(), failures_in_words(options, objective):
+    start_at = newest_checkpoint(folder) if resume else None
+    if resume and is_main_process():
+        remove_parts(folder)
+    own = [TrainingClock(), progress_callback(method), *callbacks, RunLog(folder)]
+    checkpointing = Checkpointing(folder, options.checkpoint_every, StopRequest())
+    trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
+    children = signals_for_children if launch.spawns else nullcontext
+    with warnings.catch_warnings(), failures_in_words(options, objective), children():
         # The images are in memory: loader workers would only copy them between processes.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*number of training batches.*")
         if options.trainable != "all":
             warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
+        # Lightning asks the loader, but it is `Batches` that goes on inside an epoch.
+        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
         # Lightning's own use of torch, of which the user can do nothing.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         trainer.fit(
             module,
             datamodule=Batches(splits, options.batch_size, seed),
-            ckpt_path=last if resume and last.exists() else None,
+            ckpt_path=start_at,
             weights_only=True,
         )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    steps, seconds = _progress_of(last)
+    reached = _reached(folder)
     summary = {
-        "train_seconds": seconds,
-        "steps": steps,
+        "train_seconds": reached["callbacks"]["TrainingClock"]["seconds"],
+        "steps": int(reached["global_step"]),
         "epochs": options.epochs,
         "precision": precision,
         "device": str(trainer.strategy.root_device),
         "devices": launch.devices * launch.nodes,
         "weights": start.weights,
         "threads": torch.get_num_threads(),
-        **{
-            name.removesuffix("_epoch"): float(value)
-            for name, value in trainer.callback_metrics.items()
-            if not name.endswith("_step")
-        },
+        **reached["callbacks"]["RunLog"]["figures"],
     }
     state = {name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}
     proportion = getattr(objective, "proportion", None)
@@ -151,6 +163,7 @@ def fit(
         content = {
             "architecture": architecture,
             "state_dict": state,
+            "checksum": weights_checksum(state),
             "proportion": proportion,
             "classes": splits.train.classes,
         }
@@ -172,6 +185,9 @@ def load_trained(folder: Path | str) -> TrainedModel:
     content = read_checkpoint(path)
     if not (isinstance(content, dict) and {"architecture", "state_dict"} <= content.keys()):
         raise InputError(f"{str(path)!r} is not a model that scaat train wrote")
+    expected = content.get("checksum")  # absent in files of versions that did not record it
+    if expected not in (None, weights_checksum(content["state_dict"])):
+        raise InputError(f"{str(path)!r} is damaged: its weights do not have their checksum")
     architecture = content["architecture"]
     model = build_model(**architecture)
     load_weights(model, content["state_dict"], path, architecture["name"])
@@ -213,15 +229,14 @@ def _trainer(
     folder: Path,
     callbacks: list[Callback],
     launch: Launch,
+    start_at: Path | None,
 ) -> L.Trainer:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    checkpoint = ModelCheckpoint(
-        folder / LAST.parent,
-        filename=LAST.stem,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    plugins: list[Any] = [AtomicCheckpointIO(), precision_plugin(precision, options.accelerator)]
+    if in_slurm():
+        # Lightning's own requeueing would write and prefer a checkpoint of another kind.
+        plugins.append(SLURMEnvironment(auto_requeue=False))
     return L.Trainer(
         accelerator=options.accelerator,
         devices=launch.devices,
@@ -229,19 +244,28 @@ def _trainer(
         strategy=launch.strategy,
         accumulate_grad_batches=options.accumulate,
         max_epochs=options.epochs,
-        logger=[CSVLogger(folder, "logs/csv"), TensorBoardLogger(folder, "logs/tensorboard")],
-        log_every_n_steps=10,
+        # What was logged after the checkpoint comes again.
+        logger=TensorBoardLogger(
+            folder,
+            LOGS,
+            "tensorboard",
+            purge_step=None if start_at is None else step_of(start_at) + 1,
+        ),
+        log_every_n_steps=0,  # `RunLog` does it
+        deterministic=options.deterministic,
         # The bar is one of the callbacks; Lightning's own would be a second.
         enable_progress_bar=any(hasattr(callback, "get_metrics") for callback in callbacks),
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        callbacks=[*callbacks, checkpoint],
-        plugins=[AtomicCheckpointIO(), precision_plugin(precision, options.accelerator)],
+        callbacks=callbacks,
+        plugins=plugins,
     )
 
 
-def _progress_of(checkpoint: Path) -> tuple[int, float]:
-    """Steps and training seconds up to a checkpoint, which outlives the processes that trained."""
-    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    return int(state["global_step"]), float(state["callbacks"]["TrainingClock"]["seconds"])
+def _reached(folder: Path) -> dict[str, Any]:
+    """Return the last checkpoint, which outlives the processes that trained."""
+    path = newest_checkpoint(folder)
+    assert path is not None
+    state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    return state

@@ -7,45 +7,33 @@ import math
 from pathlib import Path
 from typing import Any
 
-LOGS = Path("logs") / "csv"
-_EPOCH = "_epoch"
+from scaat.training.logs import EPOCHS, FOLDER
+
+_NOT_CURVES = ("step", "epoch")
 
 
 def read_history(folder: Path) -> dict[str, Any] | None:
     """Return what was logged at each epoch's end.
 
     Args:
-        folder: of a trained model, as `scaat.training.fit` writes it. A run that was resumed has
-            a log for each start; where two speak of one epoch the later one counts.
+        folder: of a trained model, as `scaat.training.fit` writes it.
 
     Returns:
         ``epoch``, the epochs' numbers from 1 on, and ``curves``: by name a list with a number, or
-        None where it was not logged, for each epoch. None if the folder has no logs.
+        None where it was not finite, for each epoch. None if the folder has no logs.
     """
-    starts = sorted((folder / LOGS).glob("version_*/metrics.csv"), key=_version)
-    epochs: dict[int, dict[str, float]] = {}
-    for path in starts:
-        with path.open(newline="", encoding="utf-8") as file:
-            for line in csv.DictReader(file):
-                ended = {
-                    key.removesuffix(_EPOCH): float(text)
-                    for key, text in line.items()
-                    if _of_epoch(key, text) and math.isfinite(float(text))
-                }
-                epochs.setdefault(int(line["epoch"]) + 1, {}).update(ended)
-    epochs = {epoch: values for epoch, values in sorted(epochs.items()) if values}
-    if not epochs:
+    path = folder / FOLDER / EPOCHS
+    if not path.is_file():
         return None
-    names = sorted({name for values in epochs.values() for name in values})
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = sorted(name for name in (rows[0] if rows else ()) if name not in _NOT_CURVES)
     return {
-        "epoch": list(epochs),
-        "curves": {name: [values.get(name) for values in epochs.values()] for name in names},
+        "epoch": [int(row["epoch"]) for row in rows],
+        "curves": {name: [_finite(row[name]) for row in rows] for name in names},
     }
 
 
-def _of_epoch(key: str, text: str) -> bool:
-    return bool(text) and (key.endswith(_EPOCH) or key.startswith("val_"))
-
-
-def _version(path: Path) -> int:
-    return int(path.parent.name.rpartition("_")[2])
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None

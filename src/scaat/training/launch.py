@@ -26,6 +26,11 @@ class Launch:
     nodes: int
     strategy: str
 
+    @property
+    def spawns(self) -> bool:
+        """Whether this process waits for copies of itself."""
+        return self.strategy.startswith("ddp_spawn")
+
 
 def plan_launch(
     devices: int | None,
@@ -92,7 +97,7 @@ def is_main_process(environ: Mapping[str, str] = os.environ) -> bool:
     """
     if "TORCHELASTIC_RUN_ID" in environ:
         return environ["RANK"] == "0"
-    if _in_slurm(environ):
+    if in_slurm(environ):
         return environ.get("SLURM_PROCID", "0") == "0"
     return environ.get("NODE_RANK", "0") == "0" and environ.get("LOCAL_RANK", "0") == "0"
 
@@ -108,13 +113,13 @@ def _launched(environ: Mapping[str, str]) -> tuple[str | None, int, int]:
     if "TORCHELASTIC_RUN_ID" in environ:
         local = int(environ["LOCAL_WORLD_SIZE"])
         return "torchrun", local, int(environ["WORLD_SIZE"]) // local
-    if _in_slurm(environ):
+    if in_slurm(environ):
         nodes = int(environ.get("SLURM_NNODES", "1"))
         return "SLURM", int(environ["SLURM_NTASKS"]) // nodes, nodes
     return None, 1, 1
 
 
-def _in_slurm(environ: Mapping[str, str]) -> bool:
+def in_slurm(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether ``srun`` started this process; an interactive shell in a job is nobody's task."""
     interactive = environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
     return "SLURM_NTASKS" in environ and not interactive

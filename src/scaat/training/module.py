@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scaat.data import Augmentation, augment, to_float
-from scaat.errors import NonFiniteLossError
+from scaat.errors import InputError, NonFiniteLossError
 from scaat.objectives import Objective
 from scaat.training.accumulation import loss_scale
+from scaat.training.checkpoint import check_format
 from scaat.training.compiling import compile_model, uncompile_model
+from scaat.training.means import EpochMeans
 from scaat.training.options import TrainingOptions
 from scaat.training.padding import counted_samples
 from scaat.training.seeding import seed_step
@@ -26,6 +28,10 @@ MOMENTUM_CYCLE = 0.05
 
 class TrainingModule(L.LightningModule):
     """An objective, a model and their optimiser.
+
+    Attributes:
+        figures: The last step's, scalars by name, as this process has them.
+        means: Of the epoch so far.
 
     Args:
         model: Maps images in [0, 1] to logits.
@@ -53,6 +59,8 @@ class TrainingModule(L.LightningModule):
         self.options = options
         self.augmentation = augmentation
         self.seed = seed
+        self.means = EpochMeans()
+        self.figures: dict[str, Tensor] = {}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the step."""
@@ -80,10 +88,44 @@ class TrainingModule(L.LightningModule):
         rest = dict(output.terms)
         if "proportion" in rest:
             shown["proportion"] = rest.pop("proportion")
-        self._log(shown, len(labels), prog_bar=True)
-        self._log(rest, len(labels), prog_bar=False)
+        self.figures = {**shown, **rest}
+        self.means.add(self.figures, len(labels))
+        self.log_dict(
+            {f"{name}_step": value for name, value in shown.items()},
+            prog_bar=True,
+            logger=False,
+        )
         loss: Tensor = output.loss * self._loss_scale(batch_idx, len(labels))
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Give the epoch's means after its last batch, so that callbacks find them at its end."""
+        if batch_idx + 1 == self.trainer.num_training_batches:
+            self.log_dict(
+                {f"{name}_epoch": value for name, value in self.means.joined().items()},
+                on_step=False,
+                on_epoch=True,
+                logger=False,
+            )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the running means and the number of processes."""
+        checkpoint["means"] = self.means.state()
+        checkpoint["processes"] = self.trainer.world_size
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the running means.
+
+        Raises:
+            InputError: A newer version wrote the checkpoint, or another number of processes did.
+        """
+        check_format(checkpoint)
+        if checkpoint["processes"] != self.trainer.world_size:
+            raise InputError(
+                f"the checkpoint was written by {checkpoint['processes']} processes, found "
+                f"{self.trainer.world_size}; expected as many, as each has its place in the epoch"
+            )
+        self.means.load(checkpoint["means"], self.global_rank, self.trainer.strategy.root_device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log cross-entropy and accuracy on validation images."""
@@ -95,6 +137,7 @@ class TrainingModule(L.LightningModule):
                 "val_accuracy": (logits.argmax(1) == labels).float().mean(),
             },
             prog_bar=True,
+            logger=False,
             batch_size=len(labels),
             sync_dist=True,
         )
@@ -128,26 +171,6 @@ class TrainingModule(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
-
-    def _log(self, values: dict[str, Tensor], size: int, *, prog_bar: bool) -> None:
-        """Log each step's values as this process has them, and their means over all processes.
-
-        Those of the steps are not joined: that would take a collective for each value.
-        """
-        self.log_dict(
-            {f"{name}_step": value for name, value in values.items()},
-            prog_bar=prog_bar,
-            on_step=True,
-            on_epoch=False,
-        )
-        self.log_dict(
-            {f"{name}_epoch": value for name, value in values.items()},
-            prog_bar=prog_bar,
-            on_step=False,
-            on_epoch=True,
-            batch_size=size,
-            sync_dist=True,
-        )
 
     def _batches_before(self, batch_idx: int) -> int:
         """Batches before this one; optimiser steps are fewer where gradients accumulate."""

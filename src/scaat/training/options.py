@@ -129,8 +129,31 @@ class TrainingOptions:
         },
     )
 
+    checkpoint_every: int = field(
+        default=1000,
+        metadata={
+            "help": "Steps of the optimiser from one checkpoint to the next; each epoch's end has "
+            "one besides."
+        },
+    )
+    deterministic: bool = field(
+        default=False,
+        metadata={
+            "help": "Allow only operations that give the same bits each time on a GPU, too; a CPU "
+            "gives them anyway."
+        },
+    )
+
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "devices", "nodes", "accumulate"):
+        for name in (
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "devices",
+            "nodes",
+            "accumulate",
+            "checkpoint_every",
+        ):
             value = getattr(self, name)
             if value is not None:
                 check_positive(value, name)

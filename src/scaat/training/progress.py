@@ -28,6 +28,11 @@ class TrainingBar(TQDMProgressBar):
         super().__init__(refresh_rate=5)
         self.title = title
 
+    def on_train_start(self, trainer: L.Trainer, *rest: Any) -> None:
+        """Begin an epoch's bar, as a run that goes on inside an epoch has no start of it."""
+        super().on_train_start(trainer, *rest)
+        self.on_train_epoch_start(trainer)
+
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
         """Name the method and the epoch on the bar."""
         super().on_train_epoch_start(trainer)
