@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from PIL import Image
 
 from scaat.data import Augmentation, DataSplits, ImageSet
 
@@ -26,3 +29,15 @@ def splits() -> DataSplits:
         Augmentation(crop_padding=2, horizontal_flip=True),
         {"seed": 0},
     )
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 images of 12 x 12 pixels in class folders, for commands."""
+    folder = tmp_path_factory.mktemp("images")
+    images = image_set(60, 5)
+    for number, (image, label, _) in enumerate(images):
+        path = folder / images.classes[int(label)] / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
+    return folder

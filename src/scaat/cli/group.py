@@ -73,6 +73,11 @@ def run() -> None:
     except (InputError, NonFiniteLossError, MemoryExhaustedError, WriteError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        click.echo(f"error: {str(error.filename)!r}: {error.strerror}", err=True)
+        sys.exit(1)
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] == "scaat":
             raise
