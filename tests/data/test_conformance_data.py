@@ -13,10 +13,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.data.samples import shards, table
 
 from scaat.data import DataOptions, DataSplits, augment, datasets, load_data
 from scaat.data import lesions as lesions_module
+from scaat.data.conversion import convert
 from scaat.errors import InputError
+
+
+def saved(folder: Path) -> str:
+    table(range(40)).save_to_disk(str(folder / "saved"))
+    return f"hf:{folder / 'saved'}"
+
+
+def converted(folder: Path) -> str:
+    convert(DataOptions(data=shards(folder, [40])), folder / "cache", lambda *now: None)
+    return f"cache:{folder / 'cache'}"
 
 
 @pytest.fixture(params=list(datasets))
@@ -25,6 +37,7 @@ def options(
     monkeypatch: pytest.MonkeyPatch,
     write_folder: Callable[..., Path],
     write_parquet: Callable[..., Path],
+    tmp_path: Path,
 ) -> DataOptions:
     kind = request.param
     if kind == "lesions":  # fewer than a user gets, for speed
@@ -36,6 +49,9 @@ def options(
         "lesions": lambda: "lesions",
         "folder": lambda: f"folder:{write_folder(counts=counts)}",
         "parquet": lambda: f"parquet:{write_parquet(labels=(0, 1) * 20)}",
+        "webdataset": lambda: shards(tmp_path, [20, 20]),
+        "hf": lambda: saved(tmp_path),
+        "cache": lambda: converted(tmp_path),
     }
     return DataOptions(data=samples[kind]())
 

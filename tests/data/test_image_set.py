@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from scaat.data import ImageSet, identity, to_float
+from scaat.data.pixels import MappedPixels, Pixels
 from scaat.errors import InputError
 
 
@@ -95,3 +101,53 @@ def test_bad_tensors(change: dict[str, torch.Tensor], message: str) -> None:
     }
     with pytest.raises(InputError, match=message):
         ImageSet(**{**good, **change}, classes=("a", "b"))
+
+
+class Counted(Pixels):
+    """Image i has the pixel value i; what was read is noted."""
+
+    def __init__(self, count: int) -> None:
+        self.shape = (count, 3, 4, 5)
+        self.reads: list[list[int]] = []
+
+    def read(self, positions: torch.Tensor) -> torch.Tensor:
+        self.reads.append(positions.tolist())
+        return positions.to(torch.uint8).view(-1, 1, 1, 1).repeat(1, 3, 4, 5)
+
+
+def test_pixels_are_read_when_asked_for_and_equal_those_in_memory() -> None:
+    memory = numbered()
+    source = Counted(23)
+    lazy = replace(memory, images=source)
+    assert (len(lazy), lazy.channels, lazy.image_size) == (23, 3, (4, 5))
+    chosen = [7, 2, 11, 20]
+    first, expected = lazy.subset(chosen), memory.subset(chosen)
+    second = first.subset([3, 0])
+    assert source.reads == []
+    assert torch.equal(first.pixels(), expected.pixels())
+    for got, wanted in zip(first.__getitems__([2, 0]), expected.__getitems__([2, 0]), strict=True):
+        assert torch.equal(got, wanted)
+    assert torch.equal(second.pixels(), memory.pixels([20, 7]))
+    assert second.labels.tolist() == [20 % 3, 7 % 3]
+    image, label, index = first[-1]
+    assert (int(image[0, 0, 0]), int(label), int(index)) == (20, 20 % 3, 3)
+    assert source.reads == [chosen, [11, 7], [20, 7], [20]]
+
+
+def test_mapped_images(tmp_path: Path) -> None:
+    memory = numbered().pixels()
+    np.save(tmp_path / "images.npy", memory.numpy())
+    mapped = MappedPixels(tmp_path / "images.npy")
+    assert mapped.shape == (23, 3, 4, 5)
+    again = pickle.loads(pickle.dumps(mapped.view(torch.tensor([5, 3, 22]))))
+    assert len(pickle.dumps(mapped)) < 300
+    assert torch.equal(again.read(torch.tensor([2, 0])), memory[[22, 5]])
+    with pytest.raises(InputError, match=r"nowhere.npy cannot be mapped as an array"):
+        MappedPixels(tmp_path / "nowhere.npy")
+    cut = (tmp_path / "images.npy").read_bytes()[:-1]
+    (tmp_path / "cut.npy").write_bytes(cut)
+    with pytest.raises(InputError, match=r"cut.npy cannot be mapped as an array"):
+        MappedPixels(tmp_path / "cut.npy")
+    np.save(tmp_path / "float.npy", memory.float().numpy())
+    with pytest.raises(InputError, match=r"holds float32 of shape .*; expected uint8"):
+        MappedPixels(tmp_path / "float.npy")

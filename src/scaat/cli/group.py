@@ -22,6 +22,7 @@ SUMMARIES = {
     "train": "Train one model with one method.",
     "evaluate": "Measure the saliency maps of a trained model.",
     "explain": "Show which pixels of your images drive models' decisions.",
+    "data": "List, inspect, check and convert data sets.",
     "report": "Make tables, figures and the HTML report from results files.",
 }
 

@@ -1,11 +1,19 @@
-"""Data sets by name: labelled images in memory, split by a recorded seed.
+"""Data sets by name: labelled images, split by a recorded seed.
 
 Importing this module is cheap: what a loader needs is imported when it runs.
 """
 
 from __future__ import annotations
 
-from scaat.data import digits, folder, lesions, parquet  # noqa: F401  (each registers itself)
+from scaat.data import (  # noqa: F401  (each registers itself)
+    cache,
+    digits,
+    folder,
+    hugging_face,
+    lesions,
+    parquet,
+    webdataset,
+)
 from scaat.data.augmentation import Augmentation, augment
 from scaat.data.image_set import ImageSet, identity, to_float
 from scaat.data.loading import load_data

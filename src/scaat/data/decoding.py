@@ -13,26 +13,32 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from scaat.data.memory import require_memory
 from scaat.data.resizing import fit
 from scaat.errors import InputError
 
 Encoded = tuple[str, "Path | bytes | None"]  # how messages call an image, and where it is
-TASK = 32  # images a thread takes at once: enough to hide the cost of handing them over
+Like = tuple[str, tuple[int, int]]  # how messages call an image, and its height and width
+CHANNELS = 3
+TASK = 32  # images a thread takes at once, at most: enough to hide the cost of handing them over
 WINDOW = 64  # tasks in flight: bounds the encoded bytes in memory
 
 
 def decode_images(
-    encoded: Iterable[Encoded], count: int, image_size: int | None
+    encoded: Iterable[Encoded], count: int, image_size: int | None, like: Like | None = None
 ) -> tuple[Tensor, Tensor]:
     """Decode images in a pool of threads (Pillow frees the interpreter while it decodes).
+
+    In a worker process of a `DataLoader` one thread decodes: the other cores have workers too.
 
     Args:
         encoded: the images in order, each as a name for messages and a file or its bytes.
         count: how many there are.
         image_size: see `scaat.data.resizing.fit`; None leaves every image as it is, and all
             sizes must then agree.
+        like: the image whose size all must have; the first one by default.
 
     Returns:
         The images, uint8 RGB (count, 3, H, W), and the height and width that each had before,
@@ -43,29 +49,39 @@ def decode_images(
             the first one, or all of them do not fit in memory.
     """
     stream = iter(encoded)
-    first = next(stream)
-    pixels, _ = _decode(first, image_size)
-    height, width, channels = pixels.shape
-    require_memory(count * pixels.size, f"{count} images of {height}x{width}")
-    images = np.empty((count, channels, height, width), np.uint8)
+    if like is None:
+        first = next(stream)
+        stream = chain([first], stream)
+        like = decoded_size(first, image_size)
+        height, width = like[1]
+        require_memory(count * CHANNELS * height * width, f"{count} images of {height}x{width}")
+    name, (height, width) = like
+    images = np.empty((count, CHANNELS, height, width), np.uint8)
     sizes = np.empty((count, 2), np.int64)
 
     def work(task: tuple[int, list[Encoded]]) -> None:
         start, items = task
         for position, item in enumerate(items, start):
             pixels, sizes[position] = _decode(item, image_size)
-            if pixels.shape != (height, width, channels):
+            if pixels.shape[:2] != (height, width):
                 raise InputError(
-                    f"{item[0]} is {_size(pixels.shape)} but {first[0]} is {height}x{width}; "
+                    f"{item[0]} is {_size(pixels.shape)} but {name} is {height}x{width}; "
                     "expected one size (height x width), or set image_size to resize them"
                 )
             images[position] = pixels.transpose(2, 0, 1)
 
-    tasks = _tasks(chain([first], stream))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    threads = 1 if get_worker_info() else os.cpu_count() or 1
+    tasks = _tasks(stream, min(TASK, -(-count // threads)))
+    with ThreadPoolExecutor(threads) as pool:
         while window := list(islice(tasks, WINDOW)):
             list(pool.map(work, window))  # the list brings a thread's error here
     return torch.from_numpy(images), torch.from_numpy(sizes)
+
+
+def decoded_size(item: Encoded, image_size: int | None) -> Like:
+    """Return how messages call an image, and the height and width that it is decoded to."""
+    height, width, _ = _decode(item, image_size)[0].shape
+    return item[0], (height, width)
 
 
 def _decode(item: Encoded, image_size: int | None) -> tuple[NDArray[np.uint8], tuple[int, int]]:
@@ -92,9 +108,9 @@ def _decode(item: Encoded, image_size: int | None) -> tuple[NDArray[np.uint8], t
     return np.asarray(image), size
 
 
-def _tasks(stream: Iterator[Encoded]) -> Iterator[tuple[int, list[Encoded]]]:
+def _tasks(stream: Iterator[Encoded], size: int) -> Iterator[tuple[int, list[Encoded]]]:
     start = 0
-    while items := list(islice(stream, TASK)):
+    while items := list(islice(stream, size)):
         yield start, items
         start += len(items)
 

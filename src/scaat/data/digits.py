@@ -38,4 +38,6 @@ def load_digits(argument: str, options: DataOptions) -> Source:
     )
 
 
-datasets.register("digits")(DataEntry(load_digits))
+datasets.register("digits")(
+    DataEntry(load_digits, "", "8 x 8 handwritten digits that scikit-learn ships, shown at 32 x 32")
+)

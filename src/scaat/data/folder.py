@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from scaat.data.augmentation import COMMON
-from scaat.data.decoding import decode_images
-from scaat.data.image_set import ImageSet
+from scaat.data.lazy import Files, encoded_part
 from scaat.data.options import DataOptions
 from scaat.data.registry import DataEntry, Part, Source, datasets
 from scaat.errors import InputError
@@ -70,14 +68,7 @@ def _part(folder: Path, classes: tuple[str, ...], image_size: int | None) -> Par
         labels += [classes.index(child.name)] * len(found)
     if not files:
         raise InputError(f"{folder} is empty; expected a folder for each class")
-    all_labels = torch.tensor(labels)
-
-    def load(positions: Tensor) -> ImageSet:
-        chosen = [files[position] for position in positions.tolist()]
-        images, _ = decode_images(((str(f), f) for f in chosen), len(chosen), image_size)
-        return ImageSet(images, all_labels[positions], classes)
-
-    return Part(all_labels, load)
+    return encoded_part(Files(files), torch.tensor(labels), classes, image_size)
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -94,4 +85,6 @@ def _found(path: Path) -> str:
     return "is a file" if path.exists() else "does not exist"
 
 
-datasets.register("folder")(DataEntry(load_folder, argument="PATH"))
+datasets.register("folder")(
+    DataEntry(load_folder, "PATH", "image files in a folder for each class")
+)

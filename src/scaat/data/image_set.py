@@ -1,4 +1,4 @@
-"""Labelled images that live decoded in memory, each with its stable index."""
+"""Labelled images, each with its stable index."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from scaat.data.pixels import Pixels
 from scaat.errors import InputError
 from scaat.functional.localisation import box_masks
 
@@ -19,12 +20,13 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class ImageSet(Dataset[Batch]):
-    """Labelled images in memory; an item is ``(image, label, index)``.
+    """Labelled images; an item is ``(image, label, index)``.
 
     ``index`` is the item's position in this set, whatever the sampler, epoch or process.
 
     Attributes:
-        images: uint8 (N, C, H, W) in [0, 255], C = 1 or 3.
+        images: uint8 (N, C, H, W) in [0, 255], C = 1 or 3: a tensor in memory, or `Pixels` that
+            are read when asked for; `pixels` returns a tensor of either.
         labels: int64 (N,) in [0, len(classes)).
         classes: the name of each class.
         masks: bool (N, H, W), the pixels that make the class, where that is known.
@@ -35,7 +37,7 @@ class ImageSet(Dataset[Batch]):
         InputError: a tensor has another type or shape, or a label is out of range.
     """
 
-    images: Tensor
+    images: Tensor | Pixels
     labels: Tensor
     classes: tuple[str, ...]
     masks: Tensor | None = None
@@ -43,7 +45,7 @@ class ImageSet(Dataset[Batch]):
     groups: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.images.shape[1] not in (1, 3):
+        if len(self.images.shape) != 4 or self.images.shape[1] not in (1, 3):
             raise InputError(
                 f"images have shape {tuple(self.images.shape)}; expected (N, C, H, W), C 1 or 3"
             )
@@ -56,7 +58,7 @@ class ImageSet(Dataset[Batch]):
             ("groups", torch.int64, (count,)),
         ):
             value = getattr(self, name)
-            if value is not None and (value.dtype != dtype or value.shape != shape):
+            if isinstance(value, Tensor) and (value.dtype != dtype or value.shape != shape):
                 raise InputError(
                     f"{name} are {value.dtype} of shape {tuple(value.shape)}; "
                     f"expected {dtype} of shape {tuple(shape)}"
@@ -74,7 +76,8 @@ class ImageSet(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         """Return one item: uint8 (C, H, W), int64 (), int64 ()."""
         position = range(len(self))[index]  # raises IndexError at the end, as iteration needs
-        return self.images[position], self.labels[position], torch.tensor(position)
+        image = self.pixels([position])[0]
+        return image, self.labels[position], torch.tensor(position)
 
     def __getitems__(self, indices: list[int]) -> Batch:
         """Return one collated batch, gathered at once; a `DataLoader` calls this.
@@ -82,19 +85,37 @@ class ImageSet(Dataset[Batch]):
         The loader then needs ``collate_fn=identity``, since there is nothing left to collate.
         """
         index = torch.as_tensor(indices, dtype=torch.int64)
-        return self.images[index], self.labels[index], index
+        return self.pixels(index), self.labels[index], index
+
+    def pixels(self, indices: Tensor | Sequence[int] | None = None) -> Tensor:
+        """Return the images at these positions, or all, as a tensor: uint8 (M, C, H, W)."""
+        if indices is None:
+            if isinstance(self.images, Tensor):
+                return self.images
+            indices = range(len(self))
+        index = torch.as_tensor(indices, dtype=torch.int64)
+        return self.images[index] if isinstance(self.images, Tensor) else self.images.read(index)
 
     def subset(self, indices: Tensor | Sequence[int]) -> ImageSet:
-        """Return the set of these positions, in this order, indexed anew from 0."""
+        """Return the set of these positions, in this order, indexed anew from 0.
+
+        Images that are not in memory are not read.
+        """
         index = torch.as_tensor(indices, dtype=torch.int64)
+        images = self.images
         return replace(
             self,
-            images=self.images[index],
+            images=images[index] if isinstance(images, Tensor) else images.view(index),
             labels=self.labels[index],
             masks=None if self.masks is None else self.masks[index],
             boxes=None if self.boxes is None else self.boxes[index],
             groups=None if self.groups is None else self.groups[index],
         )
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the images are decoded each time that they are read."""
+        return isinstance(self.images, Pixels) and self.images.encoded
 
     @property
     def has_objects(self) -> bool:

@@ -223,4 +223,6 @@ def _aggregates(count: int, generator: torch.Generator) -> Nuclei:
     )
 
 
-datasets.register("lesions")(DataEntry(load_lesions))
+datasets.register("lesions")(
+    DataEntry(load_lesions, "", "generated tissue with lesions and their masks")
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,14 @@ import torch
 from torch import Tensor
 
 from scaat.data.image_set import ImageSet
+from scaat.data.memory import available_memory
 from scaat.data.options import DataOptions
 from scaat.data.registry import Part, Source, datasets
 from scaat.data.resizing import fit_set
 from scaat.data.splits import DataSplits, limit, split_off
 from scaat.errors import InputError
 
+_SHARE = 0.5  # of the free memory, which the training itself needs too
 _RANDOM_LABELS = 1  # a stream of its own beside the split's
 
 
@@ -34,23 +37,7 @@ def load_data(options: DataOptions, *, seed: int) -> DataSplits:
     Raises:
         InputError: the data or an option is at fault; see the loaders.
     """
-    kind, colon, argument = options.data.partition(":")
-    entry = datasets[kind]
-    if entry.argument and not argument:
-        raise InputError(f"data {kind!r} needs a path; expected {kind}:{entry.argument}")
-    if colon and not entry.argument:
-        raise InputError(f"data is {options.data!r}; expected {kind!r}, which takes no argument")
-    source = entry.load(argument, options)
-    if options.group is not None and source.train.groups is None:
-        raise InputError(
-            f"group is {options.group!r}, but data {kind!r} has no columns; "
-            "expected group with parquet:PATH"
-        )
-    if options.inclusive_boxes and kind != "parquet":
-        raise InputError(
-            f"inclusive_boxes is given, but data {kind!r} reads no boxes; expected it with "
-            "parquet:PATH"
-        )
+    source = find_source(options)
     if len(np.unique(source.train.labels)) < 2:
         raise InputError(f"data {options.data!r} has one class only; expected two or more")
     positions = _positions(source, options, seed)
@@ -79,6 +66,32 @@ def load_data(options: DataOptions, *, seed: int) -> DataSplits:
         settings=settings,
         **parts,
     )
+
+
+def find_source(options: DataOptions) -> Source:
+    """Find the data that the options name, before any split; hardly an image is decoded.
+
+    Raises:
+        InputError: the data or an option is at fault; see the loaders.
+    """
+    kind, colon, argument = options.data.partition(":")
+    entry = datasets[kind]
+    if entry.argument and not argument:
+        raise InputError(f"data {kind!r} needs a path; expected {kind}:{entry.argument}")
+    if colon and not entry.argument:
+        raise InputError(f"data is {options.data!r}; expected {kind!r}, which takes no argument")
+    source = entry.load(argument, options)
+    if options.group is not None and source.train.groups is None:
+        raise InputError(
+            f"group is {options.group!r}, but data {kind!r} has no columns; "
+            "expected group with parquet:PATH"
+        )
+    if options.inclusive_boxes and kind not in ("parquet", "cache"):
+        raise InputError(
+            f"inclusive_boxes is given, but data {kind!r} reads no boxes; expected it with "
+            "parquet:PATH"
+        )
+    return source
 
 
 def _positions(source: Source, options: DataOptions, seed: int) -> dict[str, tuple[Part, Tensor]]:
@@ -135,8 +148,25 @@ def _require_whole_groups(source: Source) -> None:
 
 
 def _load(part: Part, positions: Tensor, options: DataOptions) -> ImageSet:
-    images = part.load(positions)
+    images = _in_memory_or_lazy(part, positions, options)
     return images if options.image_size is None else fit_set(images, options.image_size)
+
+
+def _in_memory_or_lazy(part: Part, positions: Tensor, options: DataOptions) -> ImageSet:
+    if part.lazy is None:
+        if options.loading == "lazy":
+            raise InputError(
+                f"loading is 'lazy', but data {options.data!r} cannot be read image by image; "
+                "expected auto or memory, or the cache that scaat data convert makes of it"
+            )
+        return part.load(positions)
+    if options.loading == "memory":
+        return part.load(positions)
+    images = part.lazy(positions)
+    available = available_memory()
+    needed = prod(images.images.shape)
+    fits = available is None or needed < available * _SHARE
+    return part.load(positions) if options.loading == "auto" and fits else images
 
 
 def _with_random_labels(images: ImageSet, seed: int) -> ImageSet:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from scaat.errors import InputError
+
+Loading = Literal["auto", "memory", "lazy"]
 
 LARGEST = 10_000
 """Pixels of a side; one enlarged image of more would fill a machine's memory by itself."""
@@ -22,7 +25,8 @@ class DataOptions:
         default="digits",
         metadata={
             "help": "The data: digits, lesions, folder:PATH (class folders, with or without "
-            "train/ and test/) or parquet:PATH (Hugging Face layout)."
+            "train/ and test/), parquet:PATH (Hugging Face layout), or another of those that "
+            "scaat data list names."
         },
     )
     name: str | None = field(
@@ -54,6 +58,13 @@ class DataOptions:
         metadata={
             "help": "Resize the shorter side to this many pixels and crop the centre square; "
             "default: images stay as they are."
+        },
+    )
+    loading: Loading = field(
+        default="auto",
+        metadata={
+            "help": "Where decoded images are: memory, lazy (decoded when needed, by --workers), "
+            "or auto: in memory if they take less than half of what is free."
         },
     )
     crop_padding: int | None = field(

@@ -16,7 +16,7 @@ from scaat.data.augmentation import COMMON
 from scaat.data.decoding import Encoded, decode_images
 from scaat.data.image_set import ImageSet
 from scaat.data.options import DataOptions
-from scaat.data.registry import DataEntry, Part, Source, datasets
+from scaat.data.registry import MOST_UNNAMED, DataEntry, Part, Source, datasets
 from scaat.data.resizing import fit_boxes
 from scaat.errors import InputError
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 PATTERNS = {"train": "train*.parquet", "validation": "val*.parquet", "test": "test*.parquet"}
-MOST_UNNAMED = 100_000  # above the largest public label sets; a larger id is no class's
 BATCH = 512  # rows whose encoded images are in memory at once
 
 
@@ -277,4 +276,6 @@ def _joined(boxes: list[Tensor | None]) -> Tensor | None:
     return torch.cat(known) if len(known) == len(boxes) else None
 
 
-datasets.register("parquet")(DataEntry(load_parquet, argument="PATH"))
+datasets.register("parquet")(
+    DataEntry(load_parquet, "PATH", "Parquet files in Hugging Face's layout")
+)

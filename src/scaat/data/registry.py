@@ -13,6 +13,9 @@ from scaat.data.image_set import ImageSet
 from scaat.data.options import DataOptions
 from scaat.registry import Registry
 
+MOST_UNNAMED = 100_000
+"""Above the largest public label sets: where no names are known, a larger label is no class's."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -24,11 +27,14 @@ class Part:
         labels: int64 (N,), the class id of every item.
         load: decodes the items at these ascending positions, int64 (M,).
         groups: int64 (N,), or None; equal values stay in one split, across all parts.
+        lazy: the same set, whose images are decoded when they are read; None where they are in
+            memory already or cannot be read one by one.
     """
 
     labels: Tensor
     load: Callable[[Tensor], ImageSet]
     groups: Tensor | None = None
+    lazy: Callable[[Tensor], ImageSet] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,12 @@ class Source:
     augmentation: Augmentation = field(default_factory=Augmentation)
     settings: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The parts that the data bring, by name."""
+        found = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in found.items() if part is not None}
+
 
 @dataclass(frozen=True)
 class DataEntry:
@@ -59,10 +71,12 @@ class DataEntry:
     Attributes:
         load: finds the data, given what follows the colon in the user's spec ("" for nothing).
         argument: what follows the colon, for messages and help ("PATH"); "" where nothing may.
+        summary: what it is, in a few words.
     """
 
     load: Callable[[str, DataOptions], Source]
-    argument: str = ""
+    argument: str
+    summary: str
 
 
 datasets: Registry[DataEntry] = Registry("data set")

@@ -50,7 +50,7 @@ def fit_set(images: ImageSet, size: int) -> ImageSet:
     count = len(images)
     require_memory(count * images.channels * size**2, f"{count} images of {size}x{size}")
     resized = np.empty((count, size, size, images.channels), np.uint8)
-    for position, pixels in enumerate(images.images.permute(0, 2, 3, 1).numpy()):
+    for position, pixels in enumerate(images.pixels().permute(0, 2, 3, 1).numpy()):
         image = Image.fromarray(pixels.squeeze(-1) if images.channels == 1 else pixels)
         resized[position] = np.asarray(fit(image, size)).reshape(size, size, -1)
     masks = images.masks

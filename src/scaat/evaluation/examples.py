@@ -18,7 +18,7 @@ Arrays = dict[str, NDArray[Any]]
 def example_images(image_set: ImageSet, index: Tensor) -> Arrays:
     """Return ``images`` uint8, ``labels`` and, where the data has masks or boxes, ``masks``."""
     chosen = image_set.subset(index)
-    examples = {"images": chosen.images, "labels": chosen.labels}
+    examples = {"images": chosen.pixels(), "labels": chosen.labels}
     masks = chosen.object_masks()
     if masks is not None:
         examples["masks"] = masks
@@ -42,7 +42,7 @@ def example_maps(
     probability, predicted = logits.softmax(1).max(1)
     maps = attribute(
         model,
-        to_float(chosen.images.to(device)),
+        to_float(chosen.pixels().to(device)),
         predicted.to(device),
         masks=None if masks is None else masks.to(device),
         numbers=index.to(device),
@@ -82,16 +82,17 @@ def ordered_samples(
     index = proportion.argsort(stable=True)[places]
     chosen = train_set.subset(index)
     masks = chosen.object_masks()
+    images = chosen.pixels()
     maps = attribute(
         model,
-        to_float(chosen.images.to(device)),
+        to_float(images.to(device)),
         chosen.labels.to(device),
         masks=None if masks is None else masks.to(device),
         numbers=index.to(device),
     )
     return {
         "ordered_index": index.numpy(),
-        "ordered_images": chosen.images.numpy(),
+        "ordered_images": images.numpy(),
         "ordered_labels": chosen.labels.numpy(),
         "ordered_proportion": proportion[index].float().numpy(),
         "ordered_maps": np.asarray(maps.cpu(), dtype=np.float32),

@@ -21,8 +21,10 @@ def all_logits(
     Raises:
         InputError: they don't fit the classes, or are not finite.
     """
-    parts = torch.split(image_set.images, batch_size)
-    logits = torch.cat([model(to_float(part.to(device))).float() for part in parts]).cpu()
+    parts = torch.split(torch.arange(len(image_set)), batch_size)
+    logits = torch.cat(
+        [model(to_float(image_set.pixels(part).to(device))).float() for part in parts]
+    ).cpu()
     if logits.shape != (len(image_set), len(image_set.classes)):
         raise InputError(
             f"the model's logits of {len(image_set)} images have shape {tuple(logits.shape)}, "

@@ -61,7 +61,7 @@ def _batches(
         chosen = image_set.subset(numbers)
         masks = chosen.object_masks()
         masks = None if masks is None else masks.to(device)
-        images, classes = to_float(chosen.images.to(device)), targets[part].to(device)
+        images, classes = to_float(chosen.pixels().to(device)), targets[part].to(device)
         maps = subject.attribute(subject.model, images, classes, masks=masks, numbers=numbers)
         check_maps(maps)
         yield Batch(images, maps, classes, numbers, masks)

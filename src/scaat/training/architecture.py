@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scaat.data import ImageSet, to_float
+from scaat.data import ImageSet
+from scaat.data.channels import channel_statistics
 from scaat.errors import InputError
 from scaat.models import Classifier, build_model, find_model, freeze, load_pretrained
 from scaat.training.options import TrainingOptions
@@ -85,10 +86,9 @@ def _statistics(
             f"normalisation is 'own', but no library states one for model {options.model!r}; "
             "expected data, imagenet or none"
         )
-    pixels = [to_float(train.images[:, channel]).flatten() for channel in range(train.channels)]
+    mean, std = channel_statistics(train)
     # A channel of one value has no deviation to divide by.
-    deviations = [max(float(channel.std()), 1e-3) for channel in pixels]
-    return [float(channel.mean()) for channel in pixels], deviations
+    return mean, [max(deviation, 1e-3) for deviation in std]
 
 
 def _input_size(options: TrainingOptions) -> tuple[int, int] | None:

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import lightning as L
 from torch.utils.data import DataLoader
 
-from scaat.data import DataSplits, identity
+from scaat.data import DataSplits, ImageSet, identity
 from scaat.training.module import Batch
 from scaat.training.sampling import ResumableSampler
 
 
+def worker_count(images: ImageSet, wanted: int | None) -> int:
+    """Return how many processes load a set's images.
+
+    None where they are decoded already: a batch is then one copy, and handing it from process to
+    process would be another. Else one a core that this process may use, 8 at most.
+    """
+    if wanted is not None:
+        return wanted
+    return min(_cores(), 8) if images.is_encoded else 0
+
+
+def _cores() -> int:
+    """Cores that this process may use, which may be fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Batches(L.LightningDataModule):
-    """Training and validation loaders over images in memory.
+    """Training and validation loaders.
 
     Lightning asks for the loaders inside each process, where its rank is known. The processes'
     batches of one step, taken together, are one process's batch of that size.
@@ -22,13 +39,17 @@ class Batches(L.LightningDataModule):
         splits: The data.
         batch_size: Training images in a batch of each process.
         seed: Of the order.
+        workers: Processes that decode; see `worker_count`.
     """
 
-    def __init__(self, splits: DataSplits, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, splits: DataSplits, batch_size: int, seed: int, workers: int | None = None
+    ) -> None:
         super().__init__()
         self.splits = splits
         self.batch_size = batch_size
         self.seed = seed
+        self.workers = workers
         self._seen = {"epoch": 0, "batches": 0}
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -42,11 +63,26 @@ class Batches(L.LightningDataModule):
             seed=self.seed,
         )
         sampler.go_on(self._seen["epoch"], self._seen["batches"] * self.batch_size)
-        return DataLoader(self.splits.train, self.batch_size, sampler=sampler, collate_fn=identity)
+        return self._loader(self.splits.train, self.batch_size, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """In order, every process the whole set."""
-        return DataLoader(self.splits.validation, batch_size=500, collate_fn=identity)
+        return self._loader(self.splits.validation, 500, None)
+
+    def _loader(
+        self, images: ImageSet, batch_size: int, sampler: ResumableSampler | None
+    ) -> DataLoader[Batch]:
+        assert self.trainer is not None
+        workers = worker_count(images, self.workers)
+        return DataLoader(
+            images,
+            batch_size,
+            sampler=sampler,
+            collate_fn=identity,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=self.trainer.strategy.root_device.type == "cuda",
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Return where in the epoch the training is, for the checkpoint."""

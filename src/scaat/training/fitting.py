@@ -129,7 +129,7 @@ def fit(
     trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
     children = signals_for_children if launch.spawns else nullcontext
     with warnings.catch_warnings(), failures_in_words(options, objective), children():
-        # The images are in memory: loader workers would only copy them between processes.
+        # `worker_count` knows better.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*number of training batches.*")
         if options.trainable != "all":
@@ -140,7 +140,7 @@ def fit(
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         trainer.fit(
             module,
-            datamodule=Batches(splits, options.batch_size, seed),
+            datamodule=Batches(splits, options.batch_size, seed, options.workers),
             ckpt_path=start_at,
             weights_only=True,
         )

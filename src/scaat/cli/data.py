@@ -1,0 +1,148 @@
+"""``scaat data``: what can be read, what is in it, whether it is whole, and a faster copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich import box
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from scaat.cli.runs import console
+from scaat.data import DataOptions, datasets
+from scaat.data.checking import broken_images
+from scaat.data.conversion import convert as convert_data
+from scaat.data.loading import find_source
+from scaat.errors import InputError
+
+SHOWN = 20  # broken images that are named
+CLASSES = 10  # classes that are named
+
+image_size = click.option(
+    "--image-size", type=click.INT, help="Resize the shorter side to this and crop the centre."
+)
+data = click.argument("data", metavar="DATA")
+
+
+@click.group("data")
+def command() -> None:
+    """List, inspect, check and convert data sets.
+
+    DATA is what --data of the other commands takes, such as folder:PATH.
+    """
+
+
+@command.command("list")
+def list_() -> None:
+    """Name the kinds of data that can be read."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("--data", no_wrap=True)
+    table.add_column("What it is")
+    for name in datasets:
+        entry = datasets[name]
+        table.add_row(f"{name}:{entry.argument}" if entry.argument else name, entry.summary)
+    console(stderr=False).print(table)
+
+
+@command.command()
+@data
+def info(data: str) -> None:
+    """Show the parts and classes of DATA, decoding hardly an image."""
+    source = find_source(DataOptions(data=data))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Class")
+    for name in source.parts:
+        table.add_column(name, justify="right")
+    counts = {
+        name: part.labels.bincount(minlength=len(source.classes)).tolist()
+        for name, part in source.parts.items()
+    }
+    for number, name in enumerate(source.classes[:CLASSES]):
+        table.add_row(Text(name), *(f"{count[number]:,}" for count in counts.values()))
+    if len(source.classes) > CLASSES:
+        rest = [sum(count[CLASSES:]) for count in counts.values()]
+        left = f"{len(source.classes) - CLASSES} more"
+        table.add_row(Text(left, style="italic"), *(f"{count:,}" for count in rest))
+    table.add_section()
+    table.add_row("all", *(f"{sum(count):,}" for count in counts.values()))
+    out = console(stderr=False)
+    out.print(table)
+    missing = [part for part in ("validation", "test") if part not in source.parts]
+    if missing:
+        out.print(f"Drawn from train when used: {' and '.join(missing)}", highlight=False)
+    first = source.train.load(source.train.labels.new_zeros(1))
+    height, width = first.image_size
+    out.print(f"The first image has {width} x {height} pixels.", highlight=False)
+
+
+@command.command()
+@data
+@image_size
+def check(data: str, image_size: int | None) -> None:
+    """Decode every image of DATA and name the broken ones; exit with 1 if there are any."""
+    source = find_source(DataOptions(data=data, image_size=image_size))
+    found = 0
+    with _progress("check") as show:
+        for sentence in broken_images(source, show):
+            found += 1
+            if found <= SHOWN:
+                console(stderr=False).print(sentence, soft_wrap=True, highlight=False, markup=False)
+    if found > SHOWN:
+        console(stderr=False).print(f"and {found - SHOWN} more", highlight=False)
+    total = sum(len(part.labels) for part in source.parts.values())
+    if found:
+        raise click.exceptions.Exit(1)
+    console(stderr=False).print(f"{total:,} images are whole.", highlight=False)
+
+
+@command.command()
+@data
+@click.argument("out", type=click.Path(path_type=Path))
+@image_size
+@click.option("--group", help="Parquet column whose equal values stay in one split.")
+@click.option("--inclusive-boxes", is_flag=True, help="Parquet boxes name their last pixel.")
+def convert(
+    data: str, out: Path, image_size: int | None, group: str | None, inclusive_boxes: bool
+) -> None:
+    """Write DATA decoded to the folder OUT, which --data cache:OUT maps instead of decoding."""
+    if data.partition(":")[0] == "cache":
+        raise InputError(f"data is {data!r}, a cache already; expected another kind")
+    options = DataOptions(
+        data=data, image_size=image_size, group=group, inclusive_boxes=inclusive_boxes
+    )
+    with _progress("convert") as show:
+        sizes = convert_data(options, out, show)
+    said = ", ".join(f"{count:,} {name}" for name, count in sizes.items())
+    console(stderr=False).print(
+        f"{said} images. Use: --data cache:{out}", soft_wrap=True, highlight=False, markup=False
+    )
+
+
+@contextmanager
+def _progress(verb: str) -> Iterator[_Show]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console()) as progress:
+        yield _Show(progress, verb)
+
+
+class _Show:
+    """A bar that follows a part's images."""
+
+    def __init__(self, progress: Progress, verb: str) -> None:
+        self.progress = progress
+        self.verb = verb
+        self.task = progress.add_task(verb, total=None)
+
+    def __call__(self, part: str, done: int, total: int) -> None:
+        self.progress.update(
+            self.task, description=f"{self.verb} {part}", completed=done, total=total
+        )
