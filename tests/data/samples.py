@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import pickle
+import struct
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 from PIL import Image
 
 
@@ -51,3 +55,139 @@ def table(values: range, features: dict[str, Any] | None = None) -> Any:
     }
     kinds = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["even", "odd"])}
     return datasets.Dataset.from_dict(columns, features=datasets.Features(kinds | (features or {})))
+
+
+def cifar10(folder: Path, per_batch: int = 20) -> Path:
+    """Write CIFAR-10's files as published (protocol 2, Python 2's byte strings)."""
+    root = folder / "cifar-10-batches-py"
+    root.mkdir(parents=True)
+    names = [b"airplane", b"automobile"]
+    dump(root / "batches.meta", {b"label_names": names, b"num_cases_per_batch": per_batch})
+    for number, name in enumerate([*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]):
+        dump(root / name, cifar_batch(per_batch, b"labels", number))
+    return root
+
+
+def cifar100(folder: Path) -> Path:
+    """Write CIFAR-100's three files."""
+    root = folder / "cifar-100-python"
+    root.mkdir()
+    names = {b"fine_label_names": [b"apple", b"bee"], b"coarse_label_names": [b"x"]}
+    dump(root / "meta", names)
+    for seed, name in enumerate(("train", "test")):
+        batch = cifar_batch(60, b"fine_labels", seed)
+        dump(root / name, batch | {b"coarse_labels": [0] * 60})
+    return root
+
+
+def cifar_batch(count: int, key: bytes, seed: int) -> dict[bytes, Any]:
+    data = np.random.default_rng(seed).integers(0, 256, (count, 3072), dtype=np.uint8)
+    labels = [row % 2 for row in range(count)]
+    return {b"batch_label": b"a batch", key: labels, b"data": data, b"filenames": [b"x.png"]}
+
+
+class Python2Pickler(pickle._Pickler):
+    """Writes strings as Python 2 did, which made the published files: bytes of no encoding."""
+
+    dispatch: ClassVar[dict[Any, Any]] = dict(pickle._Pickler.dispatch)
+
+    def save_string(self, value: bytes | str) -> None:
+        content = value.encode("ascii") if isinstance(value, str) else value
+        self.write(pickle.BINSTRING + struct.pack("<i", len(content)) + content)
+
+    dispatch[bytes] = dispatch[str] = save_string
+
+
+def dump(path: Path, content: Any) -> None:
+    with path.open("wb") as file:
+        Python2Pickler(file, protocol=2).dump(content)
+
+
+def mnist(
+    folder: Path, sizes: tuple[int, int] = (60, 20), prefix: str = "", gz: bool = True
+) -> Path:
+    """Write the four IDX files of the MNIST family."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tests = "test" if prefix else "t10k"
+    for part, count in zip(("train", tests), sizes, strict=True):
+        rng = np.random.default_rng(count)
+        images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        labels = (np.arange(count) % 3 + (1 if prefix else 0)).astype(np.uint8)
+        for name, values in (("images-idx3", images), ("labels-idx1", labels)):
+            content = struct.pack(f">4B{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+            content += values.tobytes()
+            path = folder / f"{prefix}{part}-{name}-ubyte{'.gz' if gz else ''}"
+            path.write_bytes(gzip.compress(content) if gz else content)
+    return folder
+
+
+def medmnist(
+    path: Path,
+    colour: bool = True,
+    counts: tuple[int, int, int] = (30, 6, 9),
+    **changes: Any,
+) -> Path:
+    """Write a MedMNIST file; ``changes`` replace its arrays."""
+    arrays: dict[str, Any] = {}
+    for part, count in zip(("train", "val", "test"), counts, strict=True):
+        shape = (count, 28, 28, 3) if colour else (count, 28, 28)
+        arrays[f"{part}_images"] = np.random.default_rng(count).integers(0, 256, shape, np.uint8)
+        arrays[f"{part}_labels"] = (np.arange(count) % 3).astype(np.uint8)[:, None]
+    np.savez(path, **{k: v for k, v in (arrays | changes).items() if v is not None})
+    return path
+
+
+def pcam(folder: Path, counts: tuple[int, int, int] = (20, 6, 8)) -> Path:
+    """Write PatchCamelyon's six files."""
+    import h5py
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, count in zip(("train", "valid", "test"), counts, strict=True):
+        images = np.random.default_rng(count).integers(0, 256, (count, 96, 96, 3), np.uint8)
+        labels = (np.arange(count) % 2).astype(np.uint8).reshape(-1, 1, 1, 1)
+        for what, values in (("x", images), ("y", labels)):
+            name = f"camelyonpatch_level_2_split_{part}_{what}.h5"
+            with h5py.File(folder / name, "w") as file:
+                file.create_dataset(what, data=values)
+    return folder
+
+
+WNIDS = ("n01440764", "n01443537", "n02012849")
+WORDS = ("tench, Tinca tinca", "goldfish, Carassius auratus", "crane")
+
+
+def imagenet(root: Path, layout: str = "devkit", per_class: int = 12, validation: int = 9) -> Path:
+    """Write ImageNet's folders; validation image i (from 1 on) is of class i mod 3."""
+    for number, wnid in enumerate(WNIDS):
+        for k in range(per_class):
+            path = root / "train" / wnid / f"{wnid}_{k}.JPEG"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (20 + k, 17), (40 * number, k, 0)).save(path, "JPEG")
+    for k in range(1, validation + 1):
+        name = f"ILSVRC2012_val_{k:08d}.JPEG"
+        path = root / "val" / (WNIDS[k % 3] if layout == "folders" else "") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (18, 30), (80 * (k % 3), 0, 0)).save(path, "JPEG")
+    if layout == "devkit":
+        devkit(root, validation)
+    elif layout == "kaggle":
+        rows = [f"ILSVRC2012_val_{k:08d},{WNIDS[k % 3]} 1 2 3 4 " for k in range(validation, 0, -1)]
+        text = "\n".join(["ImageId,PredictionString", *rows]) + "\n"
+        (root / "LOC_val_solution.csv").write_text(text)
+        names = [f"{wnid} {words}" for wnid, words in zip(WNIDS, WORDS, strict=True)]
+        (root / "LOC_synset_mapping.txt").write_text("\n".join(names) + "\n")
+    return root
+
+
+def devkit(root: Path, validation: int) -> None:
+    """Write the devkit; its ids are in another order than the names, as in the real one."""
+    from scipy.io import savemat
+
+    data = root / "ILSVRC2012_devkit_t12" / "data"
+    data.mkdir(parents=True)
+    kinds = [("ILSVRC2012_ID", "f8"), ("WNID", "O"), ("words", "O"), ("num_children", "f8")]
+    rows = [(3 - k, WNIDS[k], WORDS[k], 0) for k in range(3)] + [(4, "n00001740", "entity", 3)]
+    savemat(data / "meta.mat", {"synsets": np.array(rows, dtype=kinds)[:, None]})
+    ids = [3 - k % 3 for k in range(1, validation + 1)]
+    truth = data / "ILSVRC2012_validation_ground_truth.txt"
+    truth.write_text("\n".join(map(str, ids)) + "\n")

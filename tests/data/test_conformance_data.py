@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.data.samples import shards, table
+from tests.data.samples import cifar10, cifar100, imagenet, medmnist, mnist, pcam, shards, table
 
 from scaat.data import DataOptions, DataSplits, augment, datasets, load_data
 from scaat.data import lesions as lesions_module
@@ -52,8 +52,14 @@ def options(
         "webdataset": lambda: shards(tmp_path, [20, 20]),
         "hf": lambda: saved(tmp_path),
         "cache": lambda: converted(tmp_path),
+        "cifar10": lambda: f"cifar10:{cifar10(tmp_path)}",
+        "cifar100": lambda: f"cifar100:{cifar100(tmp_path)}",
+        "mnist": lambda: f"mnist:{mnist(tmp_path)}",
+        "medmnist": lambda: f"medmnist:{medmnist(tmp_path / 'set.npz', counts=(40, 20, 20))}",
+        "pcam": lambda: f"pcam:{pcam(tmp_path, (40, 10, 10))}",
+        "imagenet": lambda: f"imagenet:{imagenet(tmp_path)}",
     }
-    return DataOptions(data=samples[kind]())
+    return DataOptions(data=samples[kind](), image_size=8 if kind == "imagenet" else None)
 
 
 def test_parts_and_record(options: DataOptions) -> None:
@@ -61,7 +67,7 @@ def test_parts_and_record(options: DataOptions) -> None:
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     for name, part in parts.items():
         assert part.images.dtype == torch.uint8
-        assert part.channels == 3
+        assert part.channels == splits.train.channels
         assert part.image_size == splits.train.image_size
         assert part.classes == splits.train.classes
         assert part.labels.bincount(minlength=part.num_classes).min() > 0
@@ -70,12 +76,10 @@ def test_parts_and_record(options: DataOptions) -> None:
     assert splits.name == options.data
     assert json.loads(json.dumps(splits.settings)) == splits.settings
     assert splits.settings["seed"] == 0
-    assert splits.settings["validation_from"] == "train"
-    assert augment(splits.train.images[:4], splits.augmentation).shape == (
-        4,
-        3,
-        *splits.train.image_size,
-    )
+    brought = options.data.startswith(("medmnist", "pcam"))
+    assert splits.settings["validation_from"] == ("data" if brought else "train")
+    first = splits.train.images[:4]
+    assert augment(first, splits.augmentation).shape == first.shape
 
 
 def test_the_seed_decides_the_split_alone(options: DataOptions) -> None:
@@ -85,7 +89,8 @@ def test_the_seed_decides_the_split_alone(options: DataOptions) -> None:
     first, again, other = (load_data(options, seed=seed) for seed in (0, 0, 1))
     assert same(first, again)
     assert torch.equal(first.validation.images, again.validation.images)
-    assert not same(first, other)
+    drawn = first.settings["validation_from"] == "train"
+    assert same(first, other) != drawn
 
 
 def test_train_limit_leaves_validation_and_test_alone(options: DataOptions) -> None:

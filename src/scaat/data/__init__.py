@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from scaat.data import (  # noqa: F401  (each registers itself)
     cache,
+    cifar,
     digits,
     folder,
     hugging_face,
+    imagenet,
     lesions,
+    medmnist,
+    mnist,
     parquet,
+    pcam,
     webdataset,
 )
 from scaat.data.augmentation import Augmentation, augment

@@ -41,7 +41,7 @@ def load_folder(argument: str, options: DataOptions) -> Source:
         other = next(iter(folders.values())).name
         raise InputError(f"{root} holds {other!r} but no 'train'; expected both, or none")
     folders = folders or {"train": root}
-    classes = tuple(child.name for child in _visible(folders["train"]) if child.is_dir())
+    classes = tuple(child.name for child in visible(folders["train"]) if child.is_dir())
     if not classes:
         raise InputError(f"{folders['train']} is empty; expected a folder for each class")
     parts = {part: _part(folder, classes, options.image_size) for part, folder in folders.items()}
@@ -53,7 +53,7 @@ def load_folder(argument: str, options: DataOptions) -> Source:
 def _part(folder: Path, classes: tuple[str, ...], image_size: int | None) -> Part:
     files: list[Path] = []
     labels: list[int] = []
-    for child in _visible(folder):
+    for child in visible(folder):
         if not child.is_dir():
             continue
         if child.name not in classes:
@@ -71,7 +71,8 @@ def _part(folder: Path, classes: tuple[str, ...], image_size: int | None) -> Par
     return encoded_part(Files(files), torch.tensor(labels), classes, image_size)
 
 
-def _visible(folder: Path) -> list[Path]:
+def visible(folder: Path) -> list[Path]:
+    """Return what a folder holds, but for hidden files, in alphabetical order."""
     return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
 
 
