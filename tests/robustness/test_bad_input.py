@@ -16,12 +16,17 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.data.samples import cifar10, medmnist, mnist, pcam, shards
 from tests.robustness.command_line import in_words, nothing_lost, scaat
 from tests.robustness.damage import Damage, damages, scalars
+
+from scaat.data import DataOptions
+from scaat.data.conversion import convert
 
 EXAMPLES = os.environ.get("SCAAT_EXAMPLES")
 many = settings(
@@ -178,6 +183,49 @@ def test_a_shard(damage: Damage) -> None:
             done = scaat("train", "--data", spec, *TRY, "--out", folder / "out")
             in_words(done)
         assert done.status in (0, 2), done
+
+
+@pytest.fixture(scope="module")
+def official(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, Path]]:
+    """By kind of data, what stands before and after the scratch folder, and the original."""
+    root = tmp_path_factory.mktemp("official")
+    converted = root / "cache" / "set"
+    tars = root / "webdataset"
+    shards(tars, [20, 20])
+    convert(DataOptions(data=f"webdataset:{tars}/*.tar"), converted, lambda *now: None)
+    cifar10(root / "cifar10", 8)
+    medmnist(root / "set.npz", counts=(8, 4, 4))
+    (root / "medmnist").mkdir()
+    (root / "set.npz").rename(root / "medmnist" / "set.npz")
+    return {
+        "webdataset": ("/*.tar", tars),
+        "cache": ("/set", root / "cache"),
+        "cifar10": ("", root / "cifar10"),
+        "mnist": ("", mnist(root / "mnist", (30, 12))),
+        "medmnist": ("/set.npz", root / "medmnist"),
+        "pcam": ("", pcam(root / "pcam", (6, 4, 4))),
+    }
+
+
+@many
+@given(
+    kind=st.sampled_from(["webdataset", "cache", "cifar10", "mnist", "medmnist", "pcam"]),
+    number=st.integers(0, 11),
+    damage=damages,
+)
+def test_official_files(
+    official: dict[str, tuple[str, Path]], kind: str, number: int, damage: Damage
+) -> None:
+    after, original = official[kind]
+    with scratch() as folder:
+        shutil.copytree(original, folder / "set")
+        files = sorted(path for path in (folder / "set").rglob("*") if path.is_file())
+        damaged(files[number % len(files)], damage)
+        with nothing_lost(folder):
+            spec = f"{kind}:{folder / 'set'}{after}"
+            done = scaat("train", "--data", spec, *TRY, "--out", folder / "out")
+            in_words(done)
+        assert done.status in (0, 1, 2), done
 
 
 @many

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from rich.text import Text
 from scaat.cli.runs import console
 from scaat.data import DataOptions, datasets
 from scaat.data.checking import broken_images
+from scaat.data.checksums import wrong_checksums
 from scaat.data.conversion import convert as convert_data
 from scaat.data.loading import find_source
 from scaat.errors import InputError
@@ -83,11 +85,16 @@ def info(data: str) -> None:
 @data
 @image_size
 def check(data: str, image_size: int | None) -> None:
-    """Decode every image of DATA and name the broken ones; exit with 1 if there are any."""
+    """Decode every image of DATA and name the broken ones; exit with 1 if there are any.
+
+    Files of CIFAR, MNIST, Fashion-MNIST, KMNIST and PatchCamelyon are compared to the checksums
+    that were published, too.
+    """
     source = find_source(DataOptions(data=data, image_size=image_size))
     found = 0
+    kind, _, path = data.partition(":")
     with _progress("check") as show:
-        for sentence in broken_images(source, show):
+        for sentence in chain(wrong_checksums(kind, Path(path)), broken_images(source, show)):
             found += 1
             if found <= SHOWN:
                 console(stderr=False).print(sentence, soft_wrap=True, highlight=False, markup=False)

@@ -50,10 +50,7 @@ class HDF5Pixels(Pixels):
         # HDF5 wants ascending positions, each once.
         ascending, places = np.unique(positions.numpy(), return_inverse=True)
         with _opened(self.path, "x") as values:
-            try:
-                found = values[ascending]
-            except OSError as error:
-                raise InputError(f"images in {self.path} cannot be read ({error})") from error
+            found = values[ascending]
         return torch.from_numpy(found[places.reshape(-1)]).permute(0, 3, 1, 2).contiguous()
 
 
@@ -114,13 +111,15 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
     except ImportError as error:
         raise InputError(f"{path} needs the package h5py (pip install h5py)") from error
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
+        with h5py.File(path, "r") as file:
+            if not isinstance(file.get(name), h5py.Dataset):
+                found = ", ".join(file) or "nothing"
+                raise InputError(f"{path} has no array {name!r}; found {found}")
+            yield file[name]
+    except InputError:
+        raise
+    except Exception as error:  # h5py raises nearly anything on damaged files
         raise InputError(f"{path} is damaged or no HDF5 file ({error})") from error
-    with file:
-        if not isinstance(file.get(name), h5py.Dataset):
-            raise InputError(f"{path} has no array {name!r}; found {', '.join(file) or 'nothing'}")
-        yield file[name]
 
 
 datasets.register("pcam")(
