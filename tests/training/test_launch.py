@@ -14,7 +14,13 @@ import torch
 
 from scaat.errors import InputError
 from scaat.training import load_trained
-from scaat.training.launch import Launch, is_main_process, plan_launch, started_outside
+from scaat.training.launch import (
+    Launch,
+    is_main_process,
+    plan_launch,
+    slurm_started,
+    started_outside,
+)
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8", "RANK": "5"}
 SLURM = {"SLURM_NTASKS": "16", "SLURM_NNODES": "2", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "job"}
@@ -104,3 +110,12 @@ def test_two_processes_make_one_run(launcher: str, tmp_path: Path) -> None:
     moved = trained.proportion - 0.5
     torch.testing.assert_close(moved.abs(), torch.full((41,), 0.05))
     assert json.loads((tmp_path / "run" / "training.json").read_text())["epochs"] == 1
+
+
+def test_torchrun_inside_a_job_is_not_slurm() -> None:
+    job = {"SLURM_NTASKS": "4", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "train"}
+    inside = {"TORCHELASTIC_RUN_ID": "1", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "4"}
+    assert slurm_started(job)
+    assert not slurm_started(job | inside)
+    assert not slurm_started(job | {"SLURM_JOB_NAME": "bash"})
+    assert not slurm_started({})

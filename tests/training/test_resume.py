@@ -208,3 +208,9 @@ def test_two_processes_resume(splits: DataSplits, tmp_path: Path) -> None:
         (tmp_path / "cut" / name).unlink()
     with pytest.raises(InputError, match="written by 2 processes, found 1"):
         run(splits, tmp_path / "cut", alone, resume=True)
+
+
+def test_another_training_in_the_folder_is_refused(splits: DataSplits, tmp_path: Path) -> None:
+    run(splits, tmp_path)
+    with pytest.raises(InputError, match="holds checkpoints of a training"):
+        run(splits, tmp_path)

@@ -29,6 +29,7 @@ from scaat.training.architecture import starting_model
 from scaat.training.batches import Batches
 from scaat.training.checkpoint import (
     AtomicCheckpointIO,
+    checkpoints,
     newest_checkpoint,
     save_atomically,
     step_of,
@@ -38,7 +39,7 @@ from scaat.training.checkpointing import Checkpointing
 from scaat.training.clock import TrainingClock
 from scaat.training.compiling import check_compile
 from scaat.training.failures import failures_in_words
-from scaat.training.launch import Launch, in_slurm, is_main_process, plan_launch
+from scaat.training.launch import Launch, is_main_process, plan_launch, slurm_started
 from scaat.training.logs import FOLDER as LOGS
 from scaat.training.logs import RunLog
 from scaat.training.module import TrainingModule
@@ -100,7 +101,8 @@ def fit(
         callbacks: Of Lightning, beside those of the training itself.
 
     Raises:
-        InputError: An option is out of range, or a name is unknown.
+        InputError: An option is out of range, a name is unknown, or the folder holds another
+            training.
         NonFiniteLossError: The loss became NaN or infinite.
         MemoryExhaustedError: Memory ran out.
         WriteError: A file cannot be written; earlier checkpoints stay.
@@ -121,6 +123,11 @@ def fit(
     )
     module = TrainingModule(model, objective, options, splits.augmentation, seed)
     precision = lightning_precision(options.precision, options.accelerator)
+    if not resume and checkpoints(folder):
+        raise InputError(
+            f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
+            "resume to go on with it"
+        )
     start_at = newest_checkpoint(folder) if resume else None
     if resume and is_main_process():
         remove_parts(folder)
@@ -234,7 +241,7 @@ def _trainer(
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     plugins: list[Any] = [AtomicCheckpointIO(), precision_plugin(precision, options.accelerator)]
-    if in_slurm():
+    if slurm_started():
         # Lightning's own requeueing would write and prefer a checkpoint of another kind.
         plugins.append(SLURMEnvironment(auto_requeue=False))
     return L.Trainer(

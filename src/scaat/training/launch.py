@@ -97,7 +97,7 @@ def is_main_process(environ: Mapping[str, str] = os.environ) -> bool:
     """
     if "TORCHELASTIC_RUN_ID" in environ:
         return environ["RANK"] == "0"
-    if in_slurm(environ):
+    if _in_slurm(environ):
         return environ.get("SLURM_PROCID", "0") == "0"
     return environ.get("NODE_RANK", "0") == "0" and environ.get("LOCAL_RANK", "0") == "0"
 
@@ -108,18 +108,23 @@ def started_outside(environ: Mapping[str, str] = os.environ) -> str | None:
     return launcher if launcher and devices * nodes > 1 else None
 
 
+def slurm_started(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether SLURM itself started this process, and not torchrun inside a job of SLURM's."""
+    return _launched(environ)[0] == "SLURM"
+
+
 def _launched(environ: Mapping[str, str]) -> tuple[str | None, int, int]:
     """Return the launcher's name, its processes on this node and its nodes."""
     if "TORCHELASTIC_RUN_ID" in environ:
         local = int(environ["LOCAL_WORLD_SIZE"])
         return "torchrun", local, int(environ["WORLD_SIZE"]) // local
-    if in_slurm(environ):
+    if _in_slurm(environ):
         nodes = int(environ.get("SLURM_NNODES", "1"))
         return "SLURM", int(environ["SLURM_NTASKS"]) // nodes, nodes
     return None, 1, 1
 
 
-def in_slurm(environ: Mapping[str, str] = os.environ) -> bool:
+def _in_slurm(environ: Mapping[str, str]) -> bool:
     """Whether ``srun`` started this process; an interactive shell in a job is nobody's task."""
     interactive = environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
     return "SLURM_NTASKS" in environ and not interactive
