@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from scaat.errors import WriteError
 from scaat.evaluation import environment, write_results
 
 
@@ -64,7 +65,7 @@ def test_a_failed_write_leaves_the_old_file_whole(
         raise OSError("disk full")
 
     monkeypatch.setattr(np, "savez_compressed", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(WriteError, match="disk full"):
         write_results(tmp_path, **content(0.7))
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
