@@ -129,7 +129,7 @@ def measure(root: Path, side: int, count: int, workers: int) -> tuple[list[dict]
     make_images(folder, side, count)
     spec = f"folder:{folder}"
     convert(DataOptions(data=spec), root / f"cache-{side}", lambda *now: None)
-    shares = {"validation_fraction": 0.01, "test_fraction": 0.01}
+    shares = {"validation_fraction": 0.02, "test_fraction": 0.02}
     ways = {
         "memory": DataOptions(data=spec, loading="memory", **shares),
         "cache": DataOptions(data=f"cache:{root / f'cache-{side}'}", loading="lazy", **shares),
