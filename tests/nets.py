@@ -26,6 +26,14 @@ def plain(num_classes: int) -> nn.Module:
     return nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, num_classes))
 
 
+def pooled_norm(num_classes: int) -> nn.Module:
+    """Batch norm over one value an image."""
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(8), nn.Flatten(),
+        nn.Linear(8, num_classes),
+    )  # fmt: skip
+
+
 def vit(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
     """A vision transformer, which is made for one size of square images."""
     from torchvision.models import VisionTransformer

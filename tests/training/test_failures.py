@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from scaat.data import DataSplits
-from scaat.errors import MemoryExhaustedError
+from scaat.errors import InputError, MemoryExhaustedError
 from scaat.objectives import SCAAT, Standard
 from scaat.training import NonFiniteLossError, TrainingOptions, fit
 from scaat.training.failures import failures_in_words
@@ -71,4 +71,10 @@ def test_a_spawned_process_speaks_in_the_same_sentence(splits: DataSplits, tmp_p
     """Spawned processes hand errors over as text, with a traceback around."""
     options = replace(OPTIONS, devices=2, learning_rate=1e30)
     with pytest.raises(NonFiniteLossError, match=r"^the loss became .* on training samples"):
+        fit(splits, "standard", {}, options, seed=0, folder=tmp_path)
+
+
+def test_a_batch_of_one_under_batch_norm(splits: DataSplits, tmp_path: Path) -> None:
+    options = replace(OPTIONS, model="nets:pooled_norm", batch_size=44)
+    with pytest.raises(InputError, match=r"batch of one image.*batch_size \(now 44\)"):
         fit(splits, "standard", {}, options, seed=0, folder=tmp_path)

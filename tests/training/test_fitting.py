@@ -19,6 +19,7 @@ from scaat.training import (
     is_finished,
     load_trained,
 )
+from scaat.training.architecture import starting_model
 
 OPTIONS = TrainingOptions(
     model="nets:tiny", epochs=3, batch_size=8, learning_rate=0.05, precision="32", accelerator="cpu"
@@ -90,6 +91,25 @@ def test_shortest_runs(schedule: Any, steps: int, splits: DataSplits, tmp_path: 
     trained = fit(splits, "standard", {}, options, seed=0, folder=tmp_path)
     assert trained.summary["steps"] == steps
     assert all(p.isfinite().all() for p in trained.model.parameters())
+
+
+def test_a_long_gradient_is_shortened(splits: DataSplits, tmp_path: Path) -> None:
+    """One plain step of descent moves the weights by learning rate times the largest norm."""
+    options = replace(
+        OPTIONS,
+        epochs=1,
+        batch_size=45,
+        momentum=0.0,
+        weight_decay=0.0,
+        schedule="cosine",
+        clip_gradient=0.01,
+    )
+    torch.manual_seed(0)
+    before = starting_model(splits.train, options).model
+    after = fit(splits, "standard", {}, options, seed=0, folder=tmp_path).model
+    pairs = zip(after.parameters(), before.parameters(), strict=True)
+    length = torch.cat([(new - old).detach().flatten() for new, old in pairs]).norm()
+    assert length.item() == pytest.approx(0.05 * 0.01, rel=1e-3)
 
 
 def test_seed_decides(splits: DataSplits, tmp_path: Path) -> None:

@@ -44,3 +44,12 @@ def test_damaged_configuration_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes(content)
     with pytest.raises(InputError, match=r"config\.yaml"):
         read_config(tmp_path)
+
+
+def test_how_a_run_is_carried_out_may_change(tmp_path: Path) -> None:
+    training = {"epochs": 3, "workers": 1, "checkpoint_every": 10}
+    open_folder(tmp_path, {"training": training}, resume=False)
+    other = {"training": {"epochs": 3, "workers": 0, "checkpoint_every": 7}}
+    open_folder(tmp_path, other, resume=True)
+    with pytest.raises(InputError, match=r"training\.epochs is 3 there and 2 now"):
+        open_folder(tmp_path, {"training": {**training, "epochs": 2}}, resume=True)

@@ -28,7 +28,8 @@ def failures_in_words(options: TrainingOptions, objective: nn.Module) -> Iterato
     Raises:
         MemoryExhaustedError: Memory ran out; the message says what to lower.
         WriteError: A log cannot be written.
-        InputError: An operation is refused for being not deterministic.
+        InputError: An operation is refused for being not deterministic, or batch norm has a
+            batch of a single value a channel.
         KeyboardInterrupt: Somebody pressed Ctrl-C.
         Any error of ours, as raised in a process that the training started, which hands it over
             as text.
@@ -48,6 +49,13 @@ def failures_in_words(options: TrainingOptions, objective: nn.Module) -> Iterato
         raise InputError(
             f"deterministic is set, but {operation} has no deterministic implementation on this "
             "device; expected another model, or no such option"
+        ) from error
+    except ValueError as error:
+        if "Expected more than 1 value per channel" not in str(error):
+            raise
+        raise InputError(
+            "batch norm found a batch of one image, whose values have no spread; expected a "
+            f"batch_size (now {options.batch_size}) that does not leave one image over"
         ) from error
     except SystemExit as error:
         # What Lightning makes of Ctrl-C.

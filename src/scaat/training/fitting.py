@@ -250,6 +250,7 @@ def _trainer(
         num_nodes=launch.nodes,
         strategy=launch.strategy,
         accumulate_grad_batches=options.accumulate,
+        gradient_clip_val=options.clip_gradient,
         max_epochs=options.epochs,
         # What was logged after the checkpoint comes again.
         logger=TensorBoardLogger(

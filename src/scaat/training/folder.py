@@ -12,6 +12,9 @@ from scaat.files import read_yaml, write_text
 
 CONFIG = "config.yaml"
 
+OPERATIONAL = ("training.workers", "training.checkpoint_every")
+"""Settings that change how a run is carried out and none of its results."""
+
 
 def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
     """Claim ``folder`` for the run that ``config`` describes, and write the configuration there.
@@ -19,7 +22,7 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
     Args:
         folder: Made if need be.
         config: The resolved configuration, of plain values.
-        resume: Go on with the run that the folder holds.
+        resume: Go on with the run that the folder holds; `OPERATIONAL` settings may differ.
 
     Raises:
         InputError: The folder holds another run, other files, or (to resume) none.
@@ -70,6 +73,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
     """Return the first setting in which two configurations differ, in words."""
+    if name in OPERATIONAL:
+        return None
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in [*wanted, *(key for key in found if key not in wanted)]:
             inner = f"{name}.{key}" if name else str(key)

@@ -83,6 +83,13 @@ class TrainingOptions:
         metadata={"help": "Nesterov momentum of SGD; one-cycle moves it by 0.05 each way."},
     )
     weight_decay: float = field(default=5e-4, metadata={"help": "L2 penalty on all weights."})
+    clip_gradient: float | None = field(
+        default=None,
+        metadata={
+            "help": "Largest Euclidean norm of the gradient of all weights together; longer ones "
+            "are shortened to it. Default: none are."
+        },
+    )
     schedule: Schedule = field(
         default="one-cycle",
         metadata={
@@ -157,6 +164,7 @@ class TrainingOptions:
             "epochs",
             "batch_size",
             "learning_rate",
+            "clip_gradient",
             "devices",
             "nodes",
             "accumulate",
