@@ -40,8 +40,8 @@ many = settings(
 TRY = ["--model", "nets:plain", "--precision", "32", "--batch-size", "8", "--dry-run"]
 SETTINGS = {
     "training": "model normalisation input_size adapter weights trainable epochs batch_size "
-    "learning_rate momentum weight_decay clip_gradient schedule precision devices nodes strategy accumulate "
-    "compile",
+    "learning_rate momentum weight_decay clip_gradient schedule precision devices nodes strategy "
+    "accumulate compile",
     "data": "data name test_fraction validation_fraction train_limit image_size group crop_padding "
     "random_labels inclusive_boxes",
     "objectives.scaat": "epsilon steps step_size weight initial_proportion proportion_step "
