@@ -23,7 +23,14 @@ from scaat.training.launch import (
 )
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8", "RANK": "5"}
-SLURM = {"SLURM_NTASKS": "16", "SLURM_NNODES": "2", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "job"}
+SLURM = {
+    "SLURM_NTASKS": "16",
+    "SLURM_NTASKS_PER_NODE": "8",
+    "SLURM_NNODES": "2",
+    "SLURM_PROCID": "0",
+    "SLURM_JOB_NAME": "job",
+}
+UNEVEN = {name: value for name, value in SLURM.items() if name != "SLURM_NTASKS_PER_NODE"}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +62,7 @@ def test_weights_without_gradients_are_looked_for_only_where_there_may_be_any() 
         ((None, None, "fsdp"), {}, "strategy is 'fsdp', which shards the weights"),
         ((2, None, "auto"), TORCHRUN, "devices is 2, but torchrun started 4; expected devices 4"),
         ((None, 3, "auto"), SLURM, "nodes is 3, but SLURM started 2"),
+        ((None, None, "auto"), UNEVEN, "16 tasks .* expected --ntasks-per-node=8"),
         ((None, None, "ddp_spawn"), TORCHRUN, "torchrun started the processes already"),
         ((1, 2, "ddp_spawn"), {}, "which has one node; found nodes 2"),
     ],

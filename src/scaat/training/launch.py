@@ -63,6 +63,13 @@ def plan_launch(
             "sharded model cannot take; expected ddp (every process holds the whole model)"
         )
     launcher, found_devices, found_nodes = _launched(environ)
+    if launcher == "SLURM" and "SLURM_NTASKS_PER_NODE" not in environ:
+        tasks = int(environ["SLURM_NTASKS"])
+        if tasks > 1:
+            raise InputError(
+                f"SLURM started {tasks} tasks without saying how many a node has; expected "
+                f"--ntasks-per-node={-(-tasks // found_nodes)} instead of --ntasks, as Lightning asks"
+            )
     for name, wanted, found in (
         ("devices", devices, found_devices),
         ("nodes", nodes, found_nodes),
