@@ -68,7 +68,7 @@ def plan_launch(
         if tasks > 1:
             raise InputError(
                 f"SLURM started {tasks} tasks without saying how many a node has; expected "
-                f"--ntasks-per-node={-(-tasks // found_nodes)} instead of --ntasks, as Lightning asks"
+                f"--ntasks-per-node={-(-tasks // found_nodes)} instead of --ntasks"
             )
     for name, wanted, found in (
         ("devices", devices, found_devices),
