@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
+from torch import nn
 
 from scaat.cli.command import SectionedCommand
 from scaat.cli.memory import keep_freed_memory
@@ -21,14 +23,16 @@ from scaat.cli.runs import (
     read_evaluation_options,
     write_and_show,
 )
-from scaat.data import DataOptions
+from scaat.data import DataOptions, DataSplits
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.models import load_model
+from scaat.sharing import SharedModel, is_shared, load_shared
 from scaat.training import load_trained, open_folder, read_config
 
 DEVICE = "auto"
-FOR_CHECKPOINT = ("model", "normalisation", "title", "seed")
+FOR_CHECKPOINT = ("model", "normalisation")
+FOR_ANY = (*FOR_CHECKPOINT, "title", "seed")
 
 
 def evaluate(
@@ -43,17 +47,26 @@ def evaluate(
 ) -> None:
     """Measure the saliency maps of a trained model.
 
-    SOURCE is the folder of a run of scaat train, whose own configuration names the data, or a
-    checkpoint file with any network's weights, for which --model, --normalisation, --data and
-    --out are given; its outputs must be the classes of the data, in their order. Measured are
-    the test images. Writes results.json, report.html, tables and figures.
+    SOURCE is the folder of a run of scaat train, whose own configuration names the data; that of
+    a shared model, with --data and --out; or a checkpoint file with any network's weights, for
+    which --model, --normalisation, --data and --out are given. The outputs must be the classes of
+    the data, in their order. Measured are the test images. Writes results.json, report.html,
+    tables and figures.
     """
     keep_freed_memory()
     gathered = gather(parameters)
     data, measured = gathered.pop("data"), gathered
     options = read_evaluation_options(measured)
+    if is_shared(source):
+        _refuse_options("a checkpoint file; a shared model has its own", FOR_CHECKPOINT)
+        if random_labels_run is not None or out is None:
+            wrong = "needs --out" if out is None else "takes no --random-labels-run"
+            raise InputError(f"shared model {str(source)!r} {wrong}")
+        known = {"command": "evaluate", "shared": str(source), "title": title, "seed": seed}
+        _evaluate_shared(source, out, options, {**known, "data": data, **measured})
+        return
     if source.is_dir():
-        _refuse_options_of_checkpoints()
+        _refuse_options("a checkpoint file; a run's folder has its own", FOR_ANY, data=True)
         _evaluate_run(source, out, random_labels_run, options, measured)
         return
     if model is None or normalisation is None or out is None:
@@ -123,6 +136,47 @@ def _evaluate_checkpoint(
         mean=mean,
         std=std,
     )
+    origin = {"checkpoint": {key: config[key] for key in ("checkpoint", "normalisation")}}
+    _evaluate_on(splits, network, out, options, config, origin)
+
+
+def _evaluate_shared(
+    source: Path, out: Path, options: EvaluationOptions, config: dict[str, Any]
+) -> None:
+    shared = load_shared(source)
+    title = config["title"] or shared.method or source.name
+    config = {**config, "model": shared.name, "title": title}
+    splits = load_splits(config)
+    for what, found, expected in (
+        ("classes", splits.test.classes, shared.classes),
+        ("image size", splits.test.image_size, shared.image_size),
+        ("number of channels", splits.test.channels, shared.channels),
+    ):
+        if found != expected:
+            raise InputError(
+                f"data {splits.name!r} does not fit the shared model {str(source)!r}: its {what} "
+                f"is {found!r:.80}, expected {expected!r:.80}"
+            )
+    origin = {
+        "shared": str(source),
+        "objective": dict(shared.options),
+        "trained": dict(shared.training),
+    }
+    seconds = shared.training.get("train_seconds")
+    known = seconds if isinstance(seconds, float) else None
+    _evaluate_on(splits, shared.model, out, options, config, origin, known)
+
+
+def _evaluate_on(
+    splits: DataSplits,
+    network: nn.Module,
+    out: Path,
+    options: EvaluationOptions,
+    config: dict[str, Any],
+    origin: dict[str, Any],
+    train_seconds: float | None = None,
+) -> None:
+    """Evaluate a model that is of no run here, and write its results."""
     open_folder(out, config, resume=False)
     evaluation = evaluate_with_progress(
         network,
@@ -140,12 +194,8 @@ def _evaluate_checkpoint(
             "method": config["title"],
             "seed": config["seed"],
         },
-        train_seconds=None,
-        settings={
-            "checkpoint": {key: config[key] for key in ("checkpoint", "normalisation")},
-            "data": splits.settings,
-            "evaluation": evaluation.settings,
-        },
+        train_seconds=train_seconds,
+        settings={**origin, "data": splits.settings, "evaluation": evaluation.settings},
     )
     write_and_show(out, [found], splits.test.classes, config, DEVICE)
 
@@ -161,19 +211,14 @@ def _config_of(run: Path, hint: str) -> dict[str, Any]:
     return config
 
 
-def _refuse_options_of_checkpoints() -> None:
-    """Refuse what a run's own configuration says: it would be ignored."""
+def _refuse_options(of: str, names: Sequence[str], *, data: bool = False) -> None:
+    """Refuse options that would be ignored: of these names, and those of the data."""
     context = click.get_current_context()
     for parameter in context.command.params:
         name = parameter.name or ""
-        of_data = name.startswith("data__")
-        if (of_data or name in FOR_CHECKPOINT) and context.get_parameter_source(name) not in (
-            ParameterSource.DEFAULT,
-            None,
-        ):
-            raise InputError(
-                f"{parameter.opts[0]} goes with a checkpoint file; a run's folder has its own"
-            )
+        given = context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
+        if given and (name in names or (data and name.startswith("data__"))):
+            raise InputError(f"{parameter.opts[0]} goes with {of}")
 
 
 command = SectionedCommand(

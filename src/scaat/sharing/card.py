@@ -71,11 +71,11 @@ def model_card(card: Card) -> str:
 
 
 def _front_matter(card: Card) -> str:
-    method = [card.model.method] if card.model.method else []
+    tags = ["scaat", "image-classification", "interpretability", "saliency", card.model.method]
     matter: dict[str, Any] = {
         "library_name": "scaat",
         "pipeline_tag": "image-classification",
-        "tags": ["scaat", "image-classification", "interpretability", "saliency", *method],
+        "tags": list(dict.fromkeys(filter(None, tags))),
     }
     if card.licence:
         matter["license"] = card.licence
@@ -102,9 +102,12 @@ def _metrics(comparison: Comparison, method: str) -> list[dict[str, Any]]:
             of_model = key in PERFORMANCE
             if estimate is None or estimate.value is None or of_model != (number == 0):
                 continue
-            name = METRICS[key].name
+            metric = METRICS[key]
+            name = metric.name
             if not of_model:
-                name = f"{name}, {attribution_name(row.attribution)}"
+                # The other units are those of printed values.
+                unit = f" ({metric.unit})" if metric.unit and metric.scale == 1 else ""
+                name = f"{name}{unit}, {attribution_name(row.attribution)}"
             entry = {"type": _HUB_METRICS.get(key, key), "name": name, "value": estimate.value}
             found.append(entry if of_model else entry | {"args": {"attribution": row.attribution}})
     return found
@@ -186,14 +189,10 @@ def _results(card: Card) -> str:
         comparison_table(comparison),
         *further_tables(comparison),
     ]
-    counts = {
-        "Accuracy": comparison.images("accuracy"),
-        "saliency maps": comparison.images("entropy"),
-    }
-    measured = ", ".join(f"{what}: {count:,} images" for what, count in counts.items())
     text = (
-        f"On the test images of {escape(data_name(comparison.data))} ({measured}). In brackets "
-        f"95 % intervals over images.{beside}\n"
+        f"On test images of {escape(data_name(comparison.data))}: accuracy over "
+        f"{comparison.images('accuracy'):,} images, saliency maps of "
+        f"{comparison.images('entropy'):,}. In brackets 95 % intervals over images.{beside}\n"
     )
     for table in tables:
         text += f"\n### {escape(table.caption)}\n\n{markdown(table)}\n{escape(table.note)}\n"
