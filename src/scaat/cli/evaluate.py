@@ -27,7 +27,7 @@ from scaat.data import DataOptions, DataSplits
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.models import load_model
-from scaat.sharing import SharedModel, is_shared, load_shared
+from scaat.sharing import is_shared, load_shared
 from scaat.training import load_trained, open_folder, read_config
 
 DEVICE = "auto"

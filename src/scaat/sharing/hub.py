@@ -69,8 +69,9 @@ def pull(source: Path | str, *, revision: str | None = None) -> Path:
                 f"revision {revision!r} goes with a hub's repository, found a folder: {source!s}"
             )
     else:
+        if not _is_repo_id(str(source)):
+            raise InputError(f"{str(source)!r} is neither a folder nor user/name on a hub")
         hub = _library()
-        check_repo_id(str(source))
         try:
             place = hub.snapshot_download(
                 str(source), revision=revision, allow_patterns=list(FILES)
@@ -94,9 +95,8 @@ def check_repo_id(repo_id: str) -> None:
     Raises:
         InputError: It is not ``user/name``.
     """
-    part = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-    if not re.fullmatch(f"{part}/{part}", repo_id) or ".." in repo_id or "--" in repo_id:
-        raise InputError(f"repository {repo_id!r} is not on a hub; expected user/name")
+    if not _is_repo_id(repo_id):
+        raise InputError(f"repository {repo_id!r} is no name on a hub, expected user/name")
 
 
 def check_licence(licence: str) -> None:
@@ -110,6 +110,11 @@ def check_licence(licence: str) -> None:
             f"licence {licence!r} is no name of a hub's, expected one such as apache-2.0, mit or "
             "other"
         )
+
+
+def _is_repo_id(text: str) -> bool:
+    part = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+    return re.fullmatch(f"{part}/{part}", text) is not None and not re.search(r"\.\.|--", text)
 
 
 def _library() -> Any:
