@@ -86,9 +86,9 @@ def test_the_tables_hold_the_runs_numbers(shared: Path, rows: list[dict[str, Any
         for label, cell in list(zip(names, line.strip("|").split("|"), strict=True))[2:]:
             metric = labels[label]
             stored = [row[metric.key][key] for key in ("value", "low", "high")]
+            if None in stored or max(map(abs, stored)) * metric.scale >= 1000:
+                continue  # unbounded, or rounded
             printed = re.findall(r"−?[\d.]+", cell)
-            if None in stored or "," in row[metric.key]:
-                continue
             assert len(printed) == 3, cell
             for number, value in zip(printed, stored, strict=True):
                 digits = len(number.partition(".")[2])
