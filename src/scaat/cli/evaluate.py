@@ -27,12 +27,12 @@ from scaat.data import DataOptions, DataSplits
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.models import load_model
-from scaat.sharing import is_shared, load_shared
+from scaat.sharing import SharedModel, is_shared, load_shared
 from scaat.training import load_trained, open_folder, read_config
 
 DEVICE = "auto"
-FOR_CHECKPOINT = ("model", "normalisation")
-FOR_ANY = (*FOR_CHECKPOINT, "title", "seed")
+OF_NETWORK = ("model", "normalisation")
+FOR_CHECKPOINT = (*OF_NETWORK, "title", "seed")
 
 
 def evaluate(
@@ -58,15 +58,15 @@ def evaluate(
     data, measured = gathered.pop("data"), gathered
     options = read_evaluation_options(measured)
     if is_shared(source):
-        _refuse_options("a checkpoint file; a shared model has its own", FOR_CHECKPOINT)
+        _refuse_options_of_checkpoints(OF_NETWORK, of_data=False)
         if random_labels_run is not None or out is None:
             wrong = "needs --out" if out is None else "takes no --random-labels-run"
             raise InputError(f"shared model {str(source)!r} {wrong}")
         known = {"command": "evaluate", "shared": str(source), "title": title, "seed": seed}
-        _evaluate_shared(source, out, options, {**known, "data": data, **measured})
+        _evaluate_checkpoint(source, out, options, {**known, "data": data, **measured})
         return
     if source.is_dir():
-        _refuse_options("a checkpoint file; a run's folder has its own", FOR_ANY, data=True)
+        _refuse_options_of_checkpoints(FOR_CHECKPOINT, of_data=True)
         _evaluate_run(source, out, random_labels_run, options, measured)
         return
     if model is None or normalisation is None or out is None:
@@ -126,57 +126,17 @@ def _evaluate_run(
 def _evaluate_checkpoint(
     checkpoint: Path, out: Path, options: EvaluationOptions, config: dict[str, Any]
 ) -> None:
+    shared = load_shared(checkpoint) if "shared" in config else None
+    if shared is not None:
+        title = config["title"] or shared.method or checkpoint.name
+        config = {**config, "model": shared.name, "title": title}
     splits = load_splits(config)
-    mean, std = config["normalisation"]
-    network = load_model(
-        checkpoint,
-        config["model"],
-        num_classes=splits.test.num_classes,
-        image_size=splits.test.image_size,
-        mean=mean,
-        std=std,
-    )
-    origin = {"checkpoint": {key: config[key] for key in ("checkpoint", "normalisation")}}
-    _evaluate_on(splits, network, out, options, config, origin)
-
-
-def _evaluate_shared(
-    source: Path, out: Path, options: EvaluationOptions, config: dict[str, Any]
-) -> None:
-    shared = load_shared(source)
-    title = config["title"] or shared.method or source.name
-    config = {**config, "model": shared.name, "title": title}
-    splits = load_splits(config)
-    for what, found, expected in (
-        ("classes", splits.test.classes, shared.classes),
-        ("image size", splits.test.image_size, shared.image_size),
-        ("number of channels", splits.test.channels, shared.channels),
-    ):
-        if found != expected:
-            raise InputError(
-                f"data {splits.name!r} does not fit the shared model {str(source)!r}: its {what} "
-                f"is {found!r:.80}, expected {expected!r:.80}"
-            )
-    origin = {
-        "shared": str(source),
-        "objective": dict(shared.options),
-        "trained": dict(shared.training),
-    }
-    seconds = shared.training.get("train_seconds")
-    known = seconds if isinstance(seconds, float) else None
-    _evaluate_on(splits, shared.model, out, options, config, origin, known)
-
-
-def _evaluate_on(
-    splits: DataSplits,
-    network: nn.Module,
-    out: Path,
-    options: EvaluationOptions,
-    config: dict[str, Any],
-    origin: dict[str, Any],
-    train_seconds: float | None = None,
-) -> None:
-    """Evaluate a model that is of no run here, and write its results."""
+    network = _network(checkpoint, splits, config) if shared is None else shared.model
+    origin = {key: config[key] for key in ("checkpoint", "normalisation") if key in config}
+    settings: dict[str, Any] = {"checkpoint": origin}
+    if shared is not None:
+        _refuse_other_data(shared, splits, checkpoint)
+        settings = {"objective": dict(shared.options), "trained": dict(shared.training)}
     open_folder(out, config, resume=False)
     evaluation = evaluate_with_progress(
         network,
@@ -194,10 +154,35 @@ def _evaluate_on(
             "method": config["title"],
             "seed": config["seed"],
         },
-        train_seconds=train_seconds,
-        settings={**origin, "data": splits.settings, "evaluation": evaluation.settings},
+        train_seconds=None if shared is None else shared.train_seconds,
+        settings={**settings, "data": splits.settings, "evaluation": evaluation.settings},
     )
     write_and_show(out, [found], splits.test.classes, config, DEVICE)
+
+
+def _network(checkpoint: Path, splits: DataSplits, config: dict[str, Any]) -> nn.Module:
+    mean, std = config["normalisation"]
+    return load_model(
+        checkpoint,
+        config["model"],
+        num_classes=splits.test.num_classes,
+        image_size=splits.test.image_size,
+        mean=mean,
+        std=std,
+    )
+
+
+def _refuse_other_data(shared: SharedModel, splits: DataSplits, folder: Path) -> None:
+    for what, found, expected in (
+        ("classes", splits.test.classes, shared.classes),
+        ("image size", splits.test.image_size, shared.image_size),
+        ("number of channels", splits.test.channels, shared.channels),
+    ):
+        if found != expected:
+            raise InputError(
+                f"data {splits.name!r} does not fit the shared model {str(folder)!r}: its {what} "
+                f"is {found!r:.80}, expected {expected!r:.80}"
+            )
 
 
 def _config_of(run: Path, hint: str) -> dict[str, Any]:
@@ -211,14 +196,16 @@ def _config_of(run: Path, hint: str) -> dict[str, Any]:
     return config
 
 
-def _refuse_options(of: str, names: Sequence[str], *, data: bool = False) -> None:
-    """Refuse options that would be ignored: of these names, and those of the data."""
+def _refuse_options_of_checkpoints(names: Sequence[str], *, of_data: bool) -> None:
+    """Refuse what the folder of a model says itself: it would be ignored."""
     context = click.get_current_context()
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
-        if given and (name in names or (data and name.startswith("data__"))):
-            raise InputError(f"{parameter.opts[0]} goes with {of}")
+        if given and (name in names or (of_data and name.startswith("data__"))):
+            raise InputError(
+                f"{parameter.opts[0]} goes with a checkpoint file; a model's folder has its own"
+            )
 
 
 command = SectionedCommand(

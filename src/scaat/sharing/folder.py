@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from scaat.errors import InputError, WriteError
-from scaat.files import write_bytes, write_text
+from scaat.files import new_folder, require_new, write_bytes, write_text
 from scaat.sharing.card import Card, model_card
 from scaat.sharing.files import save_shared
 from scaat.sharing.hub import check_licence, check_repo_id
@@ -51,8 +46,7 @@ def share_run(
         WriteError: The folder cannot be written.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"output {str(folder)!r} exists: expected a new or empty folder")
+    require_new(folder)
     if repo_id is not None:
         check_repo_id(repo_id)
     if licence is not None:
@@ -70,7 +64,7 @@ def share_run(
         licence=licence,
     )
     text = model_card(card)
-    with _new_folder(folder) as part:
+    with new_folder(folder) as part:
         save_shared(model, part)
         for path in shown.values():
             write_bytes(part / FIGURES / path.name, path.read_bytes())
@@ -85,21 +79,3 @@ def _pictures(run: Run) -> dict[str, Path]:
         path.stem.removeprefix(_EXAMPLES): path for path in run.figures.glob(f"{_EXAMPLES}*.png")
     }
     return {name: figures[name] for name in run.comparison.attributions if name in figures}
-
-
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """Yield a folder beside ``folder``, which takes its place at the end, or vanishes."""
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        part.mkdir(parents=True)
-        yield part
-        if folder.exists():  # empty; on Windows nothing is renamed onto it
-            folder.rmdir()
-        part.rename(folder)
-    except OSError as error:
-        raise WriteError(
-            f"{str(folder)!r} cannot be written ({error.strerror or error})"
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -52,6 +52,12 @@ class SharedModel:
         return int(self.complete_architecture["channels"])
 
     @property
+    def train_seconds(self) -> float | None:
+        """Return what the training took, where that is known."""
+        seconds = self.training.get("train_seconds")
+        return seconds if isinstance(seconds, float) else None
+
+    @property
     def complete_architecture(self) -> dict[str, Any]:
         """Return every argument of `build_model`, also those left at their defaults."""
         return {**_DEFAULTS, **self.architecture}
