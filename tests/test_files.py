@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from scaat.files import replacing, write_json, write_text
+from scaat.errors import InputError, WriteError
+from scaat.files import new_folder, replacing, write_json, write_text
 
 
 def test_replaces_only_at_the_end(tmp_path: Path) -> None:
@@ -32,3 +33,20 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
         write_json(path, {"a": float("nan")})
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_folder_is_whole_or_not_there(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "new"
+    with new_folder(folder) as part:
+        (part / "file").write_text("x")
+        assert not folder.exists()
+    assert (folder / "file").read_text() == "x"
+    with pytest.raises(InputError, match="expected a new or empty folder"), new_folder(folder):
+        pass
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(WriteError, match="empty' cannot be written"), new_folder(empty) as part:
+        (part / "none" / "file").touch()
+    with pytest.raises(WriteError, match="cannot be written"), new_folder(folder / "file" / "x"):
+        pass
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "empty", "file", "new"]

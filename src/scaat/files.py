@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,6 +38,42 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # a folder that could not be made
             part.unlink(missing_ok=True)
+
+
+def require_new(folder: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        InputError: It does, or is a file.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"output {str(folder)!r} exists already: expected a new or empty folder")
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder beside ``folder``, and rename it to ``folder`` at the end.
+
+    After an error there is neither, and an empty ``folder`` is as it was.
+
+    Raises:
+        InputError: ``folder`` is a file, or holds some.
+        WriteError: The folder or something in it cannot be written.
+    """
+    require_new(folder)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if folder.exists():  # on Windows nothing is renamed onto it
+            folder.rmdir()
+        part.rename(folder)
+    except OSError as error:
+        raise WriteError(
+            f"{str(folder)!r} cannot be written ({error.strerror or error})"
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def remove_parts(folder: Path) -> None:

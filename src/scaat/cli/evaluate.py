@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
+from torch import nn
 
 from scaat.cli.command import SectionedCommand
 from scaat.cli.memory import keep_freed_memory
@@ -21,14 +23,16 @@ from scaat.cli.runs import (
     read_evaluation_options,
     write_and_show,
 )
-from scaat.data import DataOptions
+from scaat.data import DataOptions, DataSplits
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.models import load_model
+from scaat.sharing import SharedModel, is_shared, load_shared
 from scaat.training import load_trained, open_folder, read_config
 
 DEVICE = "auto"
-FOR_CHECKPOINT = ("model", "normalisation", "title", "seed")
+OF_NETWORK = ("model", "normalisation")
+FOR_CHECKPOINT = (*OF_NETWORK, "title", "seed")
 
 
 def evaluate(
@@ -43,17 +47,26 @@ def evaluate(
 ) -> None:
     """Measure the saliency maps of a trained model.
 
-    SOURCE is the folder of a run of scaat train, whose own configuration names the data, or a
-    checkpoint file with any network's weights, for which --model, --normalisation, --data and
-    --out are given; its outputs must be the classes of the data, in their order. Measured are
-    the test images. Writes results.json, report.html, tables and figures.
+    SOURCE is the folder of a run of scaat train, whose own configuration names the data; that of
+    a shared model, with --data and --out; or a checkpoint file with any network's weights, for
+    which --model, --normalisation, --data and --out are given. The outputs must be the classes of
+    the data, in their order. Measured are the test images. Writes results.json, report.html,
+    tables and figures.
     """
     keep_freed_memory()
     gathered = gather(parameters)
     data, measured = gathered.pop("data"), gathered
     options = read_evaluation_options(measured)
+    if is_shared(source):
+        _refuse_options_of_checkpoints(OF_NETWORK, of_data=False)
+        if random_labels_run is not None or out is None:
+            wrong = "needs --out" if out is None else "takes no --random-labels-run"
+            raise InputError(f"shared model {str(source)!r} {wrong}")
+        known = {"command": "evaluate", "shared": str(source), "title": title, "seed": seed}
+        _evaluate_checkpoint(source, out, options, {**known, "data": data, **measured})
+        return
     if source.is_dir():
-        _refuse_options_of_checkpoints()
+        _refuse_options_of_checkpoints(FOR_CHECKPOINT, of_data=True)
         _evaluate_run(source, out, random_labels_run, options, measured)
         return
     if model is None or normalisation is None or out is None:
@@ -113,16 +126,17 @@ def _evaluate_run(
 def _evaluate_checkpoint(
     checkpoint: Path, out: Path, options: EvaluationOptions, config: dict[str, Any]
 ) -> None:
+    shared = load_shared(checkpoint) if "shared" in config else None
+    if shared is not None:
+        title = config["title"] or shared.method or checkpoint.name
+        config = {**config, "model": shared.name, "title": title}
     splits = load_splits(config)
-    mean, std = config["normalisation"]
-    network = load_model(
-        checkpoint,
-        config["model"],
-        num_classes=splits.test.num_classes,
-        image_size=splits.test.image_size,
-        mean=mean,
-        std=std,
-    )
+    network = _network(checkpoint, splits, config) if shared is None else shared.model
+    origin = {key: config[key] for key in ("checkpoint", "normalisation") if key in config}
+    settings: dict[str, Any] = {"checkpoint": origin}
+    if shared is not None:
+        _refuse_other_data(shared, splits, checkpoint)
+        settings = {"objective": dict(shared.options), "trained": dict(shared.training)}
     open_folder(out, config, resume=False)
     evaluation = evaluate_with_progress(
         network,
@@ -140,14 +154,35 @@ def _evaluate_checkpoint(
             "method": config["title"],
             "seed": config["seed"],
         },
-        train_seconds=None,
-        settings={
-            "checkpoint": {key: config[key] for key in ("checkpoint", "normalisation")},
-            "data": splits.settings,
-            "evaluation": evaluation.settings,
-        },
+        train_seconds=None if shared is None else shared.train_seconds,
+        settings={**settings, "data": splits.settings, "evaluation": evaluation.settings},
     )
     write_and_show(out, [found], splits.test.classes, config, DEVICE)
+
+
+def _network(checkpoint: Path, splits: DataSplits, config: dict[str, Any]) -> nn.Module:
+    mean, std = config["normalisation"]
+    return load_model(
+        checkpoint,
+        config["model"],
+        num_classes=splits.test.num_classes,
+        image_size=splits.test.image_size,
+        mean=mean,
+        std=std,
+    )
+
+
+def _refuse_other_data(shared: SharedModel, splits: DataSplits, folder: Path) -> None:
+    for what, found, expected in (
+        ("classes", splits.test.classes, shared.classes),
+        ("image size", splits.test.image_size, shared.image_size),
+        ("number of channels", splits.test.channels, shared.channels),
+    ):
+        if found != expected:
+            raise InputError(
+                f"data {splits.name!r} does not fit the shared model {str(folder)!r}: its {what} "
+                f"is {found!r:.80}, expected {expected!r:.80}"
+            )
 
 
 def _config_of(run: Path, hint: str) -> dict[str, Any]:
@@ -161,18 +196,15 @@ def _config_of(run: Path, hint: str) -> dict[str, Any]:
     return config
 
 
-def _refuse_options_of_checkpoints() -> None:
-    """Refuse what a run's own configuration says: it would be ignored."""
+def _refuse_options_of_checkpoints(names: Sequence[str], *, of_data: bool) -> None:
+    """Refuse what the folder of a model says itself: it would be ignored."""
     context = click.get_current_context()
     for parameter in context.command.params:
         name = parameter.name or ""
-        of_data = name.startswith("data__")
-        if (of_data or name in FOR_CHECKPOINT) and context.get_parameter_source(name) not in (
-            ParameterSource.DEFAULT,
-            None,
-        ):
+        given = context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
+        if given and (name in names or (of_data and name.startswith("data__"))):
             raise InputError(
-                f"{parameter.opts[0]} goes with a checkpoint file; a run's folder has its own"
+                f"{parameter.opts[0]} goes with a checkpoint file; a model's folder has its own"
             )
 
 

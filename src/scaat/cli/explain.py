@@ -254,8 +254,8 @@ command = click.Command(
             ["--run"],
             type=click.Path(exists=True, file_okay=False, path_type=Path),
             multiple=True,
-            help="Folder of a run of scaat train, or of a comparison (all its models); repeat it "
-            "for models side by side.",
+            help="Folder of a run of scaat train, of a comparison (all its models), or of a "
+            "shared model; repeat it for models side by side.",
         ),
         *checkpoint_options(multiple=True),
         click.Option(

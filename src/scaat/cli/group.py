@@ -24,6 +24,8 @@ SUMMARIES = {
     "explain": "Show which pixels of your images drive models' decisions.",
     "data": "List, inspect, check and convert data sets.",
     "report": "Make tables, figures and the HTML report from results files.",
+    "share": "Write a trained model as a folder to give away, with a model card.",
+    "export": "Write a trained model for prediction: ONNX or torch.export.",
 }
 
 

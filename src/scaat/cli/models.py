@@ -12,6 +12,7 @@ from torch import nn
 
 from scaat.errors import InputError
 from scaat.models import load_model
+from scaat.sharing.files import is_shared, load_shared
 from scaat.training import load_trained, read_config
 from scaat.training.architecture import IMAGENET
 from scaat.training.fitting import MODEL
@@ -119,11 +120,15 @@ def checkpoint_options(*, multiple: bool) -> list[click.Option]:
 
 
 def run_source(folder: Path) -> ModelSource:
-    """Read the model of a run of ``scaat train``, or one of a comparison (OUT/models/METHOD).
+    """Read a model of ``scaat train``, of a comparison (OUT/models/METHOD) or a shared one.
 
     Raises:
         InputError: The folder has none, or a file is damaged.
     """
+    if is_shared(folder):
+        shared = load_shared(folder)
+        origin = {"shared": str(folder), "architecture": dict(shared.architecture)}
+        return ModelSource(shared.model, folder, shared.classes, shared.image_size, origin)
     trained = load_trained(folder)
     architecture = trained.architecture
     # Runs of versions that did not record the names have numbers.

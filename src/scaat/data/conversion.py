@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from scaat.data.options import DataOptions
 from scaat.data.registry import Part
 from scaat.data.resizing import fit_set
 from scaat.errors import InputError, WriteError
-from scaat.files import write_json
+from scaat.files import new_folder, require_new, write_json
 
 CHUNK = 256  # images decoded at a time
 READING = ("data", "image_size", "group", "inclusive_boxes")
@@ -49,14 +48,13 @@ def convert(options: DataOptions, out: Path, progress: Progress) -> dict[str, in
         InputError: The data are at fault, or ``out`` exists.
         WriteError: The disk is full, or cannot be written.
     """
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out} exists already; expected a new or an empty folder")
+    require_new(out)
     source = find_source(options)
-    beside = out.with_name(f".{out.name}.{os.getpid()}.part")
-    described = {}
-    try:
-        for name, part in source.parts.items():
-            described[name] = _write_part(part, beside / name, out, options, name, progress)
+    with new_folder(out) as beside:
+        described = {
+            name: _write_part(part, beside / name, out, options, name, progress)
+            for name, part in source.parts.items()
+        }
         fields = asdict(options)
         content = {
             "format": FORMAT,
@@ -68,15 +66,6 @@ def convert(options: DataOptions, out: Path, progress: Progress) -> dict[str, in
             "parts": described,
         }
         write_json(beside / DESCRIPTION, content)
-        if out.exists():
-            out.rmdir()
-        os.replace(beside, out)
-    except OSError as error:
-        raise WriteError(
-            f"cache {str(out)!r} cannot be written ({error.strerror or error})"
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return {name: part["shape"][0] for name, part in described.items()}
 
 

@@ -1,0 +1,154 @@
+"""Models for prediction: ONNX and ``torch.export`` files, written only if they predict the same."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scaat.errors import InputError, unknown
+from scaat.files import write_bytes
+from scaat.sharing.model import SharedModel
+from scaat.sharing.prediction import (
+    Outputs,
+    Prediction,
+    description,
+    example,
+    largest_difference,
+)
+
+Program = Callable[[Tensor], Outputs]
+Made = tuple[bytes, Program]
+"""A program's file, and the program that was read back from it."""
+
+_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+
+def export_model(
+    shared: SharedModel,
+    path: Path | str,
+    kind: str,
+    *,
+    probabilities: bool = False,
+    images: Tensor | None = None,
+) -> float:
+    """Write a model as a file that other programs predict with.
+
+    Input is ``images``, float32 (N, C, H, W) in [0, 1] for any N of at least 1; outputs are
+    ``logits`` (N, classes) and, if wanted, ``probabilities``. Normalisation is inside. Names of
+    classes and size of the input stand in the file, as JSON: in an ONNX model's
+    ``metadata_props``, in the extra file ``scaat.json`` of a ``torch.export`` program.
+
+    The file is read back and run on random images, and ``images``, before it is written.
+
+    Args:
+        shared: The model, which stays as it is.
+        path: The file; it is replaced if it is there.
+        kind: ``onnx`` (float32, one file, run by onnxruntime) or ``torch-export``.
+        probabilities: Whether to give the softmax of the logits, too.
+        images: Real images to check with, (k, C, H, W) in [0, 1].
+
+    Returns:
+        The largest difference of an output from the model's own, over the largest logit or 1.
+
+    Raises:
+        InputError: The format is unknown, a package is missing, the network cannot be exported,
+            or the exported one's outputs differ by more than `TOLERANCE`.
+        WriteError: The file cannot be written.
+    """
+    if kind not in FORMATS:
+        raise unknown("format", kind, FORMATS)
+    network = Prediction(shared.model, probabilities)
+    content, program = FORMATS[kind](network, shared)
+    difference = largest_difference(network, program, shared, images)
+    write_bytes(Path(path), content)
+    return difference
+
+
+def _onnx(network: Prediction, shared: SharedModel) -> Made:
+    try:
+        runtime = [importlib.import_module(name) for name in _PACKAGES][-1]
+    except ImportError as error:
+        raise InputError(
+            f"ONNX needs the packages {', '.join(_PACKAGES)} (pip install 'scaat[export]'): "
+            f"{error.name} is missing"
+        ) from error
+    if "dynamo" not in inspect.signature(torch.onnx.export).parameters:
+        raise InputError(f"ONNX needs torch 2.5 or newer, found {torch.__version__}")
+    with _refusal(shared, "ONNX"):
+        made: Any = torch.onnx.export(
+            network,
+            (example(shared),),
+            dynamo=True,
+            input_names=["images"],
+            output_names=network.outputs,
+            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+            verbose=False,
+        )
+        made.model.metadata_props.update(description(shared))
+        content: bytes = made.model_proto.SerializeToString()
+        session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+    def run(images: Tensor) -> Outputs:
+        found = session.run(network.outputs, {"images": images.numpy()})
+        return [torch.from_numpy(np.asarray(values)) for values in found]
+
+    return content, run
+
+
+def _torch_export(network: Prediction, shared: SharedModel) -> Made:
+    with _refusal(shared, "torch.export"):
+        made = torch.export.export(
+            network,
+            (example(shared),),
+            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+        )
+        stream = io.BytesIO()
+        known = ", ".join(f'"{key}": {value}' for key, value in description(shared).items())
+        torch.export.save(made, stream, extra_files={"scaat.json": f"{{{known}}}"})
+        stream.seek(0)
+        program = torch.export.load(stream).module()
+
+    def run(images: Tensor) -> Outputs:
+        with torch.no_grad():
+            found: Outputs = program(images)
+        return found
+
+    return stream.getvalue(), run
+
+
+FORMATS: dict[str, Callable[[Prediction, SharedModel], Made]] = {
+    "onnx": _onnx,
+    "torch-export": _torch_export,
+}
+"""How each format's file is made."""
+
+
+@contextmanager
+def _refusal(shared: SharedModel, what: str) -> Iterator[None]:
+    """Make one sentence of an exporter's refusal, and keep its chatter back."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Exception as error:  # exporters raise anything, and at length
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        raise InputError(
+            f"model {shared.name!r} cannot be exported to {what} ({reason})"
+        ) from error
+    finally:
+        log.setLevel(level)
