@@ -247,7 +247,16 @@ SPARSITY = ("entropy", "size_kb", "gini")
 FAITHFULNESS = ("aopc_lerf", "aopc_rel")
 COUNTED = SPARSITY + FAITHFULNESS
 
-METHODS = {"standard": "Standard", "saliency-guided": "Saliency-guided", "scaat": "SCAAT"}
+METHODS = {
+    "standard": "Standard",
+    "saliency-guided": "Saliency-guided",
+    "scaat": "SCAAT",
+    "pgd-adversarial": "PGD adversarial",
+    "trades": "TRADES",
+    "input-gradient": "Input-gradient",
+    "norm-regularised": "Norm-regularised",
+    "saliency-guided-adversarial": "Saliency-guided adversarial",
+}
 ATTRIBUTIONS = {
     "gradient": "Vanilla gradient",
     "input-x-gradient": "Input × gradient",
