@@ -76,8 +76,8 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
                 yield
         else:
             raise InputError(
-                f"torch is {torch.__version__}, which cannot differentiate the gradient of a compiled "
-                "model, expected 2.6 or newer, or a model that is not compiled"
+                f"torch is {torch.__version__}, which cannot differentiate a compiled model's "
+                "gradient, expected 2.6 or newer, or a model that is not compiled"
             )
 
 
