@@ -99,7 +99,7 @@ def test_penalty_is_the_slope_of_each_images_own_loss(batch: Batch) -> None:
 def test_attention_has_a_second_derivative(batch: Batch) -> None:
     images, labels, index = batch
     model = vit(4, (8, 8))
-    InputGradient()(model, images[:, :, :8, :8], labels, index).loss.backward()
+    InputGradient(weight=1.0)(model, images[:, :, :8, :8], labels, index).loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 

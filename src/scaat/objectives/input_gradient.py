@@ -27,9 +27,9 @@ class InputGradient(Objective):
     pass runs as it is written.
 
     Args:
-        weight: lambda. The authors choose it for each data set by validation, on a scale of its
-            own: the penalty grows with the square of the inputs' unit and with their number. 1
-            is a point to start from, not their value.
+        weight: lambda. It has a scale of its own for each kind of data, since the penalty goes
+            with the square of the inputs' unit: choose it by validation. 0.1 is a point to start
+            from, not the authors' value.
         label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included; None for inputs without bounds.
@@ -40,7 +40,7 @@ class InputGradient(Objective):
 
     def __init__(
         self,
-        weight: float = 1.0,
+        weight: float = 0.1,
         label_smoothing: float = 0.0,
         bounds: Bounds | None = (0.0, 1.0),
     ) -> None:
