@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
+from scaat.errors import InputError
 from scaat.functional.saliency import Predict
 
 
@@ -58,17 +61,41 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+@contextmanager
+def twice_differentiable(model: nn.Module) -> Iterator[None]:
+    """Let gradients of the passes inside be differentiated themselves.
+
+    A model that ``torch.compile`` made would refuse that: it runs as it is written meanwhile.
+    """
+    # Of the ways to compute attention only the plain one has a second derivative.
+    with sdpa_kernel(SDPBackend.MATH):
+        if not _is_compiled(model):
+            yield
+        elif hasattr(torch.compiler, "set_stance"):
+            with torch.compiler.set_stance("force_eager"):
+                yield
+        else:
+            raise InputError(
+                f"torch is {torch.__version__}, which cannot differentiate a compiled model's "
+                "gradient, expected 2.6 or newer, or a model that is not compiled"
+            )
+
+
 def keep_graphs(model: nn.Module) -> None:
-    """Let a forward pass be differentiated twice, though ``torch.compile`` made the model.
+    """Let a forward pass be differentiated in two parts, though ``torch.compile`` made the model.
 
     A compiled graph otherwise gives its memory away in the first of two backward passes, which
     torch refuses. The setting is torch's own, for the whole process, and asked for when a graph
     is made and when it is differentiated.
     """
-    if any(
-        hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None)
-        for module in model.modules()
-    ):
+    if _is_compiled(model):
         config: Any = importlib.import_module("torch._functorch.config")
         if hasattr(config, "donated_buffer"):  # before torch 2.6 nothing was given away
             config.donated_buffer = False
+
+
+def _is_compiled(model: nn.Module) -> bool:
+    return any(
+        hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None)
+        for module in model.modules()
+    )

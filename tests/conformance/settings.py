@@ -73,6 +73,9 @@ KINDS = {
     "series": Kind((2, 12), None, {"scaat": {"steps": 1, "region_size": 1, "epsilon": 0.5}}),
 }
 
+# A loss of several terms that grow together takes smaller steps than 0.02.
+LEARNING_RATES = {"input-gradient": 0.01, "saliency-guided-adversarial": 0.01}
+
 
 class Run:
     """A user's own loop: everything that it needs to go on stands in `state`."""
@@ -82,7 +85,8 @@ class Run:
         self.inputs, self.labels = self.kind.data()
         self.model = self.kind.network()
         self.objective = self.kind.objective(method)
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.02, momentum=0.9)
+        rate = LEARNING_RATES.get(method, 0.02)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=rate, momentum=0.9)
         self.losses: list[float] = []
 
     def step(self, index: Tensor, *, dtype: torch.dtype | None = None, rank: int = 0) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from scaat.functional import jeffreys_divergence, lowest, masked_pgd
+from scaat.functional import jeffreys_divergence, lowest, masked_pgd, pgd
 from scaat.functional.divergence import DIVERGENCES
 
 
@@ -118,3 +118,23 @@ def test_unbounded_inputs_may_leave_the_unit_interval() -> None:
 def test_refuses_no_steps() -> None:
     with pytest.raises(ValueError, match="steps is 0"):
         masked_pgd(lambda x: x, torch.rand(1, 2), torch.ones(1, 2).bool(), epsilon=0.1, steps=0)
+
+
+def test_ascends_any_function_of_the_logits() -> None:
+    """Closed form: the cross-entropy of a linear two-class model is worst in one corner."""
+    torch.manual_seed(2)
+    weight = torch.randn(3, 20, dtype=torch.float64)
+    inputs, labels = torch.full((4, 20), 0.5, dtype=torch.float64), torch.tensor([0, 1, 1, 0])
+
+    def predict(x: Tensor) -> Tensor:
+        return torch.stack([x @ weight[0], x @ weight[1]], dim=1)
+
+    found = pgd(
+        predict,
+        inputs,
+        lambda logits: nn.functional.cross_entropy(logits, labels, reduction="sum"),
+        epsilon=0.1,
+        steps=3,
+    )
+    away = weight[1 - labels] - weight[labels]
+    torch.testing.assert_close(found, inputs + 0.1 * away.sign())

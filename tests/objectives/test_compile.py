@@ -16,6 +16,7 @@ VARIANTS: list[tuple[str, dict[str, object]]] = [
     *((name, {}) for name in objectives),
     ("scaat", {"search_mode": "eval", "steps": 1}),
     ("scaat", {"saliency": "smoothgrad", "smoothgrad_samples": 2, "steps": 1}),
+    ("norm-regularised", {"penalty": "group", "steps": 2}),
 ]
 
 
@@ -63,7 +64,11 @@ def train(
 
 @pytest.mark.parametrize(
     ("name", "options", "wrap"),
-    [*((*variant, in_place) for variant in VARIANTS), ("scaat", {}, wrapped)],
+    [
+        *((*variant, in_place) for variant in VARIANTS),
+        ("scaat", {}, wrapped),
+        ("input-gradient", {}, wrapped),
+    ],
 )
 def test_compiled_equals_eager(
     name: str, options: dict[str, object], wrap: Callable[[nn.Module], nn.Module]

@@ -7,6 +7,13 @@ from torch import Tensor, nn
 from scaat import SCAAT, SaliencyGuided, Standard
 from scaat.errors import InputError
 from scaat.functional import jeffreys_divergence, lowest, region_average, saliency_map
+from scaat.objectives import (
+    TRADES,
+    InputGradient,
+    NormRegularised,
+    PGDAdversarial,
+    SaliencyGuidedAdversarial,
+)
 from scaat.passes import evaluation_mode, search_view
 from scaat.training.plan import FlopCounter
 
@@ -165,6 +172,15 @@ def passes(objective: nn.Module) -> float:
         (SCAAT(4, steps=4), 15),
         (SCAAT(4, steps=4, search_mode="eval"), 16),
         (SCAAT(4, steps=1, saliency="smoothgrad", smoothgrad_samples=3), 14),
+        (PGDAdversarial(steps=3), 10),
+        (PGDAdversarial(steps=3, search_mode="train", clean_share=0.5), 12),
+        (TRADES(steps=3), 13),
+        (TRADES(steps=3, search_mode="train"), 12),
+        (InputGradient(), 6),
+        (NormRegularised(), 5),
+        (NormRegularised(steps=3, penalty="l1"), 10),
+        (NormRegularised(steps=3, penalty="group"), 10),
+        (SaliencyGuidedAdversarial(steps=3), 17),
     ],
 )
 def test_a_step_costs_the_documented_passes(objective: nn.Module, expected: int) -> None:

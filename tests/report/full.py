@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 METRICS = {
+    "robust_accuracy_2": 0.6,
+    "robust_accuracy_8": 0.2,
+    "calibration_error": 0.04,
     "hoyer": 0.6,
     "insertion": 0.7,
     "deletion": 0.2,

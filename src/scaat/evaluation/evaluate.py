@@ -13,13 +13,16 @@ from torch import nn
 from scaat.attribution import find_attribution
 from scaat.data.image_set import ImageSet
 from scaat.errors import InputError
+from scaat.evaluation.calibration import calibration
 from scaat.evaluation.examples import example_images, example_maps
 from scaat.evaluation.measures import Subject, measures
 from scaat.evaluation.measures.base import Arrays
 from scaat.evaluation.options import EvaluationOptions
 from scaat.evaluation.performance import all_logits, performance
-from scaat.evaluation.saliency import counted, fast_predict, measure_saliency
+from scaat.evaluation.robustness import PASSES, robustness
+from scaat.evaluation.saliency import counted, fast_predict, gradient_batch, measure_saliency
 from scaat.passes import evaluation_mode
+from scaat.statistics import accuracy_interval
 
 Progress = Callable[[str, int, int], None]
 """Called with the saliency method at work, the passes of images done, and their total."""
@@ -73,10 +76,11 @@ def evaluate(
     """Measure a classifier and its saliency maps.
 
     Accuracy, and AUC where there are two classes (the second is the positive one), are over all
-    images of the set. The saliency metrics explain the predicted class, over a simple random
-    sample of ``options.images``: their means estimate those over all. One seed draws the same
-    images, random pixels and resamples whatever the model, so models compare on equal terms.
-    Maps are measured as the saliency method gives them, not averaged over regions.
+    images of the set; so is calibration where it is asked for. The saliency metrics explain the
+    predicted class, over a simple random sample of ``options.images``, which is also what is
+    attacked where robustness is asked for: their means estimate those over all. One seed draws
+    the same images, random pixels and resamples whatever the model, so models compare on equal
+    terms. Maps are measured as the saliency method gives them, not averaged over regions.
 
     Args:
         model: maps float images in [0, 1] to logits, on ``device``. It runs in eval mode and is
@@ -108,9 +112,26 @@ def evaluate(
     results = {}
     with evaluation_mode(model):
         logits = all_logits(model, image_set, batch_size, device)
-        accuracy = performance(logits, image_set.labels, **draw)
+        of_model: dict[str, Any] = performance(logits, image_set.labels, **draw)
+        if "calibration" in options.also_measure:
+            of_model |= calibration(logits, image_set.labels, **draw)
+        attacks = "robustness" in options.also_measure
         passes = 1 + sum(measures[kind].passes(options) for kind in kinds)
-        counter = _Counter(progress, len(options.attributions) * len(measured) * passes)
+        passes = len(options.attributions) * passes + attacks * PASSES
+        counter = _Counter(progress, len(measured) * passes)
+        held: Arrays = {}
+        if attacks:
+            counter.text = "robustness"
+            held = robustness(
+                model,
+                image_set,
+                measured,
+                seed=seed,
+                batch_size=gradient_batch(batch_size),
+                device=device,
+                tick=counter,
+            )
+            of_model |= {key: accuracy_interval(values == 1) for key, values in held.items()}
         for name in options.attributions:
             counter.text = name
             attribute = find_attribution(name, layer=options.layer)
@@ -126,8 +147,8 @@ def evaluate(
             found = measure_saliency(
                 subject, made, image_set, measured, logits[measured].argmax(1), device
             )
-            metrics: dict[str, Any] = dict(accuracy)
-            per_image = {"index": measured.numpy()}
+            metrics = dict(of_model)
+            per_image = {"index": measured.numpy(), **held}
             for measure, values in zip(made, found, strict=True):
                 metrics |= measure.row(values, **draw)
                 per_image |= {key: array for key, array in values.items() if array.ndim == 1}

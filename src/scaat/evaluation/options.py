@@ -13,7 +13,10 @@ from scaat.functional.fills import FILLS, find_fill
 from scaat.statistics import RESAMPLES
 
 PRECISIONS = ("float32", "bfloat16")
-OPTIONAL_MEASURES = ("insertion-deletion", "road", "stability", "randomisation")
+OPTIONAL_MEASURES = (
+    *("insertion-deletion", "road", "stability", "randomisation"),
+    *("robustness", "calibration"),
+)
 
 
 def _option(default: Any, text: str) -> Any:

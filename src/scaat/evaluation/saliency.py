@@ -16,7 +16,10 @@ from scaat.evaluation.measures.base import Arrays
 from scaat.functional.maps import check_maps
 from scaat.functional.saliency import Predict
 
-_ATTRIBUTION_SHARE = 4  # a pass that is differentiated keeps its activations: smaller batches
+
+def gradient_batch(batch_size: int) -> int:
+    """Return how many images to differentiate at once, where that many are predicted at once."""
+    return max(1, batch_size // 4)  # a pass that is differentiated keeps its activations
 
 
 def measure_saliency(
@@ -55,8 +58,7 @@ def measure_saliency(
 def _batches(
     subject: Subject, image_set: ImageSet, measured: Tensor, targets: Tensor, device: torch.device
 ) -> Iterator[Batch]:
-    size = max(1, subject.batch_size // _ATTRIBUTION_SHARE)
-    for part in torch.split(torch.arange(len(measured)), size):
+    for part in torch.split(torch.arange(len(measured)), gradient_batch(subject.batch_size)):
         numbers = measured[part]
         chosen = image_set.subset(numbers)
         masks = chosen.object_masks()

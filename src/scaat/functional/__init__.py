@@ -12,7 +12,7 @@ from scaat.functional.gini import gini
 from scaat.functional.hoyer import hoyer
 from scaat.functional.insertion_deletion import area_under_curve, insertion_deletion
 from scaat.functional.localisation import box_masks, energy_inside, iou_at_area, pointing_game
-from scaat.functional.perturbation import masked_pgd
+from scaat.functional.perturbation import masked_pgd, pgd
 from scaat.functional.proportion import update_proportion
 from scaat.functional.randomisation import randomised_models
 from scaat.functional.regions import region_average
@@ -40,6 +40,7 @@ __all__ = [
     "masked_pgd",
     "max_sensitivity",
     "perturbation_curve",
+    "pgd",
     "pointing_game",
     "randomised_models",
     "region_average",

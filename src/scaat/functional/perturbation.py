@@ -1,6 +1,8 @@
-"""Masked PGD-k: the constrained search for a harmful perturbation (paper equations 5 to 7)."""
+"""PGD-k: the search of a ball for harmful inputs, masked or not (paper equations 5 to 7)."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -51,22 +53,68 @@ def masked_pgd(
         Perturbed inputs, detached, of the shape and dtype of ``inputs``, equal to them to the bit
         wherever the mask is False.
     """
+    if reference is None:
+        with torch.no_grad():
+            reference = predict(inputs.detach())
+    clean = reference.detach()
+    return pgd(
+        predict,
+        inputs,
+        lambda logits: divergence(logits, clean).sum(),
+        mask=mask,
+        epsilon=epsilon,
+        steps=steps,
+        step_size=step_size,
+        bounds=bounds,
+        start=start,
+    )
+
+
+def pgd(
+    predict: Predict,
+    inputs: Tensor,
+    value: Callable[[Tensor], Tensor],
+    *,
+    epsilon: float,
+    steps: int,
+    step_size: float | None = None,
+    mask: Tensor | None = None,
+    bounds: Bounds | None = (0.0, 1.0),
+    start: Tensor | None = None,
+) -> Tensor:
+    """Ascend any function of the logits inside the epsilon ball (Madry et al. 2018).
+
+    Signed gradient steps, each projected on the ball, on ``bounds`` and on the mask. Costs
+    ``steps`` forward passes and input gradients; parameters receive no gradient.
+
+    Args:
+        predict: Inputs to logits. Give it detached parameters to spare their graph.
+        inputs: Clean inputs, shape (N, ...).
+        value: Maps logits, shape (N, classes), to the number that is to grow: a sum over the
+            samples, so that each follows its own gradient.
+        epsilon: Radius of the ball in the maximum norm, in units of the inputs.
+        steps: k, at least 1.
+        step_size: See `masked_pgd`.
+        mask: See `masked_pgd`; None lets every feature change.
+        bounds: See `masked_pgd`.
+        start: See `masked_pgd`.
+
+    Returns:
+        Perturbed inputs, as `masked_pgd` returns them.
+    """
     if steps < 1:
         raise ValueError(f"steps is {steps}, expected at least 1")
-    if mask.dim() == 3 and inputs.dim() == 4:
+    if mask is not None and mask.dim() == 3 and inputs.dim() == 4:
         mask = mask.unsqueeze(1)
     step_size = 2.5 * epsilon / steps if step_size is None else step_size
     inputs = inputs.detach()
-    if reference is None:
-        with torch.no_grad():
-            reference = predict(inputs)
-    clean = reference.detach()
     lower, upper = inputs - epsilon, inputs + epsilon
     if bounds is not None:
         lower, upper = lower.clamp(*bounds), upper.clamp(*bounds)
 
     def project(candidate: Tensor) -> Tensor:
-        return torch.where(mask, candidate.clamp(lower, upper), inputs)
+        inside = candidate.clamp(lower, upper)
+        return inside if mask is None else torch.where(mask, inside, inputs)
 
     if start is None:
         start = torch.empty_like(inputs).uniform_(-epsilon, epsilon)
@@ -74,9 +122,7 @@ def masked_pgd(
     for _ in range(steps):
         with torch.enable_grad():
             leaf = perturbed.requires_grad_()
-            gradient = input_gradient(
-                lambda logits: divergence(logits, clean).sum(), predict(leaf), leaf
-            )
+            gradient = input_gradient(value, predict(leaf), leaf)
         direction = gradient.sign().to(inputs.dtype)
         perturbed = project(perturbed.detach() + step_size * direction)
     return perturbed

@@ -1,16 +1,26 @@
 """Training methods: one `torch.nn.Module` each, usable in any training loop."""
 
 from scaat.objectives.base import Objective, build_objective, objectives
+from scaat.objectives.input_gradient import InputGradient
+from scaat.objectives.norm_regularised import NormRegularised
 from scaat.objectives.output import ObjectiveOutput
+from scaat.objectives.pgd_adversarial import PGDAdversarial
 from scaat.objectives.saliency_guided import SaliencyGuided
+from scaat.objectives.saliency_guided_adversarial import SaliencyGuidedAdversarial
 from scaat.objectives.scaat import SCAAT
 from scaat.objectives.standard import Standard
+from scaat.objectives.trades import TRADES
 
 __all__ = [
     "SCAAT",
+    "TRADES",
+    "InputGradient",
+    "NormRegularised",
     "Objective",
     "ObjectiveOutput",
+    "PGDAdversarial",
     "SaliencyGuided",
+    "SaliencyGuidedAdversarial",
     "Standard",
     "build_objective",
     "objectives",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -91,10 +91,14 @@ class Objective(nn.Module):
             check_labels(labels, logits.shape[1])
         return logits
 
-    def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy in nats, computed in at least float32."""
+    def cross_entropy(
+        self, logits: Tensor, labels: Tensor, *, reduction: Literal["mean", "sum"] = "mean"
+    ) -> Tensor:
+        """Cross-entropy of the batch in nats, computed in at least float32."""
         logits = logits if logits.dtype.itemsize >= 4 else logits.float()
-        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        return F.cross_entropy(
+            logits, labels, label_smoothing=self.label_smoothing, reduction=reduction
+        )
 
 
 def build_objective(name: str, num_samples: int, options: dict[str, Any]) -> Objective:

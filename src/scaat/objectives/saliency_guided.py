@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor, nn
 
 from scaat.functional.checks import Bounds, check_positive, check_share
 from scaat.functional.divergence import kl_divergence
+from scaat.functional.replacement import replace_lowest
 from scaat.functional.saliency import saliency_map
-from scaat.functional.selection import lowest
 from scaat.objectives.base import Objective, objectives
 from scaat.objectives.output import ObjectiveOutput
 from scaat.passes import evaluation_mode, loss_view, search_view
@@ -67,7 +66,7 @@ class SaliencyGuided(Objective):
         logits = self.clean_logits(model, images, labels)
         with evaluation_mode(model):
             maps = saliency_map(search_view(model), images, labels, signed=self.signed)
-        masked_logits = loss_view(model)(self._mask(images, maps))
+        masked_logits = loss_view(model)(replace_lowest(images, maps, self.proportion))
         cross_entropy = self.cross_entropy(logits, labels)
         divergence = kl_divergence(logits, masked_logits).mean() * math.log(2)
         return ObjectiveOutput(
@@ -75,12 +74,3 @@ class SaliencyGuided(Objective):
             logits,
             {"cross_entropy": cross_entropy.detach(), "divergence": divergence.detach()},
         )
-
-    def _mask(self, images: Tensor, maps: Tensor) -> Tensor:
-        mask = lowest(maps, torch.tensor(self.proportion, device=maps.device))
-        if mask.dim() < images.dim():
-            mask = mask.unsqueeze(1)
-        flat = images.flatten(1)
-        shape = (-1,) + (1,) * (images.dim() - 1)
-        low, high = flat.amin(1).view(shape), flat.amax(1).view(shape)
-        return torch.where(mask, low + (high - low) * torch.rand_like(images), images)

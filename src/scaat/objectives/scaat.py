@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from scaat.errors import InputError, did_you_mean
+from scaat.errors import InputError
 from scaat.functional.checks import Bounds, check_index, check_positive, check_share
 from scaat.functional.divergence import DIVERGENCES, DivergenceName
 from scaat.functional.perturbation import masked_pgd
@@ -18,9 +18,9 @@ from scaat.functional.selection import lowest
 from scaat.objectives.base import Objective, objectives
 from scaat.objectives.gather import VisitGatherer
 from scaat.objectives.output import ObjectiveOutput
+from scaat.objectives.search import SearchMode, check_choice, check_search
 from scaat.passes import evaluation_mode, keep_graphs, loss_view, search_view
 
-SearchMode = Literal["train", "eval"]
 Saliency = Literal["gradient", "smoothgrad"]
 
 
@@ -106,15 +106,7 @@ class SCAAT(Objective):
     ) -> None:
         super().__init__(label_smoothing, bounds)
         check_positive(num_samples, "num_samples")
-        check_positive(epsilon, "epsilon", zero=True)
-        if bounds is not None and epsilon > bounds[1] - bounds[0]:
-            raise InputError(
-                f"epsilon is {epsilon!r}, expected at most the inputs' range of "
-                f"{bounds[1] - bounds[0]:g}"
-            )
-        check_positive(steps, "steps")
-        if step_size is not None:
-            check_positive(step_size, "step_size")
+        check_search(epsilon, steps, step_size, search_mode, bounds)
         check_positive(weight, "weight", zero=True)
         for name, value in (
             ("initial_proportion", initial_proportion),
@@ -132,10 +124,9 @@ class SCAAT(Objective):
         check_positive(region_size, "region_size")
         check_positive(smoothgrad_samples, "smoothgrad_samples")
         check_positive(smoothgrad_noise, "smoothgrad_noise", zero=True)
-        _check_choice(divergence, "divergence", tuple(DIVERGENCES))
-        _check_choice(search_mode, "search_mode", get_args(SearchMode))
-        _check_choice(score, "score", get_args(Score))
-        _check_choice(saliency, "saliency", get_args(Saliency))
+        check_choice(divergence, "divergence", tuple(DIVERGENCES))
+        check_choice(score, "score", get_args(Score))
+        check_choice(saliency, "saliency", get_args(Saliency))
         self.epsilon = epsilon
         self.steps = steps
         self.step_size = step_size
@@ -273,11 +264,3 @@ class SCAAT(Objective):
         # A tensor's comparison, not Python's: reading the step would make the device wait.
         warm = self.step > self.warmup_steps
         self.proportion.scatter_(0, index, torch.where(warm, adapted, self.proportion[index]))
-
-
-def _check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(
-            f"{name} is {value!r}{did_you_mean(value, choices)}, expected one of "
-            f"{', '.join(choices)}"
-        )

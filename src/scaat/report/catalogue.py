@@ -54,6 +54,33 @@ METRICS: dict[str, Metric] = {
             decimals=3,
         ),
         Metric(
+            "robust_accuracy_2",
+            "Accuracy under attack, 2/255",
+            "higher",
+            "Share of the measured test images that are classified correctly as they are and after "
+            "an attack that knows the model: PGD with 20 steps, which may change each pixel by "
+            "2/255.",
+            short="PGD 2/255",
+            decimals=3,
+        ),
+        Metric(
+            "robust_accuracy_8",
+            "Accuracy under attack, 8/255",
+            "higher",
+            "The same with changes of up to 8/255.",
+            short="PGD 8/255",
+            decimals=3,
+        ),
+        Metric(
+            "calibration_error",
+            "Calibration error",
+            "lower",
+            "Expected calibration error: by how much the share of correct predictions differs from "
+            "their probability, over 15 bins of probability.",
+            short="ECE",
+            decimals=3,
+        ),
+        Metric(
             "entropy",
             "Saliency entropy",
             "lower",
@@ -205,6 +232,8 @@ METRICS: dict[str, Metric] = {
 }
 
 PERFORMANCE = ("accuracy", "auc")
+# What else is measured of a model, whatever the saliency method; on request.
+MODEL = ("robust_accuracy_2", "robust_accuracy_8", "calibration_error")
 SALIENCY = ("entropy", "size_kb", "gini", "aopc_lerf", "aopc_morf", "aopc_rel")
 
 
@@ -239,7 +268,7 @@ FAMILIES = (
         ("randomisation_correlation", "random_label_correlation"),
     ),
 )
-OPTIONAL = tuple(metric for family in FAMILIES for metric in family.metrics)
+OPTIONAL = (*MODEL, *(metric for family in FAMILIES for metric in family.metrics))
 
 # What a verdict counts: the paper's metrics. MoRF alone is shown but not counted across models,
 # since a model that any change upsets has a high MoRF whatever its map; its place is in the ratio.
@@ -247,7 +276,16 @@ SPARSITY = ("entropy", "size_kb", "gini")
 FAITHFULNESS = ("aopc_lerf", "aopc_rel")
 COUNTED = SPARSITY + FAITHFULNESS
 
-METHODS = {"standard": "Standard", "saliency-guided": "Saliency-guided", "scaat": "SCAAT"}
+METHODS = {
+    "standard": "Standard",
+    "saliency-guided": "Saliency-guided",
+    "scaat": "SCAAT",
+    "pgd-adversarial": "PGD adversarial",
+    "trades": "TRADES",
+    "input-gradient": "Input-gradient",
+    "norm-regularised": "Norm-regularised",
+    "saliency-guided-adversarial": "Saliency-guided adversarial",
+}
 ATTRIBUTIONS = {
     "gradient": "Vanilla gradient",
     "input-x-gradient": "Input × gradient",

@@ -239,7 +239,14 @@ def _points(difference: float) -> str:
 
 
 def _prose(method: str) -> str:
-    known = {"standard": "standard training", "saliency-guided": "saliency-guided training"}
+    known = {
+        "standard": "standard training",
+        "saliency-guided": "saliency-guided training",
+        "pgd-adversarial": "PGD adversarial training",
+        "input-gradient": "input-gradient regularisation",
+        "norm-regularised": "norm-regularised training",
+        "saliency-guided-adversarial": "saliency-guided adversarial training",
+    }
     return known.get(method, method_name(method))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from scaat.report.catalogue import (
     FAMILIES,
     METRICS,
+    MODEL,
     PERFORMANCE,
     SALIENCY,
     SPARSITY,
@@ -68,7 +69,7 @@ def performance_table(comparison: Comparison) -> Table:
     rows = [comparison.model_row(method) for method in comparison.methods]
     columns: dict[str, Sequence[Cell]] = {
         METRICS[key].label: model_column(comparison, key)
-        for key in PERFORMANCE
+        for key in (*PERFORMANCE, *MODEL)
         if comparison.measured(key)
     }
     if "gradient" in comparison.attributions:
