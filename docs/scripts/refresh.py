@@ -1,0 +1,55 @@
+"""Run pages at full size and put what they printed and drew into them.
+
+``python docs/scripts/refresh.py docs/tutorial/index.md`` takes minutes; `make docs-pictures` runs
+it on every page with pictures of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from contextlib import chdir
+from pathlib import Path
+
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from docs.scripts.pages import PICTURE, run
+
+WIDEST = 1200
+COLOURS = 96
+
+
+def refresh(page: Path) -> None:
+    """Run a page in an empty folder, then rewrite its printed blocks and its pictures."""
+    text = page.read_text()
+    edits, before = [], ""
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        for block, printed in run(text, small=False):
+            if block.note == "printed":
+                edits.append((block.span, before))
+            elif printed:
+                before = "".join(f"{line.rstrip()}\n" for line in printed.strip("\n").splitlines())
+        for found in PICTURE.finditer(text):
+            kept = page.parent / found["kept"]
+            kept.parent.mkdir(exist_ok=True)
+            keep(Image.open(found["made"]), kept)
+    for (start, end), printed in reversed(edits):
+        text = text[:start] + printed + text[end:]
+    page.write_text(text)
+
+
+def keep(picture: Image.Image, path: Path) -> None:
+    """Save a picture small: no wider than a page, with a palette."""
+    picture = picture.convert("RGB")
+    if picture.width > WIDEST:
+        height = round(picture.height * WIDEST / picture.width)
+        picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    os.environ["COLUMNS"] = "80"
+    for argument in sys.argv[1:]:
+        refresh(Path(argument).resolve())
