@@ -1,7 +1,7 @@
-"""Run pages at full size and put what they printed and drew into them.
+"""Run pages and notebooks at full size and put what they printed and drew into them.
 
-``python docs/scripts/refresh.py docs/tutorial/index.md`` takes minutes; `make docs-pictures` runs
-it on every page with pictures of its own.
+``python docs/scripts/refresh.py docs/tutorial/index.md`` takes minutes; ``make docs-pictures``
+runs it on everything that has pictures of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import tempfile
 from contextlib import chdir
 from pathlib import Path
 
+import nbformat
+from nbclient import NotebookClient
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -40,6 +42,19 @@ def refresh(page: Path) -> None:
     page.write_text(text)
 
 
+def refresh_notebook(path: Path) -> None:
+    """Run a notebook and store its outputs, without the times and the counts of its cells."""
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, record_timing=False).execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.execution_count = None
+            for output in cell.outputs:
+                output.pop("execution_count", None)
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+    nbformat.write(notebook, path)
+
+
 def keep(picture: Image.Image, path: Path) -> None:
     """Save a picture small: no wider than a page, with a palette."""
     picture = picture.convert("RGB")
@@ -52,4 +67,5 @@ def keep(picture: Image.Image, path: Path) -> None:
 if __name__ == "__main__":
     os.environ["COLUMNS"] = "80"
     for argument in sys.argv[1:]:
-        refresh(Path(argument).resolve())
+        path = Path(argument).resolve()
+        (refresh_notebook if path.suffix == ".ipynb" else refresh)(path)
