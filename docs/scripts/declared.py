@@ -32,7 +32,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def _written(kind: str, name: str) -> Iterator[str]:
     if kind == "commands":
-        return _command(cli, click.Context(cli, info_name="scaat"))
+        return _command(cli, click.Context(cli, info_name="scaat", **cli.context_settings))
     return _public(name) if kind == "public" else _fields(name)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
@@ -15,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from docs.scripts.refresh import keep
+from docs.scripts.refresh import small
 
 from scaat.data import DataOptions, DataSplits, load_data, to_float
 from scaat.functional import lowest, masked_pgd, region_average, saliency_map
@@ -122,10 +123,9 @@ def save(figure: plt.Figure, name: str) -> None:
     """Write a figure as a small file."""
     if figure.get_layout_engine() is None:
         figure.tight_layout(pad=0.4)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, name)
-        figure.savefig(path, dpi=120, metadata={"Software": None})
-        keep(Image.open(path), FOLDER / name)
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=120)
+    (FOLDER / name).write_bytes(small(Image.open(drawn)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -19,6 +20,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             text = markdown_of(Path(file.abs_src_path))
             files.append(File.generated(config, page, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lead links to a notebook to its page, from where it can be downloaded."""
+    if f"{page.file.src_uri.removesuffix('.md')}.ipynb" in files.src_uris:
+        return markdown
+    return markdown.replace(".ipynb)", ".md)")
 
 
 def markdown_of(path: Path) -> str:

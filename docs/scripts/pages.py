@@ -106,9 +106,7 @@ def _run_shell(code: str, *, small: bool) -> None:
             assert not re.search(r"[|<>$&;*?`]", unquoted), f"the shell would change: {line}"
             _run_scaat([*words[1:], *(SMALL.get(words[1], ()) if small else ())])
         elif words:
-            found = subprocess.run(
-                ["bash", "-c", line], check=True, capture_output=True, text=True
-            )
+            found = subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True)
             print(found.stdout, end="")
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from base64 import b64decode, b64encode
 from contextlib import chdir
+from io import BytesIO
 from pathlib import Path
 
 import nbformat
@@ -36,7 +38,7 @@ def refresh(page: Path) -> None:
         for found in PICTURE.finditer(text):
             kept = page.parent / found["kept"]
             kept.parent.mkdir(exist_ok=True)
-            keep(Image.open(found["made"]), kept)
+            kept.write_bytes(small(Image.open(found["made"])))
     for (start, end), printed in reversed(edits):
         text = text[:start] + printed + text[end:]
     page.write_text(text)
@@ -51,17 +53,23 @@ def refresh_notebook(path: Path) -> None:
             cell.execution_count = None
             for output in cell.outputs:
                 output.pop("execution_count", None)
+                drawn = output.get("data", {})
+                if "image/png" in drawn:
+                    picture = Image.open(BytesIO(b64decode(drawn["image/png"])))
+                    drawn["image/png"] = b64encode(small(picture)).decode()
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
     nbformat.write(notebook, path)
 
 
-def keep(picture: Image.Image, path: Path) -> None:
-    """Save a picture small: no wider than a page, with a palette."""
+def small(picture: Image.Image) -> bytes:
+    """Return a picture as a small PNG file: no wider than a page, with a palette."""
     picture = picture.convert("RGB")
     if picture.width > WIDEST:
         height = round(picture.height * WIDEST / picture.width)
         picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    file = BytesIO()
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(file, "png", optimize=True)
+    return file.getvalue()
 
 
 if __name__ == "__main__":
