@@ -108,7 +108,9 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     for cell in notebook.cells:
         cell.source = cell.source.replace("EPOCHS = 6", "EPOCHS = 1").replace("(40)", "(4)")
     assert "EPOCHS = 1" in notebook.cells[1].source
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
+    NotebookClient(
+        notebook, timeout=120, coalesce_streams=True, resources={"metadata": {"path": tmp_path}}
+    ).execute()
     assert "LeRF" in notebook.cells[-2].outputs[0].text
 
 

@@ -47,7 +47,7 @@ def refresh(page: Path) -> None:
 def refresh_notebook(path: Path) -> None:
     """Run a notebook and store its outputs, without the times and the counts of its cells."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, record_timing=False).execute()
+    NotebookClient(notebook, record_timing=False, coalesce_streams=True).execute()
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.execution_count = None
