@@ -93,10 +93,9 @@ def test_every_command_has_its_reference(site: Path) -> None:
 
 @pytest.mark.parametrize("name", list(objectives))
 def test_every_training_method_has_a_card(site: Path, name: str) -> None:
-    """The card says what the method costs and where it fails, and refers to what was measured."""
-    card = (ROOT / "docs" / "objectives" / f"{name}.md").read_text()
-    assert "**Cost.**" in card
-    assert "results/README.md" in card
+    """The card says what the method costs, and stands in the nav."""
+    card = ROOT / "docs" / "objectives" / f"{name}.md"
+    assert "**Cost.**" in card.read_text()
     assert f'href="{name}.html"' in (site / "objectives" / "index.html").read_text()
 
 

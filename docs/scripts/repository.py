@@ -16,7 +16,11 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
-BESIDE = ("CONTRIBUTING.md", "results", "examples")
+BESIDE = tuple(
+    name
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md", "results", "examples")
+    if (ROOT / name).exists()
+)
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 
 
