@@ -76,7 +76,9 @@ def test_nothing_comes_from_elsewhere(site: Path) -> None:
         assert not re.search(r"(@import|url\()\s*['\"]?(https?:)?//", sheet.read_text()), sheet
 
 
-@pytest.mark.parametrize("package", ["functional", "metrics", "objectives", "attribution", "sharing"])
+@pytest.mark.parametrize(
+    "package", ["functional", "metrics", "objectives", "attribution", "sharing"]
+)
 def test_every_public_name_has_its_reference(site: Path, package: str) -> None:
     places = resources(site / "reference" / f"{package}.html").places
     names = importlib.import_module(f"scaat.{package}").__all__
