@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: compare test check clean
+.PHONY: compare test check docs docs-pictures clean
 
 # The main job on embedded real data: 1,797 handwritten digits.
 compare: $(VENV)/.run
@@ -18,6 +18,15 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The documentation as a site: opens from site/index.html, without a network.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# Makes the pictures and printed tables of the documentation anew, by its own commands; minutes.
+docs-pictures: $(VENV)/.dev
+	$(BIN)/python docs/scripts/refresh.py docs/tutorial/index.md docs/notebooks/quickstart.ipynb
+	$(BIN)/python docs/scripts/method_pictures.py
+
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[run]'
@@ -29,4 +38,4 @@ $(VENV)/.dev: pyproject.toml
 	touch $@ $(VENV)/.run
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache

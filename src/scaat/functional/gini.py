@@ -9,13 +9,12 @@ from scaat.functional.maps import check_maps
 
 
 def gini(maps: Tensor) -> Tensor:
-    r"""Return the Gini index of each saliency map.
+    """Return the Gini index of each saliency map.
 
     With the n pixels sorted in ascending order c_1 <= ... <= c_n (Hurley and Rickard,
-    "Comparing Measures of Sparsity", 2009):
-    :math:`1 - 2 \sum_k \frac{c_k}{\sum_j c_j} \frac{n - k + 1/2}{n}`. It is 0 where all pixels
-    are equal and 1 - 1/n where a single one holds everything. A map of zeros has no spread to
-    measure; it counts as 0.
+    "Comparing Measures of Sparsity", 2009): 1 - 2 Σ_k (c_k / Σ_j c_j) (n - k + 1/2) / n. It is 0
+    where all pixels are equal and 1 - 1/n where a single one holds everything. A map of zeros has
+    no spread to measure; it counts as 0.
 
     Args:
         maps: saliency maps (N, H, W), floating point, non-negative.

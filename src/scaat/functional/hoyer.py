@@ -9,12 +9,12 @@ from scaat.functional.maps import check_maps
 
 
 def hoyer(maps: Tensor) -> Tensor:
-    r"""Return the Hoyer index of each saliency map.
+    """Return the Hoyer index of each saliency map.
 
     For the n pixels c (Hoyer, "Non-negative Matrix Factorization with Sparseness Constraints",
-    2004): :math:`(\sqrt n - \|c\|_1 / \|c\|_2) / (\sqrt n - 1)`. It is 0 where all pixels are
-    equal and 1 where a single one holds everything; a map's scale drops out. A map of zeros has
-    no spread to measure; it counts as 0, as for `gini`.
+    2004): (√n - L1(c) / L2(c)) / (√n - 1), with L1 the sum and L2 the length. It is 0 where all
+    pixels are equal and 1 where a single one holds everything; a map's scale drops out. A map of
+    zeros has no spread to measure; it counts as 0, as for `gini`.
 
     Args:
         maps: saliency maps (N, H, W), floating point, non-negative, of two pixels or more. (A

@@ -35,11 +35,12 @@ def max_sensitivity(
     numbers: Tensor | None = None,
     batch_size: int = 64,
 ) -> Tensor:
-    r"""Return how far each saliency map moves at most, relative to its length (Yeh et al. 2019).
+    """Return how far each saliency map moves at most, relative to its length (Yeh et al. 2019).
 
-    :math:`\max_{x'} \|\phi(x') - \phi(x)\|_2 / \|\phi(x)\|_2` over random images x' whose pixels
-    differ from those of x by at most ``radius``. The maximum over the whole ball is sought by
-    sampling, so it grows with ``perturbations``; only values of one number of them compare.
+    The maximum of L2(phi(x') - phi(x)) / L2(phi(x)), with phi(x) the map of x and L2 the length,
+    over random images x' whose pixels differ from those of x by at most ``radius``. The maximum
+    over the whole ball is sought by sampling, so it grows with ``perturbations``; only values of
+    one number of them compare.
 
     Where a map phi(x) is zero the length of the difference itself is taken, as Captum's
     ``sensitivity_max`` does. Unlike there, the perturbed images stay inside [0, 1], and every
@@ -88,12 +89,12 @@ def relative_input_stability(
     eps: float = 1e-6,
     batch_size: int = 64,
 ) -> Tensor:
-    r"""Return how far each map moves at most, relative to how far its image moves.
+    """Return how far each map moves at most, relative to how far its image moves.
 
-    :math:`\max_{x'} \|(\phi(x) - \phi(x')) / \phi(x)\|_2 \,/\, \max(\|(x - x') / x\|_2,
-    \epsilon)` (Agarwal et al. 2022, "Rethinking Stability for Attribution-based Explanations"),
-    the quotients pixel by pixel, over the random images x' of `max_sensitivity` for which the
-    model predicts the same class as for x.
+    The maximum of L2((phi(x) - phi(x')) / phi(x)) / max(L2((x - x') / x), eps) (Agarwal et al.
+    2022, "Rethinking Stability for Attribution-based Explanations"), the quotients pixel by pixel,
+    over the random images x' of `max_sensitivity` for which the model predicts the same class as
+    for x.
 
     A zero in phi(x) or x becomes ``eps`` before it divides, as Quantus does; the maps are first
     divided by the mean of phi(x), so that a map's scale drops out there too. Unlike in Quantus,
