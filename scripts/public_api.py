@@ -2,8 +2,8 @@
 
     python scripts/public_api.py  # adds what is new to the record and to the page
 
-The record (`tests/public_api.json`) is only ever added to. What leaves the package on purpose, after
-its deprecation, is cut from it by hand, where a reviewer sees it.
+The record (`tests/public_api.json`) is only ever added to. What leaves the package on purpose,
+after its deprecation, is cut from it by hand, where a reviewer sees it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import click
+
 import scaat
+from scaat.cli.group import cli
 from scaat.registry import Registry
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +36,9 @@ Api = dict[str, dict[str, Parameters | None]]
 
 def current_api() -> Api:
     """Return the public names of the package as it is now."""
-    return {module: dict(sorted(_names(module))) for module in _modules()} | {"command line": _cli()}
+    return {module: dict(sorted(_names(module))) for module in _modules()} | {
+        "command line": _cli()
+    }
 
 
 def _modules() -> list[str]:
@@ -97,12 +102,10 @@ def _parameters(value: Any) -> Parameters | None:
 
 
 def _cli() -> dict[str, Parameters | None]:
-    from scaat.cli.group import SUMMARIES, LazyGroup
-
-    commands = {}
-    for name in SUMMARIES:
-        found = _command(LazyGroup().get_command(None, name), f"scaat {name}")
-        commands |= found
+    context = click.Context(cli)
+    commands: dict[str, Parameters | None] = {}
+    for name in cli.list_commands(context):
+        commands |= _command(cli.get_command(context, name), f"scaat {name}")
     return commands
 
 

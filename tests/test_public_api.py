@@ -6,7 +6,6 @@ import copy
 import json
 
 import pytest
-
 from scripts.public_api import PAGE, RECORD, Api, broken, current_api, page_part, record_text
 
 HINT = "python scripts/public_api.py records what is new"

@@ -14,6 +14,7 @@ __all__ = [
     "WriteError",
 ]
 
+
 class InputError(ValueError):
     """The user's input is at fault.
 
