@@ -1,6 +1,6 @@
 """Check what is in the wheel and the source archive of one folder, before they are given away.
 
-    python scripts/check_distribution.py dist
+python scripts/check_distribution.py dist
 """
 
 from __future__ import annotations
