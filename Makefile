@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: compare test check docs docs-pictures clean
+.PHONY: compare test check docs docs-pictures build smoke lowest clean
 
 # The main job on embedded real data: 1,797 handwritten digits.
 compare: $(VENV)/.run
@@ -27,6 +27,34 @@ docs-pictures: $(VENV)/.dev
 	$(BIN)/python docs/scripts/refresh.py docs/tutorial/index.md docs/notebooks/quickstart.ipynb
 	$(BIN)/python docs/scripts/method_pictures.py
 
+# Source archive and wheel in dist, with their contents checked.
+build: $(VENV)-build
+	rm -rf dist
+	$(VENV)-build/bin/python -m build --outdir dist
+	$(VENV)-build/bin/python scripts/check_distribution.py dist
+
+# The wheel in a fresh environment: first with the core's dependencies alone, then with the extra.
+smoke: build
+	$(PYTHON) -m venv --clear $(VENV)-smoke
+	$(VENV)-smoke/bin/python -m pip install --quiet dist/*.whl
+	$(VENV)-smoke/bin/python scripts/smoke.py
+	$(VENV)-smoke/bin/python -m pip install --quiet "$$(echo dist/*.whl)[run]"
+	$(VENV)-smoke/bin/python scripts/smoke.py --extra run
+
+# With the lowest versions that pyproject.toml allows, on the lowest Python.
+lowest:
+	$(PYTHON) -m venv --clear $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --constraint constraints/lowest.txt \
+		--editable '.[run]' hypothesis pytest pytest-xdist
+	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest --numprocesses 2 $(LOWEST)
+
+LOWEST := $(addprefix tests/,attribution cli conformance data evaluation explain functional metrics \
+	models objectives report statistics training)
+
+$(VENV)-build:
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet build
+
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[run]'
@@ -38,4 +66,4 @@ $(VENV)/.dev: pyproject.toml
 	touch $@ $(VENV)/.run
 
 clean:
-	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-* build dist site .mypy_cache .pytest_cache .ruff_cache

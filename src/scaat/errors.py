@@ -6,6 +6,14 @@ import signal
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+__all__ = [
+    "InputError",
+    "MemoryExhaustedError",
+    "NonFiniteLossError",
+    "TrainingStopped",
+    "WriteError",
+]
+
 
 class InputError(ValueError):
     """The user's input is at fault.

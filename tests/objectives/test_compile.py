@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from scaat.objectives import build_objective, objectives
 from scaat.training.compiling import compile_model
@@ -18,6 +18,15 @@ VARIANTS: list[tuple[str, dict[str, object]]] = [
     ("scaat", {"saliency": "smoothgrad", "smoothgrad_samples": 2, "steps": 1}),
     ("norm-regularised", {"penalty": "group", "steps": 2}),
 ]
+
+
+class Net(nn.Sequential):
+    """A network with a `forward` of its own: torch 2.6 does not compile that of torch.nn."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        for layer in self:
+            images = layer(images)
+        return images
 
 
 def in_place(model: nn.Module) -> nn.Module:
@@ -36,7 +45,7 @@ def train(
 ) -> tuple[list[float], nn.Module, object]:
     """Three steps, the last on a short batch, and a pass in evaluation mode between them."""
     torch.manual_seed(0)
-    net = nn.Sequential(
+    net = Net(
         nn.Conv2d(3, 4, 3, padding=1),
         nn.BatchNorm2d(4),
         nn.ReLU(),

@@ -45,5 +45,5 @@ def guided_gradient(query: Query) -> Tensor:
 
 def _guided_relu(relu: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
     entry = features.clone()  # its gradient is that of this call alone
-    entry.register_hook(lambda gradient: gradient.clamp(min=0))  # type: ignore[no-untyped-call]
+    entry.register_hook(lambda gradient: gradient.clamp(min=0))
     return relu(entry)

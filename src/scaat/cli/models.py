@@ -42,7 +42,7 @@ class ModelSource:
     origin: dict[str, Any]
 
 
-class Size(click.ParamType[tuple[int, int]]):
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """A height and width such as ``224x224``, or one number for both."""
 
     name = "height x width"
@@ -57,7 +57,7 @@ class Size(click.ParamType[tuple[int, int]]):
         return int(parts[0]), int(parts[-1])
 
 
-class Normalisation(click.ParamType[Statistics]):
+class Normalisation(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """``imagenet``, ``none``, or six numbers: three means and three standard deviations."""
 
     name = "statistics"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 
-class Number(click.ParamType[float]):
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """A float, which may be written as a fraction such as ``8/255``."""
 
     name = "number"
@@ -25,7 +25,7 @@ class Number(click.ParamType[float]):
             self.fail(f"{value!r} is not a number (write 0.03 or 8/255).", param, ctx)
 
 
-class Names(click.ParamType[tuple[str, ...]]):
+class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """Several names, separated by commas; an empty tuple is a default only."""
 
     name = "name,..."

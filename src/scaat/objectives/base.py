@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -25,6 +26,8 @@ class Objective(nn.Module):
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included; None for inputs without bounds.
     """
+
+    __call__: Callable[..., ObjectiveOutput]  # torch's own returns Any
 
     def __init__(self, label_smoothing: float = 0.0, bounds: Bounds | None = (0.0, 1.0)) -> None:
         super().__init__()

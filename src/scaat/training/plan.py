@@ -53,7 +53,7 @@ class Plan:
         return self.step_seconds * self.batches
 
 
-class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class FlopCounter(TorchDispatchMode):
     """Add up the floating-point operations of what runs inside, gradients included.
 
     torch's own counter hooks modules, which the objectives' private passes go around.
