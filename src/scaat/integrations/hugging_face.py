@@ -51,7 +51,7 @@ class ObjectiveTrainer(Trainer):
     """
 
     objective: Objective
-    _signature_columns: list[str]
+    _signature_columns: Any  # names, once the base class has looked
 
     def __init__(
         self,

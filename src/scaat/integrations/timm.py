@@ -130,7 +130,7 @@ class ObjectiveTask(ClassificationTask):
                 f"the target is {target.dtype} of shape {tuple(target.shape)}, expected label and "
                 "index, int64 (N, 2): wrap the training set in IndexedTargets, without mixup"
             )
-        labels, index = target.unbind(1)
+        labels, index = target.t().contiguous()
         model = self.pixels.around(self.trainable_module)
         found = self.objective(model, input, labels, index)
         return {"loss": found.loss, "output": found.logits, **found.terms}
