@@ -137,7 +137,9 @@ def own_trainer(
 def join(rank: int, folder: Path) -> None:
     """Be one of two processes, told so as ``torchrun`` does it."""
     torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+    os.environ |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}  # looked for, not used
     distributed.init_process_group(
         "gloo",
         init_method=f"file://{folder}/meeting",

@@ -168,16 +168,17 @@ class ObjectiveTrainer(Trainer):
 
     def _counted(self, size: int) -> Tensor | None:
         """Tell the samples by which accelerate fills the last batches of several processes up."""
-        state = self.accelerator.gradient_state
+        state, processes = self.accelerator.gradient_state, self.accelerator.num_processes
         # The batches of a step are fetched together, so that the first know of the end, too.
         last = state.end_of_dataloader and state.sync_gradients
-        if self.accelerator.num_processes == 1 or not last or state.remainder <= 0:
+        if processes == 1 or not last or self.args.dataloader_drop_last:
             return None
-        each = state.active_dataloader.total_batch_size // self.accelerator.num_processes
+        each = self._train_batch_size // (processes if self.accelerator.split_batches else 1)
+        assert isinstance(self.train_dataset, IndexedDataset)
+        left = len(self.train_dataset) % (each * processes)
         first = self.accelerator.process_index * each
         places = torch.arange(first, first + size, device=self.args.device)
-        counted: Tensor = places < state.remainder
-        return counted
+        return places < left if left else None
 
     def _note(self, terms: Mapping[str, Tensor]) -> None:
         for name, value in terms.items():
