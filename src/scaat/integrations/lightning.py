@@ -185,7 +185,7 @@ class SaliencyEvaluation(L.Callback):
             return
         with _gradients():
             found = {name: mean.compute() for name, mean in self.means.items()}
-        pl_module.log_dict(found)
+        pl_module.log_dict(found, sync_dist=True)  # equal already; else Lightning warns
 
     def _measure(self, module: L.LightningModule, images: Tensor, numbers: Tensor) -> None:
         images = images.float() / 255 if images.dtype == torch.uint8 else images
