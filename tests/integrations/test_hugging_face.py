@@ -300,9 +300,10 @@ def test_two_processes(tmp_path: Path) -> None:
             assert torch.equal(value, two[0][name]), name
     # Both processes together count each sample once an epoch; what fills the batches up moves no
     # proportion.
+    batches = -(-SAMPLES // (2 * BATCH))
     for first, second in zip(one[3], two[3], strict=True):
-        half = len(first) // EPOCHS
-        for visits in (first[:half] + second[:half], first[half:] + second[half:]):
+        for start in range(0, len(first), batches):  # an epoch
+            visits = first[start : start + batches] + second[start : start + batches]
             assert sorted(torch.cat(visits).tolist()) == list(range(SAMPLES))
     # Four batches of two processes make the step of one large batch.
     torch.testing.assert_close(one[4], one_step(tmp_path / "one", 16, 1), rtol=1e-4, atol=1e-6)

@@ -65,6 +65,7 @@ def train_loader(folder: Path, **options: Any) -> Any:
         mean=(0,),
         std=(1,),
         num_workers=0,
+        persistent_workers=False,
         device=torch.device("cpu"),
         **options,
     )
@@ -204,20 +205,16 @@ def test_evaluation_is_timms_own(tmp_path: Path) -> None:
         std=STD,
         crop_pct=1.0,
         num_workers=0,
+        persistent_workers=False,
         device=torch.device("cpu"),
     )
     task = two_epochs(tmp_path)
     model = task.get_eval_model().eval()
-    evaluator = task.create_evaluator()
     ((images, target),) = loader
-    with torch.no_grad():
-        evaluator.update(model(images), target)
     pixels, labels = order(tmp_path)
     expected = task.pixels.around(model)(pixels.float() / 255)
     torch.testing.assert_close(model(images), expected)
     assert torch.equal(target, labels)
-    accuracy = (expected.argmax(1) == labels).float().mean().item()
-    assert evaluator.compute()["top1"] == pytest.approx(100 * accuracy)
 
 
 def test_what_has_no_index_is_refused(tmp_path: Path) -> None:
