@@ -19,6 +19,8 @@ with extra("hugging-face", "the adapter for the Hugging Face Trainer"):
     from transformers import Trainer
     from transformers.trainer_utils import get_last_checkpoint
 
+__all__ = ["ObjectiveTrainer"]
+
 STATE = "objective.pt"
 """File of a checkpoint that holds the objective's state."""
 

@@ -25,6 +25,8 @@ with extra("run", "the adapter for Lightning"):
 
     from scaat.training.padding import counted_samples
 
+__all__ = ["ObjectiveMixin", "SaliencyEvaluation"]
+
 
 class ObjectiveMixin(L.LightningModule):
     """Trains a `LightningModule` of your own by an objective of scaat.

@@ -19,6 +19,8 @@ from scaat.passes import allow_variants
 with extra("timm", "the adapter for timm"):
     from timm.task import ClassificationTask
 
+__all__ = ["IndexedTargets", "ObjectiveTask"]
+
 
 class IndexedTargets(IndexedDataset):
     """An `IndexedDataset` for `timm.data.create_loader`: the index rides in the target.
