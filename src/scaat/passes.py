@@ -6,6 +6,7 @@ buffers (batch-norm statistics, power-iteration vectors), gradients and flags ne
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from scaat.errors import InputError
 from scaat.functional.saliency import Predict
+
+_WRAPPERS = DistributedDataParallel, DataParallel
+_VARIANTS = 32  # graphs of one model: passes by gradients, modes and batch sizes
 
 
 def search_view(model: nn.Module) -> Predict:
@@ -35,9 +39,7 @@ def loss_view(model: nn.Module) -> Predict:
 
 
 def _view(model: nn.Module, *, detach: bool) -> Predict:
-    # The wrappers' own forward broadcasts buffers in place, which would spoil the graph of a
-    # forward pass already made. Their gradient hooks sit on the parameters and still run.
-    module = model.module if isinstance(model, DistributedDataParallel | DataParallel) else model
+    module = _unwrapped(model)
     tensors = {name: buffer.clone() for name, buffer in module.named_buffers()}
     if detach:
         tensors |= {name: weight.detach() for name, weight in module.named_parameters()}
@@ -47,6 +49,27 @@ def _view(model: nn.Module, *, detach: bool) -> Predict:
         return logits
 
     return predict
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """Return the module without wrappers for several devices, at its top or inside it.
+
+    Their own forward broadcasts buffers in place, which would spoil the graph of a forward pass
+    already made. Their gradient hooks sit on the parameters and still run.
+    """
+    if isinstance(module, _WRAPPERS):
+        inner: nn.Module = module.module
+        return inner
+    if not any(isinstance(part, _WRAPPERS) for part in module.modules()):
+        return module
+    compiled = getattr(module, "_orig_mod", None)
+    if compiled is not None:  # its forward is bound to the wrapper inside
+        return _unwrapped(compiled)
+    bare = copy.copy(module)
+    bare._modules = {
+        name: None if part is None else _unwrapped(part) for name, part in module._modules.items()
+    }
+    return bare
 
 
 @contextmanager
@@ -99,3 +122,14 @@ def _is_compiled(model: nn.Module) -> bool:
         hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None)
         for module in model.modules()
     )
+
+
+def allow_variants() -> None:
+    """Let ``torch.compile`` make as many graphs of one model as an objective runs variants of it.
+
+    An objective's passes differ in what takes gradients and in mode, and an epoch's last batch in
+    its size. Beyond torch's usual limit of 8 it would go on uncompiled without a word.
+    """
+    config = importlib.import_module("torch._dynamo").config
+    name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
+    setattr(config, name, max(getattr(config, name), _VARIANTS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 from typing import Literal
@@ -11,10 +10,9 @@ import torch
 from torch import nn
 
 from scaat.errors import InputError
+from scaat.passes import allow_variants
 
 Compile = Literal["none", "inductor", "aot_eager"]
-
-_VARIANTS = 32  # graphs of one model: passes by gradients, modes and batch sizes
 
 
 def check_compile(backend: Compile, accelerator: str) -> None:
@@ -34,11 +32,7 @@ def check_compile(backend: Compile, accelerator: str) -> None:
 
 def compile_model(model: nn.Module, backend: Compile) -> None:
     """Compile ``model`` in place; names of weights stay as they are."""
-    # An objective's passes differ in what takes gradients, and an epoch's last batch in its size.
-    # Beyond torch's usual limit of 8 it would go on uncompiled without a word.
-    config = importlib.import_module("torch._dynamo").config
-    name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
-    setattr(config, name, max(getattr(config, name), _VARIANTS))
+    allow_variants()
     model.compile(backend=backend)
 
 
