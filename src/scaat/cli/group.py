@@ -8,6 +8,7 @@ import sys
 import click
 
 from scaat import __version__
+from scaat.cli.interruption import Interrupted
 from scaat.errors import (
     InputError,
     MemoryExhaustedError,
@@ -67,8 +68,8 @@ def run() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; --resume goes on from the last checkpoint", err=True)
+    except (Interrupted, KeyboardInterrupt, click.Abort) as stop:
+        click.echo(str(stop) or "interrupted", err=True)
         sys.exit(130)
     except TrainingStopped as stop:
         click.echo(str(stop), err=True)

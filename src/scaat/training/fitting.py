@@ -81,6 +81,7 @@ def fit(
     seed: int,
     folder: Path,
     resume: bool = False,
+    quiet: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> TrainedModel:
     """Train a model and write it, its logs, checkpoints and summary to ``folder``.
@@ -98,6 +99,7 @@ def fit(
         seed: At least 0; sets the initial weights, the order and every draw.
         folder: Where to write.
         resume: Go on from the folder's newest whole checkpoint, if it has one.
+        quiet: Show no progress on standard error.
         callbacks: Of Lightning, beside those of the training itself.
 
     Raises:
@@ -113,7 +115,7 @@ def fit(
     torch.manual_seed(seed)
     start = starting_model(splits.train, options)
     architecture, model = start.architecture, start.model.to(memory_format=torch.channels_last)
-    if start.weights and is_main_process():
+    if start.weights and is_main_process() and not quiet:
         print(start.weights, file=sys.stderr, flush=True)
     launch = plan_launch(
         options.devices,
@@ -131,7 +133,8 @@ def fit(
     start_at = newest_checkpoint(folder) if resume else None
     if resume and is_main_process():
         remove_parts(folder)
-    own = [TrainingClock(), progress_callback(method), *callbacks, RunLog(folder)]
+    shown = [] if quiet else [progress_callback(method)]
+    own = [TrainingClock(), *shown, *callbacks, RunLog(folder)]
     checkpointing = Checkpointing(folder, options.checkpoint_every, StopRequest())
     trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
     children = signals_for_children if launch.spawns else nullcontext
