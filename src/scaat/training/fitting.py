@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -47,6 +46,7 @@ from scaat.training.options import TrainingOptions
 from scaat.training.precision import LightningPrecision, lightning_precision, precision_plugin
 from scaat.training.progress import progress_callback
 from scaat.training.signals import StopRequest, signals_for_children
+from scaat.training.silence import Silence, silence
 
 MODEL = "model.pt"
 SUMMARY = "training.json"
@@ -134,20 +134,13 @@ def fit(
     if resume and is_main_process():
         remove_parts(folder)
     shown = [] if quiet else [progress_callback(method)]
-    own = [TrainingClock(), *shown, *callbacks, RunLog(folder)]
+    frozen = options.trainable != "all"
+    own = [Silence(frozen=frozen), TrainingClock(), *shown, *callbacks, RunLog(folder)]
     checkpointing = Checkpointing(folder, options.checkpoint_every, StopRequest())
-    trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
     children = signals_for_children if launch.spawns else nullcontext
     with warnings.catch_warnings(), failures_in_words(options, objective), children():
-        # `worker_count` knows better.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*number of training batches.*")
-        if options.trainable != "all":
-            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
-        # Lightning asks the loader, but it is `Batches` that goes on inside an epoch.
-        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-        # Lightning's own use of torch, of which the user can do nothing.
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+        silence(frozen=frozen)
+        trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
         trainer.fit(
             module,
             datamodule=Batches(splits, options.batch_size, seed, options.workers),
@@ -241,8 +234,6 @@ def _trainer(
     launch: Launch,
     start_at: Path | None,
 ) -> L.Trainer:
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     plugins: list[Any] = [AtomicCheckpointIO(), precision_plugin(precision, options.accelerator)]
     if slurm_started():
         # Lightning's own requeueing would write and prefer a checkpoint of another kind.
