@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from scaat.data.memory import available_memory, require_memory
+from scaat.data.memory import require_memory
+from scaat.hardware import available_memory
 from scaat.errors import InputError
 
 

@@ -27,6 +27,7 @@ SUMMARIES = {
     "report": "Make tables, figures and the HTML report from results files.",
     "share": "Write a trained model as a folder to give away, with a model card.",
     "export": "Write a trained model for prediction: ONNX or torch.export.",
+    "doctor": "Show versions, devices and what is wrong with them.",
 }
 
 
@@ -62,9 +63,10 @@ def cli() -> None:
 def run() -> None:
     """Run the command line and turn expected failures into one sentence and a status."""
     try:
-        cli.main(standalone_mode=False, prog_name="scaat")
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # click catches an exit of a command's own and returns its status instead of a result.
+        status = cli.main(standalone_mode=False, prog_name="scaat")
+        if isinstance(status, int):
+            sys.exit(status)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
