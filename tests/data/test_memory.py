@@ -5,8 +5,8 @@ import os
 import pytest
 
 from scaat.data.memory import require_memory
-from scaat.hardware import available_memory
 from scaat.errors import InputError
+from scaat.hardware import available_memory
 
 
 def test_available_is_within_the_machine_s_memory() -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
 import click
 from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from scaat.cli.command import SectionedGroup
 from scaat.cli.interruption import if_interrupted
 from scaat.cli.output import ExitWithResult, Result, complain, console
+from scaat.cli.progress import image_progress
 from scaat.data import DataOptions, datasets
 from scaat.data.checking import broken_images
 from scaat.data.checksums import wrong_checksums
@@ -112,7 +110,7 @@ def check(data: str, image_size: int | None) -> Result:
     source = find_source(DataOptions(data=data, image_size=image_size))
     found = []
     kind, _, path = data.partition(":")
-    with _progress("check") as show:
+    with image_progress("check") as show:
         for sentence in chain(wrong_checksums(kind, Path(path)), broken_images(source, show)):
             found.append(sentence)
             if len(found) <= SHOWN:
@@ -143,36 +141,10 @@ def convert(
     options = DataOptions(
         data=data, image_size=image_size, group=group, inclusive_boxes=inclusive_boxes
     )
-    with _progress("convert") as show:
+    with image_progress("convert") as show:
         sizes = convert_data(options, out, show)
     said = ", ".join(f"{count:,} {name}" for name, count in sizes.items())
     console(stderr=False).print(
         f"{said} images. Use: --data cache:{out}", soft_wrap=True, highlight=False, markup=False
     )
     return {"data": f"cache:{out}", "images": sizes}
-
-
-@contextmanager
-def _progress(verb: str) -> Iterator[_Show]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console()) as progress:
-        yield _Show(progress, verb)
-
-
-class _Show:
-    """A bar that follows a part's images."""
-
-    def __init__(self, progress: Progress, verb: str) -> None:
-        self.progress = progress
-        self.verb = verb
-        self.task = progress.add_task(verb, total=None)
-
-    def __call__(self, part: str, done: int, total: int) -> None:
-        self.progress.update(
-            self.task, description=f"{self.verb} {part}", completed=done, total=total
-        )

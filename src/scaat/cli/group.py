@@ -19,6 +19,7 @@ from scaat.errors import (
 )
 
 SUMMARIES = {
+    "new-run": "Look at your images and write a commented configuration.",
     "compare": "Train several methods on one data set, evaluate them, write a report.",
     "train": "Train one model with one method.",
     "evaluate": "Measure the saliency maps of a trained model.",
@@ -42,7 +43,8 @@ class LazyGroup(click.Group):
         """Return the command, or fail with the nearest name."""
         if cmd_name not in SUMMARIES:
             ctx.fail(f"No such command {cmd_name!r}{did_you_mean(cmd_name, SUMMARIES)}.")
-        command: click.Command = importlib.import_module(f"scaat.cli.{cmd_name}").command
+        module = f"scaat.cli.{cmd_name.replace('-', '_')}"
+        command: click.Command = importlib.import_module(module).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

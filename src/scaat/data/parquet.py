@@ -267,7 +267,20 @@ def _part(
             groups=None if groups is None else groups[positions],
         )
 
-    return Part(labels, load, groups)
+    return Part(labels, load, groups, encoded=encoded)
+
+
+def column_names(argument: str) -> list[str]:
+    """Return the columns of the files of ``parquet:ARGUMENT``, those of the first file.
+
+    Raises:
+        InputError: There is no such file, or it is no Parquet file.
+    """
+    import pyarrow.parquet as pq
+
+    path = _files(Path(argument).expanduser())["train"][0]
+    with _readable(path):
+        return list(pq.read_schema(path).names)
 
 
 def _joined(boxes: list[Tensor | None]) -> Tensor | None:
