@@ -48,7 +48,7 @@ class SectionedCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 section = section_of(parameter.name or "")
                 title = TITLES.get(section, f"Method {section}" if section else "Options")
                 sections.setdefault(title, []).append(record)

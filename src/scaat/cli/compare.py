@@ -10,6 +10,7 @@ import click
 from scaat.cli.command import SectionedCommand
 from scaat.cli.interruption import if_interrupted
 from scaat.cli.memory import keep_freed_memory
+from scaat.cli.names import method_names, several_of
 from scaat.cli.options import gather
 from scaat.cli.output import Result, console, mode
 from scaat.cli.plan import dry_run_option, show_plan
@@ -117,6 +118,7 @@ command = SectionedCommand(
             type=NAMES,
             default=",".join(DEFAULT_METHODS),
             show_default=True,
+            shell_complete=several_of(method_names),
             help=f"Methods to compare, from {', '.join(objectives)}.",
         ),
         *run_options(list(objectives)),

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from scaat.cli.command import SectionedGroup
 from scaat.cli.interruption import if_interrupted
+from scaat.cli.names import data_kinds, one_of
 from scaat.cli.output import ExitWithResult, Result, complain, console
 from scaat.cli.progress import image_progress
 from scaat.data import DataOptions, datasets
@@ -27,7 +28,7 @@ CLASSES = 10  # classes that are named
 image_size = click.option(
     "--image-size", type=click.INT, help="Resize the shorter side to this and crop the centre."
 )
-data = click.argument("data", metavar="DATA")
+data = click.argument("data", metavar="DATA", shell_complete=one_of(data_kinds))
 
 
 @click.group("data", cls=SectionedGroup)

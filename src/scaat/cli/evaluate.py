@@ -15,6 +15,7 @@ from scaat.cli.command import SectionedCommand
 from scaat.cli.interruption import if_interrupted
 from scaat.cli.memory import keep_freed_memory
 from scaat.cli.models import Normalisation, Statistics
+from scaat.cli.names import complete_model
 from scaat.cli.options import config_option, dataclass_options, gather
 from scaat.cli.output import Result
 from scaat.cli.runs import (
@@ -256,6 +257,7 @@ command = SectionedCommand(
         ),
         click.Option(
             ["--model"],
+            shell_complete=complete_model,
             help="A checkpoint's network: small-resnet, resnet18, vgg16, torchvision:NAME, "
             "timm:NAME or package.module:factory.",
         ),

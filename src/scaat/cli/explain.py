@@ -28,9 +28,10 @@ from scaat.cli.models import (
     run_folders,
     run_source,
 )
+from scaat.cli.names import attribution_names, several_of
 from scaat.cli.output import Result, console
 from scaat.cli.runs import command_line, evaluation_device
-from scaat.cli.types import NAMES
+from scaat.cli.types import NAMES, Choice
 from scaat.data import to_float
 from scaat.data.image_files import Picture, Resize, find_images, fit_picture, read_picture
 from scaat.errors import InputError, unknown
@@ -282,6 +283,7 @@ command = SectionedCommand(
             type=NAMES,
             default="gradient",
             show_default=True,
+            shell_complete=several_of(attribution_names),
             # Files bring no masks for `oracle`; asked for, it says so itself.
             help=f"Saliency methods, from {', '.join(n for n in registry if n != 'oracle')}.",
         ),
@@ -298,7 +300,7 @@ command = SectionedCommand(
         ),
         click.Option(
             ["--resize"],
-            type=click.Choice(get_args(Resize)),
+            type=Choice(get_args(Resize)),
             help="How images of another size become the model's: crop (scale, then cut the longer "
             "side's ends) or stretch; without it they are refused.",
         ),

@@ -20,6 +20,7 @@ from scaat.cli.runs import (
     resolved,
     run_options,
 )
+from scaat.cli.types import Choice
 from scaat.objectives import objectives
 from scaat.training import fit, open_folder
 from scaat.training.architecture import starting_model
@@ -91,7 +92,7 @@ command = SectionedCommand(
         dry_run_option(),
         click.Option(
             ["--method"],
-            type=click.Choice(list(objectives)),
+            type=Choice(list(objectives)),
             default="scaat",
             show_default=True,
             help="How to train.",
