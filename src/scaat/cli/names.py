@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from collections.abc import Callable, Iterable
 
@@ -100,10 +99,7 @@ COMPLETIONS: dict[str, Complete] = {
 
 
 def _library_models(library: str) -> list[str]:
-    if library == "torchvision":
-        from torchvision.models import list_models
+    from scaat.models.libraries import timm_models, torchvision_models
 
-        return list(list_models(module=importlib.import_module("torchvision.models")))
-    if library == "timm" and importlib.util.find_spec("timm"):
-        return list(importlib.import_module("timm").list_models())
-    return []
+    known = {"torchvision": torchvision_models, "timm": timm_models}
+    return known[library]() if library in known else []

@@ -66,6 +66,7 @@ def show_plan(
     out.print(_table(plans))
     out.print(
         "Times are of this machine as busy as it is now, without validation and evaluation.",
+        soft_wrap=True,
         highlight=False,
     )
     return {

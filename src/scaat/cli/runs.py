@@ -31,6 +31,7 @@ from scaat.models import find_adapter, find_model
 from scaat.objectives import build_objective
 from scaat.report import Row, find_results, read_results, terminal_table, write_report
 from scaat.training import TrainingOptions, load_trained, read_history
+from scaat.training.accelerator import check_accelerator
 from scaat.training.compiling import check_compile
 from scaat.training.launch import plan_launch
 
@@ -100,6 +101,7 @@ def read_training_options(config: Mapping[str, Any]) -> TrainingOptions:
     find_model(options.model)
     find_adapter(options.adapter)
     plan_launch(options.devices, options.nodes, options.strategy)
+    check_accelerator(options.accelerator)
     check_compile(options.compile, options.accelerator)
     for method, fields in config["objectives"].items():
         build_objective(method, 1, fields)

@@ -18,7 +18,7 @@ from scaat.data.image_set import ImageSet
 from scaat.data.options import DataOptions
 from scaat.data.registry import MOST_UNNAMED, DataEntry, Part, Source, datasets
 from scaat.data.resizing import fit_boxes
-from scaat.errors import InputError
+from scaat.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,8 +113,8 @@ class _Table:
             if name in columns:
                 return name
         raise InputError(
-            f"{self.path} has no column {' or '.join(map(repr, names))}; "
-            f"found {', '.join(map(repr, columns))}"
+            f"{self.path} has no column {' or '.join(map(repr, names))}"
+            f"{did_you_mean(names[0], columns)}; found {', '.join(map(repr, columns))}"
         )
 
     def _check_type(self, schema: pa.Schema) -> None:

@@ -24,6 +24,7 @@ from scaat.files import remove_parts, write_json
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
+from scaat.training.accelerator import check_accelerator
 from scaat.training.architecture import starting_model
 from scaat.training.batches import Batches
 from scaat.training.checkpoint import (
@@ -110,6 +111,7 @@ def fit(
         WriteError: A file cannot be written; earlier checkpoints stay.
         TrainingStopped: SIGTERM or SIGUSR1 came; a checkpoint was written.
     """
+    check_accelerator(options.accelerator)
     check_compile(options.compile, options.accelerator)
     objective = build_objective(method, len(splits.train), objective_options)
     torch.manual_seed(seed)
