@@ -122,22 +122,17 @@ def _colour(found: Survey) -> Iterator[str]:
 def _twins(found: Survey) -> Iterator[str]:
     contradicting = [places for places in found.twins if len({p.label for p in places}) > 1]
     across = [places for places in found.twins if len({p.part for p in places}) > 1]
-    within = [places for places in found.twins if places not in across]
-    if contradicting:
-        yield (
-            f"{len(contradicting):,} images stand in more than one class, byte for byte, such as "
-            f"{_pair(contradicting[0])}."
-        )
-    if across:
-        yield (
-            f"{len(across):,} images are in more than one of the data's own parts, byte for byte, "
-            f"such as {_pair(across[0])}: the test is easier than it looks."
-        )
-    if within:
-        yield (
-            f"{len(within):,} images occur several times, byte for byte, such as "
-            f"{_pair(within[0])}: where parts are drawn, twins may lie on both sides."
-        )
+    within = [places for places in found.twins if places not in (*across, *contradicting)]
+    for places, said in (
+        (contradicting, "in more than one class"),
+        (across, "in more than one of the data's own parts, so the test is easier than it looks"),
+        (within, "several times in one class, so twins may lie on both sides of a split"),
+    ):
+        if places:
+            yield (
+                f"Found byte for byte {said}: {_pair(places[0])}"
+                f"{f' and {len(places) - 1:,} more such images' if places[1:] else ''}."
+            )
 
 
 def _groups(found: Survey, spec: str, source: Source, group: str | None) -> Iterator[str]:
@@ -151,8 +146,8 @@ def _groups(found: Survey, spec: str, source: Source, group: str | None) -> Iter
         if columns:
             yield (
                 f"The column {_listed(columns)} may say which images belong together: --group "
-                "NAME keeps equal values in one split, without which the test is easier than it "
-                "looks."
+                "NAME keeps equal values in one split, without which what is held out is "
+                "easier than it looks."
             )
     elif found.groups is not None:
         yield (

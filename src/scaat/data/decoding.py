@@ -98,7 +98,9 @@ def read_size(item: Encoded) -> tuple[int, int]:
         InputError: It is no image, or has more than 8 bits a channel.
     """
     with _opened(item) as image:
-        turned = image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
+        # Pillow looks for a PNG's EXIF behind the pixels, too, and decodes them for that.
+        described = image.format != "PNG" or "exif" in image.info
+        turned = described and image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
         width, height, mode = image.width, image.height, image.mode
     _require_8_bits(item[0], mode)
     return (width, height) if turned else (height, width)

@@ -73,8 +73,9 @@ def diagnose(folder: Path) -> Diagnosis:
             "pip install scaat"
         )
     told = set()
-    for extra, packages in extras.items():
-        needed = extra in COMMAND_LINE
+    # What the command line needs comes first, since a package may be of several extras.
+    for extra in sorted(extras, key=lambda name: name not in COMMAND_LINE):
+        packages, needed = extras[extra], extra in COMMAND_LINE
         if needed and (lacking := missing(packages)):
             names = ", ".join(lacking)
             broken.append(
