@@ -60,6 +60,8 @@ def test_compare_evaluate_report_and_explain(
     (row,) = compared.document["rows"]
     assert (row["method"], row["attribution"], row["entropy"]["n"]) == ("standard", "gradient", 4)
     assert Path(compared.document["report"]).is_file()
+    again = scaat("evaluate", out / "models" / "standard", *MEASURE, "--json")
+    assert again.document["rows"][0]["entropy"] == row["entropy"]
     evaluated = scaat("evaluate", run, *MEASURE, "--json")
     assert evaluated.document["rows"][0]["method"] == "scaat"
     both = scaat("report", out, run, "--out", tmp_path / "both", "--json")

@@ -34,8 +34,10 @@ from scaat.models import load_model
 from scaat.report.reading import FILE as RESULTS
 from scaat.sharing import SharedModel, is_shared, load_shared
 from scaat.training import claimed_folder, load_trained, read_config
+from scaat.training.folder import CONFIG
 
 DEVICE = "auto"
+MODELS = "models"  # the folder of a comparison's models
 OF_NETWORK = ("model", "normalisation")
 FOR_CHECKPOINT = (*OF_NETWORK, "title", "seed")
 
@@ -53,11 +55,12 @@ def evaluate(
 ) -> Result:
     """Measure the saliency maps of a trained model.
 
-    SOURCE is the folder of a run of scaat train, whose own configuration names the data; that of
-    a shared model, with --data and --out; or a checkpoint file with any network's weights, for
-    which --model, --normalisation, --data and --out are given. The outputs must be the classes of
-    the data, in their order. Measured are the test images. Writes results.json, report.html,
-    tables and figures.
+    SOURCE is the folder of a run of scaat train (or of one model of a comparison,
+    OUT/models/METHOD), whose own configuration names the data; that of a shared model, with
+    --data and --out; or a checkpoint file with any network's weights, for which --model,
+    --normalisation, --data and --out are given. The outputs must be the classes of the data, in
+    their order. Measured are the test images. Writes results.json, report.html, tables and
+    figures.
     """
     keep_freed_memory()
     gathered = gather(parameters)
@@ -216,11 +219,16 @@ def _written(
 
 
 def _config_of(run: Path, hint: str) -> dict[str, Any]:
+    comparison = run.parent.parent
+    if not (run / CONFIG).exists() and run.parent.name == MODELS and (comparison / CONFIG).exists():
+        config = read_config(comparison)
+        config = {name: value for name, value in config.items() if name != "methods"}
+        return {**config, "method": run.name}
     config = read_config(run)
     if config.get("command") != "train":
         raise click.BadParameter(
             f"{str(run)!r} holds a run of 'scaat {config.get('command')}', expected one of "
-            "'scaat train' (a comparison's models lie in its folder models/)",
+            f"'scaat train' (a comparison's models lie in its folder {MODELS}/)",
             param_hint=hint,
         )
     return config
