@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scaat.errors import InputError, WriteError
 
 
@@ -122,6 +120,8 @@ def read_yaml(path: Path) -> Any:
         InputError: It is not YAML, or not UTF-8.
         OSError: It cannot be read.
     """
+    import yaml  # of the extra `run`, unlike the rest of this module
+
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

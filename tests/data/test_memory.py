@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from scaat.data.memory import available_memory, require_memory
+from scaat.data.memory import require_memory
 from scaat.errors import InputError
+from scaat.hardware import available_memory
 
 
 def test_available_is_within_the_machine_s_memory() -> None:

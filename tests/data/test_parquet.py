@@ -73,13 +73,13 @@ def test_only_what_is_used_is_decoded(
     decoded = []
     from scaat.data import decoding
 
-    original = decoding._decode
+    original = decoding.decode_image
 
     def counting(item, size):  # type: ignore[no-untyped-def]
         decoded.append(item[0])
         return original(item, size)
 
-    monkeypatch.setattr(decoding, "_decode", counting)
+    monkeypatch.setattr(decoding, "decode_image", counting)
     splits = load(write_parquet(labels=[0, 1] * 60), train_limit=6)
     assert [len(part) for part in parts_of(splits)] == [6, 12, 24]
     assert len(set(decoded)) == 42

@@ -8,11 +8,13 @@ from typing import Any
 import click
 
 from scaat.cli.command import SectionedCommand
+from scaat.cli.interruption import if_interrupted
 from scaat.cli.memory import keep_freed_memory
+from scaat.cli.names import method_names, several_of
 from scaat.cli.options import gather
+from scaat.cli.output import Result, console, mode
 from scaat.cli.plan import dry_run_option, show_plan
 from scaat.cli.runs import (
-    console,
     evaluation_options,
     load_splits,
     measure_trained,
@@ -24,7 +26,9 @@ from scaat.cli.runs import (
     write_and_show,
 )
 from scaat.cli.types import NAMES
+from scaat.data import DataSplits
 from scaat.errors import InputError
+from scaat.evaluation import EvaluationOptions
 from scaat.objectives import objectives
 from scaat.training import TrainingOptions, fit, is_finished, open_folder
 from scaat.training.architecture import starting_model
@@ -33,7 +37,8 @@ from scaat.training.launch import started_outside
 DEFAULT_METHODS = ("standard", "saliency-guided", "scaat")
 
 
-def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> None:
+@if_interrupted("nothing was written")
+def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result:
     """Train several methods on one data set, evaluate them and write a report.
 
     The main job: prints the comparison and writes results.json, report.html, tables (Markdown
@@ -49,10 +54,25 @@ def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> None:
     splits = load_splits(config)
     start = starting_model(splits.train, options)  # refuses what cannot work before it writes
     if dry_run:
-        show_plan(splits, start.model, config["objectives"], options)
-        return
+        return show_plan(splits, start.model, config["objectives"], options)
+    with if_interrupted(
+        "the same command with --resume keeps the methods that are trained and goes on with the "
+        "others"
+    ):
+        return _compare(out, splits, config, options, evaluation, resume=resume)
+
+
+def _compare(
+    out: Path,
+    splits: DataSplits,
+    config: dict[str, Any],
+    options: TrainingOptions,
+    evaluation: EvaluationOptions,
+    *,
+    resume: bool,
+) -> Result:
     open_folder(out, config, resume=resume)
-    folders = {method: out / "models" / method for method in methods}
+    folders = {method: out / "models" / method for method in config["methods"]}
     for method, folder in folders.items():
         if is_finished(folder):
             console().print(f"{method} is trained already")
@@ -66,12 +86,14 @@ def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> None:
             seed=config["seed"],
             folder=folder,
             resume=resume,
+            quiet=mode().quiet,
         )
     measured = [
         measure_trained(folder, splits, evaluation, method=method, config=config)
         for method, folder in folders.items()
     ]
-    write_and_show(out, measured, splits.test.classes, config, options.accelerator)
+    result = write_and_show(out, measured, splits.test.classes, config, options.accelerator)
+    return {"out": str(out), **result}
 
 
 def _refuse_launchers(options: TrainingOptions) -> None:
@@ -96,6 +118,7 @@ command = SectionedCommand(
             type=NAMES,
             default=",".join(DEFAULT_METHODS),
             show_default=True,
+            shell_complete=several_of(method_names),
             help=f"Methods to compare, from {', '.join(objectives)}.",
         ),
         *run_options(list(objectives)),

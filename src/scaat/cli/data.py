@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
 import click
 from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from scaat.cli.runs import console
+from scaat.cli.command import SectionedGroup
+from scaat.cli.interruption import if_interrupted
+from scaat.cli.names import data_kinds, one_of
+from scaat.cli.output import ExitWithResult, Result, complain, console
+from scaat.cli.progress import image_progress
 from scaat.data import DataOptions, datasets
 from scaat.data.checking import broken_images
 from scaat.data.checksums import wrong_checksums
@@ -27,10 +28,10 @@ CLASSES = 10  # classes that are named
 image_size = click.option(
     "--image-size", type=click.INT, help="Resize the shorter side to this and crop the centre."
 )
-data = click.argument("data", metavar="DATA")
+data = click.argument("data", metavar="DATA", shell_complete=one_of(data_kinds))
 
 
-@click.group("data")
+@click.group("data", cls=SectionedGroup)
 def command() -> None:
     """List, inspect, check and convert data sets.
 
@@ -39,7 +40,7 @@ def command() -> None:
 
 
 @command.command("list")
-def list_() -> None:
+def list_() -> Result:
     """Name the kinds of data that can be read."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("--data", no_wrap=True)
@@ -48,11 +49,18 @@ def list_() -> None:
         entry = datasets[name]
         table.add_row(f"{name}:{entry.argument}" if entry.argument else name, entry.summary)
     console(stderr=False).print(table)
+    kinds = {name: datasets[name] for name in datasets}
+    return {
+        "kinds": [
+            {"name": name, "argument": entry.argument, "summary": entry.summary}
+            for name, entry in kinds.items()
+        ]
+    }
 
 
 @command.command()
 @data
-def info(data: str) -> None:
+def info(data: str) -> Result:
     """Show the parts and classes of DATA, decoding hardly an image."""
     source = find_source(DataOptions(data=data))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -79,31 +87,43 @@ def info(data: str) -> None:
     first = source.train.load(source.train.labels.new_zeros(1))
     height, width = first.image_size
     out.print(f"The first image has {width} x {height} pixels.", highlight=False)
+    return {
+        "data": data,
+        "classes": list(source.classes),
+        "parts": {
+            name: {"images": sum(count), "by_class": count} for name, count in counts.items()
+        },
+        "drawn_from_train": missing,
+        "first_image": {"height": height, "width": width},
+    }
 
 
 @command.command()
 @data
 @image_size
-def check(data: str, image_size: int | None) -> None:
+@if_interrupted("not every image was looked at")
+def check(data: str, image_size: int | None) -> Result:
     """Decode every image of DATA and name the broken ones; exit with 1 if there are any.
 
     Files of CIFAR, MNIST, Fashion-MNIST, KMNIST and PatchCamelyon are compared to the checksums
     that were published, too.
     """
     source = find_source(DataOptions(data=data, image_size=image_size))
-    found = 0
+    found = []
     kind, _, path = data.partition(":")
-    with _progress("check") as show:
+    with image_progress("check") as show:
         for sentence in chain(wrong_checksums(kind, Path(path)), broken_images(source, show)):
-            found += 1
-            if found <= SHOWN:
-                console(stderr=False).print(sentence, soft_wrap=True, highlight=False, markup=False)
-    if found > SHOWN:
-        console(stderr=False).print(f"and {found - SHOWN} more", highlight=False)
+            found.append(sentence)
+            if len(found) <= SHOWN:
+                complain(sentence)
+    if len(found) > SHOWN:
+        complain(f"and {len(found) - SHOWN} more")
     total = sum(len(part.labels) for part in source.parts.values())
+    result = {"data": data, "images": total, "broken": found}
     if found:
-        raise click.exceptions.Exit(1)
+        raise ExitWithResult(result)
     console(stderr=False).print(f"{total:,} images are whole.", highlight=False)
+    return result
 
 
 @command.command()
@@ -112,44 +132,20 @@ def check(data: str, image_size: int | None) -> None:
 @image_size
 @click.option("--group", help="Parquet column whose equal values stay in one split.")
 @click.option("--inclusive-boxes", is_flag=True, help="Parquet boxes name their last pixel.")
+@if_interrupted("nothing was written")
 def convert(
     data: str, out: Path, image_size: int | None, group: str | None, inclusive_boxes: bool
-) -> None:
+) -> Result:
     """Write DATA decoded to the folder OUT, which --data cache:OUT maps instead of decoding."""
     if data.partition(":")[0] == "cache":
         raise InputError(f"data is {data!r}, a cache already; expected another kind")
     options = DataOptions(
         data=data, image_size=image_size, group=group, inclusive_boxes=inclusive_boxes
     )
-    with _progress("convert") as show:
+    with image_progress("convert") as show:
         sizes = convert_data(options, out, show)
     said = ", ".join(f"{count:,} {name}" for name, count in sizes.items())
     console(stderr=False).print(
         f"{said} images. Use: --data cache:{out}", soft_wrap=True, highlight=False, markup=False
     )
-
-
-@contextmanager
-def _progress(verb: str) -> Iterator[_Show]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console()) as progress:
-        yield _Show(progress, verb)
-
-
-class _Show:
-    """A bar that follows a part's images."""
-
-    def __init__(self, progress: Progress, verb: str) -> None:
-        self.progress = progress
-        self.verb = verb
-        self.task = progress.add_task(verb, total=None)
-
-    def __call__(self, part: str, done: int, total: int) -> None:
-        self.progress.update(
-            self.task, description=f"{self.verb} {part}", completed=done, total=total
-        )
+    return {"data": f"cache:{out}", "images": sizes}

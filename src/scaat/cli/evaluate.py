@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from click.core import ParameterSource
 from torch import nn
 
 from scaat.cli.command import SectionedCommand
+from scaat.cli.interruption import if_interrupted
 from scaat.cli.memory import keep_freed_memory
 from scaat.cli.models import Normalisation, Statistics
+from scaat.cli.names import complete_model
 from scaat.cli.options import config_option, dataclass_options, gather
+from scaat.cli.output import Result
 from scaat.cli.runs import (
     Measured,
     evaluate_with_progress,
@@ -27,14 +31,18 @@ from scaat.data import DataOptions, DataSplits
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.models import load_model
+from scaat.report.reading import FILE as RESULTS
 from scaat.sharing import SharedModel, is_shared, load_shared
-from scaat.training import load_trained, open_folder, read_config
+from scaat.training import claimed_folder, load_trained, read_config
+from scaat.training.folder import CONFIG
 
 DEVICE = "auto"
+MODELS = "models"  # the folder of a comparison's models
 OF_NETWORK = ("model", "normalisation")
 FOR_CHECKPOINT = (*OF_NETWORK, "title", "seed")
 
 
+@if_interrupted("nothing was written")
 def evaluate(
     source: Path,
     out: Path | None,
@@ -44,14 +52,15 @@ def evaluate(
     title: str | None,
     seed: int,
     **parameters: Any,
-) -> None:
+) -> Result:
     """Measure the saliency maps of a trained model.
 
-    SOURCE is the folder of a run of scaat train, whose own configuration names the data; that of
-    a shared model, with --data and --out; or a checkpoint file with any network's weights, for
-    which --model, --normalisation, --data and --out are given. The outputs must be the classes of
-    the data, in their order. Measured are the test images. Writes results.json, report.html,
-    tables and figures.
+    SOURCE is the folder of a run of scaat train (or of one model of a comparison,
+    OUT/models/METHOD), whose own configuration names the data; that of a shared model, with
+    --data and --out; or a checkpoint file with any network's weights, for which --model,
+    --normalisation, --data and --out are given. The outputs must be the classes of the data, in
+    their order. Measured are the test images. Writes results.json, report.html, tables and
+    figures.
     """
     keep_freed_memory()
     gathered = gather(parameters)
@@ -63,12 +72,10 @@ def evaluate(
             wrong = "needs --out" if out is None else "takes no --random-labels-run"
             raise InputError(f"shared model {str(source)!r} {wrong}")
         known = {"command": "evaluate", "shared": str(source), "title": title, "seed": seed}
-        _evaluate_checkpoint(source, out, options, {**known, "data": data, **measured})
-        return
+        return _evaluate_checkpoint(source, out, options, {**known, "data": data, **measured})
     if source.is_dir():
         _refuse_options_of_checkpoints(FOR_CHECKPOINT, of_data=True)
-        _evaluate_run(source, out, random_labels_run, options, measured)
-        return
+        return _evaluate_run(source, out, random_labels_run, options, measured)
     if model is None or normalisation is None or out is None:
         given = {"--model": model, "--normalisation": normalisation, "--out": out}
         missing = [flag for flag, value in given.items() if value is None]
@@ -85,7 +92,7 @@ def evaluate(
         "data": data,
         **measured,
     }
-    _evaluate_checkpoint(source, out, options, config)
+    return _evaluate_checkpoint(source, out, options, config)
 
 
 def _evaluate_run(
@@ -94,7 +101,7 @@ def _evaluate_run(
     random_labels_run: Path | None,
     options: EvaluationOptions,
     measured: dict[str, Any],
-) -> None:
+) -> Result:
     config = _config_of(run, "SOURCE")
     folder = run / "evaluation" if out is None else out
     random_labels = None
@@ -111,21 +118,21 @@ def _evaluate_run(
     if random_labels_run is not None:
         config["random_labels_run"] = str(random_labels_run)
     splits = load_splits(config)
-    open_folder(folder, config, resume=False)
-    found = measure_trained(
-        run,
-        splits,
-        options,
-        method=config["method"],
-        config=config,
-        random_label_model=random_labels,
-    )
-    write_and_show(folder, [found], splits.test.classes, config, config["training"]["accelerator"])
+    with _claimed(folder, config):
+        found = measure_trained(
+            run,
+            splits,
+            options,
+            method=config["method"],
+            config=config,
+            random_label_model=random_labels,
+        )
+        return _written(folder, found, splits, config, config["training"]["accelerator"])
 
 
 def _evaluate_checkpoint(
     checkpoint: Path, out: Path, options: EvaluationOptions, config: dict[str, Any]
-) -> None:
+) -> Result:
     shared = load_shared(checkpoint) if "shared" in config else None
     if shared is not None:
         title = config["title"] or shared.method or checkpoint.name
@@ -137,27 +144,27 @@ def _evaluate_checkpoint(
     if shared is not None:
         _refuse_other_data(shared, splits, checkpoint)
         settings = {"objective": dict(shared.options), "trained": dict(shared.training)}
-    open_folder(out, config, resume=False)
-    evaluation = evaluate_with_progress(
-        network,
-        splits.test,
-        options,
-        seed=config["seed"],
-        accelerator=DEVICE,
-        title=config["title"],
-    )
-    found = Measured(
-        evaluation,
-        identity={
-            "data": splits.name,
-            "model": config["model"],
-            "method": config["title"],
-            "seed": config["seed"],
-        },
-        train_seconds=None if shared is None else shared.train_seconds,
-        settings={**settings, "data": splits.settings, "evaluation": evaluation.settings},
-    )
-    write_and_show(out, [found], splits.test.classes, config, DEVICE)
+    with _claimed(out, config):
+        evaluation = evaluate_with_progress(
+            network,
+            splits.test,
+            options,
+            seed=config["seed"],
+            accelerator=DEVICE,
+            title=config["title"],
+        )
+        found = Measured(
+            evaluation,
+            identity={
+                "data": splits.name,
+                "model": config["model"],
+                "method": config["title"],
+                "seed": config["seed"],
+            },
+            train_seconds=None if shared is None else shared.train_seconds,
+            settings={**settings, "data": splits.settings, "evaluation": evaluation.settings},
+        )
+        return _written(out, found, splits, config, DEVICE)
 
 
 def _network(checkpoint: Path, splits: DataSplits, config: dict[str, Any]) -> nn.Module:
@@ -185,12 +192,43 @@ def _refuse_other_data(shared: SharedModel, splits: DataSplits, folder: Path) ->
             )
 
 
+@contextmanager
+def _claimed(folder: Path, config: dict[str, Any]) -> Iterator[None]:
+    """Hold the folder for the results, and give it back if none come of it."""
+
+    def left() -> str:
+        if (folder / RESULTS).is_file():
+            return f"the results are written, and scaat report {folder} makes the report"
+        if folder.exists() and any(folder.iterdir()):
+            return f"{folder} holds a part of the results: give another --out, or remove it"
+        return "nothing was written"
+
+    with if_interrupted(left), claimed_folder(folder, config):
+        yield
+
+
+def _written(
+    folder: Path,
+    found: Measured,
+    splits: DataSplits,
+    config: dict[str, Any],
+    accelerator: str,
+) -> Result:
+    result = write_and_show(folder, [found], splits.test.classes, config, accelerator)
+    return {"out": str(folder), **result}
+
+
 def _config_of(run: Path, hint: str) -> dict[str, Any]:
+    comparison = run.parent.parent
+    if not (run / CONFIG).exists() and run.parent.name == MODELS and (comparison / CONFIG).exists():
+        config = read_config(comparison)
+        config = {name: value for name, value in config.items() if name != "methods"}
+        return {**config, "method": run.name}
     config = read_config(run)
     if config.get("command") != "train":
         raise click.BadParameter(
             f"{str(run)!r} holds a run of 'scaat {config.get('command')}', expected one of "
-            "'scaat train' (a comparison's models lie in its folder models/)",
+            f"'scaat train' (a comparison's models lie in its folder {MODELS}/)",
             param_hint=hint,
         )
     return config
@@ -227,6 +265,7 @@ command = SectionedCommand(
         ),
         click.Option(
             ["--model"],
+            shell_complete=complete_model,
             help="A checkpoint's network: small-resnet, resnet18, vgg16, torchvision:NAME, "
             "timm:NAME or package.module:factory.",
         ),

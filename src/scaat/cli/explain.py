@@ -17,6 +17,8 @@ from torch import Tensor
 from scaat import __version__
 from scaat.attribution import attributions as registry
 from scaat.attribution import find_attribution
+from scaat.cli.command import SectionedCommand
+from scaat.cli.interruption import if_interrupted
 from scaat.cli.memory import keep_freed_memory
 from scaat.cli.models import (
     ModelSource,
@@ -26,8 +28,10 @@ from scaat.cli.models import (
     run_folders,
     run_source,
 )
-from scaat.cli.runs import command_line, console, evaluation_device
-from scaat.cli.types import NAMES
+from scaat.cli.names import attribution_names, several_of
+from scaat.cli.output import Result, console
+from scaat.cli.runs import command_line, evaluation_device
+from scaat.cli.types import NAMES, Choice
 from scaat.data import to_float
 from scaat.data.image_files import Picture, Resize, find_images, fit_picture, read_picture
 from scaat.errors import InputError, unknown
@@ -49,6 +53,7 @@ COLUMNS = (
 )
 
 
+@if_interrupted("nothing was written")
 def explain(
     images: tuple[str, ...],
     run: tuple[Path, ...],
@@ -62,7 +67,7 @@ def explain(
     layer: str | None,
     resize: Resize | None,
     out: Path,
-) -> None:
+) -> Result:
     """Show which pixels of IMAGES (files, folders or quoted patterns) drive models' decisions.
 
     Writes for every image, model and saliency method an overlay (PNG) and the raw map (.npy), a
@@ -109,7 +114,10 @@ def explain(
             "resize": resize,
         },
     )
-    with Progress(*COLUMNS, console=console()) as progress:
+    with (
+        if_interrupted(lambda: _left(out)),
+        Progress(*COLUMNS, console=console()) as progress,
+    ):
         task = progress.add_task("explain", total=len(paths) * len(sources))
         for numbers in torch.split(torch.arange(len(paths)), AT_ONCE):
             answers = []
@@ -130,8 +138,20 @@ def explain(
             shown = [pictures[i] for i in numbers]
             for picture, *row in zip(shown, *answers, strict=True):
                 album.add(picture, row)
-    album.close()
+        album.close()
     _show(album)
+    return {
+        "out": str(out),
+        "sheets": [printable(sheet) for sheet in album.sheets],
+        "explanations": album.listing,
+    }
+
+
+def _left(out: Path) -> str:
+    """Say what there is of pictures that were interrupted."""
+    if not (out.exists() and any(out.iterdir())):
+        return "nothing was written"
+    return f"{out} holds the pictures made so far, each whole: give another --out, or remove it"
 
 
 def _require_new(folder: Path) -> None:
@@ -244,7 +264,7 @@ def _number(record: dict[str, Any], prefix: str) -> str:
     return f"{record[prefix + 'probability']:.3f}"
 
 
-command = click.Command(
+command = SectionedCommand(
     "explain",
     callback=explain,
     help=explain.__doc__,
@@ -263,6 +283,7 @@ command = click.Command(
             type=NAMES,
             default="gradient",
             show_default=True,
+            shell_complete=several_of(attribution_names),
             # Files bring no masks for `oracle`; asked for, it says so itself.
             help=f"Saliency methods, from {', '.join(n for n in registry if n != 'oracle')}.",
         ),
@@ -279,7 +300,7 @@ command = click.Command(
         ),
         click.Option(
             ["--resize"],
-            type=click.Choice(get_args(Resize)),
+            type=Choice(get_args(Resize)),
             help="How images of another size become the model's: crop (scale, then cut the longer "
             "side's ends) or stretch; without it they are refused.",
         ),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from scaat import __version__
+from scaat.cli.interruption import Interrupted
 from scaat.errors import (
     InputError,
     MemoryExhaustedError,
@@ -17,7 +20,11 @@ from scaat.errors import (
     did_you_mean,
 )
 
+VARIABLE = "_SCAAT_COMPLETE"
+"""The environment variable by which click knows that a shell asks for completion."""
+
 SUMMARIES = {
+    "new-run": "Look at your images and write a commented configuration.",
     "compare": "Train several methods on one data set, evaluate them, write a report.",
     "train": "Train one model with one method.",
     "evaluate": "Measure the saliency maps of a trained model.",
@@ -26,6 +33,8 @@ SUMMARIES = {
     "report": "Make tables, figures and the HTML report from results files.",
     "share": "Write a trained model as a folder to give away, with a model card.",
     "export": "Write a trained model for prediction: ONNX or torch.export.",
+    "completion": "Print the script for completion in bash, zsh or fish.",
+    "doctor": "Show versions, devices and what is wrong with them.",
 }
 
 
@@ -39,9 +48,21 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command, or fail with the nearest name."""
         if cmd_name not in SUMMARIES:
+            if ctx.resilient_parsing:  # a shell asks what may come next
+                return None
             ctx.fail(f"No such command {cmd_name!r}{did_you_mean(cmd_name, SUMMARIES)}.")
-        command: click.Command = importlib.import_module(f"scaat.cli.{cmd_name}").command
+        module = f"scaat.cli.{cmd_name.replace('-', '_')}"
+        command: click.Command = importlib.import_module(module).command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name without importing it."""
+        found = [
+            CompletionItem(name, help=summary)
+            for name, summary in SUMMARIES.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
@@ -55,20 +76,26 @@ def cli() -> None:
     """Train image classifiers whose saliency maps are sparse and faithful, and measure them.
 
     Start with: scaat compare --out runs/first
+
+    With images of your own: scaat new-run FOLDER --out run.yaml. Something wrong: scaat doctor.
+    For completion in the shell: scaat completion --help.
     """
 
 
 def run() -> None:
     """Run the command line and turn expected failures into one sentence and a status."""
+    if VARIABLE in os.environ:
+        from scaat.cli import bash  # noqa: F401  (a shell asks: registers how bash is answered)
     try:
-        cli.main(standalone_mode=False, prog_name="scaat")
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # click catches an exit of a command's own and returns its status instead of a result.
+        status = cli.main(standalone_mode=False, prog_name="scaat")
+        if isinstance(status, int):
+            sys.exit(status)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; --resume goes on from the last checkpoint", err=True)
+    except (Interrupted, KeyboardInterrupt, click.Abort) as stop:
+        click.echo(str(stop) or "interrupted", err=True)
         sys.exit(130)
     except TrainingStopped as stop:
         click.echo(str(stop), err=True)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 from torch import nn
 
+from scaat.cli.names import complete_model
 from scaat.errors import InputError
 from scaat.models import load_model
 from scaat.sharing.files import is_shared, load_shared
@@ -97,6 +98,7 @@ def checkpoint_options(*, multiple: bool) -> list[click.Option]:
         click.Option(
             ["--model"],
             multiple=multiple,
+            shell_complete=complete_model,
             help="The checkpoint's network: small-resnet, resnet18, vgg16, torchvision:NAME, "
             "timm:NAME or package.module:factory.",
         ),

@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 import click
 
-from scaat.cli.types import NAMES, NUMBER
+from scaat.cli.names import COMPLETIONS
+from scaat.cli.types import NAMES, NUMBER, Choice
 from scaat.errors import InputError, did_you_mean
 from scaat.files import read_yaml
 
@@ -119,7 +120,9 @@ def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{str(path)!r} holds no mapping of options")
     known = {
-        _decode(parameter.name): parameter for parameter in context.command.params if parameter.name
+        _decode(parameter.name): parameter
+        for parameter in context.command.params
+        if parameter.name and parameter.expose_value
     }
     defaults = {}
     for name, value in _flatten(content):
@@ -166,6 +169,7 @@ def _option(flag: str, path: str, annotation: Any, default: Any, text: str) -> c
         default=default,
         show_default=not is_optional or default is not None,
         help=text,
+        shell_complete=COMPLETIONS.get(path),
     )
 
 
@@ -175,7 +179,7 @@ def _type(annotation: Any) -> tuple[Any, bool]:
         (inner,) = (part for part in annotation.__args__ if part is not type(None))
         return _type(inner)[0], True
     if typing.get_origin(annotation) is Literal:
-        return click.Choice(typing.get_args(annotation)), False
+        return Choice(typing.get_args(annotation)), False
     if typing.get_origin(annotation) is tuple:
         return NAMES, False
     return {float: NUMBER, int: click.INT, str: click.STRING, bool: click.BOOL}[annotation], False

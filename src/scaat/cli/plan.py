@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import click
 from rich import box
 from rich.table import Table
 
-from scaat.cli.runs import console
+from scaat.cli.output import Result, console
 from scaat.data import DataSplits
 from scaat.models import Classifier
 from scaat.report.numbers import seconds_text
@@ -32,8 +33,8 @@ def show_plan(
     model: Classifier,
     objectives: Mapping[str, dict[str, Any]],
     options: TrainingOptions,
-) -> None:
-    """Print the plan of a training by each of some methods.
+) -> Result:
+    """Print the plan of a training by each of some methods, and return it.
 
     Args:
         splits: The data.
@@ -65,8 +66,20 @@ def show_plan(
     out.print(_table(plans))
     out.print(
         "Times are of this machine as busy as it is now, without validation and evaluation.",
+        soft_wrap=True,
         highlight=False,
     )
+    return {
+        "model": options.model,
+        "weights": total,
+        "trained_weights": trained,
+        "batch_size": options.batch_size,
+        "epochs": options.epochs,
+        "peak_memory_bytes": memory,
+        "methods": {
+            method: {**asdict(plan), "seconds": plan.seconds} for method, plan in plans.items()
+        },
+    }
 
 
 def _table(plans: Mapping[str, Plan]) -> Table:

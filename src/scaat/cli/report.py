@@ -6,11 +6,15 @@ from pathlib import Path
 
 import click
 
+from scaat.cli.command import SectionedCommand
+from scaat.cli.interruption import if_interrupted
+from scaat.cli.output import Result
 from scaat.cli.runs import show_report
 from scaat.errors import InputError
 
 
-def report(runs: tuple[Path, ...], out: Path | None) -> None:
+@if_interrupted("every file of the report is whole; the same command writes it anew")
+def report(runs: tuple[Path, ...], out: Path | None) -> Result:
     """Make tables, figures and report.html from the results files in the folders RUN.
 
     Reads results.json, per_image.npz and examples.npz of each, in RUN or RUN/evaluation; neither
@@ -21,10 +25,10 @@ def report(runs: tuple[Path, ...], out: Path | None) -> None:
         raise InputError(
             f"the report of {len(runs)} runs needs a folder of its own, expected --out"
         )
-    show_report(*runs, out=out)
+    return show_report(*runs, out=out)
 
 
-command = click.Command(
+command = SectionedCommand(
     "report",
     callback=report,
     help=report.__doc__,

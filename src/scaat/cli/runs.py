@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
 from scaat.attribution import find_attribution
 from scaat.cli.options import config_option, dataclass_options, objective_options
+from scaat.cli.output import Result, console
 from scaat.data import DataOptions, DataSplits, ImageSet, load_data
 from scaat.evaluation import (
     Evaluation,
@@ -29,8 +29,9 @@ from scaat.evaluation import (
 from scaat.exhaustion import memory_in_words
 from scaat.models import find_adapter, find_model
 from scaat.objectives import build_objective
-from scaat.report import find_results, read_results, terminal_table, write_report
+from scaat.report import Row, find_results, read_results, terminal_table, write_report
 from scaat.training import TrainingOptions, load_trained, read_history
+from scaat.training.accelerator import check_accelerator
 from scaat.training.compiling import check_compile
 from scaat.training.launch import plan_launch
 
@@ -85,7 +86,8 @@ def load_splits(config: Mapping[str, Any]) -> DataSplits:
     console().print(
         f"{splits.name}: {len(splits.train)} training, {len(splits.validation)} validation and "
         f"{len(splits.test)} test images of {width} x {height} pixels in "
-        f"{splits.train.num_classes} classes"
+        f"{splits.train.num_classes} classes",
+        soft_wrap=True,
     )
     return splits
 
@@ -99,6 +101,7 @@ def read_training_options(config: Mapping[str, Any]) -> TrainingOptions:
     find_model(options.model)
     find_adapter(options.adapter)
     plan_launch(options.devices, options.nodes, options.strategy)
+    check_accelerator(options.accelerator)
     check_compile(options.compile, options.accelerator)
     for method, fields in config["objectives"].items():
         build_objective(method, 1, fields)
@@ -254,8 +257,8 @@ def write_and_show(
     classes: Sequence[str],
     config: Mapping[str, Any],
     accelerator: str,
-) -> None:
-    """Write the results files and the report, and print the comparison."""
+) -> Result:
+    """Write the results files and the report, print the comparison and return it."""
     base = next((m.train_seconds for m in measured if m.identity["method"] == "standard"), None)
     rows, per_image, shown = [], [], []
     for model in measured:
@@ -284,19 +287,33 @@ def write_and_show(
         settings=config,
         trainings=[{**m.identity, **m.history} for m in measured if m.history],
     )
-    show_report(folder)
+    return show_report(folder)
 
 
-def show_report(folder: Path, *others: Path, out: Path | None = None) -> None:
-    """Make one report of the results in some folders, and print its table.
+def show_report(folder: Path, *others: Path, out: Path | None = None) -> Result:
+    """Make one report of the results in some folders, print its table and return its rows.
 
     It goes to ``out``; one folder's own results are its place if not given.
     """
     results = read_results(folder, *others)
     with console().status("Writing the report ..."):
         report = write_report(results, find_results(folder) if out is None else out)
-    console(stderr=False).print(terminal_table(results))
-    console(stderr=False).print(f"Report: {report}", soft_wrap=True, highlight=False)
+    output = console(stderr=False)
+    output.print(terminal_table(results))
+    output.print(f"Report: {report}", soft_wrap=True, highlight=False, markup=False)
+    return {"report": str(report), "rows": [_row(row) for row in results.rows]}
+
+
+def _row(row: Row) -> Result:
+    """Return a row as in results.json, without its settings and curves."""
+    names = ("data", "model", "method", "seed", "attribution")
+    metrics = {key: value and asdict(value) for key, value in row.metrics.items()}
+    return {
+        **{name: getattr(row, name) for name in names},
+        **metrics,
+        "train_seconds": row.train_seconds,
+        "cost_ratio": row.cost_ratio,
+    }
 
 
 def resolved(command: str, config: Mapping[str, Any], methods: Sequence[str]) -> dict[str, Any]:
@@ -308,8 +325,3 @@ def resolved(command: str, config: Mapping[str, Any], methods: Sequence[str]) ->
 def command_line() -> str:
     """Return the command as it was typed, without the interpreter's path."""
     return " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
-
-
-def console(*, stderr: bool = True) -> Console:
-    """Return the console for progress (standard error) or results (standard output)."""
-    return Console(stderr=stderr)

@@ -8,24 +8,28 @@ from typing import Any
 import click
 
 from scaat.cli.command import SectionedCommand
+from scaat.cli.interruption import if_interrupted
 from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
+from scaat.cli.output import Result, console, mode
 from scaat.cli.plan import dry_run_option, show_plan
 from scaat.cli.runs import (
-    console,
     load_splits,
     output_options,
     read_training_options,
     resolved,
     run_options,
 )
+from scaat.cli.types import Choice
 from scaat.objectives import objectives
 from scaat.training import fit, open_folder
 from scaat.training.architecture import starting_model
+from scaat.training.checkpoint import checkpoints, step_of
 from scaat.training.launch import is_main_process
 
 
-def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> None:
+@if_interrupted("nothing was written")
+def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result | None:
     """Train one model with one method.
 
     Writes model.pt, training.json, config.yaml, logs and a checkpoint of the last epoch to
@@ -40,28 +44,43 @@ def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> None:
     start = starting_model(splits.train, options)  # refuses what cannot work before it writes
     if dry_run:
         if is_main_process():
-            show_plan(splits, start.model, config["objectives"], options)
-        return
-    if is_main_process():
-        open_folder(out, config, resume=resume)
-    trained = fit(
-        splits,
-        method,
-        config["objectives"][method],
-        options,
-        seed=config["seed"],
-        folder=out,
-        resume=resume,
-    )
+            return show_plan(splits, start.model, config["objectives"], options)
+        return None
+    with if_interrupted(lambda: _left(out)):
+        if is_main_process():
+            open_folder(out, config, resume=resume)
+        trained = fit(
+            splits,
+            method,
+            config["objectives"][method],
+            options,
+            seed=config["seed"],
+            folder=out,
+            resume=resume,
+            quiet=mode().quiet,
+        )
     if not is_main_process():
-        return
+        return None
     summary = trained.summary
     console(stderr=False).print(
         f"{method}: validation accuracy {summary['val_accuracy']:.4f} after "
         f"{summary['train_seconds']:.0f} s of training. Model: {out}",
         soft_wrap=True,
         highlight=False,
+        markup=False,
     )
+    return {"out": str(out), "method": method, "training": summary}
+
+
+def _left(out: Path) -> str:
+    """Say how a training that was interrupted goes on."""
+    found = checkpoints(out)
+    if found:
+        return (
+            "the same command with --resume goes on from the checkpoint after step "
+            f"{step_of(found[-1])}"
+        )
+    return "there is no checkpoint yet; the same command with --resume begins again"
 
 
 command = SectionedCommand(
@@ -73,7 +92,7 @@ command = SectionedCommand(
         dry_run_option(),
         click.Option(
             ["--method"],
-            type=click.Choice(list(objectives)),
+            type=Choice(list(objectives)),
             default="scaat",
             show_default=True,
             help="How to train.",

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from scaat.errors import did_you_mean
+
 
 class Number(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """A float, which may be written as a fraction such as ``8/255``."""
@@ -23,6 +25,18 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # generic since click 
             )
         except (TypeError, ValueError, ZeroDivisionError):
             self.fail(f"{value!r} is not a number (write 0.03 or 8/255).", param, ctx)
+
+
+class Choice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
+    """One of a few names; a misspelt one is told the nearest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or fail with one sentence."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            nearest = did_you_mean(str(value), map(str, self.choices))
+            self.fail(f"{error.message.rstrip('.')}{nearest}.", param, ctx)
 
 
 class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4

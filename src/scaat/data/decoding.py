@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,11 +21,16 @@ from scaat.data.memory import require_memory
 from scaat.data.resizing import fit
 from scaat.errors import InputError
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 Encoded = tuple[str, "Path | bytes | None"]  # how messages call an image, and where it is
 Like = tuple[str, tuple[int, int]]  # how messages call an image, and its height and width
 CHANNELS = 3
 TASK = 32  # images a thread takes at once, at most: enough to hide the cost of handing them over
 WINDOW = 64  # tasks in flight: bounds the encoded bytes in memory
+_ORIENTATION = 0x0112  # EXIF's tag, and its values for images that lie on their side
+_ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 def decode_images(
@@ -62,7 +69,7 @@ def decode_images(
     def work(task: tuple[int, list[Encoded]]) -> None:
         start, items = task
         for position, item in enumerate(items, start):
-            pixels, sizes[position] = _decode(item, image_size)
+            pixels, sizes[position] = decode_image(item, image_size)
             if pixels.shape[:2] != (height, width):
                 raise InputError(
                     f"{item[0]} is {_size(pixels.shape)} but {name} is {height}x{width}; "
@@ -80,32 +87,62 @@ def decode_images(
 
 def decoded_size(item: Encoded, image_size: int | None) -> Like:
     """Return how messages call an image, and the height and width that it is decoded to."""
-    height, width, _ = _decode(item, image_size)[0].shape
+    height, width, _ = decode_image(item, image_size)[0].shape
     return item[0], (height, width)
 
 
-def _decode(item: Encoded, image_size: int | None) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+def read_size(item: Encoded) -> tuple[int, int]:
+    """Return the height and width of an image, turned upright, from its header alone.
+
+    Raises:
+        InputError: It is no image, or has more than 8 bits a channel.
+    """
+    with _opened(item) as image:
+        # Pillow looks for a PNG's EXIF behind the pixels, too, and decodes them for that.
+        described = image.format != "PNG" or "exif" in image.info
+        turned = described and image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
+        width, height, mode = image.width, image.height, image.mode
+    _require_8_bits(item[0], mode)
+    return (width, height) if turned else (height, width)
+
+
+def decode_image(
+    item: Encoded, image_size: int | None
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
     """Return the pixels, uint8 (H, W, 3), and the height and width before any resizing."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
+
+    with _opened(item) as opened:
+        opened.load()
+        image = ImageOps.exif_transpose(opened)
+    _require_8_bits(item[0], image.mode)
+    image = image.convert("RGB")
+    size = (image.height, image.width)
+    if image_size is not None:
+        image = fit(image, image_size)
+    return np.asarray(image), size
+
+
+@contextmanager
+def _opened(item: Encoded) -> Iterator[Image.Image]:
+    """Open an image; what goes wrong with it inside is an `InputError`, too."""
+    from PIL import Image, UnidentifiedImageError
 
     name, source = item
     if source is None:
         raise InputError(f"{name} holds no image bytes; expected an encoded image")
     try:
         with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as opened:
-            opened.load()
-            image = ImageOps.exif_transpose(opened)
+            yield opened
     except Exception as error:  # Pillow's plugins raise nearly anything on corrupt bytes
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "Pillow knows no such format" if unknown else error
         raise InputError(f"{name} cannot be read as an image ({reason})") from error
-    if image.mode.startswith(("I", "F")):  # conversion would clip such values, not scale them
-        raise InputError(f"{name} has mode {image.mode!r}; expected 8 bits a channel")
-    image = image.convert("RGB")
-    size = (image.height, image.width)
-    if image_size is not None:
-        image = fit(image, image_size)
-    return np.asarray(image), size
+
+
+def _require_8_bits(name: str, mode: str) -> None:
+    if mode.startswith(("I", "F")):  # conversion would clip such values, not scale them
+        raise InputError(f"{name} has mode {mode!r}; expected 8 bits a channel")
 
 
 def _tasks(stream: Iterator[Encoded], size: int) -> Iterator[tuple[int, list[Encoded]]]:

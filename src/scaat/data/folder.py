@@ -43,7 +43,8 @@ def load_folder(argument: str, options: DataOptions) -> Source:
     folders = folders or {"train": root}
     classes = tuple(child.name for child in visible(folders["train"]) if child.is_dir())
     if not classes:
-        raise InputError(f"{folders['train']} is empty; expected a folder for each class")
+        found = "holds no folders" if visible(folders["train"]) else "is empty"
+        raise InputError(f"{folders['train']} {found}; expected a folder for each class")
     parts = {part: _part(folder, classes, options.image_size) for part, folder in folders.items()}
     return Source(
         classes, parts["train"], parts.get("validation"), parts.get("test"), augmentation=COMMON

@@ -83,4 +83,4 @@ def encoded_part(
         pixels = DecodedPixels(encoded, image_size).view(positions)
         return ImageSet(pixels, labels[positions], classes)
 
-    return Part(labels, load, lazy=lazy)
+    return Part(labels, load, lazy=lazy, encoded=encoded.take)

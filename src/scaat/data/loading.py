@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,12 @@ import torch
 from torch import Tensor
 
 from scaat.data.image_set import ImageSet
-from scaat.data.memory import available_memory
 from scaat.data.options import DataOptions
 from scaat.data.registry import Part, Source, datasets
 from scaat.data.resizing import fit_set
 from scaat.data.splits import DataSplits, limit, split_off
 from scaat.errors import InputError
+from scaat.hardware import available_memory
 
 _SHARE = 0.5  # of the free memory, which the training itself needs too
 _RANDOM_LABELS = 1  # a stream of its own beside the split's
@@ -38,9 +39,7 @@ def load_data(options: DataOptions, *, seed: int) -> DataSplits:
         InputError: the data or an option is at fault; see the loaders.
     """
     source = find_source(options)
-    if len(np.unique(source.train.labels)) < 2:
-        raise InputError(f"data {options.data!r} has one class only; expected two or more")
-    positions = _positions(source, options, seed)
+    positions = split_positions(source, options, seed=seed)
     parts = {name: _load(part, chosen, options) for name, (part, chosen) in positions.items()}
     _require_one_size(parts)
     if options.random_labels:
@@ -75,6 +74,8 @@ def find_source(options: DataOptions) -> Source:
         InputError: the data or an option is at fault; see the loaders.
     """
     kind, colon, argument = options.data.partition(":")
+    if kind not in datasets and Path(options.data).is_dir():
+        raise InputError(f"data is {options.data!r}, a folder; expected 'folder:{options.data}'")
     entry = datasets[kind]
     if entry.argument and not argument:
         raise InputError(f"data {kind!r} needs a path; expected {kind}:{entry.argument}")
@@ -94,9 +95,18 @@ def find_source(options: DataOptions) -> Source:
     return source
 
 
-def _positions(source: Source, options: DataOptions, seed: int) -> dict[str, tuple[Part, Tensor]]:
-    """Return, for each part, whose items it takes and which."""
+def split_positions(
+    source: Source, options: DataOptions, *, seed: int
+) -> dict[str, tuple[Part, Tensor]]:
+    """Return, for train, validation and test, whose items it takes and which; nothing is decoded.
+
+    Raises:
+        InputError: there is one class only, a class or the fractions leave too little, or the
+            data's own parts share a group.
+    """
     train = source.train
+    if len(np.unique(train.labels)) < 2:
+        raise InputError(f"data {options.data!r} has one class only; expected two or more")
     _require_whole_groups(source)
     left = torch.arange(len(train.labels))
     held: dict[str, tuple[Part, Tensor]] = {}

@@ -18,7 +18,7 @@ from scaat.data.image_set import ImageSet
 from scaat.data.options import DataOptions
 from scaat.data.registry import MOST_UNNAMED, DataEntry, Part, Source, datasets
 from scaat.data.resizing import fit_boxes
-from scaat.errors import InputError
+from scaat.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,8 +113,8 @@ class _Table:
             if name in columns:
                 return name
         raise InputError(
-            f"{self.path} has no column {' or '.join(map(repr, names))}; "
-            f"found {', '.join(map(repr, columns))}"
+            f"{self.path} has no column {' or '.join(map(repr, names))}"
+            f"{did_you_mean(names[0], columns)}; found {', '.join(map(repr, columns))}"
         )
 
     def _check_type(self, schema: pa.Schema) -> None:
@@ -267,7 +267,20 @@ def _part(
             groups=None if groups is None else groups[positions],
         )
 
-    return Part(labels, load, groups)
+    return Part(labels, load, groups, encoded=encoded)
+
+
+def column_names(argument: str) -> list[str]:
+    """Return the columns of the files of ``parquet:ARGUMENT``, those of the first file.
+
+    Raises:
+        InputError: There is no such file, or it is no Parquet file.
+    """
+    import pyarrow.parquet as pq
+
+    path = _files(Path(argument).expanduser())["train"][0]
+    with _readable(path):
+        return list(pq.read_schema(path).names)
 
 
 def _joined(boxes: list[Tensor | None]) -> Tensor | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from scaat.data.augmentation import Augmentation
+from scaat.data.decoding import Encoded
 from scaat.data.image_set import ImageSet
 from scaat.data.options import DataOptions
 from scaat.registry import Registry
@@ -27,6 +28,8 @@ class Part:
         labels: int64 (N,), the class id of every item.
         load: decodes the items at these ascending positions, int64 (M,).
         groups: int64 (N,), or None; equal values stay in one split, across all parts.
+        encoded: yields the files or their bytes at these ascending positions; None where the data
+            are no encoded images.
         lazy: the same set, whose images are decoded when they are read; None where they are in
             memory already or cannot be read one by one.
     """
@@ -35,6 +38,7 @@ class Part:
     load: Callable[[Tensor], ImageSet]
     groups: Tensor | None = None
     lazy: Callable[[Tensor], ImageSet] | None = None
+    encoded: Callable[[Tensor], Iterator[Encoded]] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import torch
+
+from scaat.hardware import cpu_name
 
 PACKAGES = ("scaat", "torchvision", "lightning", "captum", "numpy", "pillow")
 
@@ -23,7 +24,7 @@ def environment(device: torch.device | str = "cpu") -> dict[str, str | int]:
         "torch": str(torch.__version__),  # with its CUDA build, which the metadata lacks
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu(),
+        "cpu": cpu_name(),
         "threads": torch.get_num_threads(),
         "device": _device(torch.device(device)),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -35,15 +36,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or "unknown")
 
 
 def _device(device: torch.device) -> str:

@@ -103,9 +103,10 @@ def _names(network: nn.Module, trainable: str) -> list[str]:
     names = [name.strip() for name in trainable.split(",")]
     for name in names:
         if name not in known:
+            nearest = did_you_mean(name, ["all", "head", *known])
             raise InputError(
-                f"trainable names {name!r}{did_you_mean(name, known)}, expected all, head or "
-                f"submodules of {type(network).__name__} with parameters, such as "
+                f"trainable names {name!r}{nearest}, expected all, head or submodules of "
+                f"{type(network).__name__} with parameters, such as "
                 f"{', '.join(child for child, _ in network.named_children() if child in known)}"
             )
     return names

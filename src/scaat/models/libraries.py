@@ -12,15 +12,37 @@ from scaat.errors import InputError, did_you_mean
 from scaat.models.recipe import Recipe, refusal
 
 
+def torchvision_models() -> list[str]:
+    """Return the names of torchvision's classifiers."""
+    from torchvision.models import list_models
+
+    return list(list_models(module=importlib.import_module("torchvision.models")))
+
+
+def timm_models() -> list[str]:
+    """Return the names of timm's networks; none where it is not installed."""
+    try:
+        return list(importlib.import_module("timm").list_models())
+    except ImportError:
+        return []
+
+
+def library_of(name: str) -> str | None:
+    """Return the library that has a network of this very name, torchvision first, or None."""
+    if name in torchvision_models():
+        return "torchvision"
+    return "timm" if name in timm_models() else None
+
+
 def from_torchvision(name: str) -> Recipe:
     """Return the recipe of one of torchvision's classifiers.
 
     Raises:
         InputError: There is none of that name.
     """
-    from torchvision.models import get_model_builder, get_model_weights, list_models
+    from torchvision.models import get_model_builder, get_model_weights
 
-    known = list_models(module=importlib.import_module("torchvision.models"))
+    known = torchvision_models()
     if name not in known:
         raise InputError(
             f"torchvision has no classifier {name!r}{did_you_mean(name, known)}; "

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scaat.errors import InputError
+from scaat.errors import InputError, did_you_mean
 from scaat.models.adapters import Logits
 from scaat.models.classifier import Classifier
-from scaat.models.libraries import from_timm, from_torchvision
+from scaat.models.libraries import from_timm, from_torchvision, library_of
 from scaat.models.normalize import Normalize
 from scaat.models.recipe import Factory, Recipe, refusal
 from scaat.models.resize import Resize
@@ -89,9 +89,16 @@ def find_model(name: str) -> Recipe:
     """
     prefix, colon, rest = name.partition(":")
     if not colon:
+        if name not in models and (library := library_of(name)):
+            raise InputError(f"unknown model {name!r} (did you mean '{library}:{name}'?)")
         return Recipe(models[name])
     libraries = {"torchvision": from_torchvision, "timm": from_timm}
-    return libraries[prefix](rest) if prefix in libraries else from_user(name)
+    if prefix in libraries:
+        return libraries[prefix](rest)
+    try:
+        return from_user(name)
+    except InputError as error:
+        raise InputError(f"{error}{did_you_mean(prefix, libraries)}") from error
 
 
 def _try(model: Classifier, name: str, shape: tuple[int, ...], num_classes: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from scaat.errors import InputError
+from scaat.errors import InputError, did_you_mean
 from scaat.models.recipe import Factory, Recipe
 
 
@@ -25,13 +25,18 @@ def import_named(kind: str, spec: str) -> Any:
     """
     module_name, _, name = spec.partition(":")
     try:
-        return getattr(importlib.import_module(module_name), name)
-    except (ImportError, ValueError) as error:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError, AttributeError) as error:
         raise InputError(
             f"{kind} {spec!r}: module {module_name!r} cannot be imported ({error})"
         ) from error
+    try:
+        return getattr(module, name)
     except AttributeError:
-        raise InputError(f"{kind} {spec!r}: module {module_name!r} has no {name!r}") from None
+        nearest = did_you_mean(name, dir(module))
+        raise InputError(
+            f"{kind} {spec!r}: module {module_name!r} has no {name!r}{nearest}"
+        ) from None
 
 
 def from_user(spec: str) -> Recipe:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import lightning as L
 from torch.utils.data import DataLoader
 
 from scaat.data import DataSplits, ImageSet, identity
+from scaat.hardware import usable_cores
 from scaat.training.module import Batch
 from scaat.training.sampling import ResumableSampler
 
@@ -21,12 +21,7 @@ def worker_count(images: ImageSet, wanted: int | None) -> int:
     """
     if wanted is not None:
         return wanted
-    return min(_cores(), 8) if images.is_encoded else 0
-
-
-def _cores() -> int:
-    """Cores that this process may use, which may be fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable_cores(), 8) if images.is_encoded else 0
 
 
 class Batches(L.LightningDataModule):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from scaat.files import remove_parts, write_json
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
+from scaat.training.accelerator import check_accelerator
 from scaat.training.architecture import starting_model
 from scaat.training.batches import Batches
 from scaat.training.checkpoint import (
@@ -47,6 +47,7 @@ from scaat.training.options import TrainingOptions
 from scaat.training.precision import LightningPrecision, lightning_precision, precision_plugin
 from scaat.training.progress import progress_callback
 from scaat.training.signals import StopRequest, signals_for_children
+from scaat.training.silence import Silence, silence
 
 MODEL = "model.pt"
 SUMMARY = "training.json"
@@ -81,6 +82,7 @@ def fit(
     seed: int,
     folder: Path,
     resume: bool = False,
+    quiet: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> TrainedModel:
     """Train a model and write it, its logs, checkpoints and summary to ``folder``.
@@ -98,6 +100,7 @@ def fit(
         seed: At least 0; sets the initial weights, the order and every draw.
         folder: Where to write.
         resume: Go on from the folder's newest whole checkpoint, if it has one.
+        quiet: Show no progress on standard error.
         callbacks: Of Lightning, beside those of the training itself.
 
     Raises:
@@ -108,12 +111,13 @@ def fit(
         WriteError: A file cannot be written; earlier checkpoints stay.
         TrainingStopped: SIGTERM or SIGUSR1 came; a checkpoint was written.
     """
+    check_accelerator(options.accelerator)
     check_compile(options.compile, options.accelerator)
     objective = build_objective(method, len(splits.train), objective_options)
     torch.manual_seed(seed)
     start = starting_model(splits.train, options)
     architecture, model = start.architecture, start.model.to(memory_format=torch.channels_last)
-    if start.weights and is_main_process():
+    if start.weights and is_main_process() and not quiet:
         print(start.weights, file=sys.stderr, flush=True)
     launch = plan_launch(
         options.devices,
@@ -131,20 +135,14 @@ def fit(
     start_at = newest_checkpoint(folder) if resume else None
     if resume and is_main_process():
         remove_parts(folder)
-    own = [TrainingClock(), progress_callback(method), *callbacks, RunLog(folder)]
+    shown = [] if quiet else [progress_callback(method)]
+    frozen = options.trainable != "all"
+    own = [Silence(frozen=frozen), TrainingClock(), *shown, *callbacks, RunLog(folder)]
     checkpointing = Checkpointing(folder, options.checkpoint_every, StopRequest())
-    trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
     children = signals_for_children if launch.spawns else nullcontext
     with warnings.catch_warnings(), failures_in_words(options, objective), children():
-        # `worker_count` knows better.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*number of training batches.*")
-        if options.trainable != "all":
-            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
-        # Lightning asks the loader, but it is `Batches` that goes on inside an epoch.
-        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-        # Lightning's own use of torch, of which the user can do nothing.
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+        silence(frozen=frozen)
+        trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
         trainer.fit(
             module,
             datamodule=Batches(splits, options.batch_size, seed, options.workers),
@@ -238,8 +236,6 @@ def _trainer(
     launch: Launch,
     start_at: Path | None,
 ) -> L.Trainer:
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     plugins: list[Any] = [AtomicCheckpointIO(), precision_plugin(precision, options.accelerator)]
     if slurm_started():
         # Lightning's own requeueing would write and prefer a checkpoint of another kind.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,28 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+
+@contextmanager
+def claimed_folder(folder: Path, config: dict[str, Any]) -> Iterator[None]:
+    """Claim ``folder`` as `open_folder` does, and give it back after an error if it is empty yet.
+
+    For work that cannot be resumed: the same command can then be given again.
+
+    Raises:
+        InputError: The folder holds a run or other files.
+    """
+    existed = folder.exists()
+    open_folder(folder, config, resume=False)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            if [path.name for path in folder.iterdir()] == [CONFIG]:
+                (folder / CONFIG).unlink()
+                if not existed:
+                    folder.rmdir()
+        raise
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from scaat.errors import InputError
+from scaat.errors import InputError, did_you_mean
 from scaat.functional.checks import check_positive
 from scaat.training.compiling import Compile
 from scaat.training.launch import Strategy
 
+SIZES = ("data", "own")
 Schedule = Literal["one-cycle", "cosine"]
 Normalisation = Literal["auto", "own", "data", "imagenet", "none"]
 Precision = Literal["auto", "32", "bf16", "16"]
@@ -173,10 +174,11 @@ class TrainingOptions:
             value = getattr(self, name)
             if value is not None:
                 check_positive(value, name)
-        if self.input_size not in ("data", "own") and not _is_side(self.input_size):
+        if self.input_size not in SIZES and not _is_side(self.input_size):
+            nearest = did_you_mean(self.input_size, SIZES)
             raise InputError(
-                f"input_size is {self.input_size!r}, expected data, own or a number of pixels up "
-                "to 10,000"
+                f"input_size is {self.input_size!r}{nearest}, expected data, own or a number of "
+                "pixels up to 10,000"
             )
         if self.workers is not None:
             check_positive(self.workers, "workers", zero=True)

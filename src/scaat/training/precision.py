@@ -24,7 +24,7 @@ def lightning_precision(precision: Precision, accelerator: str = "auto") -> Ligh
         accelerator: Lightning's accelerator; ``auto`` prefers a GPU.
     """
     if precision == "auto":
-        precision = "bf16" if _native_bf16(accelerator) else "32"
+        precision, _ = automatic_precision(accelerator)
     names: dict[Precision, LightningPrecision] = {
         "32": "32-true",
         "bf16": "bf16-mixed",
@@ -49,11 +49,21 @@ def precision_plugin(precision: LightningPrecision, accelerator: str = "auto") -
     return MixedPrecision(precision, "cuda" if gpu else "cpu")
 
 
-def _native_bf16(accelerator: str) -> bool:
+def automatic_precision(accelerator: str = "auto") -> tuple[Literal["bf16", "32"], str]:
+    """Return what ``auto`` means here, and why in a few words.
+
+    Args:
+        accelerator: Lightning's accelerator; ``auto`` prefers a GPU.
+    """
     if accelerator != "cpu" and torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bf16", "the GPU computes it natively"
+        return "32", "the GPU does not compute bf16 natively"
     if accelerator not in ("auto", "cpu"):
-        return False
+        return "32", f"whether {accelerator!r} computes bf16 natively is not known"
     # Private in torch, and the only place that knows; absent means unknown, hence no.
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, bool)() for check in checks)
+    checks = {"AVX-512 BF16": "_is_avx512_bf16_supported", "AMX": "_is_amx_tile_supported"}
+    found = [name for name, check in checks.items() if getattr(torch.cpu, check, bool)()]
+    if found:
+        return "bf16", f"the processor computes it natively ({', '.join(found)})"
+    return "32", "the processor has neither AVX-512 BF16 nor AMX, so bf16 would be slower"

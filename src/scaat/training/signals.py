@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
@@ -18,6 +20,7 @@ from torch import distributed
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name))
 """Windows has no SIGUSR1."""
 
+_PATIENCE = 2.0  # seconds for a process to end by itself
 _EVERY = 10  # steps after which several processes ask one another
 
 
@@ -65,7 +68,10 @@ class StopRequest:
 
 @contextmanager
 def signals_for_children() -> Iterator[None]:
-    """Hand signals on to the processes that this one spawned, and wait for them as before."""
+    """Hand signals on to the processes that this one spawned, and wait for them as before.
+
+    Ctrl-C ends them with this one, also where the terminal has not told them.
+    """
 
     def hand_on(number: int, frame: FrameType | None) -> None:
         for child in multiprocessing.active_children():
@@ -78,6 +84,20 @@ def signals_for_children() -> Iterator[None]:
     former = {number: signal.signal(number, hand_on) for number in SIGNALS}
     try:
         yield
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
+        _end(multiprocessing.active_children())
+        raise
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+
+
+def _end(children: Sequence[BaseProcess]) -> None:
+    """Interrupt processes, and kill those that do not end soon: nothing waits for them."""
+    for child in children:
+        if child.pid is not None:
+            os.kill(child.pid, signal.SIGINT)
+    until = time.monotonic() + _PATIENCE
+    for child in children:
+        child.join(max(0.0, until - time.monotonic()))
+        child.kill()

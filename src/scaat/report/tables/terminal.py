@@ -24,6 +24,7 @@ def terminal_table(results: Results) -> RichTable:
     table = RichTable(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        padding=(0, 0, 0, 1),  # two classes have a column more, which fits so
         title=None
         if len(results.comparisons) > 1
         else Text(title(results.comparisons[0], results)),

@@ -1,0 +1,239 @@
+"""``scaat new-run``: look at data, and write a configuration to begin with."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from scaat.cli.command import SectionedCommand
+from scaat.cli.interruption import if_interrupted
+from scaat.cli.new_run_notes import image_size_for, notes_on
+from scaat.cli.new_run_yaml import commented
+from scaat.cli.output import Result, console
+from scaat.cli.progress import image_progress
+from scaat.data import DataOptions, datasets
+from scaat.data.loading import find_source, split_positions
+from scaat.data.registry import Source
+from scaat.data.survey import Survey, survey
+from scaat.errors import InputError, did_you_mean
+from scaat.files import write_text
+from scaat.hardware import available_memory
+from scaat.training.advice import Setting, advise
+
+SEED = 0
+SLOW = 128  # pixels from which on the measuring of 200 images takes hours on a few cores
+FEWER = 50
+
+
+@if_interrupted("nothing was written")
+def new_run(data: str, out: Path, image_size: int | None, group: str | None, force: bool) -> Result:
+    """Look at DATA and write a commented configuration for scaat compare and scaat train.
+
+    DATA is a folder of images, in a folder for each class, or whatever --data takes. Headers of
+    the files are read, some images decoded; nothing is trained. The settings are those of runs
+    that were measured, or rules of thumb that say so: each has a comment with its reason.
+    """
+    _require_place(out, force)
+    spec = data_spec(data)
+    options = DataOptions(data=spec, image_size=image_size, group=group)
+    source = find_source(options)
+    with image_progress("look at") as show:
+        found = survey(source, show)
+    train_images = len(split_positions(source, options, seed=SEED)["train"][1])
+    if not found.sizes:
+        raise InputError(
+            f"none of the images of {spec!r} can be read; the first: "
+            f"{next(iter(found.unreadable.values()))}"
+        )
+    size = image_size_for(found.sizes, image_size)
+    settings = [
+        *_of_data(spec, size.value, size.why, group, source),
+        *advise(size.used, train_images, drawings=found.drawings, free_memory=_free_memory()),
+    ]
+    notes = [*size.notes, *notes_on(found, spec, source, group)]
+    following = f"scaat compare --config {shlex.quote(str(out))} --out runs/first"
+    if min(size.used) >= SLOW:
+        following += f" --eval-images {FEWER}"
+        notes.append(
+            f"Measuring saliency maps of {min(size.used)} pixels takes long (78 minutes for 200 "
+            "images of 224 pixels and three saliency methods on one core, results/README.md), so "
+            f"the command below measures {FEWER}."
+        )
+    write_text(out, commented(settings, spec))
+    _show(found, source, train_images, notes, out, following)
+    return {
+        "out": str(out),
+        "data": spec,
+        "classes": list(found.classes),
+        "counts": found.counts,
+        "sizes": [
+            {"height": height, "width": width, "images": count}
+            for (height, width), count in found.sizes.most_common()
+        ],
+        "images": {
+            "all": found.images,
+            "looked_at": found.looked_at,
+            "decoded": found.decoded,
+            "grey": found.grey,
+            "to_train_on": train_images,
+        },
+        "unreadable": list(found.unreadable.values()),
+        "twins": [[place.name for place in places] for places in found.twins],
+        "suggested_groups": found.groups,
+        "settings": {setting.name: setting.value for setting in settings},
+        "notes": notes,
+        "next": following,
+    }
+
+
+def data_spec(data: str) -> str:
+    """Return what ``--data`` takes for a folder or file of any kind that can be told.
+
+    Raises:
+        InputError: It is neither a path nor a kind of data.
+    """
+    kind, colon, _ = data.partition(":")
+    if kind in datasets:
+        return data
+    path = Path(data).expanduser()
+    if path.is_dir():
+        inside = (path, path / "data")
+        if any(list(folder.glob("train*.parquet")) for folder in inside):
+            return f"parquet:{data}"
+        return f"webdataset:{data}" if list(path.glob("train*.tar")) else f"folder:{data}"
+    if path.suffix == ".parquet" and path.is_file():
+        return f"parquet:{data}"
+    wanted = "one of scaat data list" if colon else "a folder of images, or one of scaat data list"
+    raise InputError(f"data {data!r} is not there{did_you_mean(kind, datasets)}; expected {wanted}")
+
+
+def _require_place(out: Path, force: bool) -> None:
+    if out.is_dir():
+        raise InputError(f"output {str(out)!r} is a folder; expected a file to write, FILE.yaml")
+    if out.exists() and not force:
+        raise InputError(f"output {str(out)!r} exists; expected a new file, or --force")
+
+
+def _of_data(
+    spec: str, image_size: int | None, why: str, group: str | None, source: Source
+) -> list[Setting]:
+    found = [
+        Setting("seed", SEED, "Of the split, the weights and every draw; results vary with it."),
+        Setting("data.data", spec, "What was looked at, as seen from where the command runs."),
+        Setting("data.image_size", image_size, why),
+    ]
+    if group is not None:
+        found.append(Setting("data.group", group, "Equal values stay in one split, as you asked."))
+    for name in ("validation", "test"):
+        if name not in source.parts:
+            share = getattr(DataOptions(), f"{name}_fraction")
+            found.append(
+                Setting(
+                    f"data.{name}_fraction",
+                    share,
+                    f"The data bring no {name} part: this share is drawn by the seed, class by "
+                    "class.",
+                )
+            )
+    return found
+
+
+def _free_memory() -> int | None:
+    if torch.cuda.is_available():
+        free, _ = torch.cuda.mem_get_info()
+        return int(free)
+    return available_memory()
+
+
+def _show(
+    found: Survey,
+    source: Source,
+    train_images: int,
+    notes: list[str],
+    out: Path,
+    following: str,
+) -> None:
+    output = console(stderr=False)
+    output.print(_table(found, source, train_images))
+    for note in notes:
+        output.print(f"- {note}", soft_wrap=True, highlight=False, markup=False)
+    if notes:
+        output.print()
+    for line in (
+        f"Written: {out}, a reason beside every setting. Next, what it will cost:",
+        f"  {following} --dry-run",
+        "and the same command without --dry-run.",
+    ):
+        output.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _table(found: Survey, source: Source, train_images: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    parts = ", ".join(f"{sum(count):,} {name}" for name, count in found.counts.items())
+    missing = [name for name in ("validation", "test") if name not in source.parts]
+    drawn = f"; {' and '.join(missing)} drawn from train" if missing else ""
+    train = found.counts["train"]
+    by_size = sorted(range(len(train)), key=train.__getitem__)
+    sizes = [f"{w} x {h} ({n:,})" for (h, w), n in found.sizes.most_common(3)]
+    more = len(found.sizes) - len(sizes)
+    colour = (
+        "grey"
+        if found.grey == found.decoded
+        else "colour"
+        if not found.grey
+        else f"{found.grey:,} grey, {found.decoded - found.grey:,} colour"
+    )
+    rows: list[tuple[str, Any]] = [
+        ("images", f"{parts}{drawn}"),
+        ("to train on", f"{train_images:,}"),
+        ("classes", f"{len(found.classes)}"),
+        ("smallest class", _class(found, by_size[0])),
+        ("largest class", _class(found, by_size[-1])),
+        ("width x height", ", ".join(sizes) + (f" and {more} other sizes" if more else "")),
+        ("colour", f"{colour} (of {found.decoded:,} decoded)"),
+        ("unreadable", f"{len(found.unreadable):,}"),
+    ]
+    for name, text in rows:
+        table.add_row(name, Text(text))  # Text: a class's square brackets are no markup
+    return table
+
+
+def _class(found: Survey, number: int) -> str:
+    count = found.counts["train"]
+    return f"{found.classes[number]}, {count[number]:,} images ({count[number] / sum(count):.0%})"
+
+
+command = SectionedCommand(
+    "new-run",
+    callback=new_run,
+    help=new_run.__doc__,
+    params=[
+        click.Argument(["data"], metavar="DATA"),
+        click.Option(
+            ["--out"],
+            type=click.Path(path_type=Path),
+            required=True,
+            help="The configuration to write, FILE.yaml.",
+        ),
+        click.Option(
+            ["--image-size"],
+            type=click.INT,
+            help="Resize the shorter side to this and crop the centre square; default: images of "
+            "one size up to 224 pixels stay as they are, others get their median size or 224.",
+        ),
+        click.Option(
+            ["--group"],
+            help="Parquet column whose equal values (a patient, a tile) stay in one split.",
+        ),
+        click.Option(["--force"], is_flag=True, help="Overwrite the file if it exists."),
+    ],
+)

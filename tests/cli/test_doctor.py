@@ -1,0 +1,159 @@
+"""``scaat doctor``, also among packages that are missing, broken or too old."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from tests.cli.inside import scaat
+
+from scaat import __version__
+from scaat.doctor import diagnosis
+from scaat.doctor.machine import Gpu, Machine
+from scaat.doctor.packages import CORE, Package, read_extras
+
+MACHINE = Machine(
+    "a processor", cores=4, quota=None, threads=4, omp_num_threads=None, torch_build="cpu"
+)
+
+
+def doctor(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it with modules in ``path`` before all others."""
+    paths = [str(path), os.environ.get("PYTHONPATH", "")]
+    return subprocess.run(
+        [sys.executable, "-m", "scaat", "doctor", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+    )
+
+
+def distribution(folder: Path, name: str, version: str, *lines: str) -> None:
+    path = folder / f"{name}-{version}.dist-info" / "METADATA"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "\n".join(["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *lines])
+    )
+
+
+def test_here() -> None:
+    done = scaat("doctor", "--json")
+    assert done.status == 0, done
+    found = done.document
+    assert found["versions"]["scaat"] == __version__
+    core = {package["name"]: package for package in found["extras"]["core"]["packages"]}
+    assert core["torch"]["installed"] == metadata.version("torch")
+    assert found["extras"]["run"]["install"] == "pip install 'scaat[run]'"
+    assert found["machine"]["precision"] in ("bf16", "32")
+    assert found["broken"] == []
+
+
+def test_every_extra_of_the_metadata_is_there() -> None:
+    wanted = metadata.metadata("scaat").get_all("Provides-Extra")
+    extras = read_extras()
+    assert set(extras) == {CORE, *(wanted or ())}
+    assert {package.name for package in extras["run"]} >= {"captum", "click", "lightning"}
+    assert not {package.name for package in extras[CORE]} & {
+        package.name for package in extras["run"]
+    }
+
+
+def test_a_broken_and_an_old_package_are_told_and_end_with_1(tmp_path: Path) -> None:
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
+    distribution(tmp_path, "captum", "0.5")
+    done = doctor(tmp_path, "--json")
+    assert done.returncode == 1, done
+    assert "Traceback" not in done.stderr
+    broken = json.loads(done.stdout)["broken"]
+    assert any("torchvision::nms" in said and said.startswith("torchvision ") for said in broken)
+    assert "captum is 0.5, expected >=0.7: pip install 'captum>=0.7'" in broken
+
+
+def test_it_needs_click_and_nothing_else_of_the_extra_run(tmp_path: Path) -> None:
+    run = {package.name: package for package in read_extras()["run"]}
+    names = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
+    for name in run.keys() - {"click"}:
+        module = names.get(name, name)
+        (tmp_path / f"{module}.py").write_text(f"raise ImportError('none', name='{module}')")
+    done = doctor(tmp_path)
+    assert done.returncode == 1, done
+    assert "Traceback" not in done.stderr
+    assert "rich" in done.stdout
+    assert "precision" in done.stdout
+
+
+def test_missing_packages_are_named_with_their_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distribution(
+        tmp_path, "sample", "1", "Requires-Dist: numpy>=1", "Provides-Extra: more",
+        "Requires-Dist: absent-thing>=2; extra == 'more'",
+    )  # fmt: skip
+    monkeypatch.syspath_prepend(tmp_path)
+    extras = read_extras("sample")
+    assert [package.name for package in extras[CORE]] == ["numpy"]
+    assert extras["more"] == [Package("absent-thing", ">=2", None)]
+    monkeypatch.setattr(
+        diagnosis, "read_extras", lambda: {CORE: extras[CORE], "run": extras["more"]}
+    )
+    done = scaat("doctor", "-q")
+    assert done.status == 1
+    assert "absent-thing: not installed" in done.err
+    assert "pip install 'scaat[run]'" in done.err
+
+
+def test_a_package_made_for_another_torch_clashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distribution(tmp_path, "sample", "1", "Requires-Dist: torch", "Requires-Dist: picky")
+    distribution(tmp_path, "picky", "3", "Requires-Dist: torch==1.0")
+    monkeypatch.syspath_prepend(tmp_path)
+    torch, picky = read_extras("sample")[CORE]
+    assert torch.faults == []
+    (fault,) = picky.faults
+    assert fault.startswith(f"picky 3 asks for torch==1.0, found {metadata.version('torch')}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"writable": False}, "cannot be written"),
+        ({"nvidia_driver": True}, "built without CUDA"),
+        ({"nvidia_driver": True, "torch_build": "CUDA 12.8"}, "finds no GPU"),
+        ({"threads": 16}, "16 threads on 4 cores"),
+        ({"quota": 2.0}, "set OMP_NUM_THREADS=2"),
+        ({"threads": 1, "omp_num_threads": "1"}, "leaves 3 of 4 cores unused"),
+    ],
+)
+def test_problems_of_the_machine(
+    changes: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine = Machine(**{**vars(MACHINE), **changes})
+    monkeypatch.setattr(diagnosis, "look_at_machine", lambda *_, **__: machine)
+    monkeypatch.setattr(diagnosis, "read_extras", lambda: {CORE: []})
+    found = diagnosis.diagnose(tmp_path)
+    assert len(found.problems) == 1
+    assert said in found.problems[0]
+    assert found.broken == []
+
+
+def test_a_machine_without_problems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gpu = Gpu("a GPU", memory=2**34, free=2**33)
+    machine = Machine(
+        **{**vars(MACHINE), "gpus": [gpu], "nvidia_driver": True, "torch_build": "CUDA 12.8"}
+    )
+    monkeypatch.setattr(diagnosis, "look_at_machine", lambda *_, **__: machine)
+    monkeypatch.setattr(diagnosis, "read_extras", lambda: {CORE: []})
+    done = scaat("doctor")
+    assert done.status == 0
+    assert "a GPU: 8.0 GiB of 16.0 GiB are free" in done.out
+    assert "No problem was found." in done.out

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.data.samples import shards
+
+from scaat.data import DataOptions
+from scaat.data.decoding import decode_image, read_size
+from scaat.data.loading import find_source
+from scaat.data.survey import Survey, suggested_groups, survey
+from scaat.errors import InputError
+
+
+def look(spec: str) -> Survey:
+    return survey(find_source(DataOptions(data=spec)), lambda *now: None)
+
+
+def write(path: Path, size: tuple[int, int] = (10, 8), *, mode: str = "RGB", seed: int = 0) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).convert(mode).save(path)
+    return path
+
+
+def test_sizes_colour_and_what_cannot_be_read(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "1.png", seed=1)
+    write(tmp_path / "a" / "2.png", (20, 30), mode="L", seed=2)
+    write(tmp_path / "b" / "3.jpg", seed=3)
+    whole = write(tmp_path / "b" / "4.png", seed=4)
+    (tmp_path / "b" / "no.png").write_bytes(b"no image")
+    (tmp_path / "b" / "cut.png").write_bytes(whole.read_bytes()[:150])
+    found = look(f"folder:{tmp_path}")
+    assert found.classes == ("a", "b")
+    assert found.counts == {"train": [2, 4]}
+    assert found.images == 6
+    # The header of a file that was cut short is whole.
+    assert found.sizes == {(10, 8): 4, (20, 30): 1}
+    assert (found.decoded, found.grey) == (4, 1)
+    assert sorted(Path(name).name for name in found.unreadable) == ["cut.png", "no.png"]
+    assert all("cannot be read" in said for said in found.unreadable.values())
+    assert found.twins == []
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_header_s_size_is_that_of_the_upright_image(
+    orientation: int, kind: str, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"photo.{kind}"
+    Image.new("RGB", (7, 5)).save(path, exif=exif)
+    item = ("photo", path)
+    assert read_size(item) == decode_image(item, None)[0].shape[:2]
+
+
+def test_a_header_tells_of_too_many_bits(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(InputError, match="8 bits a channel"):
+        read_size(("deep", tmp_path / "deep.png"))
+
+
+def test_twins_across_parts_classes_and_names(tmp_path: Path) -> None:
+    for part, label, number, seed in (
+        ("train", "a", 1, 1),
+        ("train", "a", 2, 2),
+        ("train", "b", 3, 3),
+        ("test", "a", 4, 1),
+        ("test", "b", 5, 5),
+        ("train", "b", 6, 3),
+    ):
+        write(tmp_path / part / label / f"{number}.bmp", seed=seed)  # all of one length
+    places = [
+        [(place.part, place.label, Path(place.name).stem) for place in twins]
+        for twins in look(f"folder:{tmp_path}").twins
+    ]
+    assert sorted(places) == [
+        [("train", 0, "1"), ("test", 0, "4")],
+        [("train", 1, "3"), ("train", 1, "6")],
+    ]
+
+
+def test_images_inside_shards_and_in_memory(tmp_path: Path) -> None:
+    shards(tmp_path, [6, 6])
+    found = look(f"webdataset:{tmp_path}/*.tar")
+    assert found.looked_at == found.images == 12
+    digits = look("digits")
+    assert digits.sizes == {(32, 32): 100}
+    assert digits.drawings
+    assert digits.grey == digits.decoded == 100
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        ([f"slide{n // 5}_x{n}_y{n % 3}" for n in range(40)], 8),
+        ([f"patient{n // 5:02}_{n % 5}" for n in range(40)], 8),
+        ([f"{n:04}" for n in range(40)], None),
+        ([f"img_{n:04}" for n in range(40)], None),
+        ([f"{name}.{n}" for n in range(20) for name in ("cat", "dog")], None),
+    ],
+)
+def test_groups_that_names_suggest(names: list[str], groups: int | None) -> None:
+    assert suggested_groups([Path(f"{name}.png") for name in names], 2) == groups
