@@ -109,6 +109,18 @@ def test_export(shared: Path, run: Path, scaat: Run, tmp_path: Path) -> None:
         torch.testing.assert_close(logits, load_shared(shared).model(images))
 
 
+def test_results_as_json(shared: Path, run: Path, scaat: Run, tmp_path: Path) -> None:
+    folder, file = tmp_path / "shared", tmp_path / "model.pt2"
+    status, said = scaat("share", run, "--out", folder, "--json")
+    assert (status, json.loads(said)) == (
+        0,
+        {"command": "share", "folder": str(folder), "sent": None},
+    )
+    status, said = scaat("export", shared, "--format", "torch-export", "--out", file, "--json")
+    found = json.loads(said)
+    assert (status, found["file"], found["difference"]) == (0, str(file), 0.0)
+
+
 def test_wrong_use_is_told_in_a_sentence(
     shared: Path, run: Path, data: Path, scaat: Run, tmp_path: Path
 ) -> None:

@@ -33,7 +33,7 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name, or fail with one sentence."""
         try:
-            return super().convert(value, param, ctx)
+            return str(super().convert(value, param, ctx))
         except click.BadParameter as error:
             nearest = did_you_mean(str(value), map(str, self.choices))
             self.fail(f"{error.message.rstrip('.')}{nearest}.", param, ctx)
