@@ -98,7 +98,10 @@ def run() -> None:
         click.echo(str(stop) or "interrupted", err=True)
         sys.exit(130)
     except TrainingStopped as stop:
-        click.echo(str(stop), err=True)
+        from scaat.training.launch import is_main_process
+
+        if is_main_process():
+            click.echo(str(stop), err=True)
         sys.exit(128 + stop.signal_number)
     except (InputError, NonFiniteLossError, MemoryExhaustedError, WriteError) as error:
         click.echo(f"error: {error}", err=True)

@@ -33,7 +33,7 @@ from scaat.report import Row, find_results, read_results, terminal_table, write_
 from scaat.training import TrainingOptions, load_trained, read_history
 from scaat.training.accelerator import check_accelerator
 from scaat.training.compiling import check_compile
-from scaat.training.launch import plan_launch
+from scaat.training.launch import is_main_process, plan_launch
 
 EVALUATION_PREFIX = "eval-"
 
@@ -83,12 +83,13 @@ def load_splits(config: Mapping[str, Any]) -> DataSplits:
     with console().status(f"Loading {options.name or options.data} ..."):
         splits = load_data(options, seed=config["seed"])
     height, width = splits.train.image_size
-    console().print(
-        f"{splits.name}: {len(splits.train)} training, {len(splits.validation)} validation and "
-        f"{len(splits.test)} test images of {width} x {height} pixels in "
-        f"{splits.train.num_classes} classes",
-        soft_wrap=True,
-    )
+    if is_main_process():
+        console().print(
+            f"{splits.name}: {len(splits.train)} training, {len(splits.validation)} validation "
+            f"and {len(splits.test)} test images of {width} x {height} pixels in "
+            f"{splits.train.num_classes} classes",
+            soft_wrap=True,
+        )
     return splits
 
 
