@@ -129,6 +129,16 @@ def test_a_resumed_training_ends_as_one_that_was_not_cut(tmp_path: Path) -> None
     assert torch.equal(loaded.objective.proportion, whole.objective.proportion)
 
 
+def test_half_precision_leaves_the_proportions_as_they_are() -> None:
+    module = Module()
+    new_trainer(precision="bf16-true").fit(module, train_loader())
+    assert module.net.network[0].weight.dtype == torch.bfloat16
+    proportion = module.objective.proportion
+    steps = (proportion.double() - 0.5) / module.objective.proportion_step
+    assert steps.unique().numel() > 2
+    torch.testing.assert_close(steps, steps.round(), rtol=0, atol=1e-5)
+
+
 def test_ddp_does_not_broadcast_the_proportions() -> None:
     ignored = Module()._ddp_params_and_buffers_to_ignore
     assert ignored == ["objective.proportion", "objective.step"]
@@ -276,15 +286,26 @@ class Report(L.Callback):
         torch.save(content, self.folder / f"{trainer.global_rank}.pt")
 
 
-def test_two_processes(tmp_path: Path) -> None:
+def in_two_processes(folder: Path, **options: Any) -> tuple[Any, Any]:
+    """What `Report` wrote of a training of both epochs, or of what is left of them."""
     trainer = new_trainer(
         strategy="ddp_spawn",
         devices=2,
-        callbacks=[evaluation(), Report(tmp_path)],
+        enable_checkpointing=True,
+        callbacks=[
+            evaluation(),
+            ModelCheckpoint(folder, filename="{epoch}", save_top_k=-1),
+            Report(folder),
+        ],
         num_sanity_val_steps=0,
     )
-    trainer.fit(Module(), train_loader(), val_loader())
-    one, two = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    trainer.fit(Module(), train_loader(), val_loader(), **options)
+    one, two = (torch.load(folder / f"{rank}.pt") for rank in (0, 1))
+    return one, two
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    one, two = in_two_processes(tmp_path)
     assert_equal(one[0], one[1])
     assert_equal(two[0], one[0])  # validation has handed the first one's batch statistics on
     assert torch.equal(two[0]["proportion"], two[1]["proportion"])
@@ -294,3 +315,9 @@ def test_two_processes(tmp_path: Path) -> None:
         assert sorted(torch.cat(one[2][part] + two[2][part]).tolist()) == list(range(SAMPLES))
     for figures, expected in ((one[3], one[4]), (two[3], one[4])):
         assert {name: figures[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+    path = tmp_path / "epoch=0.ckpt"
+    resumed = in_two_processes(tmp_path / "again", ckpt_path=path, weights_only=True)
+    for whole, again in zip((one, two), resumed, strict=True):
+        assert_equal(again[0], whole[0])
+        assert torch.equal(torch.cat(again[2]), torch.cat(whole[2][half:]))
+        assert again[3] == whole[3]  # the losses and the figures

@@ -235,24 +235,60 @@ def test_what_has_no_index_is_refused(tmp_path: Path) -> None:
         IndexedTargets([(images[0],)])[0]
 
 
+def saved_after_one(task: ObjectiveTask, loader: Any, folder: Path, rank: int) -> Any:
+    """Train an epoch and let the first process save it, as timm's training script does."""
+    optimizer, scheduler = schedule(task.trainable_module, EPOCHS * len(loader))
+    train(task, loader, range(1), optimizer, scheduler, rank)
+    if rank == 0:
+        folder.mkdir()
+        model = task.get_trainable_module()
+        CheckpointSaver(model, optimizer, checkpoint_dir=str(folder), task=task).save_checkpoint(0)
+    distributed.barrier()
+    return optimizer, scheduler
+
+
+def go_on(task: ObjectiveTask, loader: Any, folder: Path, rank: int, scheduler: Any) -> None:
+    """Train what is left after `saved_after_one`; ``scheduler`` is the one that was stopped."""
+    path = folder / "last.pth.tar"
+    optimizer, later = schedule(task.trainable_module, EPOCHS * len(loader))
+    assert resume_task_checkpoint(task, path, optimizer, log_info=False) == 1
+    later.load_state_dict(scheduler)
+    train(task, loader, range(1, EPOCHS), optimizer, later, rank)
+
+
+def checkpoint_of(task: ObjectiveTask) -> dict[str, Tensor]:
+    """Copies of the state of network and objective, as timm saves it."""
+    state = task.get_checkpoint_state()
+    found = {f"network.{name}": value for name, value in state["state_dict"].items()}
+    return {name: value.clone() for name, value in (found | state["task_state"]).items()}
+
+
 def in_two_processes(rank: int, folder: Path) -> None:
     join(rank, folder)
     for compiled, model in ((False, network), (True, small_network)):
-        task = new_task(model())
-        if compiled:
-            assert task.compile(backend="aot_eager") is task.get_eval_model()
-        task.prepare_distributed()
+
+        def distributed_task(compiled: bool = compiled, model: Any = model) -> ObjectiveTask:
+            task = new_task(model())
+            if compiled:
+                assert task.compile(backend="aot_eager") is task.get_eval_model()
+            task.prepare_distributed()
+            return task
+
+        task = distributed_task()
         loader = train_loader(folder / "data", distributed=True)
-        optimizer, scheduler = schedule(task.trainable_module, EPOCHS * len(loader))
-        train(task, loader, range(EPOCHS), optimizer, scheduler, rank)
-        state = task.get_checkpoint_state()
-        found = {f"network.{name}": value for name, value in state["state_dict"].items()}
-        found |= state["task_state"]
+        optimizer, scheduler = saved_after_one(task, loader, folder / f"{compiled}", rank)
+        stopped = scheduler.state_dict()
+        train(task, loader, range(1, EPOCHS), optimizer, scheduler, rank)
         assert isinstance(task.objective, Recording)
         visits = task.objective.visits
         expected = replay(model(), visits, SAMPLES, rank)
         index = torch.cat([visit.index for visit in visits])
-        torch.save((found, expected, index), folder / f"{compiled}-{rank}.pt")
+        resumed = distributed_task()
+        go_on(resumed, loader, folder / f"{compiled}", rank, stopped)
+        assert isinstance(resumed.objective, Recording)
+        assert EPOCHS * len(resumed.objective.visits) == len(visits)
+        content = (checkpoint_of(task), expected, index, checkpoint_of(resumed))
+        torch.save(content, folder / f"{compiled}-{rank}.pt")
     distributed.destroy_process_group()
 
 
@@ -264,11 +300,12 @@ def test_two_processes(tmp_path: Path) -> None:
         for name, value in one[0].items():
             if "running" not in name:  # each process keeps its own batch statistics
                 assert torch.equal(value, two[0][name]), name
-        for found, expected, _ in (one, two):
+        for found, expected, _, resumed in (one, two):
             if compiled:
                 torch.testing.assert_close(found, expected)
                 assert torch.equal(found["proportion"], expected["proportion"])
             else:
                 assert_equal(found, expected)
+            assert_equal(resumed, found)
         half = len(one[2]) // EPOCHS  # an epoch deals the samples out
         assert not set(one[2][:half].tolist()) & set(two[2][:half].tolist())

@@ -143,6 +143,55 @@ def test_proportions_are_in_the_state_dict(batch: Batch) -> None:
     assert other.step == 1
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_cast_leaves_the_proportions_as_they_are(dtype: torch.dtype, batch: Batch) -> None:
+    images, labels, index = batch
+
+    def certain() -> nn.ModuleList:
+        """A module that holds a model, which is certain of class 0, and the objective."""
+        model = nn.Sequential(nn.Flatten(), nn.Linear(270, 4))
+        with torch.no_grad():
+            model[1].weight.zero_()
+            model[1].bias.copy_(torch.tensor([9.0, 0, 0, 0]))
+        return nn.ModuleList([model, SCAAT(40, steps=1)])
+
+    def visit(holder: nn.ModuleList, visits: int) -> None:
+        model, objective = holder
+        for _ in range(visits):
+            objective(model, images.to(model[1].weight.dtype), labels, index)
+
+    expected, found = certain(), certain()
+    visit(expected, 20)
+    visit(found, 7)
+    before = found[1].proportion.clone()
+    assert found.to(dtype)[0][1].weight.dtype == dtype
+    assert found[1].proportion.dtype == torch.float32
+    assert torch.equal(found[1].proportion, before)
+    visit(found, 13)
+    assert torch.equal(found[1].proportion, expected[1].proportion)
+    assert found[1].proportion[index[labels == 0]].sub(0.7).abs().max() < 1e-6
+
+    other = certain().to(dtype)
+    other.load_state_dict(found.state_dict())
+    assert other[1].proportion.dtype == torch.float32
+    assert torch.equal(other[1].proportion, expected[1].proportion)
+    assert other[1].step == 20
+    assert other.type(dtype)[1].step.dtype == torch.int64  # which casts whole numbers, too
+
+
+def test_the_proportions_follow_the_device() -> None:
+    for objective in (SCAAT(40).to("meta"), SCAAT(40).to("meta", torch.bfloat16)):
+        for buffer in (objective.proportion, objective.step):
+            assert buffer.device.type == "meta"
+        assert objective.proportion.dtype == torch.float32
+        assert objective.to_empty(device="cpu").proportion.device.type == "cpu"
+    torch.set_default_dtype(torch.bfloat16)  # as Lightning does where it builds a module
+    try:
+        assert SCAAT(40).proportion.dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_epsilon_zero_is_standard_training(batch: Batch) -> None:
     model = plain_net()
     output = SCAAT(40, epsilon=0.0)(model, *batch)

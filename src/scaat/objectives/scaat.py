@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,8 @@ class SCAAT(Objective):
 
     The buffer ``proportion``, float32, shape (num_samples,), holds q; it follows each sample's
     index in the training set, is saved in the ``state_dict`` and, where
-    ``torch.distributed`` is initialised, is the same on all processes after every step.
+    ``torch.distributed`` is initialised, is the same on all processes after every step. It stays
+    float32, with its values, when a module that holds the objective is cast (``.bfloat16()``).
 
     Args:
         num_samples: Size of the training set.
@@ -144,8 +146,19 @@ class SCAAT(Objective):
         self.smoothgrad_samples = smoothgrad_samples
         self.smoothgrad_noise = smoothgrad_noise
         self._gather_visits = VisitGatherer()
-        self.register_buffer("proportion", torch.full((num_samples,), float(initial_proportion)))
+        proportion = torch.full((num_samples,), float(initial_proportion), dtype=torch.float32)
+        self.register_buffer("proportion", proportion)
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move, but don't cast: near 1/2, bfloat16 numbers lie 0.004 apart, and gamma is 0.01."""
+        exact = {"proportion": self.proportion, "step": self.step}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, value in exact.items():
+            applied = self.get_buffer(name)
+            if applied.dtype != value.dtype:
+                setattr(self, name, value.to(applied.device))
+        return self
 
     def forward(
         self,
