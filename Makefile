@@ -45,7 +45,7 @@ smoke: build
 lowest:
 	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet --constraint constraints/lowest.txt \
-		--editable '.[run]' hypothesis pytest pytest-xdist
+		--editable '.[run,hub]' hypothesis pytest pytest-xdist
 	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest --numprocesses 2 $(LOWEST)
 
 LOWEST := $(addprefix tests/,attribution cli conformance data evaluation explain functional metrics \

@@ -49,6 +49,18 @@ def test_the_package_itself_does_not_import_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
+def test_the_objectives_import_quickly_beyond_torch() -> None:
+    # Of the processor, which other work on the machine does not lengthen as it does the clock's.
+    program = (
+        "import time, torch\nstart = time.process_time()\n"
+        "import scaat\nscaat.SCAAT\nprint(time.process_time() - start)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert 0 < float(done.stdout) < 1
+
+
 def test_public_names() -> None:
     for name in scaat.__all__:
         assert getattr(scaat, name) is not None

@@ -22,7 +22,8 @@ def test_the_lowest_versions_are_those_that_pyproject_allows() -> None:
     lines = (ROOT / "constraints" / "lowest.txt").read_text().split()
     lowest = {name: Version(version) for name, version in (line.split("==") for line in lines)}
     bounds = {}
-    for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["run"]:
+    extras = PROJECT["optional-dependencies"]
+    for text in PROJECT["dependencies"] + extras["run"] + extras["hub"]:
         requirement = Requirement(text)
         (bound,) = (one for one in requirement.specifier if one.operator == ">=")
         bounds[requirement.name] = Version(bound.version)

@@ -10,8 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 import torch
+from packaging.version import Version
 from PIL import Image
 
 from scaat.data.image_files import Resize, find_images, fit_picture, read_picture
@@ -105,7 +107,15 @@ def test_refused_in_one_sentence_that_names_the_file(
         ),
         (saved(RGB.convert("1"), "PNG"), "black and white to RGB", RGB.convert("1").convert("RGB")),
         (saved(with_alpha("RGB", 255), "PNG"), "opaque alpha dropped", PIXELS),
-        (saved(RGB, "MPO", save_all=True, append_images=FRAMES, quality=100), None, None),
+        pytest.param(
+            saved(RGB, "MPO", save_all=True, append_images=FRAMES, quality=100),
+            None,
+            None,
+            marks=pytest.mark.skipif(
+                Version(PIL.__version__) < Version("11.3"),
+                reason="this Pillow writes MPO files that no Pillow reads",
+            ),
+        ),
     ],
 )
 def test_read_without_loss(
