@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from scaat.cli.runs import console
+from scaat.cli.command import SectionedCommand
+from scaat.cli.output import Result, console
 from scaat.cli.share import method_option
+from scaat.cli.types import Choice
 from scaat.errors import InputError
 from scaat.sharing import FORMATS, SharedModel, export_model, is_shared, load_shared, open_run
 from scaat.sharing.prediction import RANDOM_BATCHES, TOLERANCE
 
 
-def export(run: Path, out: Path, format_: str, method: str | None, probabilities: bool) -> None:
+def export(run: Path, out: Path, format_: str, method: str | None, probabilities: bool) -> Result:
     """Write the model of RUN, a run's folder or a shared one, for prediction.
 
     Images in [0, 1] (N, channels, height, width) go in, for any N; logits come out. Normalisation
@@ -39,9 +41,10 @@ def export(run: Path, out: Path, format_: str, method: str | None, probabilities
         highlight=False,
         markup=False,
     )
+    return {"out": str(out), "format": format_, "largest_difference": difference}
 
 
-command = click.Command(
+command = SectionedCommand(
     "export",
     callback=export,
     help=export.__doc__,
@@ -51,7 +54,7 @@ command = click.Command(
         ),
         click.Option(
             ["--format", "format_"],
-            type=click.Choice(list(FORMATS)),
+            type=Choice(list(FORMATS)),
             required=True,
             help="onnx (needs the extra export) or torch-export (a .pt2 file of PyTorch).",
         ),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from scaat.cli.runs import console
+from scaat.cli.command import SectionedCommand
+from scaat.cli.output import Result, console
 from scaat.sharing import push, share_run
 
 
@@ -18,7 +19,7 @@ def share(
     no_pictures: bool,
     repo_id: str | None,
     private: bool,
-) -> None:
+) -> Result:
     """Write the model of RUN, of scaat train or scaat compare, as a folder to give away.
 
     Writes model.safetensors, config.json, the model card README.md and, where the run has a
@@ -31,9 +32,11 @@ def share(
     share_run(run, out, method=method, repo_id=repo_id, licence=licence, pictures=not no_pictures)
     say = console(stderr=False)
     say.print(f"Shared model: {out}", soft_wrap=True, highlight=False, markup=False)
+    sent = None
     if repo_id is not None:
         sent = push(out, repo_id, private=private)
         say.print(f"Sent: {sent}", soft_wrap=True, highlight=False, markup=False)
+    return {"out": str(out), "sent": sent}
 
 
 def method_option() -> click.Option:
@@ -41,7 +44,7 @@ def method_option() -> click.Option:
     return click.Option(["--method"], help="Which of a comparison's models, such as scaat.")
 
 
-command = click.Command(
+command = SectionedCommand(
     "share",
     callback=share,
     help=share.__doc__,
