@@ -114,11 +114,11 @@ def test_results_as_json(shared: Path, run: Path, scaat: Run, tmp_path: Path) ->
     status, said = scaat("share", run, "--out", folder, "--json")
     assert (status, json.loads(said)) == (
         0,
-        {"command": "share", "folder": str(folder), "sent": None},
+        {"command": "share", "out": str(folder), "sent": None},
     )
     status, said = scaat("export", shared, "--format", "torch-export", "--out", file, "--json")
     found = json.loads(said)
-    assert (status, found["file"], found["difference"]) == (0, str(file), 0.0)
+    assert (status, found["out"], found["largest_difference"]) == (0, str(file), 0.0)
 
 
 def test_wrong_use_is_told_in_a_sentence(

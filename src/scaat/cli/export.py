@@ -43,7 +43,7 @@ def export(run: Path, out: Path, format_: str, method: str | None, probabilities
         highlight=False,
         markup=False,
     )
-    return {"file": str(out), "format": format_, "difference": difference}
+    return {"out": str(out), "format": format_, "largest_difference": difference}
 
 
 command = SectionedCommand(

@@ -38,7 +38,7 @@ def share(
     if repo_id is not None:
         sent = push(out, repo_id, private=private)
         say.print(f"Sent: {sent}", soft_wrap=True, highlight=False, markup=False)
-    return {"folder": str(out), "sent": sent}
+    return {"out": str(out), "sent": sent}
 
 
 def method_option() -> click.Option:
