@@ -29,8 +29,11 @@ class SectionedCommand(click.Command):
         super().__init__(*arguments, **options)
         self.params += mode_options(json=has_result)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, and print its result if it is asked for as JSON."""
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command, and print its result if it is asked for as JSON.
+
+        Returns nothing: what a click command returns is taken for its status.
+        """
         name = ctx.command_path.partition(" ")[2]
         try:
             with only_the_result():
@@ -41,7 +44,6 @@ class SectionedCommand(click.Command):
         except KeyboardInterrupt as error:
             raise Interrupted("interrupted") from error
         show_result(name, result)
-        return result
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under one heading a section."""

@@ -87,7 +87,7 @@ def run() -> None:
     if VARIABLE in os.environ:
         from scaat.cli import bash  # noqa: F401  (a shell asks: registers how bash is answered)
     try:
-        # click catches an exit of a command's own and returns its status instead of a result.
+        # click catches an exit of a command's own and returns its status.
         status = cli.main(standalone_mode=False, prog_name="scaat")
         if isinstance(status, int):
             sys.exit(status)
