@@ -110,7 +110,7 @@ def test_export(shared: Path, run: Path, scaat: Run, tmp_path: Path) -> None:
 
 
 def test_results_as_json(shared: Path, run: Path, scaat: Run, tmp_path: Path) -> None:
-    folder, file = tmp_path / "shared", tmp_path / "model.pt2"
+    folder, file = tmp_path / "given", tmp_path / "model.pt2"
     status, said = scaat("share", run, "--out", folder, "--json")
     assert (status, json.loads(said)) == (
         0,
