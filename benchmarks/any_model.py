@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("data", help="as for scaat train --data")
     parser.add_argument("--train-limit", type=int, default=320)
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--methods", default=",".join(objectives))
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--out", type=Path, default=Path("results"))
     arguments = parser.parse_args()
@@ -64,7 +65,7 @@ def main() -> None:
         "learning_rate": LEARNING_RATE,
     }
     for model in (*NETWORKS, *OWN_LOOP):
-        for method in objectives:
+        for method in arguments.methods.split(","):
             if (model, method) in done:
                 continue
             if model in OWN_LOOP:
@@ -168,7 +169,7 @@ def markdown(result: dict[str, Any]) -> str:
         f"`benchmarks/any_model.py`: one epoch of {settings['train_images']} images of 64 x 64 "
         f"pixels (Tiny ImageNet, 20 classes), batches of {settings['batch_size']}, SGD at "
         f"{LEARNING_RATE}; the MLP and the 1-D convolution five epochs in a loop of their own. "
-        "One CPU thread beside other work: times tell orders of magnitude. Accuracy is that of "
+        "One CPU thread, with other work on the machine's second core: times tell orders of magnitude. Accuracy is that of "
         "the validation images; after one epoch from random weights it is near chance (0.05).",
         "",
         f"torch {machine.get('torch', torch.__version__)}.",
