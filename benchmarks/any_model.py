@@ -169,7 +169,8 @@ def markdown(result: dict[str, Any]) -> str:
         f"`benchmarks/any_model.py`: one epoch of {settings['train_images']} images of 64 x 64 "
         f"pixels (Tiny ImageNet, 20 classes), batches of {settings['batch_size']}, SGD at "
         f"{LEARNING_RATE}; the MLP and the 1-D convolution five epochs in a loop of their own. "
-        "One CPU thread, with other work on the machine's second core: times tell orders of magnitude. Accuracy is that of "
+        "One CPU thread, with other work on the second core: times tell orders of magnitude. "
+        "Accuracy is that of "
         "the validation images; after one epoch from random weights it is near chance (0.05).",
         "",
         f"torch {machine.get('torch', torch.__version__)}.",
