@@ -17,7 +17,7 @@ from scaat.cli.plan import dry_run_option, show_plan
 from scaat.cli.runs import (
     evaluation_options,
     load_splits,
-    measure_trained,
+    measure_run,
     output_options,
     read_evaluation_options,
     read_training_options,
@@ -89,7 +89,7 @@ def _compare(
             quiet=mode().quiet,
         )
     measured = [
-        measure_trained(folder, splits, evaluation, method=method, config=config)
+        measure_run(folder, splits, evaluation, method=method, config=config)
         for method, folder in folders.items()
     ]
     result = write_and_show(out, measured, splits.test.classes, config, options.accelerator)

@@ -19,17 +19,19 @@ from scaat.cli.names import complete_model
 from scaat.cli.options import config_option, dataclass_options, gather
 from scaat.cli.output import Result
 from scaat.cli.runs import (
-    Measured,
-    evaluate_with_progress,
+    evaluation_device,
     evaluation_options,
+    evaluation_progress,
     load_splits,
-    measure_trained,
+    measure_run,
     read_evaluation_options,
     write_and_show,
 )
 from scaat.data import DataOptions, DataSplits
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
+from scaat.evaluation import evaluate as measure
+from scaat.evaluation.trained import Measured
 from scaat.models import load_model
 from scaat.report.reading import FILE as RESULTS
 from scaat.sharing import SharedModel, is_shared, load_shared
@@ -119,7 +121,7 @@ def _evaluate_run(
         config["random_labels_run"] = str(random_labels_run)
     splits = load_splits(config)
     with _claimed(folder, config):
-        found = measure_trained(
+        found = measure_run(
             run,
             splits,
             options,
@@ -145,14 +147,16 @@ def _evaluate_checkpoint(
         _refuse_other_data(shared, splits, checkpoint)
         settings = {"objective": dict(shared.options), "trained": dict(shared.training)}
     with _claimed(out, config):
-        evaluation = evaluate_with_progress(
-            network,
-            splits.test,
-            options,
-            seed=config["seed"],
-            accelerator=DEVICE,
-            title=config["title"],
-        )
+        device = evaluation_device(DEVICE)
+        with evaluation_progress(config["title"]) as progress:
+            evaluation = measure(
+                network.to(device),
+                splits.test,
+                options,
+                seed=config["seed"],
+                device=device,
+                progress=progress,
+            )
         found = Measured(
             evaluation,
             identity={

@@ -27,6 +27,7 @@ SUMMARIES = {
     "new-run": "Look at your images and write a commented configuration.",
     "compare": "Train several methods on one data set, evaluate them, write a report.",
     "train": "Train one model with one method.",
+    "sweep": "Try settings, each measured on validation images.",
     "evaluate": "Measure the saliency maps of a trained model.",
     "explain": "Show which pixels of your images drive models' decisions.",
     "data": "List, inspect, check and convert data sets.",

@@ -143,7 +143,8 @@ def _as_typed(path: Path, name: str, parameter: click.Parameter, value: Any) -> 
     if value is None and parameter.default is not None:
         raise InputError(f"{str(path)!r} gives no value for {name!r}, expected one or no such line")
     if isinstance(value, list):
-        if parameter.type is not NAMES:
+        several = getattr(parameter, "multiple", False)
+        if not several and not getattr(parameter.type, "takes_list", False):
             raise InputError(
                 f"{str(path)!r} has the list {value!r} for {name!r}, expected one value"
             )

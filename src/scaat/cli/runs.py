@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+import rich.progress
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
-from scaat.attribution import find_attribution
 from scaat.cli.options import config_option, dataclass_options, objective_options
 from scaat.cli.output import Result, console
-from scaat.data import DataOptions, DataSplits, ImageSet, load_data
-from scaat.evaluation import (
-    Evaluation,
-    EvaluationOptions,
-    environment,
-    evaluate,
-    ordered_samples,
-    write_results,
-)
+from scaat.data import DataOptions, DataSplits, load_data
+from scaat.evaluation import EvaluationOptions, Progress, environment
+from scaat.evaluation.trained import Measured, measure_trained, write_measured
 from scaat.exhaustion import memory_in_words
 from scaat.models import find_adapter, find_model
 from scaat.objectives import build_objective
 from scaat.report import Row, find_results, read_results, terminal_table, write_report
-from scaat.training import TrainingOptions, load_trained, read_history
+from scaat.training import TrainingOptions
 from scaat.training.accelerator import check_accelerator
 from scaat.training.compiling import check_compile
 from scaat.training.launch import is_main_process, plan_launch
@@ -115,23 +110,13 @@ def read_evaluation_options(config: Mapping[str, Any]) -> EvaluationOptions:
     return EvaluationOptions(**fields | {"attributions": tuple(fields["attributions"])})
 
 
-def evaluate_with_progress(
-    model: nn.Module,
-    test_set: ImageSet,
-    options: EvaluationOptions,
-    *,
-    seed: int,
-    accelerator: str,
-    title: str,
-    random_label_model: nn.Module | None = None,
-) -> Evaluation:
-    """Evaluate a model on test images, with a progress bar.
+@contextmanager
+def evaluation_progress(title: str) -> Iterator[Progress]:
+    """Show a progress bar while a model is evaluated, and tell it in words if memory runs out.
 
-    It is left on the device where it was measured: a GPU unless the accelerator says CPU.
+    Yields:
+        What `scaat.evaluation.evaluate` calls as it goes on.
     """
-    device = evaluation_device(accelerator)
-    if random_label_model is not None:
-        random_label_model.to(device)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -139,7 +124,7 @@ def evaluate_with_progress(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console()) as progress:
+    with rich.progress.Progress(*columns, console=console()) as progress:
         task = progress.add_task(f"evaluate {title}", total=None)
 
         def show(name: str, done: int, total: int) -> None:
@@ -148,17 +133,7 @@ def evaluate_with_progress(
             )
 
         with memory_in_words("the evaluation", ["eval_batch_size", "eval_images"]):
-            return evaluate(
-                model.to(device),
-                test_set,
-                options,
-                seed=seed,
-                device=device,
-                random_label_model=None
-                if random_label_model is None
-                else random_label_model.to(device),
-                progress=show,
-            )
+            yield show
 
 
 def evaluation_device(accelerator: str) -> torch.device:
@@ -167,29 +142,7 @@ def evaluation_device(accelerator: str) -> torch.device:
     return torch.device("cuda" if cuda else "cpu")
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A model that was evaluated, and what its rows of ``results.json`` say of it.
-
-    Attributes:
-        evaluation: Its measures.
-        identity: ``data``, ``model``, ``method`` and ``seed``.
-        train_seconds: What its training took, where known.
-        settings: How it was trained and measured, JSON values.
-        history: Its training curves, where known.
-        ordered: By saliency method, training samples in the order of their proportion; empty
-            where the method has none.
-    """
-
-    evaluation: Evaluation
-    identity: dict[str, Any]
-    train_seconds: float | None
-    settings: dict[str, Any]
-    history: Mapping[str, Any] | None = None
-    ordered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-def measure_trained(
+def measure_run(
     folder: Path,
     splits: DataSplits,
     options: EvaluationOptions,
@@ -198,7 +151,7 @@ def measure_trained(
     config: Mapping[str, Any],
     random_label_model: nn.Module | None = None,
 ) -> Measured:
-    """Evaluate the model that was trained in ``folder``, with a progress bar.
+    """Evaluate the model that was trained in ``folder`` on the test images, with a progress bar.
 
     Args:
         folder: Of the model, as `scaat.training.fit` writes it.
@@ -208,48 +161,21 @@ def measure_trained(
         config: The run's resolved configuration.
         random_label_model: Its like, trained on random labels, if there is one.
     """
-    trained = load_trained(folder)
-    evaluation = evaluate_with_progress(
-        trained.model,
-        splits.test,
-        options,
-        seed=config["seed"],
-        accelerator=config["training"]["accelerator"],
-        title=method,
-        random_label_model=random_label_model,
-    )
-    ordered = {}
-    if trained.proportion is not None:
-        ordered = {
-            name: ordered_samples(
-                trained.model,
-                find_attribution(name, layer=options.layer),
-                splits.train,
-                trained.proportion,
-                device=evaluation_device(config["training"]["accelerator"]),
-            )
-            for name in options.attributions
-            if not (name == "oracle" and not splits.train.has_objects)
-        }
-    return Measured(
-        evaluation,
-        identity={
-            "data": splits.name,
-            "model": config["training"]["model"],
-            "method": method,
-            "seed": config["seed"],
-        },
-        train_seconds=trained.summary["train_seconds"],
-        settings={
-            "objective": config["objectives"].get(method, {}),
-            "training": config["training"],
-            "trained": trained.summary,
-            "data": splits.settings,
-            "evaluation": evaluation.settings,
-        },
-        history=read_history(folder),
-        ordered=ordered,
-    )
+    device = evaluation_device(config["training"]["accelerator"])
+    with evaluation_progress(method) as progress:
+        return measure_trained(
+            folder,
+            splits,
+            options,
+            title=method,
+            config={**config, "objective": config["objectives"].get(method, {})},
+            device=device,
+            seed=config["seed"],
+            random_label_model=None
+            if random_label_model is None
+            else random_label_model.to(device),
+            progress=progress,
+        )
 
 
 def write_and_show(
@@ -260,33 +186,12 @@ def write_and_show(
     accelerator: str,
 ) -> Result:
     """Write the results files and the report, print the comparison and return it."""
-    base = next((m.train_seconds for m in measured if m.identity["method"] == "standard"), None)
-    rows, per_image, shown = [], [], []
-    for model in measured:
-        seconds = model.train_seconds
-        for name, result in model.evaluation.results.items():
-            rows.append(
-                {
-                    **model.identity,
-                    "attribution": name,
-                    **result.metrics,
-                    "train_seconds": seconds,
-                    "cost_ratio": seconds / base if seconds and base else None,
-                    "settings": model.settings,
-                }
-            )
-            per_image.append(result.per_image)
-            shown.append({**result.example_maps, **model.ordered.get(name, {})})
-    write_results(
+    write_measured(
         folder,
-        rows=rows,
-        per_image=per_image,
-        examples=measured[0].evaluation.examples,
-        example_maps=shown,
-        environment=environment(evaluation_device(accelerator)) | {"command": command_line()},
+        measured,
         classes=classes,
         settings=config,
-        trainings=[{**m.identity, **m.history} for m in measured if m.history],
+        environment=environment(evaluation_device(accelerator)) | {"command": command_line()},
     )
     return show_report(folder)
 

@@ -43,6 +43,7 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     """Several names, separated by commas; an empty tuple is a default only."""
 
     name = "name,..."
+    takes_list = True
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

@@ -1,0 +1,169 @@
+"""A model that `scaat.training.fit` wrote: measure it, and make rows of results of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from scaat.attribution import find_attribution
+from scaat.data import DataSplits, ImageSet
+from scaat.evaluation.evaluate import Evaluation, Progress, evaluate
+from scaat.evaluation.examples import ordered_samples
+from scaat.evaluation.options import EvaluationOptions
+from scaat.evaluation.results import write_results
+from scaat.training import load_trained, read_history
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model that was evaluated, and what its rows of ``results.json`` say of it.
+
+    Attributes:
+        evaluation: Its measures.
+        identity: ``data``, ``model``, ``method`` and ``seed``.
+        train_seconds: What its training took, where known.
+        settings: How it was trained and measured, JSON values.
+        history: Its training curves, where known.
+        ordered: By saliency method, training samples in the order of their proportion; empty
+            where the method has none.
+    """
+
+    evaluation: Evaluation
+    identity: dict[str, Any]
+    train_seconds: float | None
+    settings: dict[str, Any]
+    history: Mapping[str, Any] | None = None
+    ordered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def measure_trained(
+    folder: Path,
+    splits: DataSplits,
+    options: EvaluationOptions,
+    *,
+    title: str,
+    config: Mapping[str, Any],
+    device: torch.device | str = "cpu",
+    images: ImageSet | None = None,
+    seed: int = 0,
+    random_label_model: nn.Module | None = None,
+    progress: Progress | None = None,
+) -> Measured:
+    """Evaluate the model that was trained in ``folder``.
+
+    Args:
+        folder: Of the model, as `scaat.training.fit` writes it.
+        splits: The data that it was trained on.
+        options: The protocol.
+        title: What the results call the method.
+        config: What the results record of the training: ``seed``, its ``training`` options and
+            the method's as ``objective``.
+        device: Where to evaluate.
+        images: What to measure on; the test images by default.
+        seed: Of the evaluation; see `evaluate`.
+        random_label_model: Its like, trained on random labels, if there is one; on ``device``.
+        progress: See `evaluate`.
+
+    Raises:
+        InputError: The folder has no finished run, or as for `evaluate`.
+    """
+    trained = load_trained(folder)
+    evaluation = evaluate(
+        trained.model.to(device),
+        splits.test if images is None else images,
+        options,
+        seed=seed,
+        device=device,
+        random_label_model=random_label_model,
+        progress=progress,
+    )
+    ordered = {}
+    if trained.proportion is not None:
+        ordered = {
+            name: ordered_samples(
+                trained.model,
+                find_attribution(name, layer=options.layer),
+                splits.train,
+                trained.proportion,
+                device=device,
+            )
+            for name in options.attributions
+            if not (name == "oracle" and not splits.train.has_objects)
+        }
+    return Measured(
+        evaluation,
+        identity={
+            "data": splits.name,
+            "model": config["training"]["model"],
+            "method": title,
+            "seed": config["seed"],
+        },
+        train_seconds=trained.summary["train_seconds"],
+        settings={
+            "objective": config["objective"],
+            "training": config["training"],
+            "trained": trained.summary,
+            "data": splits.settings,
+            "evaluation": evaluation.settings,
+        },
+        history=read_history(folder),
+        ordered=ordered,
+    )
+
+
+def write_measured(
+    folder: Path,
+    measured: Sequence[Measured],
+    *,
+    classes: Sequence[str],
+    settings: Mapping[str, Any],
+    environment: Mapping[str, Any],
+) -> Path:
+    """Write the results files of models that were measured on the same images.
+
+    A row's ``cost_ratio`` is its training time over that of the method ``standard``, where that
+    is one of them.
+
+    Args:
+        folder: Made if missing.
+        measured: The models.
+        classes: The name of each class.
+        settings: The run's resolved configuration, JSON values.
+        environment: As `scaat.evaluation.environment` returns it.
+
+    Returns:
+        The path of ``results.json``.
+    """
+    base = next((m.train_seconds for m in measured if m.identity["method"] == "standard"), None)
+    rows, per_image, shown = [], [], []
+    for model in measured:
+        seconds = model.train_seconds
+        for name, result in model.evaluation.results.items():
+            rows.append(
+                {
+                    **model.identity,
+                    "attribution": name,
+                    **result.metrics,
+                    "train_seconds": seconds,
+                    "cost_ratio": seconds / base if seconds and base else None,
+                    "settings": model.settings,
+                }
+            )
+            per_image.append(result.per_image)
+            shown.append({**result.example_maps, **model.ordered.get(name, {})})
+    return write_results(
+        folder,
+        rows=rows,
+        per_image=per_image,
+        examples=measured[0].evaluation.examples,
+        example_maps=shown,
+        environment=environment,
+        classes=classes,
+        settings=settings,
+        trainings=[{**m.identity, **m.history} for m in measured if m.history],
+    )

@@ -1,0 +1,17 @@
+"""Many trainings under one question: sweeps of settings, and the paper's experiments."""
+
+from scaat.studies.estimates import Setting, settings_of
+from scaat.studies.front import pareto_front
+from scaat.studies.grid import combinations
+from scaat.studies.trial import Part, Trial, carry_out, trial_config
+
+__all__ = [
+    "Part",
+    "Setting",
+    "Trial",
+    "carry_out",
+    "combinations",
+    "pareto_front",
+    "settings_of",
+    "trial_config",
+]

@@ -1,0 +1,134 @@
+"""A sweep's table and picture: what each setting gives, and which settings are on the front."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from scaat.report.catalogue import METRICS, attribution_name
+from scaat.report.figures.style import INK, MUTED, WIDTH, style
+from scaat.report.numbers import interval_text, seconds_text, value_text
+from scaat.report.results import Estimate
+from scaat.report.tables.table import Cell, Line, Table
+from scaat.studies.estimates import Setting
+from scaat.studies.front import pareto_front
+from scaat.studies.tables import head
+
+COLUMNS = ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_morf", "aopc_rel")
+ON_FRONT = "front"
+
+
+def front(settings: Sequence[Setting], attribution: str) -> list[bool]:
+    """Tell which settings no other beats in both accuracy and AOPC LeRF (the lower the better)."""
+    return pareto_front(
+        [
+            (
+                _value(setting.estimate("accuracy", attribution)),
+                -_value(setting.estimate("aopc_lerf", attribution)),
+            )
+            for setting in settings
+        ]
+    )
+
+
+def sweep_table(settings: Sequence[Setting], attribution: str) -> Table:
+    """Return the measures of every setting by one saliency method, those on the front in bold."""
+    lines = []
+    for number, (setting, ahead) in enumerate(
+        zip(settings, front(settings, attribution), strict=True), start=1
+    ):
+        cells = []
+        for key in COLUMNS:
+            estimate = setting.estimate(key, attribution)
+            metric = METRICS[key]
+            cells.append(
+                Cell(
+                    value_text(metric, estimate),
+                    interval_text(metric, estimate),
+                    best=ahead and key in ("accuracy", "aopc_lerf"),
+                )
+            )
+        cells.append(Cell(seconds_text(setting.train_seconds)))
+        cells.append(Cell(", ".join(map(str, setting.seeds))))
+        lines.append(Line("", f"{number}. {setting.title}", tuple(cells)))
+    return Table(
+        name=f"sweep-{attribution}",
+        caption=attribution_name(attribution),
+        note=(
+            "Bold: no other setting has both a higher accuracy and a lower AOPC LeRF (the Pareto "
+            "front). Brackets: 95 % interval over the images, and over the seeds where there are "
+            "several. The best of many settings looks better than it is: measure it once more on "
+            "images that it was not chosen by."
+        ),
+        stub="Setting",
+        columns=(*map(head, COLUMNS), "Training", "Seeds"),
+        lines=tuple(lines),
+    )
+
+
+def sweep_figure(settings: Sequence[Setting], attribution: str) -> Figure:
+    """Draw AOPC LeRF and the Gini index of every setting over its accuracy.
+
+    A setting's number is that of its line in the table; those on the front are filled.
+    """
+    ahead = front(settings, attribution)
+    with style():
+        figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for ax, key in ((left, "aopc_lerf"), (right, "gini")):
+            _panel(ax, settings, ahead, key, attribution)
+        figure.suptitle(
+            f"{attribution_name(attribution)}: filled are the settings on the front of accuracy "
+            "and AOPC LeRF",
+            x=0.01,
+            ha="left",
+            fontsize=9.5,
+        )
+    return figure
+
+
+def _panel(
+    ax: Axes, settings: Sequence[Setting], ahead: Sequence[bool], key: str, attribution: str
+) -> None:
+    lowest = math.inf
+    for number, setting in enumerate(settings, start=1):
+        across = setting.estimate("accuracy", attribution)
+        up = setting.estimate(key, attribution)
+        if across is None or up is None or across.value is None or up.value is None:
+            continue
+        for estimate, horizontal in ((across, True), (up, False)):
+            if estimate.low is None or estimate.high is None:
+                continue
+            ends = [estimate.low, estimate.high]
+            at = [up.value] * 2 if horizontal else [across.value] * 2
+            ax.plot(*((ends, at) if horizontal else (at, ends)), color=MUTED, linewidth=0.6)
+            lowest = min(lowest, up.low if up.low is not None else up.value)
+        ax.plot(
+            across.value,
+            up.value,
+            "o",
+            color=INK if ahead[number - 1] else "white",
+            markeredgecolor=INK,
+            markersize=6,
+        )
+        ax.annotate(
+            str(number),
+            (across.value, up.value),
+            xytext=(5, 4),
+            textcoords="offset points",
+            fontsize=8,
+        )
+    if key == "aopc_lerf":
+        if lowest > 0:
+            ax.set_yscale("log")
+        else:  # a signed mean may reach 0: linear below a thousandth
+            ax.set_yscale("symlog", linthresh=1e-3)
+    ax.set_xlabel(METRICS["accuracy"].label)
+    ax.set_ylabel(METRICS[key].label)
+
+
+def _value(estimate: Estimate | None) -> float:
+    return math.nan if estimate is None or estimate.value is None else estimate.value

@@ -1,0 +1,183 @@
+"""One training and its evaluation, carried out once: a trial that is done is not done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+
+from scaat.data import DataOptions, DataSplits
+from scaat.errors import InputError, NonFiniteLossError
+from scaat.evaluation import EvaluationOptions, Progress, environment
+from scaat.evaluation.trained import measure_trained, write_measured
+from scaat.files import write_json, write_text
+from scaat.training import TrainingOptions, fit, is_finished, open_folder
+from scaat.training.folder import CONFIG
+
+Part = Literal["validation", "test"]
+"""Which images of a data set the maps and the accuracy are measured on."""
+
+RESULTS, FAILURE = "results.json", "failure.json"
+
+Show = Callable[[str], AbstractContextManager[Progress | None]]
+"""Given what is evaluated, a context that yields what `scaat.evaluation.evaluate` calls."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One training.
+
+    Attributes:
+        title: What the results call it; trials that differ in the seed alone share it.
+        folder: Where it lies, below the study's folder; the same in every call of the study.
+        config: As ``scaat train`` writes it (`trial_config`), so that every command that takes
+            the folder of a run takes a trial's.
+    """
+
+    title: str
+    folder: str
+    config: Mapping[str, Any]
+
+    @property
+    def method(self) -> str:
+        """Return the name of the objective."""
+        return str(self.config["method"])
+
+
+def trial_config(
+    method: str,
+    *,
+    objective: Mapping[str, Any],
+    data: DataOptions,
+    training: TrainingOptions,
+    seed: int,
+) -> dict[str, Any]:
+    """Return the configuration of one training, of plain values.
+
+    Args:
+        method: Name of the objective.
+        objective: Its keyword arguments; those left out have their defaults.
+        data: The data.
+        training: Model, optimiser and processes.
+        seed: Of the split, the weights and every random draw.
+    """
+    return {
+        "command": "train",
+        "method": method,
+        "seed": seed,
+        "data": asdict(data),
+        "training": asdict(training),
+        "objectives": {method: dict(objective)},
+    }
+
+
+def carry_out(
+    trial: Trial,
+    folder: Path,
+    splits: DataSplits,
+    evaluation: EvaluationOptions,
+    *,
+    part: Part,
+    device: torch.device | str = "cpu",
+    quiet: bool = False,
+    show: Show = lambda _: nullcontext(),
+    provenance: Mapping[str, Any] | None = None,
+) -> Path | None:
+    """Train and evaluate, from wherever an earlier call was cut off.
+
+    The run lies in ``folder``, its results in ``folder/validation`` or ``folder/test``.
+
+    Args:
+        trial: What to do.
+        folder: Of this trial.
+        splits: The data that its configuration names.
+        evaluation: The protocol.
+        part: Measure on the test images, or on the validation images, by which settings may be
+            chosen.
+        device: Where to evaluate.
+        quiet: Show no progress of the training.
+        show: See `Show`.
+        provenance: Further entries of the results' environment, such as the command.
+
+    Returns:
+        The folder with the results; None where the loss became non-finite, now or in an earlier
+        call: then ``failure.json`` says at which step, and the trial is not tried again.
+
+    Raises:
+        InputError: The folder holds a trial with other settings, or as for `fit`.
+    """
+    results = folder / part
+    if (folder / FAILURE).is_file():
+        return None
+    open_folder(folder, dict(trial.config), resume=(folder / CONFIG).exists())
+    if not is_finished(folder):
+        try:
+            fit(
+                splits,
+                trial.method,
+                trial.config["objectives"][trial.method],
+                TrainingOptions(**trial.config["training"]),
+                seed=trial.config["seed"],
+                folder=folder,
+                resume=True,
+                quiet=quiet,
+            )
+        except NonFiniteLossError as error:
+            write_json(folder / FAILURE, {"error": str(error)})
+            return None
+    settings = {**trial.config, "command": "evaluate", "evaluation": plain(asdict(evaluation))}
+    if (results / RESULTS).is_file():
+        _check_protocol(results, settings)
+        return results
+    with show(trial.title) as progress:
+        measured = measure_trained(
+            folder,
+            splits,
+            evaluation,
+            title=trial.title,
+            config={**trial.config, "objective": trial.config["objectives"][trial.method]},
+            device=device,
+            images=splits.test if part == "test" else splits.validation,
+            seed=trial.config["seed"],
+            progress=progress,
+        )
+    write_text(results / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    write_measured(
+        results,
+        [measured],
+        classes=splits.test.classes,
+        settings=settings,
+        environment={**environment(torch.device(device)), **(provenance or {}), "part": part},
+    )
+    return results
+
+
+def failure_of(folder: Path) -> str | None:
+    """Return why the trial in ``folder`` failed, or None if it did not."""
+    path = folder / FAILURE
+    if not path.is_file():
+        return None
+    return str(json.loads(path.read_text(encoding="utf-8"))["error"])
+
+
+def plain(value: Any) -> Any:
+    """Return a value as YAML and JSON hold it: lists for tuples."""
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _check_protocol(results: Path, wanted: Mapping[str, Any]) -> None:
+    found = yaml.safe_load((results / CONFIG).read_text(encoding="utf-8"))["evaluation"]
+    for name, value in wanted["evaluation"].items():
+        if found.get(name) != value:
+            raise InputError(
+                f"{str(results)!r} holds results measured with {name} {found.get(name)!r}, "
+                f"expected {value!r}: give another output folder, or remove this one"
+            )

@@ -1,0 +1,123 @@
+"""``scaat sweep`` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.cli.inside import Done, scaat, write_images
+
+from scaat.cli.sweep import command
+from scaat.cli.vary import Tried, label
+
+QUICK = [
+    *("--model", "nets:tiny", "--epochs", "1", "--batch-size", "16", "--precision", "32"),
+    *("--scaat.steps", "1", "--eval-images", "4", "--eval-aopc-steps", "2"),
+    *("--eval-aopc-repeats", "1", "--eval-bootstrap-resamples", "100"),
+    *("--eval-attributions", "gradient"),
+]
+
+
+def sweep(out: Path, data: Path, *arguments: object) -> Done:
+    return scaat("sweep", "--out", out, "--data", f"folder:{data}", *QUICK, *arguments)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_images(tmp_path_factory.mktemp("images"), ("a", 20), ("b", 20))
+
+
+def test_a_sweep_and_more_of_it(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sweep"
+    vary = ["--vary", "method=standard,scaat", "--vary", "scaat.weight=1,2"]
+    done = sweep(out, data, *vary, "--json")
+    assert done.status == 0, done.err
+    rows = done.document["rows"]
+    assert [row["setting"] for row in rows] == ["standard", "scaat, weight 1", "scaat, weight 2"]
+    assert json.loads((out / "sweep.json").read_text())["rows"] == rows
+    assert any(row["on_front"] for row in rows)
+    # Four of 40 images are for validation, and they are what is measured.
+    assert {row["accuracy"]["n"] for row in rows} == {4}
+    text = (out / "sweep.md").read_text()
+    assert "| 2. scaat, weight 1 |" in text
+    assert (out / "sweep-gradient.png").stat().st_size > 1000
+    written = [(out / "trials" / f"scaat-weight-{w}-seed-0" / "config.yaml") for w in (1, 2)]
+    configs = [yaml.safe_load(path.read_text()) for path in written]
+    assert [config["objectives"]["scaat"]["weight"] for config in configs] == [1, 2]
+
+    # Kept are those that are done; a value is added.
+    stamps = [path.stat().st_mtime_ns for path in written]
+    vary[-1] = "scaat.weight=1,2,3"
+    done = sweep(out, data, *vary, "--resume", "--json")
+    assert done.status == 0, done.err
+    more = done.document["rows"]
+    assert len(more) == 4
+    assert [path.stat().st_mtime_ns for path in written] == stamps
+    for row in (*rows, *more):
+        del row["on_front"]  # what is on it may change as settings are added
+    assert more[:3] == rows
+
+    # A trial is a run like any other.
+    said = scaat("evaluate", out / "trials" / "standard-seed-0", *QUICK[-10:], "--json")
+    assert said.status == 0, said.err
+    assert said.document["rows"][0]["accuracy"]["n"] == 8  # a fifth of the images, for the test
+
+
+def test_settings_come_from_a_file(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "asked.yaml"
+    path.write_text(yaml.safe_dump({"vary": ["learning-rate=0.1,0.2"], "seeds": [4, 5]}))
+    done = sweep(tmp_path / "out", data, "--config", path, "--method", "standard", "--json")
+    assert done.status == 0, done.err
+    rows = done.document["rows"]
+    assert [row["setting"] for row in rows] == [f"standard, learning rate {x}" for x in (0.1, 0.2)]
+    assert [row["seeds"] for row in rows] == [[4, 5], [4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("vary", "said"),
+    [
+        ("scaat.epsilo=1", "no option 'scaat.epsilo' to vary (did you mean 'scaat.epsilon'?)"),
+        ("scaat.weight=heavy", "'heavy' is not a number"),
+        ("scaat.weight=1,1", "is no option with different values"),
+        ("scaat.weight", "is no option with different values"),
+        ("scaat.weight=-1", "weight is -1.0, expected a non-negative number"),
+        ("methods=standard", "no option 'methods' to vary (did you mean 'method'?)"),
+        ("seed=1", "no option 'seed' to vary"),
+        ("eval-attributions=gradient", "no option 'eval-attributions' to vary"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence(data: Path, tmp_path: Path, vary: str, said: str) -> None:
+    done = sweep(tmp_path / "out", data, "--vary", vary)
+    assert done.status == 2
+    assert said in " ".join(done.err.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_that_do_not_fit(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    done = sweep(tmp_path, data, "--vary", "scaat.weight=1")
+    assert done.status == 2
+    assert "expected a new or empty folder" in done.err
+    done = sweep(tmp_path, data, "--vary", "scaat.weight=1", "--resume")
+    assert done.status == 2
+    assert "has no sweep.yaml" in done.err
+
+
+def test_seeds_are_different_numbers(data: Path, tmp_path: Path) -> None:
+    for seeds in ("0,0", "a", "-1"):
+        done = sweep(tmp_path / "out", data, "--vary", "scaat.weight=1", "--seeds", seeds)
+        assert done.status == 2
+        assert "is no list of different seeds" in done.err
+
+
+def test_labels_name_what_a_method_has() -> None:
+    point = {
+        "method": Tried("scaat", "scaat"),
+        "objectives__scaat__step_size": Tried("10/255", 10 / 255),
+        "objectives__trades__weight": Tried("6", 6.0),
+        "training__learning_rate": Tried("0.1", 0.1),
+    }
+    assert label(command, point, "scaat") == "scaat, step size 10/255, learning rate 0.1"
+    assert label(command, point, "standard") == "standard, learning rate 0.1"
