@@ -96,7 +96,7 @@ def carry_out_all(
 def show_table(table: Table) -> None:
     """Print a table's values, without their intervals, on standard output."""
     shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
-    shown.title = Text(table.caption)  # type: ignore[assignment]
+    shown.title = Text(table.caption)
     for head in table.heads:
         shown.add_column(Text(head), justify="left" if head == table.stub else "right")
     for heads, cells in table.grid:

@@ -14,11 +14,13 @@ def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
         points: Of equal length; in each place more is better. A point with NaN is not on the
             front, and puts no other off it.
     """
-    table = np.array(points, dtype=np.float64).reshape(len(points), -1 if points else 0)
-    known = ~np.isnan(table).any(1)
+    if not points:
+        return []
+    table = np.array(points, dtype=np.float64)
+    known = ~np.isnan(table).any(axis=1)
     front = []
     for i, point in enumerate(table):
         others = table[known & (np.arange(len(table)) != i)]
-        beaten = ((others >= point).all(1) & (others > point).any(1)).any()
-        front.append(bool(known[i] and not beaten))
+        beaten = np.all(others >= point, axis=1) & np.any(others > point, axis=1)
+        front.append(bool(known[i]) and not bool(np.any(beaten)))
     return front
