@@ -62,7 +62,7 @@ def trial(seed: int = 0, learning_rate: float = 0.1, title: str = "one") -> Tria
     return Trial(title, f"{title}-{seed}", config)
 
 
-def go(chosen: Trial, folder: Path, splits: DataSplits, part: str = "validation") -> Path | None:
+def go(chosen: Trial, folder: Path, splits: DataSplits, part: str = "validation") -> list[Path]:
     return carry_out(
         chosen,
         folder,
@@ -76,8 +76,8 @@ def go(chosen: Trial, folder: Path, splits: DataSplits, part: str = "validation"
 def test_results_are_of_the_images_asked_for(splits: DataSplits, tmp_path: Path) -> None:
     for part, images in (("validation", 9), ("test", 12)):
         done = go(trial(), tmp_path / "a", splits, part)
-        assert done == tmp_path / "a" / part
-        (row,) = read_results(done).rows
+        assert done == [tmp_path / "a" / part / "gradient"]
+        (row,) = read_results(*done).rows
         assert row.method == "one"
         assert row.metrics["accuracy"] is not None
         assert row.metrics["accuracy"].n == images
@@ -87,23 +87,21 @@ def test_results_are_of_the_images_asked_for(splits: DataSplits, tmp_path: Path)
 
 
 def test_what_is_done_is_kept_and_what_is_not_goes_on(splits: DataSplits, tmp_path: Path) -> None:
-    whole = go(trial(), tmp_path / "whole", splits)
-    assert whole is not None
+    (whole,) = go(trial(), tmp_path / "whole", splits)
     first = (whole / "results.json").read_bytes()
     model = (tmp_path / "whole" / "model.pt").stat().st_mtime_ns
-    assert go(trial(), tmp_path / "whole", splits) == whole
+    assert go(trial(), tmp_path / "whole", splits) == [whole]
     assert (whole / "results.json").read_bytes() == first
     assert (tmp_path / "whole" / "model.pt").stat().st_mtime_ns == model
 
     # As a kill after the first epoch leaves it: an older checkpoint, no model, no results.
     part = tmp_path / "part"
-    assert go(trial(), part, splits) is not None
+    assert go(trial(), part, splits)
     (part / "model.pt").unlink()
     (part / "training.json").unlink()
     sorted((part / "checkpoints").iterdir())[-1].unlink()
-    (part / "validation" / "results.json").unlink()
-    again = go(trial(), part, splits)
-    assert again is not None
+    (part / "validation" / "gradient" / "results.json").unlink()
+    (again,) = go(trial(), part, splits)
 
     def measures(folder: Path) -> object:
         (row,) = json.loads((folder / "results.json").read_text())["rows"]
@@ -113,7 +111,7 @@ def test_what_is_done_is_kept_and_what_is_not_goes_on(splits: DataSplits, tmp_pa
 
 
 def test_other_settings_are_refused(splits: DataSplits, tmp_path: Path) -> None:
-    assert go(trial(), tmp_path, splits) is not None
+    assert go(trial(), tmp_path, splits)
     with pytest.raises(InputError, match=r"training.learning_rate is 0.1 there and 0.2 now"):
         go(trial(learning_rate=0.2), tmp_path, splits)
     with pytest.raises(InputError, match="measured with images 6, expected 5"):
@@ -129,21 +127,38 @@ def test_other_settings_are_refused(splits: DataSplits, tmp_path: Path) -> None:
 
 def test_a_loss_that_diverges_is_told_once(splits: DataSplits, tmp_path: Path) -> None:
     wild = trial(learning_rate=1e30)
-    assert go(wild, tmp_path, splits) is None
+    assert go(wild, tmp_path, splits) == []
     why = failure_of(tmp_path)
     assert why is not None
     assert "the loss became" in why
-    assert go(wild, tmp_path, splits) is None  # and trains nothing
+    assert go(wild, tmp_path, splits) == []  # and trains nothing
+
+
+def test_saliency_methods_are_measured_as_they_are_asked_for(
+    splits: DataSplits, tmp_path: Path
+) -> None:
+    (first,) = go(trial(), tmp_path, splits)
+    stamp = (first / "results.json").stat().st_mtime_ns
+    both = carry_out(
+        trial(),
+        tmp_path,
+        splits,
+        EvaluationOptions(**{**vars(EVALUATION), "attributions": ("random", "gradient")}),
+        part="validation",
+        quiet=True,
+    )
+    assert [folder.name for folder in both] == ["random", "gradient"]
+    assert (first / "results.json").stat().st_mtime_ns == stamp
+    assert [row.attribution for row in read_results(*both).rows] == ["random", "gradient"]
 
 
 def test_seeds_are_pooled(splits: DataSplits, tmp_path: Path) -> None:
-    done = [go(trial(seed), tmp_path / str(seed), splits) for seed in (3, 1)]
+    done = [go(trial(seed), tmp_path / str(seed), splits)[0] for seed in (3, 1)]
     other = go(trial(title="two"), tmp_path / "two", splits)
-    assert other is not None
-    one, two = settings_of(read_results(*filter(None, done), other))
+    one, two = settings_of(read_results(*done, *other))
     assert (one.title, one.seeds, two.title, two.seeds) == ("one", (1, 3), "two", (0,))
     stored = []
-    for folder in filter(None, done):
+    for folder in done:
         with np.load(folder / "per_image.npz") as arrays:
             stored.append(arrays["0/gini"])
     estimate = one.estimate("gini", "gradient")

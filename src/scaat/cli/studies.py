@@ -62,7 +62,8 @@ def carry_out_all(
     Returns:
         The folders with results, and by trial why it has none.
     """
-    done, failed = [], {}
+    done: list[Path] = []
+    failed = {}
     splits: DataSplits | None = None
     loaded: object = None
     for number, trial in enumerate(trials, start=1):
@@ -85,8 +86,8 @@ def carry_out_all(
             show=evaluation_progress,
             provenance={"command": command_line()},
         )
-        if results is not None:
-            done.append(results)
+        done += results
+        if results:
             continue
         failed[name] = failure_of(place) or ""
         console().print(f"  {failed[name]}", soft_wrap=True, highlight=False, markup=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -87,11 +88,12 @@ def carry_out(
     device: torch.device | str = "cpu",
     quiet: bool = False,
     show: Show = lambda _: nullcontext(),
-    provenance: Mapping[str, Any] | None = None,
-) -> Path | None:
+    provenance: Mapping[str, Any] = MappingProxyType({}),
+) -> list[Path]:
     """Train and evaluate, from wherever an earlier call was cut off.
 
-    The run lies in ``folder``, its results in ``folder/validation`` or ``folder/test``.
+    The run lies in ``folder``; the results of each saliency method in a folder of their own,
+    ``folder/test/gradient``, so that a later study finds those that it shares with this one.
 
     Args:
         trial: What to do.
@@ -106,15 +108,14 @@ def carry_out(
         provenance: Further entries of the results' environment, such as the command.
 
     Returns:
-        The folder with the results; None where the loss became non-finite, now or in an earlier
+        The folders with the results; none where the loss became non-finite, now or in an earlier
         call: then ``failure.json`` says at which step, and the trial is not tried again.
 
     Raises:
         InputError: The folder holds a trial with other settings, or as for `fit`.
     """
-    results = folder / part
     if (folder / FAILURE).is_file():
-        return None
+        return []
     open_folder(folder, dict(trial.config), resume=(folder / CONFIG).exists())
     if not is_finished(folder):
         try:
@@ -130,32 +131,38 @@ def carry_out(
             )
         except NonFiniteLossError as error:
             write_json(folder / FAILURE, {"error": str(error)})
-            return None
-    settings = {**trial.config, "command": "evaluate", "evaluation": plain(asdict(evaluation))}
-    if (results / RESULTS).is_file():
-        _check_protocol(results, settings)
-        return results
-    with show(trial.title) as progress:
-        measured = measure_trained(
-            folder,
-            splits,
-            evaluation,
-            title=trial.title,
-            config={**trial.config, "objective": trial.config["objectives"][trial.method]},
-            device=device,
-            images=splits.test if part == "test" else splits.validation,
-            seed=trial.config["seed"],
-            progress=progress,
-        )
-    write_text(results / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
-    write_measured(
-        results,
-        [measured],
-        classes=splits.test.classes,
-        settings=settings,
-        environment={**environment(torch.device(device)), **(provenance or {}), "part": part},
-    )
-    return results
+            return []
+    done = []
+    for name in evaluation.attributions:
+        results = folder / part / name
+        protocol = replace(evaluation, attributions=(name,))
+        settings = {**trial.config, "command": "evaluate", "evaluation": plain(asdict(protocol))}
+        if (results / RESULTS).is_file():
+            _check_protocol(results, settings)
+        else:
+            with show(trial.title) as progress:
+                measured = measure_trained(
+                    folder,
+                    splits,
+                    protocol,
+                    title=trial.title,
+                    config={**trial.config, "objective": trial.config["objectives"][trial.method]},
+                    device=device,
+                    images=splits.test if part == "test" else splits.validation,
+                    seed=trial.config["seed"],
+                    progress=progress,
+                )
+            told = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+            write_text(results / CONFIG, told)
+            write_measured(
+                results,
+                [measured],
+                classes=splits.test.classes,
+                settings=settings,
+                environment={**environment(torch.device(device)), **provenance, "part": part},
+            )
+        done.append(results)
+    return done
 
 
 def failure_of(folder: Path) -> str | None:
