@@ -28,6 +28,7 @@ SUMMARIES = {
     "compare": "Train several methods on one data set, evaluate them, write a report.",
     "train": "Train one model with one method.",
     "sweep": "Try settings, each measured on validation images.",
+    "reproduce": "Carry out the experiments of the paper, from data to table.",
     "evaluate": "Measure the saliency maps of a trained model.",
     "explain": "Show which pixels of your images drive models' decisions.",
     "data": "List, inspect, check and convert data sets.",

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from scaat.report.catalogue import METRICS, attribution_name
 from scaat.report.figures.style import INK, MUTED, WIDTH, style
-from scaat.report.numbers import interval_text, seconds_text, value_text
+from scaat.report.numbers import seconds_text
 from scaat.report.results import Estimate
-from scaat.report.tables.table import Cell, Line, Table
+from scaat.report.tables.table import Cell, Line, Table, printed
 from scaat.studies.estimates import Setting
 from scaat.studies.front import pareto_front
 from scaat.studies.tables import head
@@ -42,15 +42,8 @@ def sweep_table(settings: Sequence[Setting], attribution: str) -> Table:
     ):
         cells = []
         for key in COLUMNS:
-            estimate = setting.estimate(key, attribution)
-            metric = METRICS[key]
-            cells.append(
-                Cell(
-                    value_text(metric, estimate),
-                    interval_text(metric, estimate),
-                    best=ahead and key in ("accuracy", "aopc_lerf"),
-                )
-            )
+            marked = ahead and key in ("accuracy", "aopc_lerf")
+            cells.append(Cell(*printed(key, setting.estimate(key, attribution)), best=marked))
         cells.append(Cell(seconds_text(setting.train_seconds)))
         cells.append(Cell(", ".join(map(str, setting.seeds))))
         lines.append(Line("", f"{number}. {setting.title}", tuple(cells)))

@@ -1,0 +1,191 @@
+"""``scaat reproduce``: the paper's tables and figures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from scaat.cli.command import SectionedCommand
+from scaat.cli.interruption import if_interrupted
+from scaat.cli.memory import keep_freed_memory
+from scaat.cli.names import one_of
+from scaat.cli.output import Result, console
+from scaat.cli.runs import output_options
+from scaat.cli.studies import Seeds, carry_out_all, show_table
+from scaat.cli.types import Choice
+from scaat.data import DataOptions
+from scaat.errors import InputError, unknown
+from scaat.files import read_yaml, require_new, write_bytes, write_text
+from scaat.report import read_results
+from scaat.report.figures.style import Plate, style
+from scaat.studies import settings_of
+from scaat.studies.paper import EXPERIMENTS, SCALES, Experiment, Source
+from scaat.studies.tables import markdown_section
+
+ASKED = "reproduce.yaml"
+
+
+@if_interrupted("the same command with --resume keeps what is done and goes on")
+def reproduce(
+    experiments: tuple[str, ...],
+    scale: str,
+    data: tuple[str, ...],
+    seeds: tuple[int, ...] | None,
+    out: Path,
+    resume: bool,
+) -> Result:
+    """Carry out experiments of the paper, from data to finished table.
+
+    EXPERIMENT is table1, table2, table3, figure2, figure3 or ablations; several share the
+    trainings that they have in common, and all of them are meant where none is named. At scale
+    small the images come with the package and stand for the paper's; at medium and full --data
+    says where they are, and data that is not named is left out. Writes OUT/EXPERIMENT.md with the
+    paper's values beside, figures, and each training to a folder of its own in OUT/trials.
+    """
+    keep_freed_memory()
+    chosen = SCALES[scale]
+    sources = _located(scale, data)
+    _claim(out, {"scale": scale, "data": list(data)}, resume=resume)
+    written: list[str] = []
+    for name in experiments or EXPERIMENTS:
+        experiment = EXPERIMENTS[name]
+        sections = []
+        for source, options in sources:
+            if source.letter in experiment.letters:
+                sections += _carried_out(
+                    name, experiment, source, options, seeds or chosen.seeds, out, written
+                )
+        if sections:
+            text = "\n\n".join([f"# {name}: {experiment.summary}", f"Scale {scale}.", *sections])
+            write_text(out / f"{name}.md", text + "\n")
+            written.append(f"{name}.md")
+    output = console(stderr=False)
+    for file in written:
+        output.print(f"{out / file}", soft_wrap=True, highlight=False, markup=False)
+    return {"out": str(out), "files": written}
+
+
+def _carried_out(
+    name: str,
+    experiment: Experiment,
+    source: Source,
+    data: DataOptions,
+    seeds: Sequence[int],
+    out: Path,
+    written: list[str],
+) -> list[str]:
+    """Carry out one experiment on one source; return its sections, and add to what was written."""
+    done, failed = carry_out_all(
+        list(experiment.trials(source, data, seeds)),
+        out / "trials",
+        replace(source.evaluation, attributions=experiment.attributions),
+        part="test",
+    )
+    told = [f"- {trial}: {why}" for trial, why in failed.items()]
+    sections = ["\n".join([f"Not measured on {source.key}:", "", *told])] if told else []
+    if not done:
+        return sections
+    results = read_results(*done)
+    tables = experiment.tables(source, settings_of(results))
+    for table in tables:
+        show_table(table)
+    sections += map(markdown_section, tables)
+    for draw in experiment.figures:
+        for comparison in results.comparisons:
+            for plate in draw(comparison):
+                file = f"{name}-{source.key}-{plate.name}-seed-{comparison.seed}.png"
+                write_bytes(out / file, _png(plate))
+                written.append(file)
+                sections.append(f"![{plate.alt}]({file})\n\n{plate.caption}")
+    return sections
+
+
+def _located(scale: str, data: Sequence[str]) -> list[tuple[Source, DataOptions]]:
+    """Return the sources of a scale whose images are there, and where."""
+    known = {source.key: source for source in SCALES[scale].sources}
+    places = {}
+    for text in data:
+        key, equals, place = text.partition("=")
+        if key not in known:
+            raise unknown(f"data of scale {scale!r}", key, known)
+        if not equals or not place:
+            raise InputError(f"--data {text!r} names no place, expected {key}=PLACE")
+        places[key] = place
+    found = [
+        (source, replace(source.data, data=places[key]) if key in places else source.data)
+        for key, source in known.items()
+        if source.embedded or key in places
+    ]
+    if not found:
+        raise InputError(
+            f"scale {scale!r} needs images of your own, expected --data KEY=PLACE for one or more "
+            f"of {', '.join(known)}"
+        )
+    return found
+
+
+def _claim(out: Path, asked: dict[str, Any], *, resume: bool) -> None:
+    path = out / ASKED
+    if not resume:
+        require_new(out)
+    elif not path.is_file():
+        raise InputError(f"folder {str(out)!r} has no {ASKED}, so there is nothing to resume")
+    elif (found := read_yaml(path)) is None or found.get("scale") != asked["scale"]:
+        raise InputError(
+            f"folder {str(out)!r} holds experiments of another scale than {asked['scale']!r}"
+        )
+    write_text(path, yaml.safe_dump(asked, sort_keys=False, allow_unicode=True))
+
+
+def _png(plate: Plate) -> bytes:
+    stream = io.BytesIO()
+    with style():
+        plate.figure.savefig(stream, format="png", facecolor="white")
+    return stream.getvalue()
+
+
+command = SectionedCommand(
+    "reproduce",
+    callback=reproduce,
+    help=reproduce.__doc__,
+    params=[
+        click.Argument(
+            ["experiments"],
+            metavar="[EXPERIMENT]...",
+            nargs=-1,
+            type=Choice(list(EXPERIMENTS)),
+            shell_complete=one_of(lambda: EXPERIMENTS),
+        ),
+        *output_options(),
+        click.Option(
+            ["--scale"],
+            type=Choice(list(SCALES)),
+            default="small",
+            show_default=True,
+            help="; ".join(f"{name}: {scale.about}" for name, scale in SCALES.items()) + ".",
+        ),
+        click.Option(
+            ["--data"],
+            multiple=True,
+            metavar="KEY=PLACE",
+            help="Where images are, as for scaat train --data, such as cifar10=parquet:PATH; once "
+            "for each. Keys: "
+            + "; ".join(
+                f"{', '.join(source.key for source in scale.sources)} ({name})"
+                for name, scale in SCALES.items()
+            )
+            + ".",
+        ),
+        click.Option(
+            ["--seeds"],
+            type=Seeds(),
+            help="Seeds of each training; default: 0 at scale small, else 0,1,2.",
+        ),
+    ],
+)

@@ -1,0 +1,146 @@
+"""The experiments by name: which trainings each compares, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scaat.data import DataOptions
+from scaat.report.figures import (
+    Plate,
+    entropy_distribution,
+    ordered_samples,
+    perturbation_curves,
+    saliency_examples,
+)
+from scaat.report.results import Comparison
+from scaat.report.tables.table import Table
+from scaat.studies.estimates import Setting
+from scaat.studies.paper.published import FGSM, FIXED, Letter
+from scaat.studies.paper.sources import Source
+from scaat.studies.paper.tables import ablation_table, table_1, table_2, table_3
+from scaat.studies.trial import Trial, trial_config
+
+ALL = ("gradient", "smoothgrad", "integrated-gradients")
+
+Make = Callable[[Source, Sequence[Setting]], list[Table]]
+Draw = Callable[[Comparison], list[Plate]]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One table or figure of the paper.
+
+    Attributes:
+        summary: What it shows.
+        variants: Of a source, the trainings that it compares: title, method and its options.
+        both_models: Whether both of a source's models are trained, or the first.
+        letters: The data that it is of.
+        attributions: The saliency methods.
+        tables: What is made of one source's settings.
+        figures: What is drawn of one seed's comparison.
+    """
+
+    summary: str
+    variants: Callable[[Source], Sequence[tuple[str, str, Mapping[str, Any]]]]
+    both_models: bool = False
+    letters: tuple[Letter, ...] = ("C", "P", "I")
+    attributions: tuple[str, ...] = ("gradient",)
+    tables: Make = lambda source, settings: []
+    figures: tuple[Draw, ...] = ()
+
+    def trials(self, source: Source, data: DataOptions, seeds: Sequence[int]) -> Iterator[Trial]:
+        """Yield the trainings of one source.
+
+        Args:
+            source: The source.
+            data: Its options with the place of the images.
+            seeds: Each training is repeated with each.
+        """
+        for seed in seeds:
+            for model in source.models[: 2 if self.both_models else 1]:
+                for title, method, objective in self.variants(source):
+                    config = trial_config(
+                        method,
+                        objective=objective,
+                        data=data,
+                        training=replace(source.training, model=model),
+                        seed=seed,
+                    )
+                    name = "-".join([source.key, model, *title.replace(",", "").split()])
+                    yield Trial(title, f"{name}-seed-{seed}".replace("/", "-"), config)
+
+
+def _variants(*titles: str) -> Callable[[Source], list[tuple[str, str, Mapping[str, Any]]]]:
+    def of(source: Source) -> list[tuple[str, str, Mapping[str, Any]]]:
+        changes: dict[str, Mapping[str, Any]] = {
+            FIXED: {"adaptive": False},
+            # One step that does not leave the ball: as far as from any start to its other side
+            # would always end in a corner.
+            FGSM: {"steps": 1, "step_size": 1.25 * source.scaat["epsilon"]},
+        }
+        return [
+            (title, "scaat", {**source.scaat, **changes.get(title, {})})
+            if title.startswith("scaat")
+            else (title, title, {})
+            for title in titles
+        ]
+
+    return of
+
+
+def ablations(source: Source) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Return SCAAT with one choice changed at a time: proportion, divergence or radius."""
+    epsilon = source.scaat["epsilon"]
+    changes: dict[str, Mapping[str, Any]] = {"scaat": {}}
+    for proportion in (0.2, 0.35, 0.5, 0.7):
+        changes[f"scaat, proportion {proportion} fixed"] = {
+            "initial_proportion": proportion,
+            "adaptive": False,
+        }
+    for divergence in ("jensen-shannon", "kl"):
+        changes[f"scaat, divergence {divergence}"] = {"divergence": divergence}
+    for factor in (0.25, 0.5, 2):
+        changes[f"scaat, radius {factor:g} times"] = {"epsilon": min(factor * epsilon, 1.0)}
+    return [
+        ("standard", "standard", {}),
+        *((title, "scaat", {**source.scaat, **change}) for title, change in changes.items()),
+    ]
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "table1": Experiment(
+        "sparsity and faithfulness of three saliency methods after three ways of training",
+        _variants("standard", "saliency-guided", "scaat"),
+        attributions=ALL,
+        tables=table_1,
+    ),
+    "table2": Experiment(
+        "performance and AOPC rel of two networks after four ways of training",
+        _variants("standard", "saliency-guided", FIXED, "scaat"),
+        both_models=True,
+        tables=table_2,
+    ),
+    "table3": Experiment(
+        "accuracy, Gini index and training time with PGD-4 and FGSM",
+        _variants("standard", "scaat", FGSM),
+        tables=table_3,
+    ),
+    "figure2": Experiment(
+        "distribution of the maps' entropies (a) and perturbation curves (b)",
+        _variants("standard", "scaat"),
+        figures=(entropy_distribution, perturbation_curves),
+    ),
+    "figure3": Experiment(
+        "saliency maps (a) and training samples by their proportion (b)",
+        _variants("standard", "scaat"),
+        figures=(saliency_examples, ordered_samples),
+    ),
+    "ablations": Experiment(
+        "proportion, divergence and radius, each changed alone (the paper's supplement)",
+        ablations,
+        letters=("C",),
+        tables=ablation_table,
+    ),
+}

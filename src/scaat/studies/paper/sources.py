@@ -1,0 +1,163 @@
+"""What stands for the paper's data at each scale, and how it is trained and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scaat.data import DataOptions
+from scaat.evaluation import EvaluationOptions
+from scaat.studies.paper.published import Letter
+from scaat.training import TrainingOptions
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set of a scale.
+
+    Attributes:
+        key: What ``--data KEY=PLACE`` calls it.
+        letter: The data of the paper that it is, or stands for.
+        data: Its options; where ``embedded`` is False, the place comes from the user.
+        embedded: Whether the package brings the images.
+        models: In the places of ResNet-18 and VGG-16.
+        training: Without the model.
+        scaat: SCAAT's options, those of adaptive PGD-4.
+        evaluation: The protocol, whatever the saliency methods.
+    """
+
+    key: str
+    letter: Letter
+    data: DataOptions
+    embedded: bool
+    models: tuple[str, str]
+    training: TrainingOptions
+    scaat: Mapping[str, Any]
+    evaluation: EvaluationOptions
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of the paper's experiments is carried out.
+
+    Attributes:
+        about: What it needs, for people.
+        seeds: Of each training, by default.
+        sources: The data.
+    """
+
+    about: str
+    seeds: tuple[int, ...]
+    sources: tuple[Source, ...]
+
+
+_REDUCED = ("small-resnet", "small-vgg")
+_PAPER = ("resnet18", "vgg16")
+# Epsilon, weight and proportion of results/README.md's CIFAR-10 runs, chosen on validation images.
+_NATURAL = {"epsilon": 32 / 255, "initial_proportion": 0.35}
+
+SCALES: dict[str, Scale] = {
+    "small": Scale(
+        "embedded images, one seed, minutes on 2 cores",
+        (0,),
+        (
+            Source(
+                "digits",
+                "C",
+                DataOptions("digits"),
+                embedded=True,
+                models=_REDUCED,
+                training=TrainingOptions(epochs=12, batch_size=64),
+                scaat={"epsilon": 0.5},
+                evaluation=EvaluationOptions(images=100, aopc_repeats=2),
+            ),
+            Source(
+                "lesions",
+                "P",
+                DataOptions("lesions", image_size=48, train_limit=800),
+                embedded=True,
+                models=_REDUCED,
+                training=TrainingOptions(epochs=10, batch_size=64),
+                scaat=_NATURAL,
+                evaluation=EvaluationOptions(images=100, aopc_repeats=2),
+            ),
+        ),
+    ),
+    "medium": Scale(
+        "parts of real data sets, three seeds, hours on 2 cores",
+        (0, 1, 2),
+        (
+            Source(
+                "cifar10",
+                "C",
+                DataOptions(name="CIFAR-10, 20,000 images", train_limit=20_000),
+                embedded=False,
+                models=_REDUCED,
+                training=TrainingOptions(epochs=8, batch_size=64),
+                scaat=_NATURAL,
+                evaluation=EvaluationOptions(images=300),
+            ),
+            Source(
+                "lung",
+                "P",
+                DataOptions(
+                    name="LC25000 lung, two carcinomas",
+                    image_size=96,
+                    group="tile",
+                ),
+                embedded=False,
+                models=_REDUCED,
+                training=TrainingOptions(epochs=8, batch_size=64),
+                scaat={**_NATURAL, "region_size": 6},
+                evaluation=EvaluationOptions(images=200, aopc_repeats=2),
+            ),
+            Source(
+                "tiny-imagenet",
+                "I",
+                DataOptions(name="Tiny ImageNet, 20 classes", inclusive_boxes=True),
+                embedded=False,
+                models=_REDUCED,
+                training=TrainingOptions(epochs=12, batch_size=64),
+                scaat=_NATURAL,
+                evaluation=EvaluationOptions(images=300, aopc_repeats=2),
+            ),
+        ),
+    ),
+    "full": Scale(
+        "the paper's data and networks, three seeds, a GPU",
+        (0, 1, 2),
+        (
+            Source(
+                "cifar10",
+                "C",
+                DataOptions(name="CIFAR-10"),
+                embedded=False,
+                models=_PAPER,
+                training=TrainingOptions(epochs=100),
+                scaat=_NATURAL,
+                evaluation=EvaluationOptions(images=1000),
+            ),
+            Source(
+                "pcam",
+                "P",
+                DataOptions(name="PCAM"),
+                embedded=False,
+                models=_PAPER,
+                training=TrainingOptions(epochs=20),
+                scaat={**_NATURAL, "region_size": 6},
+                evaluation=EvaluationOptions(images=1000),
+            ),
+            Source(
+                "imagenet",
+                "I",
+                DataOptions(name="ImageNet-1k", image_size=224),
+                embedded=False,
+                models=("torchvision:resnet18", "torchvision:vgg16"),
+                training=TrainingOptions(epochs=90, batch_size=256),
+                scaat={**_NATURAL, "region_size": 14},
+                evaluation=EvaluationOptions(images=1000),
+            ),
+        ),
+    ),
+}

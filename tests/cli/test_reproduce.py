@@ -1,0 +1,112 @@
+"""``scaat reproduce`` as a user runs it, on a scale of its own that takes seconds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.cli.inside import scaat
+
+from scaat.evaluation import EvaluationOptions
+from scaat.studies.paper import SCALES, Scale
+from scaat.training import TrainingOptions
+
+MODELS = ("nets:tiny", "nets:plain")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Scale:
+    """The scale small with few images, one epoch and small networks."""
+    evaluation = EvaluationOptions(
+        images=4, aopc_steps=2, aopc_repeats=1, bootstrap_resamples=100, examples=2
+    )
+    sources = tuple(
+        replace(
+            source,
+            data=replace(source.data, train_limit=24, image_size=16),
+            models=MODELS,
+            training=TrainingOptions(epochs=1, batch_size=8, precision="32"),
+            scaat={**source.scaat, "steps": 1},
+            evaluation=evaluation,
+        )
+        for source in SCALES["small"].sources
+    )
+    scale = replace(SCALES["small"], sources=sources)
+    monkeypatch.setitem(SCALES, "small", scale)
+    return scale
+
+
+def test_experiments_share_their_trainings(quick: Scale, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = scaat("reproduce", "table1", "table3", "--out", out, "--json")
+    assert done.status == 0, done.err
+    assert done.document["files"] == ["table1.md", "table3.md"]
+    trained = {path.name for path in (out / "trials").iterdir()}
+    assert len(trained) == 2 * 4  # two sources by standard, saliency-guided, SCAAT and FGSM
+    text = (out / "table1.md").read_text()
+    for said in ("## Table 1: digits, nets:tiny, seed 0", "## Table 1: lesions", "(960)", "(1030)"):
+        assert said in text
+    # A ratio may be undefined after one epoch.
+    counted = re.findall(r"Of the paper's (\d+) comparisons SCAAT has the best value in", text)
+    assert [9 <= int(count) <= 12 for count in counted] == [True, True]
+    # The first of the digits' rows: nine values, each beside the paper's but for Gini and MoRF.
+    rows = [line for line in text.splitlines() if line.startswith("| AOPC LeRF")]
+    assert all(line.count("(") == 9 + 1 for line in rows)
+    assert "(2.5×)" in (out / "table3.md").read_text()
+
+    stamps = {name: (out / "trials" / name / "model.pt").stat().st_mtime_ns for name in trained}
+    again = scaat("reproduce", "table2", "figure2", "figure3", "--out", out, "--resume", "--json")
+    assert again.status == 0, again.err
+    for name, stamp in stamps.items():
+        assert (out / "trials" / name / "model.pt").stat().st_mtime_ns == stamp
+    assert "(0.933)" in (out / "table2.md").read_text()
+    for name in again.document["files"]:
+        assert (out / name).stat().st_size > 200
+    names = [name for name in again.document["files"] if name.endswith(".png")]
+    assert [name for name in names if name.startswith("figure2-digits")] == [
+        "figure2-digits-entropy-seed-0.png",
+        "figure2-digits-curves-seed-0.png",
+    ]
+    assert [name for name in names if name.startswith("figure3-lesions")] == [
+        "figure3-lesions-examples-gradient-seed-0.png",
+        "figure3-lesions-proportions-scaat-seed-0.png",
+    ]
+    for name in names:
+        assert f"]({name})" in (out / f"{name.split('-')[0]}.md").read_text()
+
+
+def test_ablations_are_of_one_source(quick: Scale, tmp_path: Path) -> None:
+    done = scaat("reproduce", "ablations", "--out", tmp_path / "out", "--seeds", "3", "--json")
+    assert done.status == 0, done.err
+    text = (tmp_path / "out" / "ablations.md").read_text()
+    assert "## Ablations: digits, nets:tiny, seed 3" in text
+    assert "lesions" not in text
+    assert text.count("| 10 |") == 0
+    assert sum(line.startswith("| ") for line in text.splitlines()) == 2 + 11
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["table1", "--scale", "medium"], "scale 'medium' needs images of your own"),
+        (["table1", "--scale", "full", "--data", "cifar=x"], "did you mean 'cifar10'?"),
+        (["table1", "--scale", "full", "--data", "cifar10"], "expected cifar10=PLACE"),
+        (["table4"], "did you mean 'table"),
+        (["table1", "--resume"], "has no reproduce.yaml"),
+        (["table1", "--seeds", "0,0"], "is no list of different seeds"),
+    ],
+)
+def test_bad_input_is_one_sentence(tmp_path: Path, arguments: list[str], said: str) -> None:
+    done = scaat("reproduce", *arguments, "--out", tmp_path / "out")
+    assert done.status == 2
+    assert said in " ".join(done.err.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_scales_do_not_mix(quick: Scale, tmp_path: Path) -> None:
+    (tmp_path / "reproduce.yaml").write_text("scale: medium\n")
+    done = scaat("reproduce", "table1", "--out", tmp_path, "--resume")
+    assert done.status == 2
+    assert "holds experiments of another scale than 'small'" in done.err

@@ -1,0 +1,72 @@
+"""The paper's figures as we hold them, and what each experiment trains."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from scaat.objectives import build_objective
+from scaat.studies.paper import EXPERIMENTS, SCALES
+from scaat.studies.paper.published import TABLE_1, TABLE_2, TABLE_3, Letter
+
+SOURCES = [(scale, source) for scale in SCALES for source in SCALES[scale].sources]
+
+
+@pytest.mark.parametrize("letter", ["C", "P", "I"])
+def test_the_tables_of_the_paper_agree_with_each_other(letter: Letter) -> None:
+    # Table 2 repeats Table 1's AOPC rel of ResNet-18 under vanilla gradients.
+    for method in ("standard", "saliency-guided", "scaat"):
+        assert (
+            TABLE_1[letter, "aopc_rel", "gradient", method]
+            == (TABLE_2[letter, method, 0, "aopc_rel"])
+        )
+    # The product of rel and LeRF is the MoRF decay of a probability.
+    for (found, metric, attribution, method), rel in TABLE_1.items():
+        if (found, metric) == (letter, "aopc_rel"):
+            assert 0.1 < rel * TABLE_1[letter, "aopc_lerf", attribution, method] < 0.6
+    # SCAAT has the best value in every comparison, as the paper says.
+    for (found, metric, attribution, method), value in TABLE_1.items():
+        if found == letter and method != "scaat":
+            ours = TABLE_1[letter, metric, attribution, "scaat"]
+            assert ours > value if metric == "aopc_rel" else ours < value
+
+
+def test_table_3_repeats_the_accuracies_of_table_2() -> None:
+    assert TABLE_3["standard", "accuracy"] == TABLE_2["I", "standard", 0, "performance"]
+
+
+@pytest.mark.parametrize(("scale", "source"), SOURCES, ids=lambda v: getattr(v, "key", v))
+def test_trials_are_different_and_can_be_built(scale: str, source: object) -> None:
+    seen: dict[str, object] = {}
+    for experiment in EXPERIMENTS.values():
+        trials = list(experiment.trials(source, source.data, (0, 1)))  # type: ignore[arg-type,attr-defined]
+        assert len({trial.folder for trial in trials}) == len(trials)
+        for trial in trials:
+            build_objective(trial.method, 10, trial.config["objectives"][trial.method])
+            # Experiments share a training only where it is the same one.
+            assert seen.setdefault(trial.folder, trial.config) == trial.config
+        assert {trial.config["seed"] for trial in trials} == {0, 1}
+
+
+def test_an_ablation_changes_one_choice() -> None:
+    source = SCALES["small"].sources[0]
+    by_title = {title: options for title, _, options in EXPERIMENTS["ablations"].variants(source)}
+    base = by_title.pop("scaat")
+    del by_title["standard"]
+    changed = {
+        title: {key for key in options if options[key] != base.get(key)}
+        for title, options in by_title.items()
+    }
+    assert len(changed) == 9
+    for title, keys in changed.items():
+        fixed = {"initial_proportion", "adaptive"}
+        assert keys == fixed if "proportion" in title else len(keys) == 1, title
+
+
+def test_the_scales_keep_the_protocol() -> None:
+    for _, source in SOURCES:
+        for field in ("aopc_steps", "aopc_fraction", "aopc_region_size", "aopc_fill"):
+            default = type(source.evaluation)()
+            assert getattr(source.evaluation, field) == getattr(default, field)
+        assert dataclasses.replace(source.training, model=source.models[1]).model
