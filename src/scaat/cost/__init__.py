@@ -1,10 +1,11 @@
 """What training costs: passes counted from operations, time beside standard training, memory."""
 
 from scaat.cost.counting import FlopCounter, Operations, count_operations
-from scaat.cost.measure import Cost, Variant, measure_costs
+from scaat.cost.measure import BASE, Cost, Variant, measure_costs
 from scaat.cost.timing import Spread
 
 __all__ = [
+    "BASE",
     "Cost",
     "FlopCounter",
     "Operations",
