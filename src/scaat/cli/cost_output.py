@@ -138,11 +138,13 @@ def write_figure(path: Path, costs: Sequence[Cost]) -> None:
             spread = [[time.median - time.low], [time.high - time.median]]
             point = (cost.pass_ratio, time.median)
             axes.errorbar(*point, yerr=spread, color=colour, marker=marker, markersize=5)
+            left = cost.pass_ratio > end / 2  # where a name to the right would leave the figure
             axes.annotate(
                 plain(cost.variant.label),
                 point,
-                xytext=(7, -3),
+                xytext=(-7 if left else 7, -3),
                 textcoords="offset points",
+                horizontalalignment="right" if left else "left",
                 fontsize=8,
             )
         axes.set(
