@@ -73,16 +73,30 @@ def test_the_timed_steps_are_compiled(batch: tuple[Tensor, Tensor]) -> None:
             return images
 
     model = nn.Sequential(Spy(), network())
-    variant = Variant("standard", "standard")
-    options = {"rounds": 2, "turn_seconds": 0.0, "autocast": torch.bfloat16}
-    (plain,) = measure_costs(model, [variant], *batch, **options)
+
+    def measure(backend: str | None) -> Cost:
+        (found,) = measure_costs(
+            model, [], *batch, rounds=2, turn_seconds=0.0, compile_backend=backend
+        )
+        return found
+
+    plain = measure(None)
     assert set(seen) == {"run"}
     seen.clear()
     torch.compiler.reset()
-    (compiled,) = measure_costs(model, [variant], *batch, compile_backend="aot_eager", **options)
+    compiled = measure("aot_eager")
     assert compiled.passes == plain.passes
     assert compiled.peak_bytes == plain.peak_bytes
     assert 2 <= seen.count("run") <= 5  # counted and measured, then never again as written
+
+
+def test_reduced_precision_is_that_of_the_whole_step(batch: tuple[Tensor, Tensor]) -> None:
+    seen: list[torch.dtype] = []
+    model = network()
+    head = model.get_submodule("4")
+    head.register_forward_hook(lambda _module, _inputs, out: seen.append(out.dtype))
+    measure_costs(model, [], *batch, rounds=1, turn_seconds=0.0, autocast=torch.bfloat16)
+    assert set(seen) == {torch.bfloat16}
 
 
 @pytest.mark.parametrize(

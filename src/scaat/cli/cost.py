@@ -79,10 +79,9 @@ def cost(
         torch.manual_seed(SEED)
         model = starting_model(train, options).model
     raw, labels, _ = train.__getitems__(list(range(min(options.batch_size, len(train)))))
-    advice = ["batch_size", "image_size"]
     with (
         console().status("Starting ...") as status,
-        memory_in_words("the measurement", advice),
+        memory_in_words("the measurement", ["batch_size", "image_size"]),
     ):
         costs = measure_costs(
             model,
@@ -106,12 +105,13 @@ def cost(
         "rounds": rounds,
         "turn_seconds": turn_seconds,
     }
+    machine = environment(device)
     found = {
-        "environment": environment(device) | {"command": command_line()},
+        "environment": machine | {"command": command_line()},
         "settings": settings,
         "costs": [as_json(each) for each in costs],
     }
-    console(stderr=False).print(cost_table(costs, settings, str(found["environment"]["device"])))
+    console(stderr=False).print(cost_table(costs, settings, str(machine["device"])))
     if out is not None:
         write_costs(out, costs, found)
         console(stderr=False).print(

@@ -119,7 +119,8 @@ def count_operations(step: Callable[[], object], model: nn.Module) -> Operations
         step: Run once. What ``torch.compile`` made of a model hides its operations.
         model: The model whose weights it uses.
     """
-    with FlopCounter(model) as counter:
+    counter = FlopCounter(model)
+    with counter:
         step()
     return counter.operations
 

@@ -72,7 +72,8 @@ def peak_bytes(step: TrialStep, device: torch.device) -> int:
         step()
         step()
         return int(torch.cuda.max_memory_allocated(device))
-    with TensorMemory() as memory:
+    memory = TensorMemory()
+    with memory:
         for tensor in step.tensors():
             memory.add(tensor)
         step()
