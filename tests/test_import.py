@@ -25,7 +25,14 @@ HEAVY = [
 
 
 @pytest.mark.parametrize(
-    "module", ["scaat.functional", "scaat.objectives", "scaat.metrics", "scaat.integrations"]
+    "module",
+    [
+        "scaat.functional",
+        "scaat.objectives",
+        "scaat.metrics",
+        "scaat.cost",
+        "scaat.integrations",
+    ],
 )
 def test_core_layers_import_none_of_the_extra(module: str) -> None:
     # torchmetrics imports some of these itself where they are installed: compare with it alone.

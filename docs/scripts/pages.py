@@ -39,10 +39,12 @@ SMALL_EVALUATION = shlex.split(
     "--eval-deletion-steps 2 --eval-stability-perturbations 1 --eval-randomisation-stages 1 "
     "--eval-bootstrap-resamples 100"
 )
+SMALL_COST = shlex.split("--batch-size 4 --image-size 16 --rounds 2 --turn-seconds 0")
 SMALL = {
     "train": SMALL_TRAINING,
     "compare": SMALL_TRAINING + SMALL_EVALUATION,
     "evaluate": SMALL_EVALUATION,
+    "cost": SMALL_COST,
 }
 """Options that make a command's work small; the last of an option wins."""
 

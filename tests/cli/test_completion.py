@@ -50,6 +50,10 @@ def test_commands() -> None:
         (["explain", "x", "--attributions", "grad-"], ["grad-cam"]),
         (["train", "--data", "fol"], ["folder:"]),
         (["data", "info", "dig"], ["digits"]),
+        (["cost", "--variant", "stand"], ["standard"]),
+        (["cost", "--variant", "scaat:step"], ["scaat:steps=", "scaat:step_size="]),
+        (["cost", "--variant", "scaat:steps=1,step"], ["scaat:steps=1,step_size="]),
+        (["cost", "--data", "ran"], ["random"]),
         (["completion", "z"], ["zsh"]),
     ],
 )  # fmt: skip

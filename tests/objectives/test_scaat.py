@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from scaat import SCAAT, SaliencyGuided, Standard
+from scaat.cost import FlopCounter
 from scaat.errors import InputError
 from scaat.functional import jeffreys_divergence, lowest, region_average, saliency_map
 from scaat.objectives import (
@@ -15,7 +16,6 @@ from scaat.objectives import (
     SaliencyGuidedAdversarial,
 )
 from scaat.passes import evaluation_mode, search_view
-from scaat.training.plan import FlopCounter
 
 Batch = tuple[Tensor, Tensor, Tensor]
 

@@ -35,6 +35,7 @@ SUMMARIES = {
     "report": "Make tables, figures and the HTML report from results files.",
     "share": "Write a trained model as a folder to give away, with a model card.",
     "export": "Write a trained model for prediction: ONNX or torch.export.",
+    "cost": "Measure passes, time and memory of a step of each training method.",
     "completion": "Print the script for completion in bash, zsh or fish.",
     "doctor": "Show versions, devices and what is wrong with them.",
 }

@@ -86,6 +86,22 @@ def complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> li
     return one_of(lambda: model_names(incomplete))(_, __, incomplete)
 
 
+def complete_variant(
+    _: click.Context, __: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete a method and, after its colon, the names of its settings."""
+    method, colon, settings = incomplete.partition(":")
+    if not colon:
+        return one_of(method_names)(_, __, incomplete)
+    before, comma, last = settings.rpartition(",")
+    given = {part.partition("=")[0] for part in before.split(",")}
+    return [
+        CompletionItem(f"{method}:{before}{comma}{name}=")
+        for name in _settings(method)
+        if name.startswith(last) and name not in given
+    ]
+
+
 COMPLETIONS: dict[str, Complete] = {
     "data.data": one_of(data_kinds),
     "training.model": complete_model,
@@ -103,3 +119,10 @@ def _library_models(library: str) -> list[str]:
 
     known = {"torchvision": torchvision_models, "timm": timm_models}
     return known[library]() if library in known else []
+
+
+def _settings(method: str) -> list[str]:
+    from scaat.cli.options import objective_options
+
+    found = objective_options(method) if method in method_names() else []
+    return [str(option.name).rpartition("__")[2] for option in found]

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import sys
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
+from scaat.cost.counting import count_operations
+from scaat.cost.step import Batch, TrialStep, idle_optimizer, trial_copy
+from scaat.cost.timing import timed
 from scaat.data import DataSplits, augment, to_float
 from scaat.models import Classifier
-from scaat.objectives import Objective, build_objective
+from scaat.objectives import build_objective
 from scaat.training.launch import plan_launch
 from scaat.training.options import TrainingOptions
-from scaat.training.precision import (
-    LightningPrecision,
-    lightning_precision,
-    precision_plugin,
-)
+from scaat.training.precision import LightningPrecision, autocast_dtype, lightning_precision
 
 
 @dataclass(frozen=True)
@@ -51,24 +46,6 @@ class Plan:
     def seconds(self) -> float:
         """Time of all steps, without validation, loading and start-up."""
         return self.step_seconds * self.batches
-
-
-class FlopCounter(TorchDispatchMode):
-    """Add up the floating-point operations of what runs inside, gradients included.
-
-    torch's own counter hooks modules, which the objectives' private passes go around.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.total = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one operation and count it."""
-        out = func(*args, **(kwargs or {}))
-        if formula := flop_registry.get(func.overloadpacket):
-            self.total += formula(*args, **(kwargs or {}), out_val=out)
-        return out
 
 
 def plan_training(
@@ -105,13 +82,12 @@ def plan_training(
     batches = -(-samples // options.batch_size)
     with torch.random.fork_rng(devices=[device] if cuda else []):
         torch.manual_seed(0)
-        step = _Step(splits, model, method, objective_options, options, device, precision)
-        forward = step.count_forward()
-        with FlopCounter() as counter:
-            step()
-        seconds = sorted(_timed(step, device) for _ in range(steps))[steps // 2]
+        step = _trial(splits, model, method, objective_options, options, device, precision)
+        forward = count_operations(step.forward, step.model).total
+        operations = count_operations(step, step.model).total
+        seconds = sorted(timed(step, 1, device) for _ in range(steps))[steps // 2]
     return Plan(
-        passes=counter.total / forward,
+        passes=operations / forward,
         step_seconds=seconds,
         batches=batches * options.epochs,
         optimizer_steps=-(-batches // options.accumulate) * options.epochs,
@@ -121,58 +97,29 @@ def plan_training(
     )
 
 
-class _Step:
-    """A training step on the first images, repeated on a copy of the model."""
+def _trial(
+    splits: DataSplits,
+    model: Classifier,
+    method: str,
+    objective_options: dict[str, Any],
+    options: TrainingOptions,
+    device: torch.device,
+    precision: LightningPrecision,
+) -> TrialStep:
+    """Return the training step on the first images, each time cropped and flipped anew."""
+    count = min(options.batch_size, len(splits.train))
+    raw, labels, index = (
+        tensor.to(device) for tensor in splits.train.__getitems__(list(range(count)))
+    )
 
-    def __init__(
-        self,
-        splits: DataSplits,
-        model: Classifier,
-        method: str,
-        objective_options: dict[str, Any],
-        options: TrainingOptions,
-        device: torch.device,
-        precision: LightningPrecision,
-    ) -> None:
-        count = min(options.batch_size, len(splits.train))
-        raw, labels, index = splits.train.__getitems__(list(range(count)))
-        self.batch = raw.to(device), labels.to(device), index.to(device)
-        self.augmentation = splits.augmentation
-        self.context = precision_plugin(precision, options.accelerator).forward_context
-        self.model = copy.deepcopy(model).to(device).to(memory_format=torch.channels_last).train()
-        self.objective: Objective = build_objective(
-            method, len(splits.train), objective_options
-        ).to(device)
-        trained = [weight for weight in self.model.parameters() if weight.requires_grad]
-        # No step may spoil the next one's arithmetic: at a rate of 0 the weights stay.
-        self.optimizer = torch.optim.SGD(trained, lr=0.0, momentum=options.momentum)
+    def batch() -> Batch:
+        images = to_float(augment(raw, splits.augmentation))
+        return images.contiguous(memory_format=torch.channels_last), labels, index
 
-    def count_forward(self) -> int:
-        """Return the operations of one forward pass."""
-        with torch.no_grad(), self.context(), FlopCounter() as counter:
-            self.model(self._images())
-        return int(counter.total)
-
-    def __call__(self) -> None:
-        """Make the step."""
-        _, labels, index = self.batch
-        with self.context():
-            loss = self.objective(self.model, self._images(), labels, index).loss
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-
-    def _images(self) -> torch.Tensor:
-        images = to_float(augment(self.batch[0], self.augmentation))
-        return images.contiguous(memory_format=torch.channels_last)
-
-
-def _timed(step: _Step, device: torch.device) -> float:
-    start = time.perf_counter()
-    step()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+    copied = trial_copy(model, device)
+    objective = build_objective(method, len(splits.train), objective_options).to(device)
+    optimizer = idle_optimizer(copied, options.momentum)
+    return TrialStep(copied, objective, batch, optimizer, autocast_dtype(precision))
 
 
 def peak_memory(device: str) -> int | None:

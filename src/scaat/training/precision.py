@@ -49,6 +49,15 @@ def precision_plugin(precision: LightningPrecision, accelerator: str = "auto") -
     return MixedPrecision(precision, "cuda" if gpu else "cpu")
 
 
+def autocast_dtype(precision: LightningPrecision) -> torch.dtype | None:
+    """Return what autocast computes in for an arithmetic, or None where it does nothing.
+
+    Args:
+        precision: As `lightning_precision` returns it.
+    """
+    return {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision]
+
+
 def automatic_precision(accelerator: str = "auto") -> tuple[Literal["bf16", "32"], str]:
     """Return what ``auto`` means here, and why in a few words.
 
