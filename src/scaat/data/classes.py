@@ -41,10 +41,9 @@ def choose_classes(source: Source, names: tuple[str, ...], data: str) -> Source:
     ids = torch.full((len(source.classes),), -1)
     ids[[source.classes.index(name) for name in names]] = torch.arange(len(names))
     parts = {key: _chosen(part, ids, names) for key, part in source.parts.items()}
-    for name, count in zip(
-        names, parts["train"].labels.bincount(minlength=len(names)), strict=True
-    ):
-        if not count:
+    known = set(parts["train"].labels.tolist())
+    for number, name in enumerate(names):
+        if number not in known:
             raise InputError(
                 f"classes names {name!r}, of which data {data!r} has no training image; expected "
                 "classes that have some"

@@ -27,8 +27,9 @@ _RANDOM_LABELS = 1  # a stream of its own beside the split's
 def load_data(options: DataOptions, *, seed: int) -> DataSplits:
     """Load data and split them; only the images that a part uses are decoded.
 
-    Where ``classes`` are named, the images of others are left out first, from all parts. Test and validation parts that the data bring are kept. What is missing is drawn from the
-    training part: first the test part (``test_fraction`` of it), then the validation part
+    Where ``classes`` are named, the images of others are left out first, from all parts. Test and
+    validation parts that the data bring are kept. What is missing is drawn from the training
+    part: first the test part (``test_fraction`` of it), then the validation part
     (``validation_fraction`` of what the training part held at first), stratified and by whole
     groups. Then ``train_limit`` is applied, so it changes neither of the two.
 
