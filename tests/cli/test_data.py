@@ -11,7 +11,7 @@ from PIL import Image
 from tests.data.samples import cifar10, mnist
 
 from scaat.cli.data import command
-from scaat.data import datasets
+from scaat.data import DataOptions, datasets, load_data
 from scaat.errors import InputError
 
 
@@ -84,6 +84,22 @@ def test_convert_and_use(folder: Path, tmp_path: Path) -> None:
     again = data("convert", f"folder:{folder}", tmp_path / "cache")
     assert isinstance(again.exception, InputError)
     assert "exists already" in str(again.exception)
+
+
+def test_some_classes_are_counted_checked_and_converted(folder: Path, tmp_path: Path) -> None:
+    for number in range(4):
+        path = folder / "c" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"no image")
+    spec, chosen = f"folder:{folder}", ("--classes", "b,a")
+    said = data("info", spec, *chosen).output
+    assert said.index(" b ") < said.index(" a ")
+    assert " c " not in said
+    assert data("check", spec).exit_code == 1
+    assert "30 images are whole." in data("check", spec, *chosen).output
+    assert data("convert", spec, tmp_path / "cache", *chosen).exit_code == 0
+    found = load_data(DataOptions(f"cache:{tmp_path / 'cache'}"), seed=0)
+    assert found.train.classes == ("b", "a")
 
 
 def test_wrong_data_are_one_sentence(tmp_path: Path) -> None:

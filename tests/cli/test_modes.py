@@ -73,6 +73,30 @@ def test_compare_evaluate_report_and_explain(
     assert Path(shown.document["sheets"][0]).is_file()
 
 
+def test_two_of_three_classes_have_an_auc(tmp_path: Path) -> None:
+    """And a model of them is evaluated, planned and shown as one of two classes."""
+    data = write_images(tmp_path / "images", ("a", 20), ("b", 20), ("c", 20))
+    chosen = ["--data", f"folder:{data}", "--classes", "c,a", *QUICK]
+    plan = scaat("train", "--out", tmp_path / "x", *chosen, "--dry-run")
+    assert "28 training, 4 validation and 8 test images of 12 x 12 pixels in 2 classes" in plan.err
+    out = tmp_path / "compared"
+    compared = scaat("compare", "--out", out, *chosen, *MEASURE, "--methods", "standard", "--json")
+    assert compared.status == 0, compared
+    (row,) = compared.document["rows"]
+    assert row["auc"]["n"] == row["accuracy"]["n"] == 8
+    model = out / "models" / "standard"
+    (again,) = scaat("evaluate", model, *MEASURE, "--json").document["rows"]
+    assert again["auc"] == row["auc"]
+    shown = scaat(
+        "explain", data / "a" / "0.png", "--run", model, "--target", "c", "--out", tmp_path / "s",
+        "--json",
+    )  # fmt: skip
+    assert shown.status == 0, shown
+    wrong = scaat("train", "--out", tmp_path / "x", "--data", f"folder:{data}", "--classes", "a,d")
+    assert wrong.status == 2
+    assert "unknown class of data 'folder:" in wrong.err
+
+
 def test_quiet_says_nothing_but_errors(images: Path, tmp_path: Path) -> None:
     data = ["--data", f"folder:{images}", *QUICK]
     assert scaat("train", "--out", tmp_path / "x", *data, "-q") == Done(0, "", "")

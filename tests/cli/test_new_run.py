@@ -114,6 +114,18 @@ def test_columns_of_groups_are_named_and_used(tmp_path: Path) -> None:
     assert not any("column" in note for note in grouped["notes"])
 
 
+def test_classes_that_were_asked_for_are_written_with_a_reason(tmp_path: Path) -> None:
+    data = write_images(tmp_path / "data", ("a", 60), ("b", 60), ("few", 3))
+    file = tmp_path / "run.yaml"
+    done = scaat("new-run", data, "--out", file, "--classes", "b,a", "--json")
+    assert done.document["classes"] == ["b", "a"]
+    assert done.document["counts"] == {"train": [60, 60]}
+    assert not done.document["notes"]
+    lines = comments_and_values(file.read_text())
+    assert (True, "  classes: b,a") in lines
+    assert all(has_reason for has_reason, _ in lines)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

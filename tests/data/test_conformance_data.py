@@ -18,6 +18,7 @@ from tests.data.samples import cifar10, cifar100, imagenet, medmnist, mnist, pca
 from scaat.data import DataOptions, DataSplits, augment, datasets, load_data
 from scaat.data import lesions as lesions_module
 from scaat.data.conversion import convert
+from scaat.data.loading import find_source
 from scaat.errors import InputError
 
 
@@ -104,6 +105,22 @@ def test_train_limit_leaves_validation_and_test_alone(options: DataOptions) -> N
     count = len(everything.train)
     with pytest.raises(InputError, match=f"train_limit is {count + 1}; expected at most {count}"):
         load_data(replace(options, train_limit=count + 1), seed=0)
+
+
+def test_two_classes_are_a_naive_filter_of_the_items(options: DataOptions) -> None:
+    whole = find_source(options)
+    filled = sorted(set.intersection(*(set(p.labels.tolist()) for p in whole.parts.values())))
+    names = [whole.classes[filled[-1]], whole.classes[filled[0]]]
+    chosen = find_source(replace(options, classes=",".join(names)))
+    assert list(chosen.classes) == names
+    for key, part in chosen.parts.items():
+        before = whole.parts[key]
+        labels = [whole.classes[label] for label in before.labels.tolist()]
+        rows = [row for row, label in enumerate(labels) if label in names]
+        found, expected = part.load(torch.arange(len(rows))), before.load(torch.tensor(rows))
+        assert torch.equal(found.pixels(), expected.pixels())
+        assert [names[label] for label in found.labels.tolist()] == [labels[row] for row in rows]
+        assert torch.equal(found.labels, part.labels)
 
 
 def test_image_size(options: DataOptions) -> None:

@@ -13,6 +13,7 @@ from scaat.models.resize import Resize
 from scaat.objectives import build_objective, objectives
 
 NETWORKS = (
+    "small-vgg",
     "timm:vit_tiny_patch16_224",
     "timm:convnext_atto",
     "torchvision:resnet18",
@@ -54,6 +55,7 @@ def test_two_steps_of_every_objective_at_64_pixels(name: str) -> None:
         ("timm:vit_tiny_patch16_224", (0.5, 0.5, 0.5), (224, 224)),
         ("timm:convnext_atto", (0.485, 0.456, 0.406), (224, 224)),
         ("small-resnet", None, None),
+        ("small-vgg", None, None),
         ("nets:tiny", None, None),
     ],
 )

@@ -5,7 +5,9 @@ import sys
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
+from scaat.attribution import attributions
 from scaat.errors import InputError
 from scaat.models import Normalize, build_model, find_model, models
 
@@ -50,6 +52,50 @@ def test_resnet18_keeps_the_resolution_of_small_images() -> None:
 
     assert first_map(32) == 32
     assert first_map(64) == 16
+
+
+SMALL = ("small-resnet", "small-vgg")
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("size", [(8, 8), (9, 7), (2, 3), (30, 50)])
+def test_small_networks_take_images_of_any_size(name: str, size: tuple[int, int]) -> None:
+    model = build_model(name, num_classes=3, image_size=size, **STATISTICS).train()
+    images = torch.rand(4, 3, *size, requires_grad=True)
+    logits = model(images)
+    assert logits.shape == (4, 3)
+    (gradient,) = torch.autograd.grad(logits[:, 0].square().sum(), images)
+    assert gradient.abs().amax(dim=(1, 2, 3)).min() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "millions"), [(SMALL[0], 787_434, 24.5), (SMALL[1], 664_698, 22.9)]
+)
+def test_small_networks_cost_what_they_say(name: str, weights: int, millions: float) -> None:
+    model = build_model(name, num_classes=10, image_size=(32, 32), **STATISTICS).eval()
+    assert sum(weight.numel() for weight in model.parameters()) == weights
+    assert sum(isinstance(layer, nn.Conv2d) for layer in model.modules()) == 12
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.rand(1, 3, 32, 32))
+    assert round(counter.get_total_flops() / 2e6, 1) == millions  # two operations each
+
+
+@pytest.mark.parametrize("method", attributions)
+def test_saliency_methods_explain_the_plain_network(method: str) -> None:
+    """At a size that pooling has to round: 15 pixels become 8, 4 and 2."""
+    torch.manual_seed(0)
+    model = build_model("small-vgg", num_classes=3, image_size=(15, 17), **STATISTICS).eval()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    images = torch.rand(2, 3, 15, 17)
+    masks = torch.zeros(2, 15, 17, dtype=torch.bool)
+    masks[:, 4:9, 4:9] = True
+    maps = attributions[method](
+        model, images, torch.tensor([0, 2]), masks=masks, numbers=torch.arange(2)
+    )
+    assert maps.shape == (2, 15, 17)
+    assert maps.isfinite().all()
+    assert maps.amax(dim=(1, 2)).min() > 0
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize(

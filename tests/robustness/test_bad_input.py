@@ -43,7 +43,7 @@ SETTINGS = {
     "learning_rate momentum weight_decay clip_gradient schedule precision devices nodes strategy "
     "accumulate compile",
     "data": "data name test_fraction validation_fraction train_limit image_size group crop_padding "
-    "random_labels inclusive_boxes",
+    "random_labels inclusive_boxes classes",
     "objectives.scaat": "epsilon steps step_size weight initial_proportion proportion_step "
     "min_proportion max_proportion warmup_steps region_size divergence adaptive search_mode score "
     "saliency smoothgrad_samples",

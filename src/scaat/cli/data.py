@@ -28,6 +28,7 @@ CLASSES = 10  # classes that are named
 image_size = click.option(
     "--image-size", type=click.INT, help="Resize the shorter side to this and crop the centre."
 )
+classes = click.option("--classes", help="Only these classes, separated by commas, in this order.")
 data = click.argument("data", metavar="DATA", shell_complete=one_of(data_kinds))
 
 
@@ -60,9 +61,10 @@ def list_() -> Result:
 
 @command.command()
 @data
-def info(data: str) -> Result:
+@classes
+def info(data: str, classes: str | None) -> Result:
     """Show the parts and classes of DATA, decoding hardly an image."""
-    source = find_source(DataOptions(data=data))
+    source = find_source(DataOptions(data=data, classes=classes))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Class")
     for name in source.parts:
@@ -101,14 +103,15 @@ def info(data: str) -> Result:
 @command.command()
 @data
 @image_size
+@classes
 @if_interrupted("not every image was looked at")
-def check(data: str, image_size: int | None) -> Result:
+def check(data: str, image_size: int | None, classes: str | None) -> Result:
     """Decode every image of DATA and name the broken ones; exit with 1 if there are any.
 
     Files of CIFAR, MNIST, Fashion-MNIST, KMNIST and PatchCamelyon are compared to the checksums
     that were published, too.
     """
-    source = find_source(DataOptions(data=data, image_size=image_size))
+    source = find_source(DataOptions(data=data, image_size=image_size, classes=classes))
     found = []
     kind, _, path = data.partition(":")
     with image_progress("check") as show:
@@ -132,15 +135,25 @@ def check(data: str, image_size: int | None) -> Result:
 @image_size
 @click.option("--group", help="Parquet column whose equal values stay in one split.")
 @click.option("--inclusive-boxes", is_flag=True, help="Parquet boxes name their last pixel.")
+@classes
 @if_interrupted("nothing was written")
 def convert(
-    data: str, out: Path, image_size: int | None, group: str | None, inclusive_boxes: bool
+    data: str,
+    out: Path,
+    image_size: int | None,
+    group: str | None,
+    inclusive_boxes: bool,
+    classes: str | None,
 ) -> Result:
     """Write DATA decoded to the folder OUT, which --data cache:OUT maps instead of decoding."""
     if data.partition(":")[0] == "cache":
         raise InputError(f"data is {data!r}, a cache already; expected another kind")
     options = DataOptions(
-        data=data, image_size=image_size, group=group, inclusive_boxes=inclusive_boxes
+        data=data,
+        image_size=image_size,
+        group=group,
+        inclusive_boxes=inclusive_boxes,
+        classes=classes,
     )
     with image_progress("convert") as show:
         sizes = convert_data(options, out, show)

@@ -270,8 +270,8 @@ command = SectionedCommand(
         click.Option(
             ["--model"],
             shell_complete=complete_model,
-            help="A checkpoint's network: small-resnet, resnet18, vgg16, torchvision:NAME, "
-            "timm:NAME or package.module:factory.",
+            help="A checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, "
+            "torchvision:NAME, timm:NAME or package.module:factory.",
         ),
         click.Option(
             ["--normalisation"],

@@ -99,8 +99,8 @@ def checkpoint_options(*, multiple: bool) -> list[click.Option]:
             ["--model"],
             multiple=multiple,
             shell_complete=complete_model,
-            help="The checkpoint's network: small-resnet, resnet18, vgg16, torchvision:NAME, "
-            "timm:NAME or package.module:factory.",
+            help="The checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, "
+            "torchvision:NAME, timm:NAME or package.module:factory.",
         ),
         click.Option(
             ["--classes"],

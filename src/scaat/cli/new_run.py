@@ -33,7 +33,14 @@ FEWER = 50
 
 
 @if_interrupted("nothing was written")
-def new_run(data: str, out: Path, image_size: int | None, group: str | None, force: bool) -> Result:
+def new_run(
+    data: str,
+    out: Path,
+    image_size: int | None,
+    group: str | None,
+    classes: str | None,
+    force: bool,
+) -> Result:
     """Look at DATA and write a commented configuration for scaat compare and scaat train.
 
     DATA is a folder of images, in a folder for each class, or whatever --data takes. Headers of
@@ -42,7 +49,7 @@ def new_run(data: str, out: Path, image_size: int | None, group: str | None, for
     """
     _require_place(out, force)
     spec = data_spec(data)
-    options = DataOptions(data=spec, image_size=image_size, group=group)
+    options = DataOptions(data=spec, image_size=image_size, group=group, classes=classes)
     source = find_source(options)
     with image_progress("look at") as show:
         found = survey(source, show)
@@ -54,7 +61,7 @@ def new_run(data: str, out: Path, image_size: int | None, group: str | None, for
         )
     size = image_size_for(found.sizes, image_size)
     settings = [
-        *_of_data(spec, size.value, size.why, group, source),
+        *_of_data(options, size.value, size.why, source),
         *advise(size.used, train_images, drawings=found.drawings, free_memory=_free_memory()),
     ]
     notes = [*size.notes, *notes_on(found, spec, source, group)]
@@ -122,18 +129,24 @@ def _require_place(out: Path, force: bool) -> None:
 
 
 def _of_data(
-    spec: str, image_size: int | None, why: str, group: str | None, source: Source
+    options: DataOptions, image_size: int | None, why: str, source: Source
 ) -> list[Setting]:
     found = [
         Setting("seed", SEED, "Of the split, the weights and every draw; results vary with it."),
-        Setting("data.data", spec, "What was looked at, as seen from where the command runs."),
+        Setting(
+            "data.data", options.data, "What was looked at, as seen from where the command runs."
+        ),
         Setting("data.image_size", image_size, why),
     ]
-    if group is not None:
-        found.append(Setting("data.group", group, "Equal values stay in one split, as you asked."))
+    if options.group is not None:
+        why = "Equal values stay in one split, as you asked."
+        found.append(Setting("data.group", options.group, why))
+    if options.classes is not None:
+        why = "Images of other classes are left out, as you asked."
+        found.append(Setting("data.classes", options.classes, why))
     for name in ("validation", "test"):
         if name not in source.parts:
-            share = getattr(DataOptions(), f"{name}_fraction")
+            share = getattr(options, f"{name}_fraction")
             found.append(
                 Setting(
                     f"data.{name}_fraction",
@@ -233,6 +246,9 @@ command = SectionedCommand(
         click.Option(
             ["--group"],
             help="Parquet column whose equal values (a patient, a tile) stay in one split.",
+        ),
+        click.Option(
+            ["--classes"], help="Use only these classes, separated by commas, in this order."
         ),
         click.Option(["--force"], is_flag=True, help="Overwrite the file if it exists."),
     ],

@@ -22,7 +22,7 @@ from scaat.errors import InputError, WriteError
 from scaat.files import new_folder, require_new, write_json
 
 CHUNK = 256  # images decoded at a time
-READING = ("data", "image_size", "group", "inclusive_boxes")
+READING = ("data", "image_size", "group", "inclusive_boxes", "classes")
 """The options that say how data are read, as opposed to split and trained on."""
 
 Progress = Callable[[str, int, int], None]

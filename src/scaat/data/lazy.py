@@ -50,17 +50,18 @@ class DecodedPixels(Pixels):
     Args:
         encoded: The images.
         image_size: See `scaat.data.resizing.fit`; None leaves them as they are.
+        like: Position of the image whose size all that are read must have.
 
     Raises:
-        InputError: The first image, whose size all must have, cannot be read.
+        InputError: That image cannot be read.
     """
 
     encoded = True
 
-    def __init__(self, encoded: EncodedImages, image_size: int | None) -> None:
+    def __init__(self, encoded: EncodedImages, image_size: int | None, like: int) -> None:
         self._encoded = encoded
         self._image_size = image_size
-        (first,) = encoded.take(torch.tensor([0]))
+        (first,) = encoded.take(torch.tensor([like]))
         self._like = decoded_size(first, image_size)
         self.shape = (len(encoded), 3, *self._like[1])
 
@@ -80,7 +81,8 @@ def encoded_part(
         return ImageSet(images, labels[positions], classes)
 
     def lazy(positions: Tensor) -> ImageSet:
-        pixels = DecodedPixels(encoded, image_size).view(positions)
+        # As in memory, where the first image that is used decides: others may be broken.
+        pixels = DecodedPixels(encoded, image_size, int(positions[0])).view(positions)
         return ImageSet(pixels, labels[positions], classes)
 
     return Part(labels, load, lazy=lazy, encoded=encoded.take)

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scaat.data.classes import choose_classes
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions
+from scaat.data.options import DataOptions, class_names
 from scaat.data.registry import Part, Source, datasets
 from scaat.data.resizing import fit_set
 from scaat.data.splits import DataSplits, limit, split_off
@@ -26,8 +27,9 @@ _RANDOM_LABELS = 1  # a stream of its own beside the split's
 def load_data(options: DataOptions, *, seed: int) -> DataSplits:
     """Load data and split them; only the images that a part uses are decoded.
 
-    Test and validation parts that the data bring are kept. What is missing is drawn from the
-    training part: first the test part (``test_fraction`` of it), then the validation part
+    Where ``classes`` are named, the images of others are left out first, from all parts. Test and
+    validation parts that the data bring are kept. What is missing is drawn from the training
+    part: first the test part (``test_fraction`` of it), then the validation part
     (``validation_fraction`` of what the training part held at first), stratified and by whole
     groups. Then ``train_limit`` is applied, so it changes neither of the two.
 
@@ -50,7 +52,7 @@ def load_data(options: DataOptions, *, seed: int) -> DataSplits:
     settings: dict[str, Any] = {
         **asdict(options),
         "seed": seed,
-        "classes": list(source.classes),
+        "classes": list(source.classes),  # those that were asked for, or all
         "image_size_used": list(parts["train"].image_size),
         "sizes": {name: len(part) for name, part in parts.items()},
         "class_counts": {name: _class_counts(part) for name, part in parts.items()},
@@ -69,6 +71,8 @@ def load_data(options: DataOptions, *, seed: int) -> DataSplits:
 
 def find_source(options: DataOptions) -> Source:
     """Find the data that the options name, before any split; hardly an image is decoded.
+
+    It holds the images of the ``classes`` that the options name, or all.
 
     Raises:
         InputError: the data or an option is at fault; see the loaders.
@@ -92,7 +96,9 @@ def find_source(options: DataOptions) -> Source:
             f"inclusive_boxes is given, but data {kind!r} reads no boxes; expected it with "
             "parquet:PATH"
         )
-    return source
+    if options.classes is None:
+        return source
+    return choose_classes(source, class_names(options.classes), options.data)
 
 
 def split_positions(

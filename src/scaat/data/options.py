@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -94,6 +95,13 @@ class DataOptions:
             "sanity check of saliency maps, which should differ from this model's."
         },
     )
+    classes: str | None = field(
+        default=None,
+        metadata={
+            "help": "Use only these classes, separated by commas, in this order; default: all. The "
+            "second of two is the positive one of the AUC."
+        },
+    )
 
     def __post_init__(self) -> None:
         for name in ("validation_fraction", "test_fraction"):
@@ -108,3 +116,31 @@ class DataOptions:
             raise InputError(f"image_size is {self.image_size}; expected at most {LARGEST:,}")
         if self.crop_padding is not None and self.crop_padding < 0:
             raise InputError(f"crop_padding is {self.crop_padding}; expected 0 or more")
+        if self.classes is not None:
+            class_names(self.classes)
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """Return the names of ``classes``, in their order.
+
+    Args:
+        text: Separated by commas; a name that holds one stands in double quotes, as in CSV.
+
+    Raises:
+        InputError: There are fewer than two, one is empty, or one stands there twice.
+    """
+    try:
+        (row,) = csv.reader([text], skipinitialspace=True)
+    except (csv.Error, ValueError) as error:
+        raise InputError(
+            f"classes is {text!r:.80}; expected names on one line, separated by commas"
+        ) from error
+    names = tuple(name.strip() for name in row)
+    if not all(names):
+        raise InputError(f"classes is {text!r}, with an empty name; expected a name at each comma")
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"classes names {name!r} twice; expected each class once")
+    if len(names) < 2:
+        raise InputError(f"classes is {text!r}; expected two names or more, separated by commas")
+    return names

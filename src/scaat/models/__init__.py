@@ -1,6 +1,6 @@
 """Models by name; normalisation is every model's first layer."""
 
-from scaat.models import resnet18, small_resnet, vgg16  # each registers itself
+from scaat.models import resnet18, small_resnet, small_vgg, vgg16  # each registers itself
 from scaat.models.adapters import Adapter, adapters, find_adapter
 from scaat.models.checkpoint import load_model
 from scaat.models.classifier import Classifier, freeze
@@ -24,5 +24,6 @@ __all__ = [
     "models",
     "resnet18",
     "small_resnet",
+    "small_vgg",
     "vgg16",
 ]

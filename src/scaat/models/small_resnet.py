@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from scaat.models.registry import models
 
 
-def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+def convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+    """Return a 3 x 3 convolution with batch norm and a ReLU that overwrites nothing."""
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(channels_out),
@@ -18,7 +19,7 @@ def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential
 class _Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(_conv(channels, channels), _conv(channels, channels))
+        self.body = nn.Sequential(convolution(channels, channels), convolution(channels, channels))
 
     def forward(self, features: Tensor) -> Tensor:
         output: Tensor = features + self.body(features)
@@ -33,12 +34,12 @@ def small_resnet(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
     of the pixels; the head averages over positions and takes images of any size.
     """
     return nn.Sequential(
-        _conv(3, 32),
-        _conv(32, 32, stride=2),
+        convolution(3, 32),
+        convolution(32, 32, stride=2),
         _Residual(32),
-        _conv(32, 64, stride=2),
+        convolution(32, 64, stride=2),
         _Residual(64),
-        _conv(64, 128, stride=2),
+        convolution(64, 128, stride=2),
         _Residual(128),
         _Residual(128),
         nn.AdaptiveAvgPool2d(1),

@@ -29,8 +29,8 @@ class TrainingOptions:
     model: str = field(
         default="small-resnet",
         metadata={
-            "help": "Model: small-resnet, resnet18, vgg16, torchvision:NAME, timm:NAME, or "
-            "package.module:factory of your own (called with num_classes=...)."
+            "help": "Model: small-resnet, small-vgg, resnet18, vgg16, torchvision:NAME, "
+            "timm:NAME, or package.module:factory of your own (called with num_classes=...)."
         },
     )
     normalisation: Normalisation = field(
