@@ -104,6 +104,7 @@ SCALES: dict[str, Scale] = {
                 DataOptions(
                     name="LC25000 lung, two carcinomas",
                     image_size=96,
+                    classes="adenocarcinoma,squamous_cell_carcinoma",
                     group="tile",
                 ),
                 embedded=False,
