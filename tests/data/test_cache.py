@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,17 +24,28 @@ def load(data: str, **options: object) -> DataSplits:
     return load_data(DataOptions(data=data, **options), seed=3)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def lesions(tmp_path: Path) -> Path:
-    out = tmp_path / "cache"
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that no test may change: drawing the lesions takes seconds."""
+    out = tmp_path_factory.mktemp("converted") / "cache"
     convert(DataOptions(data="lesions"), out, silent)
     return out
 
 
+@pytest.fixture
+def lesions(converted: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(converted, tmp_path / "cache")
+
+
+@pytest.fixture(scope="module")
+def drawn() -> DataSplits:
+    return load("lesions")
+
+
 @pytest.mark.parametrize("way", ["auto", "memory", "lazy"])
-def test_a_cache_is_what_was_converted(way: str, lesions: Path) -> None:
+def test_a_cache_is_what_was_converted(way: str, converted: Path, drawn: DataSplits) -> None:
     """With masks and three parts of its own; lesions have both."""
-    original, cached = load("lesions"), load(f"cache:{lesions}", loading=way)
+    original, cached = drawn, load(f"cache:{converted}", loading=way)
     for part in ("train", "validation", "test"):
         one, two = getattr(original, part), getattr(cached, part)
         assert isinstance(two.images, torch.Tensor) == (way != "lazy")
@@ -87,17 +99,15 @@ def test_a_damaged_cache_is_refused(file: str, damage: object, message: str, les
         load(f"cache:{lesions}")
 
 
-def test_another_size_is_made_in_memory(lesions: Path) -> None:
-    side = load("lesions").train.image_size[0]
-    assert load(f"cache:{lesions}", image_size=side, loading="lazy").train.image_size == (
-        side,
-        side,
-    )
-    small = load(f"cache:{lesions}", image_size=side // 2).train
+def test_another_size_is_made_in_memory(converted: Path, drawn: DataSplits) -> None:
+    side = drawn.train.image_size[0]
+    same = load(f"cache:{converted}", image_size=side, loading="lazy").train
+    assert same.image_size == (side, side)
+    small = load(f"cache:{converted}", image_size=side // 2).train
     expected = load("lesions", image_size=side // 2).train
     assert torch.equal(small.pixels(), expected.pixels())
     with pytest.raises(InputError, match="cannot be read image by image"):
-        load(f"cache:{lesions}", image_size=side // 2, loading="lazy")
+        load(f"cache:{converted}", image_size=side // 2, loading="lazy")
 
 
 def test_no_cache_and_an_existing_folder_are_refused(tmp_path: Path) -> None:
@@ -153,11 +163,11 @@ def test_too_little_space_is_told_before(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_format_is_plain_numpy(lesions: Path) -> None:
+def test_the_format_is_plain_numpy(converted: Path) -> None:
     """Anyone can read it without this package."""
-    described = json.loads((lesions / "cache.json").read_text())
-    images = np.load(lesions / "train" / "images.npy", mmap_mode="r")
-    labels = np.load(lesions / "train" / "labels.npy")
+    described = json.loads((converted / "cache.json").read_text())
+    images = np.load(converted / "train" / "images.npy", mmap_mode="r")
+    labels = np.load(converted / "train" / "labels.npy")
     assert list(images.shape) == described["parts"]["train"]["shape"]
     assert images.dtype == np.uint8
     assert len(labels) == len(images)
