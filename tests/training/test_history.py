@@ -8,7 +8,9 @@ from scaat.training.history import read_history
 def test_curves_are_those_of_the_epochs(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "epochs.csv"
     path.parent.mkdir()
-    path.write_text("step,epoch,accuracy,divergence,loss,val_loss\n12,1,0.25,,2.5,2.0\n24,2,0.5,0.1,inf,nan\n")
+    path.write_text(
+        "step,epoch,accuracy,divergence,loss,val_loss\n12,1,0.25,,2.5,2.0\n24,2,0.5,0.1,inf,nan\n"
+    )
     assert read_history(tmp_path) == {
         "epoch": [1, 2],
         "curves": {
