@@ -45,9 +45,8 @@ class SCAAT(AdaptiveProportions):
     it is 8 + 2k.
 
     Three options, all off by default, make it cheaper at a price in quality that has to be
-    measured. ``search_share`` s searches a part of each batch: 3 + min(1, 2s) + (3 + 2k) s passes,
-    or 3 + (5 + 2k) s with ``search_mode="eval"``, since the map comes from a pass over that part
-    alone where this is cheaper than the whole training pass's input gradient.
+    measured. ``search_share`` s < 1 searches a part of each batch, as a batch of its own beside the
+    training pass: 3 + (5 + 2k) s passes, or 3 + (6 + 2k) s with ``search_mode="eval"``.
     ``search_interval`` m searches in every m-th step and makes the others standard training, at 3
     passes; ``delay_steps`` makes the first steps so. They act in training mode only.
 
@@ -91,8 +90,9 @@ class SCAAT(AdaptiveProportions):
             samples, that gets the map, the search, the divergence and the update of q; drawn anew
             in each step. 1 is the paper's method. The loss takes the mean divergence of these
             samples, which is that of the batch in expectation where samples do not depend on one
-            another. Batch norm makes them: in training mode it takes the statistics of the
-            perturbed part alone, so a part of few samples adds noise to the divergence.
+            another. With batch norm it is that of a smaller batch: the perturbed part and the
+            clean part are each normalised by their own statistics, and the gradient reaches the
+            clean prediction through the training pass.
         search_interval: m; the training steps m, 2m, 3m, ... after the delay are SCAAT's, all
             others standard training. 1 is the paper's method. Nothing makes up for the steps
             between: the weight is in effect ``weight`` / m unless it is raised, as StyleGAN2 does
@@ -200,10 +200,23 @@ class SCAAT(AdaptiveProportions):
             terms = {"cross_entropy": loss.detach(), "proportion": self.proportion[index].mean()}
             self._count_step()
             return ObjectiveOutput(loss, logits, terms)
-        logits, adversarial, chosen = self._perturb(model, images, labels, index)
+        samples = len(images)
+        count = searched_count(samples, self.search_share) if self.training else samples
+        if count == samples:
+            chosen = None
+            logits, adversarial = self._perturb_batch(model, images, labels, index)
+            clean = logits
+        else:
+            logits = self.clean_logits(model, images, labels)
+            # After the training pass, which so draws what it draws in standard training.
+            chosen = choose_samples(samples, count, images.device)
+            part = (take(values, chosen) for values in (images, labels, index))
+            clean, adversarial = self._perturb_part(model, *part)
+            passed = take(logits, chosen)
+            clean = clean + (passed - passed.detach())
         adversarial_logits = loss_view(model)(adversarial)
         cross_entropy = self.cross_entropy(logits, labels)
-        divergence = self.divergence(adversarial_logits, take(logits, chosen)).mean()
+        divergence = self.divergence(adversarial_logits, clean).mean()
         correct = adversarial_logits.argmax(1) == take(labels, chosen)
         terms = {
             "cross_entropy": cross_entropy.detach(),
@@ -217,38 +230,45 @@ class SCAAT(AdaptiveProportions):
             self._adapt(take(index, chosen), correct, counted)
         return ObjectiveOutput(cross_entropy + self.weight * divergence, logits, terms)
 
-    def _perturb(
+    def _perturb_batch(
         self, model: nn.Module, images: Tensor, labels: Tensor, index: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The training pass's logits, the perturbed images of a part, and which part it is."""
-        samples = len(images)
-        count = searched_count(samples, self.search_share) if self.training else samples
-        # The input gradient of the training pass costs 1, whichever samples it is for; a pass of
-        # the part's own costs twice its share.
-        shared = (
-            self.search_mode == "train" and self.saliency == "gradient" and 2 * count >= samples
-        )
-        if shared:
-            logits, maps = self._train_saliency(model, images, labels)
-        else:
+    ) -> tuple[Tensor, Tensor]:
+        """The training pass's logits, and all images perturbed."""
+        if self.search_mode == "eval":
             logits = self.clean_logits(model, images, labels)
-        # After the training pass, which so draws what it draws in standard training.
-        chosen = choose_samples(samples, count, images.device)
-        images, labels, index = (take(values, chosen) for values in (images, labels, index))
+            return logits, self._separate_search(model, images, labels, index)[1]
+        logits, maps = self._train_saliency(model, images, labels)
+        return logits, self._search(model, images, maps, logits, index)
+
+    def _perturb_part(
+        self, model: nn.Module, images: Tensor, labels: Tensor, index: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of a part of a batch as a batch of its own, without a graph, and it perturbed.
+
+        With batch norm they differ from the training pass's. The perturbed part's statistics are a
+        part's, too, and compared with the whole batch's logits even no perturbation would diverge.
+        """
+        logits, adversarial = self._separate_search(model, images, labels, index)
+        if self.search_mode == "eval":
+            with torch.no_grad():
+                logits = search_view(model)(images)
+        return logits, adversarial
+
+    def _separate_search(
+        self, model: nn.Module, images: Tensor, labels: Tensor, index: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of a pass of their own in the search's mode, and the images perturbed."""
         with evaluation_mode(model) if self.search_mode == "eval" else nullcontext():
-            if shared:
-                reference, maps = take(logits, chosen), take(maps, chosen)
-            elif self.search_mode == "train" and self.saliency == "smoothgrad":
-                reference, maps = take(logits, chosen), self._smoothgrad(model, images, labels)
-            else:
-                reference, maps = self._separate_saliency(model, images, labels)
-            adversarial = self._search(model, images, maps, reference, index)
-        return logits, adversarial, chosen
+            logits, maps = self._separate_saliency(model, images, labels)
+            return logits, self._search(model, images, maps, logits, index)
 
     def _train_saliency(
         self, model: nn.Module, images: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The training pass's logits, and a saliency map from that same pass."""
+        if self.saliency == "smoothgrad":
+            logits = self.clean_logits(model, images, labels)
+            return logits, self._smoothgrad(model, images, labels)
         leaf = images.detach().requires_grad_()
         keep_graphs(model)
         logits = self.clean_logits(model, leaf, labels)
