@@ -94,9 +94,9 @@ class SCAAT(AdaptiveProportions):
             clean part are each normalised by their own statistics, and the gradient reaches the
             clean prediction through the training pass.
         search_interval: m; the training steps m, 2m, 3m, ... after the delay are SCAAT's, all
-            others standard training. 1 is the paper's method. Nothing makes up for the steps
-            between: the weight is in effect ``weight`` / m unless it is raised, as StyleGAN2 does
-            with a regulariser of every 16th step (arXiv:1912.04958).
+            others standard training. 1 is the paper's method. Nothing makes up for the others, so
+            the weight is in effect ``weight`` / m unless it is raised, as StyleGAN2 does with a
+            regulariser of every 16th step (arXiv:1912.04958).
         delay_steps: Training steps at the beginning that are standard training; 0 is the paper's
             method. Adversarial training can start late without loss of robustness
             (arXiv:2002.04237). A warm-up that is no longer has no effect.
