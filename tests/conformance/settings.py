@@ -16,10 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scaat.objectives import Objective, build_objective
+from scaat.objectives import Objective, build_objective, objectives
 
 SAMPLES = 21  # odd, and with batches of 4 the last one is short
 BATCH = 4
+
+# Every objective, and options that make another method of one: its name and what it adds.
+METHODS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{name: (name, {}) for name in objectives},
+    "scaat-amortised": ("scaat", {"search_share": 0.5, "search_interval": 2, "delay_steps": 1}),
+}
 
 
 @dataclass(frozen=True)
@@ -59,11 +65,15 @@ class Kind:
         network.eval()(torch.zeros(1, *self.shape))
         return network.train()
 
+    def arguments(self, method: str) -> tuple[str, dict[str, Any]]:
+        """Return the objective's name and its options for these inputs."""
+        name, options = METHODS[method]
+        return name, {**self.options.get(name, {}), **options}
+
     def objective(self, method: str) -> Objective:
         """Return the objective for these inputs."""
-        return build_objective(
-            method, SAMPLES, {"bounds": self.bounds, **self.options.get(method, {})}
-        )
+        name, options = self.arguments(method)
+        return build_objective(name, SAMPLES, {"bounds": self.bounds, **options})
 
 
 KINDS = {

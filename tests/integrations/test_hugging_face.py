@@ -198,6 +198,22 @@ def test_terms_are_logged(tmp_path: Path) -> None:
     assert first["loss"] == pytest.approx(first["cross_entropy"] + first["divergence"], abs=1e-3)
 
 
+def test_terms_that_some_steps_lack_are_not_diluted(tmp_path: Path) -> None:
+    """One step in two is searched: the log over four shows the mean of two."""
+    found = []
+    for every in (1, 4):
+        method = SCAAT(SAMPLES, steps=1, adaptive=False, search_interval=2)
+        trainer = new_trainer(tmp_path, method, logging_strategy="steps", logging_steps=every)
+        trainer.train()
+        found.append([entry for entry in trainer.state.log_history if "loss" in entry])
+    each, joined = found
+    assert ["divergence" in entry for entry in each[:4]] == [False, True, False, True]
+    mean = (each[1]["divergence"] + each[3]["divergence"]) / 2
+    assert joined[0]["divergence"] == pytest.approx(mean, rel=1e-4)
+    mean = sum(entry["cross_entropy"] for entry in each[:4]) / 4
+    assert joined[0]["cross_entropy"] == pytest.approx(mean, rel=1e-4)
+
+
 @pytest.mark.parametrize("make", [resnet, vit])
 def test_evaluation_is_transformers_own(make: Any, tmp_path: Path) -> None:
     model = make()

@@ -127,10 +127,10 @@ def test_an_index_twice_in_a_batch_moves_twice(batch: Batch) -> None:
 
 def test_fixed_proportions_and_evaluation_mode_change_nothing(batch: Batch) -> None:
     model = plain_net()
-    for objective in (SCAAT(40, adaptive=False), SCAAT(40).eval()):
+    for objective, steps in ((SCAAT(40, adaptive=False), 1), (SCAAT(40).eval(), 0)):
         objective(model, *batch)
         assert (objective.proportion == 0.5).all()
-        assert objective.step == 0
+        assert objective.step == steps
 
 
 def test_proportions_are_in_the_state_dict(batch: Batch) -> None:
@@ -243,7 +243,7 @@ def test_search_mode_decides_what_batch_norm_sees(trap: nn.Module, batch: Batch)
         expected = saliency_map(search_view(trap), images, labels)
     eval_objective = SCAAT(40, search_mode="eval")
     with evaluation_mode(trap):
-        _, found = eval_objective._eval_saliency(trap, images, labels)
+        _, found = eval_objective._separate_saliency(trap, images, labels)
     torch.testing.assert_close(found, expected)
     _, train = SCAAT(40)._train_saliency(trap, images, labels)
     assert not torch.allclose(train, expected)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import csv
 import json
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 
 from scaat.data import Augmentation, DataSplits, to_float
 from scaat.errors import InputError
@@ -18,6 +21,7 @@ from scaat.training import (
     fit,
     is_finished,
     load_trained,
+    read_history,
 )
 from scaat.training.architecture import starting_model
 
@@ -61,7 +65,7 @@ def test_trains_writes_and_reads_back(method: str, splits: DataSplits, tmp_path:
 def test_proportions_follow_the_training_set_index(splits: DataSplits, tmp_path: Path) -> None:
     """Shuffled, augmented, with a short last batch: each sample moved by its own visits."""
     visits: list[tuple[torch.Tensor, torch.Tensor]] = []
-    import scaat.objectives.scaat as module
+    import scaat.objectives.proportions as module
 
     update = module.visited_proportion
 
@@ -121,10 +125,71 @@ def test_seed_decides(splits: DataSplits, tmp_path: Path) -> None:
     assert not same(runs[0], runs[2])
 
 
-def test_two_processes_equal_one(splits: DataSplits, tmp_path: Path) -> None:
+class StepTerms(Callback):
+    """Notes each step's figures and size, by epoch."""
+
+    def __init__(self) -> None:
+        self.noted: dict[int, list[tuple[int, dict[str, float]]]] = defaultdict(list)
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        figures = {name: float(value) for name, value in pl_module.figures.items()}
+        self.noted[trainer.current_epoch].append((len(batch[1]), figures))
+
+
+def test_terms_that_some_steps_lack_are_not_diluted(splits: DataSplits, tmp_path: Path) -> None:
+    """Six steps an epoch, searches in steps 15 and 30: in the third epoch and the fifth."""
+    terms = StepTerms()
+    method = {**SCAAT, "search_interval": 15, "search_share": 0.5}
+    fit(
+        splits, "scaat", method, replace(OPTIONS, epochs=5), seed=0, folder=tmp_path,
+        callbacks=[terms],
+    )  # fmt: skip
+    history = read_history(tmp_path)
+    assert history is not None
+    for name in ("divergence", "adversarial_accuracy", "cross_entropy"):
+        expected = []
+        for steps in terms.noted.values():
+            had = [(size, figures[name]) for size, figures in steps if name in figures]
+            total = sum(size for size, _ in had)
+            expected.append(sum(size * value for size, value in had) / total if had else None)
+        assert [value is None for value in expected] == (
+            [False] * 5 if name == "cross_entropy" else [True, True, False, True, False]
+        )
+        for found, value in zip(history["curves"][name], expected, strict=True):
+            assert found == (None if value is None else pytest.approx(value, rel=1e-6))
+    with (tmp_path / "logs" / "steps.csv").open() as file:
+        assert [bool(row["divergence"]) for row in csv.DictReader(file)] == [False, False, True]
+
+
+def test_a_last_epoch_without_a_search_is_written(splits: DataSplits, tmp_path: Path) -> None:
+    """Its divergence is absent: JSON has no NaN, and the epoch before is another one."""
+    method = {**SCAAT, "search_interval": 5}
+    options = replace(OPTIONS, epochs=2, batch_size=20)  # three steps an epoch
+    trained = fit(splits, "scaat", method, options, seed=0, folder=tmp_path / "one")
+    assert "divergence" in trained.summary
+    method = {**SCAAT, "search_interval": 3, "delay_steps": 1}
+    trained = fit(
+        splits, "scaat", method, replace(options, epochs=1), seed=0, folder=tmp_path / "2"
+    )
+    assert "divergence" not in trained.summary
+    assert trained.summary["cross_entropy"] > 0
+    method = {**SCAAT, "search_interval": 5}
+    trained = fit(
+        splits, "scaat", method, replace(options, epochs=3), seed=0, folder=tmp_path / "3"
+    )
+    assert "divergence" not in trained.summary
+    history = read_history(tmp_path / "3")
+    assert history is not None
+    assert [value is None for value in history["curves"]["divergence"]] == [True, False, True]
+
+
+@pytest.mark.parametrize("interval", [1, 3])
+def test_two_processes_equal_one(interval: int, splits: DataSplits, tmp_path: Path) -> None:
     """Same global batches, nothing random beside their order: same proportions and weights."""
     splits = replace(splits, augmentation=Augmentation(), train=splits.train.subset(range(40)))
-    method = {"epsilon": 0.0, "proportion_step": 0.07}
+    method = {"epsilon": 0.0, "proportion_step": 0.07, "search_interval": interval}
     options = replace(OPTIONS, model="nets:plain", epochs=2)
     one = fit(splits, "scaat", method, options, seed=0, folder=tmp_path / "one")
     options = replace(options, batch_size=4, devices=2)
@@ -136,6 +201,10 @@ def test_two_processes_equal_one(splits: DataSplits, tmp_path: Path) -> None:
     for a, b in zip(one.model.parameters(), two.model.parameters(), strict=True):
         torch.testing.assert_close(a, b)
     assert one.summary["steps"] == two.summary["steps"] == 10
+    histories = [read_history(tmp_path / name) for name in ("one", "two")]
+    for name in ("adversarial_accuracy", "cross_entropy", "proportion"):
+        first, second = (history["curves"][name] for history in histories if history)
+        assert first == pytest.approx(second, rel=1e-4)
 
 
 def test_non_finite_loss_names_epoch_step_and_samples(splits: DataSplits, tmp_path: Path) -> None:

@@ -23,6 +23,19 @@ def test_rows_after_a_step_are_cut_and_come_again(tmp_path: Path) -> None:
     assert path.read_text() == whole
 
 
+def test_a_name_that_comes_later_gets_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "steps.csv"
+    append_row(path, {"step": 10, "loss": 1.0})
+    append_row(path, {"step": 20, "divergence": 0.5, "loss": 2.0})
+    append_row(path, {"step": 30, "loss": 3.0})
+    whole = "step,loss,divergence\n10,1.0,\n20,2.0,0.5\n30,3.0,\n"
+    assert path.read_text() == whole
+    cut_rows(path, 10)
+    append_row(path, {"step": 20, "divergence": 0.5, "loss": 2.0})
+    append_row(path, {"step": 30, "loss": 3.0})
+    assert path.read_text() == whole
+
+
 @pytest.mark.parametrize("left", ["step,loss\n10,1.0\n2", "step,loss\n10,1.0\n20,", "step,lo", ""])
 def test_a_half_written_row_is_cut(left: str, tmp_path: Path) -> None:
     path = tmp_path / "steps.csv"

@@ -19,6 +19,45 @@ def test_means_weigh_by_samples_and_begin_anew() -> None:
     assert means.joined()["loss"] == 7.0
 
 
+def test_a_figure_is_averaged_over_the_steps_that_have_it() -> None:
+    means = EpochMeans()
+    means.add({"loss": torch.tensor(1.0)}, 8)
+    means.add({"loss": torch.tensor(4.0), "divergence": torch.tensor(0.5)}, 4)
+    means.add({"loss": torch.tensor(4.0), "divergence": torch.tensor(2.0)}, 2)
+    joined = means.joined()
+    assert joined["loss"].item() == pytest.approx(32 / 14)
+    assert joined["divergence"].item() == 1.0
+    assert list(joined) == ["loss", "divergence"]
+    means.add({"loss": torch.tensor(2.0)}, 8)
+    joined = means.joined()
+    assert joined["loss"].item() == 2.0
+    assert joined["divergence"].isnan()  # once known, in no step of this epoch
+
+
+def test_a_state_keeps_what_an_epoch_lacks() -> None:
+    first, second = EpochMeans(), EpochMeans()
+    first.add({"loss": torch.tensor(1.0), "divergence": torch.tensor(0.5)}, 8)
+    first.joined()
+    first.add({"loss": torch.tensor(3.0)}, 4)
+    second.load(first.state(), 0, torch.device("cpu"))
+    for means in (first, second):
+        means.add({"loss": torch.tensor(6.0)}, 8)
+        found = means.joined()
+        assert found["loss"] == 5.0
+        assert found["divergence"].isnan()
+
+
+def test_an_older_checkpoint_has_one_number_of_samples() -> None:
+    means = EpochMeans()
+    sums = torch.tensor([[8.0, 4.0, 8.0]], dtype=torch.float64)
+    means.load({"names": ["loss", "accuracy"], "sums": sums}, 0, torch.device("cpu"))
+    means.add({"loss": torch.tensor(4.0), "accuracy": torch.tensor(1.0)}, 8)
+    assert {name: value.item() for name, value in means.joined().items()} == {
+        "loss": 2.5,
+        "accuracy": 0.75,
+    }
+
+
 @pytest.mark.parametrize("cut", range(4))
 def test_a_state_goes_on_bit_by_bit(cut: int) -> None:
     values = torch.rand(3, generator=torch.Generator().manual_seed(0))

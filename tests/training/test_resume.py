@@ -54,7 +54,7 @@ class Cut(Callback):
 def run(splits: DataSplits, folder: Path, options: TrainingOptions = OPTIONS, **extra: Any) -> Any:
     torch.manual_seed(hash(str(folder)) % 1000)  # whatever a new process's generators hold
     method = extra.pop("method", "scaat")
-    fields = SCAAT if method == "scaat" else {}
+    fields = {**SCAAT, **extra.pop("fields", {})} if method == "scaat" else {}
     return fit(splits, method, fields, options, seed=3, folder=folder, **extra)
 
 
@@ -100,6 +100,21 @@ def test_resume_is_bit_identical(
     resumed = run(splits, folder, method=method, resume=True)
     assert_same(whole, resumed, tmp_path / "whole", folder)
     assert len(checkpoints(folder)) == 2
+
+
+@pytest.mark.parametrize(("interval", "delay"), [(4, 3), (10, 0)])
+def test_resume_inside_an_interval_is_bit_identical(
+    interval: int, delay: int, splits: DataSplits, tmp_path: Path
+) -> None:
+    """Six steps an epoch: with 10 the last of three epochs has no search, and no divergence."""
+    fields = {"search_share": 0.5, "search_interval": interval, "delay_steps": delay}
+    whole = run(splits, tmp_path / "whole", fields=fields)
+    folder = tmp_path / "cut"
+    for number, place in enumerate([(0, 3), (1, 0), (1, 5), (2, 1)]):
+        with pytest.raises(CutError):
+            run(splits, folder, fields=fields, callbacks=[Cut(*place)], resume=number > 0)
+    resumed = run(splits, folder, fields=fields, resume=True)
+    assert_same(whole, resumed, tmp_path / "whole", folder)
 
 
 @pytest.mark.parametrize("change", [{"accumulate": 2}, {"precision": "bf16"}, {"precision": "16"}])

@@ -80,8 +80,7 @@ class ObjectiveTrainer(Trainer):
         # Trainer then counts the samples of a whole step and leaves its mean to `compute_loss`.
         self._network_accepts_loss_kwargs = self.model_accepts_loss_kwargs
         self.model_accepts_loss_kwargs = True
-        self._terms: dict[str, Tensor] = {}
-        self._batches = 0
+        self._terms: dict[str, tuple[Tensor | float, int]] = {}
 
     def compute_loss(
         self,
@@ -126,11 +125,14 @@ class ObjectiveTrainer(Trainer):
         return (loss, {"loss": loss, "logits": found.logits}) if return_outputs else loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Log, beside the loss, the means of the objective's terms since the last time."""
-        if "loss" in logs and self._batches:
-            means = {name: (total / self._batches).item() for name, total in self._terms.items()}
+        """Log, beside the loss, the means of the objective's terms since the last time.
+
+        Each is that over the batches that have it.
+        """
+        if "loss" in logs:
+            means = {name: float(total / count) for name, (total, count) in self._terms.items()}
             logs = {**logs, **means}
-            self._terms, self._batches = {}, 0
+            self._terms = {}
         super().log(logs, *args, **kwargs)
 
     def train(
@@ -184,8 +186,8 @@ class ObjectiveTrainer(Trainer):
 
     def _note(self, terms: Mapping[str, Tensor]) -> None:
         for name, value in terms.items():
-            self._terms[name] = self._terms.get(name, 0) + value
-        self._batches += 1
+            total, count = self._terms.get(name, (0.0, 0))
+            self._terms[name] = total + value, count + 1
 
     def _refuse_other_losses(self) -> None:
         if self.compute_loss_func is not None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, Self, get_args
+from contextlib import nullcontext
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError
-from scaat.functional.checks import Bounds, check_index, check_positive, check_share
+from scaat.functional.checks import Bounds, check_index, check_positive
 from scaat.functional.divergence import DIVERGENCES, DivergenceName
 from scaat.functional.perturbation import masked_pgd
-from scaat.functional.proportion import visited_proportion
 from scaat.functional.regions import region_average
 from scaat.functional.saliency import Score, saliency_of_logits, smoothgrad_map
 from scaat.functional.selection import lowest
-from scaat.objectives.base import Objective, objectives
-from scaat.objectives.gather import VisitGatherer
+from scaat.objectives.amortised import (
+    check_amortised,
+    choose_samples,
+    is_search_step,
+    searched_count,
+    take,
+)
+from scaat.objectives.base import objectives
 from scaat.objectives.output import ObjectiveOutput
+from scaat.objectives.proportions import AdaptiveProportions
 from scaat.objectives.search import SearchMode, check_choice, check_search
 from scaat.passes import evaluation_mode, keep_graphs, loss_view, search_view
 
@@ -26,7 +32,7 @@ Saliency = Literal["gradient", "smoothgrad"]
 
 
 @objectives.register("scaat")
-class SCAAT(Objective):
+class SCAAT(AdaptiveProportions):
     """Make the model deaf to perturbations of the features that its saliency map calls irrelevant.
 
     For each sample the lowest share q of the region-averaged saliency map may be perturbed
@@ -38,10 +44,18 @@ class SCAAT(Objective):
     loss and the saliency map; with ``search_mode="eval"`` the map needs a pass of its own, and
     it is 8 + 2k.
 
+    Three options, all off by default, make it cheaper at a price in quality that has to be
+    measured. ``search_share`` s < 1 searches a part of each batch, as a batch of its own beside the
+    training pass: 3 + (5 + 2k) s passes, or 3 + (6 + 2k) s with ``search_mode="eval"``.
+    ``search_interval`` m searches in every m-th step and makes the others standard training, at 3
+    passes; ``delay_steps`` makes the first steps so. They act in training mode only.
+
     The buffer ``proportion``, float32, shape (num_samples,), holds q; it follows each sample's
     index in the training set, is saved in the ``state_dict`` and, where
     ``torch.distributed`` is initialised, is the same on all processes after every step. It stays
     float32, with its values, when a module that holds the objective is cast (``.bfloat16()``).
+    The buffer ``step``, int64, counts all training steps: a call in training mode each, hence
+    batches where gradients accumulate.
 
     Args:
         num_samples: Size of the training set.
@@ -55,7 +69,8 @@ class SCAAT(Objective):
             the method's gain when q spread widely among samples.
         min_proportion: q_min, the least share that q may fall to.
         max_proportion: q_max, the greatest share that q may rise to.
-        warmup_steps: Training steps before q adapts (N^warm-up).
+        warmup_steps: Training steps before q adapts (N^warm-up), counted from the first step of
+            the training, whether it had a search or not.
         region_size: Side in pixels of the square regions over which the map is averaged; 1 asks
             for no regions and allows inputs of any shape (N, ...). A prototype measured 4 as
             better than 1 or 8 for images of 32 pixels.
@@ -71,6 +86,20 @@ class SCAAT(Objective):
         smoothgrad_samples: Noisy copies for SmoothGrad.
         smoothgrad_noise: Standard deviation of their noise, in units of the inputs; 0.15 lies
             amid the 10 to 20 % of the range that its authors advise.
+        search_share: Share of each batch, above 0 and at most 1, rounded up and at least two
+            samples, that gets the map, the search, the divergence and the update of q; drawn anew
+            in each step. 1 is the paper's method. The loss takes the mean divergence of these
+            samples, which is that of the batch in expectation where samples do not depend on one
+            another. With batch norm it is that of a smaller batch: the perturbed part and the
+            clean part are each normalised by their own statistics, and the gradient reaches the
+            clean prediction through the training pass.
+        search_interval: m; the training steps m, 2m, 3m, ... after the delay are SCAAT's, all
+            others standard training. 1 is the paper's method. Nothing makes up for the others, so
+            the weight is in effect ``weight`` / m unless it is raised, as StyleGAN2 does with a
+            regulariser of every 16th step (arXiv:1912.04958).
+        delay_steps: Training steps at the beginning that are standard training; 0 is the paper's
+            method. Adversarial training can start late without loss of robustness
+            (arXiv:2002.04237). A warm-up that is no longer has no effect.
         label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included, kept by the search; None for inputs
@@ -79,9 +108,6 @@ class SCAAT(Objective):
     Raises:
         InputError: An option is out of range.
     """
-
-    proportion: Tensor
-    step: Tensor
 
     def __init__(
         self,
@@ -105,27 +131,27 @@ class SCAAT(Objective):
         smoothgrad_noise: float = 0.15,
         label_smoothing: float = 0.0,
         bounds: Bounds | None = (0.0, 1.0),
+        search_share: float = 1.0,
+        search_interval: int = 1,
+        delay_steps: int = 0,
     ) -> None:
-        super().__init__(label_smoothing, bounds)
-        check_positive(num_samples, "num_samples")
+        super().__init__(
+            num_samples,
+            initial_proportion,
+            proportion_step,
+            min_proportion,
+            max_proportion,
+            warmup_steps,
+            adaptive,
+            label_smoothing,
+            bounds,
+        )
         check_search(epsilon, steps, step_size, search_mode, bounds)
         check_positive(weight, "weight", zero=True)
-        for name, value in (
-            ("initial_proportion", initial_proportion),
-            ("proportion_step", proportion_step),
-            ("min_proportion", min_proportion),
-            ("max_proportion", max_proportion),
-        ):
-            check_share(value, name)
-        if adaptive and not min_proportion <= initial_proportion <= max_proportion:
-            raise InputError(
-                f"initial_proportion is {initial_proportion!r}, expected it between "
-                f"min_proportion {min_proportion!r} and max_proportion {max_proportion!r}"
-            )
-        check_positive(warmup_steps, "warmup_steps", zero=True)
         check_positive(region_size, "region_size")
         check_positive(smoothgrad_samples, "smoothgrad_samples")
         check_positive(smoothgrad_noise, "smoothgrad_noise", zero=True)
+        check_amortised(search_share, search_interval, delay_steps)
         check_choice(divergence, "divergence", tuple(DIVERGENCES))
         check_choice(score, "score", get_args(Score))
         check_choice(saliency, "saliency", get_args(Saliency))
@@ -133,32 +159,16 @@ class SCAAT(Objective):
         self.steps = steps
         self.step_size = step_size
         self.weight = weight
-        self.proportion_step = proportion_step
-        self.min_proportion = min_proportion
-        self.max_proportion = max_proportion
-        self.warmup_steps = warmup_steps
         self.region_size = region_size
         self.divergence = DIVERGENCES[divergence]
-        self.adaptive = adaptive
         self.search_mode = search_mode
         self.score: Score = score
         self.saliency = saliency
         self.smoothgrad_samples = smoothgrad_samples
         self.smoothgrad_noise = smoothgrad_noise
-        self._gather_visits = VisitGatherer()
-        proportion = torch.full((num_samples,), float(initial_proportion), dtype=torch.float32)
-        self.register_buffer("proportion", proportion)
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move, but don't cast: near 1/2, bfloat16 numbers lie 0.004 apart, and gamma is 0.01."""
-        exact = {"proportion": self.proportion, "step": self.step}
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, value in exact.items():
-            applied = self.get_buffer(name)
-            if applied.dtype != value.dtype:
-                setattr(self, name, value.to(applied.device))
-        return self
+        self.search_share = search_share
+        self.search_interval = search_interval
+        self.delay_steps = delay_steps
 
     def forward(
         self,
@@ -170,24 +180,44 @@ class SCAAT(Objective):
     ) -> ObjectiveOutput:
         """Compute the loss of one batch and, in training mode, adapt q.
 
-        See `Objective.forward`. The terms are ``cross_entropy`` (nats), ``divergence`` (bits),
-        ``proportion`` (mean q of the batch) and ``adversarial_accuracy``.
+        See `Objective.forward`. The terms are ``cross_entropy`` (nats) and ``proportion`` (mean
+        q of the batch) and, of the samples that were searched and only where there was a search,
+        ``divergence`` (bits) and ``adversarial_accuracy``.
         """
         self.check_batch(images, labels, index, counted)
         if self._checking:
             check_index(index, len(self.proportion))
-        if self.search_mode == "train":
-            logits, maps = self._train_saliency(model, images, labels)
-            adversarial = self._search(model, images, maps, logits, index)
+        if self.region_size > 1 and images.dim() != 4:
+            raise InputError(
+                f"region_size is {self.region_size}, which needs images of shape (N, C, H, W), "
+                f"but the inputs have shape {tuple(images.shape)}: pass region_size=1"
+            )
+        if self.training and not is_search_step(
+            self._steps_before(), interval=self.search_interval, delay=self.delay_steps
+        ):
+            logits = self.clean_logits(model, images, labels)
+            loss = self.cross_entropy(logits, labels)
+            terms = {"cross_entropy": loss.detach(), "proportion": self.proportion[index].mean()}
+            self._count_step()
+            return ObjectiveOutput(loss, logits, terms)
+        samples = len(images)
+        count = searched_count(samples, self.search_share) if self.training else samples
+        if count == samples:
+            chosen = None
+            logits, adversarial = self._perturb_batch(model, images, labels, index)
+            clean = logits
         else:
             logits = self.clean_logits(model, images, labels)
-            with evaluation_mode(model):
-                reference, maps = self._eval_saliency(model, images, labels)
-                adversarial = self._search(model, images, maps, reference, index)
+            # After the training pass, which so draws what it draws in standard training.
+            chosen = choose_samples(samples, count, images.device)
+            part = (take(values, chosen) for values in (images, labels, index))
+            clean, adversarial = self._perturb_part(model, *part)
+            passed = take(logits, chosen)
+            clean = clean + (passed - passed.detach())
         adversarial_logits = loss_view(model)(adversarial)
         cross_entropy = self.cross_entropy(logits, labels)
-        divergence = self.divergence(adversarial_logits, logits).mean()
-        correct = adversarial_logits.argmax(1) == labels
+        divergence = self.divergence(adversarial_logits, clean).mean()
+        correct = adversarial_logits.argmax(1) == take(labels, chosen)
         terms = {
             "cross_entropy": cross_entropy.detach(),
             "divergence": divergence.detach(),
@@ -195,8 +225,42 @@ class SCAAT(Objective):
             "adversarial_accuracy": correct.float().mean(),
         }
         if self.training:
-            self._adapt(index, correct, counted)
+            self._count_step()
+            counted = None if counted is None else take(counted, chosen)
+            self._adapt(take(index, chosen), correct, counted)
         return ObjectiveOutput(cross_entropy + self.weight * divergence, logits, terms)
+
+    def _perturb_batch(
+        self, model: nn.Module, images: Tensor, labels: Tensor, index: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The training pass's logits, and all images perturbed."""
+        if self.search_mode == "eval":
+            logits = self.clean_logits(model, images, labels)
+            return logits, self._separate_search(model, images, labels, index)[1]
+        logits, maps = self._train_saliency(model, images, labels)
+        return logits, self._search(model, images, maps, logits, index)
+
+    def _perturb_part(
+        self, model: nn.Module, images: Tensor, labels: Tensor, index: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of a part of a batch as a batch of its own, without a graph, and it perturbed.
+
+        With batch norm they differ from the training pass's. The perturbed part's statistics are a
+        part's, too, and compared with the whole batch's logits even no perturbation would diverge.
+        """
+        logits, adversarial = self._separate_search(model, images, labels, index)
+        if self.search_mode == "eval":
+            with torch.no_grad():
+                logits = search_view(model)(images)
+        return logits, adversarial
+
+    def _separate_search(
+        self, model: nn.Module, images: Tensor, labels: Tensor, index: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of a pass of their own in the search's mode, and the images perturbed."""
+        with evaluation_mode(model) if self.search_mode == "eval" else nullcontext():
+            logits, maps = self._separate_saliency(model, images, labels)
+            return logits, self._search(model, images, maps, logits, index)
 
     def _train_saliency(
         self, model: nn.Module, images: Tensor, labels: Tensor
@@ -211,10 +275,10 @@ class SCAAT(Objective):
         maps = saliency_of_logits(logits, leaf, labels, score=self.score, retain_graph=True)
         return logits, maps
 
-    def _eval_saliency(
+    def _separate_saliency(
         self, model: nn.Module, images: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Logits and saliency map of the model in evaluation mode, without a graph."""
+        """Logits and saliency map of a pass of their own in the model's mode, without a graph."""
         view = search_view(model)
         if self.saliency == "smoothgrad":
             with torch.no_grad():
@@ -239,12 +303,6 @@ class SCAAT(Objective):
         self, model: nn.Module, images: Tensor, maps: Tensor, reference: Tensor, index: Tensor
     ) -> Tensor:
         if self.region_size > 1:
-            if images.dim() != 4:
-                raise InputError(
-                    f"region_size is {self.region_size}, which needs images of shape "
-                    f"(N, C, H, W), but the inputs have shape {tuple(images.shape)}: "
-                    "pass region_size=1"
-                )
             maps = region_average(maps, self.region_size)
         return masked_pgd(
             search_view(model),
@@ -257,23 +315,3 @@ class SCAAT(Objective):
             reference=reference,
             bounds=self.bounds,
         )
-
-    @torch.no_grad()
-    def _adapt(self, index: Tensor, correct: Tensor, counted: Tensor | None) -> None:
-        if not self.adaptive:
-            return
-        if counted is not None:
-            index, correct = index[counted], correct[counted]
-        index, correct = self._gather_visits(index, correct)
-        self.step += 1
-        adapted = visited_proportion(
-            self.proportion,
-            index,
-            correct,
-            step=self.proportion_step,
-            minimum=self.min_proportion,
-            maximum=self.max_proportion,
-        )
-        # A tensor's comparison, not Python's: reading the step would make the device wait.
-        warm = self.step > self.warmup_steps
-        self.proportion.scatter_(0, index, torch.where(warm, adapted, self.proportion[index]))

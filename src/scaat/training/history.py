@@ -20,7 +20,7 @@ def read_history(folder: Path) -> dict[str, Any] | None:
 
     Returns:
         ``epoch``, the epochs' numbers from 1 on, and ``curves``: by name a list with a number, or
-        None where it was not finite, for each epoch. None if the folder has no logs.
+        None where it was not finite or not there, for each epoch. None if the folder has no logs.
     """
     path = folder / FOLDER / EPOCHS
     if not path.is_file():
@@ -35,5 +35,5 @@ def read_history(folder: Path) -> dict[str, Any] | None:
 
 
 def _finite(text: str) -> float | None:
-    value = float(text)
+    value = float(text or "nan")
     return value if math.isfinite(value) else None

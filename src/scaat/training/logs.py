@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +63,7 @@ class RunLog(Callback):
         self.figures = {
             name.removesuffix("_epoch"): float(value)
             for name, value in sorted(trainer.callback_metrics.items())
-            if not name.endswith("_step")
+            if not name.endswith("_step") and not _is_absent(name, value)
         }
         if trainer.is_global_zero:
             self._write(trainer, EPOCHS, self.figures, "_epoch")
@@ -89,20 +91,47 @@ class RunLog(Callback):
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Add a row to a CSV file, which begins with the first row's names.
+    """Add a row to a CSV file, which begins with the names of all rows.
+
+    A name that only later rows have gets a last column, empty before.
 
     Raises:
         WriteError: It cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        names = _names(path)
+        if new := [name for name in row if name not in names]:
+            names += new
+            _rename_columns(path, names)
         with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row), lineterminator="\n")
-            if file.tell() == 0:
-                writer.writeheader()
-            writer.writerow(row)
+            csv.DictWriter(file, names, lineterminator="\n").writerow(row)
     except OSError as error:
         raise WriteError(f"{str(path)!r} cannot be written ({error.strerror})") from error
+
+
+def _names(path: Path) -> list[str]:
+    """Return a CSV file's names, none where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file), [])
+
+
+def _rename_columns(path: Path, names: list[str]) -> None:
+    """Write a CSV file's rows anew under more names, the old ones in front."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            writer.writerows(csv.DictReader(file))
+    write_text(path, text.getvalue())
+
+
+def _is_absent(name: str, value: Any) -> bool:
+    """Tell the mean of a term that no step of the epoch had."""
+    return name.endswith("_epoch") and math.isnan(value)
 
 
 def cut_rows(path: Path, step: int) -> None:

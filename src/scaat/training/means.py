@@ -9,14 +9,17 @@ from torch import Tensor, distributed
 
 
 class EpochMeans:
-    """Running sums of a step's figures, weighted by the number of samples.
+    """Running sums of a step's figures, weighted by the number of samples in its batch.
+
+    Each figure is averaged over the steps that have it. One that is the mean over a part of a batch
+    stands for the whole batch, so it has that weight.
 
     Lightning's own means begin anew when a run goes on in the middle of an epoch.
     """
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._samples = 0
+        self._samples: dict[str, int] = {}
 
     def add(self, values: Mapping[str, Tensor], samples: int) -> None:
         """Add one batch's means, scalars on any device, without waiting for it."""
@@ -25,16 +28,21 @@ class EpochMeans:
             wide = torch.float32 if value.device.type == "mps" else torch.float64
             term = value.detach().to(wide) * samples
             self._sums[name] = self._sums[name] + term if name in self._sums else term
-        self._samples += samples
+            self._samples[name] = self._samples.get(name, 0) + samples
 
     def joined(self) -> dict[str, Tensor]:
-        """Return the means over all processes, float32, and begin anew."""
+        """Return the means over all processes, float32, and begin anew.
+
+        NaN stands for a figure that came before, but in no step since the last call.
+        """
         names = list(self._sums)
         found = self._packed()
         if distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(found)
-        self._sums, self._samples = {}, 0
-        return dict(zip(names, (found[:-1] / found[-1]).float(), strict=True))
+        sums, samples = found.chunk(2)
+        self._sums = dict(zip(names, torch.zeros_like(sums), strict=True))
+        self._samples = dict.fromkeys(names, 0)
+        return dict(zip(names, (sums / samples).float(), strict=True))
 
     def state(self) -> dict[str, object]:
         """Return the sums of all processes, a row each; all have to call it."""
@@ -51,12 +59,14 @@ class EpochMeans:
         """Go on from the sums of a process."""
         names, sums = state["names"], state["sums"]
         assert isinstance(names, list)
-        self._sums, self._samples = {}, 0
+        self._sums, self._samples = {}, {}
         if isinstance(sums, Tensor):
-            row = sums[rank].to(device)
-            self._sums = dict(zip(names, row[:-1], strict=True))
-            self._samples = int(row[-1])
+            row = sums[rank]
+            # An older checkpoint has one number of samples for all.
+            samples = row[len(names) :].expand(len(names))
+            self._sums = dict(zip(names, row[: len(names)].to(device), strict=True))
+            self._samples = dict(zip(names, map(int, samples.tolist()), strict=True))
 
     def _packed(self) -> Tensor:
         sums = torch.stack(list(self._sums.values()))
-        return torch.cat([sums, sums.new_tensor([self._samples])])
+        return torch.cat([sums, sums.new_tensor([self._samples[name] for name in self._sums])])

@@ -1,0 +1,73 @@
+"""On which steps and samples SCAAT spends a search: the choices of its amortised mode."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from scaat.errors import InputError
+
+
+def check_amortised(search_share: float, search_interval: float, delay_steps: float) -> None:
+    """Raise `InputError` unless these are a share of a batch and whole numbers of steps."""
+    if not 0.0 < search_share <= 1.0:
+        raise InputError(f"search_share is {search_share!r}, expected a number above 0, at most 1")
+    for name, value, least in (
+        ("search_interval", search_interval, 1),
+        ("delay_steps", delay_steps, 0),
+    ):
+        if not (float(value).is_integer() and value >= least):
+            raise InputError(f"{name} is {value!r}, expected a whole number, {least} or more")
+
+
+def is_search_step(before: int, *, interval: int, delay: int) -> bool:
+    """Tell whether a training step has a search: each ``interval``-th one after the delay.
+
+    Args:
+        before: Training steps made before this one.
+        interval: m; 1 searches in every step.
+        delay: Steps at the beginning that never do.
+    """
+    after = before + 1 - delay
+    return after > 0 and after % interval == 0
+
+
+def searched_count(samples: int, share: float) -> int:
+    """Return how many samples of a batch are searched: the share of it, rounded up.
+
+    At least two, where there are two: batch norm has no variance over a single value.
+    """
+    wanted = math.ceil(round(share * samples, 6))  # 0.07 * 100 is 7.000000000000001
+    return min(max(wanted, 2), samples)
+
+
+def choose_samples(samples: int, count: int, device: torch.device) -> Tensor | None:
+    """Choose samples of a batch at random, each set of that many being as likely as any other.
+
+    The draw is from torch's global generator of the CPU, so that a seed gives the same choice on
+    every device; whole batches take none.
+
+    Args:
+        samples: In the batch.
+        count: To be chosen.
+        device: Where the choice is needed.
+
+    Returns:
+        Positions in the batch, int64, shape (count,); None for all.
+    """
+    if count == samples:
+        return None
+    # From memory that is not pinned, this copy doesn't wait for the device's other work.
+    return torch.randperm(samples)[:count].to(device, non_blocking=True)
+
+
+def take(values: Tensor, chosen: Tensor | None) -> Tensor:
+    """Return the chosen samples, in the memory format of the batch; None chooses all of it."""
+    if chosen is None:
+        return values
+    found = values[chosen]
+    if values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last):
+        found = found.contiguous(memory_format=torch.channels_last)  # indexing forgets it
+    return found
