@@ -53,3 +53,32 @@ def test_how_a_run_is_carried_out_may_change(tmp_path: Path) -> None:
     open_folder(tmp_path, other, resume=True)
     with pytest.raises(InputError, match=r"training\.epochs is 3 there and 2 now"):
         open_folder(tmp_path, {"training": {**training, "epochs": 2}}, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "same", "other"),
+    [
+        ("data", "classes", None, "a,b"),
+        ("training", "clip_gradient", None, 1.0),
+        ("training", "accumulate", 1, 2),
+    ],
+)
+def test_an_option_that_an_older_version_lacked_counts_as_its_default(
+    section: str, name: str, same: object, other: object, tmp_path: Path
+) -> None:
+    open_folder(tmp_path, {section: {}}, resume=False)
+    open_folder(tmp_path, {section: {name: same}}, resume=True)
+    with pytest.raises(InputError, match=rf"{section}\.{name} is None there and {other!r} now"):
+        open_folder(tmp_path, {section: {name: other}}, resume=True)
+
+
+def test_an_older_version_may_lack_a_methods_option(tmp_path: Path) -> None:
+    def config(**options: object) -> dict[str, object]:
+        return {"objectives": {"scaat": {"epsilon": 0.5, **options}}}
+
+    open_folder(tmp_path, config(), resume=False)
+    open_folder(tmp_path, config(search_interval=1, search_share=1.0), resume=True)
+    with pytest.raises(InputError, match=r"scaat\.search_interval is None there and 2 now"):
+        open_folder(tmp_path, config(search_interval=2), resume=True)
+    with pytest.raises(InputError, match=r"scaat\.of_later is None there and 3 now"):
+        open_folder(tmp_path, config(of_later=3), resume=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 
 import yaml
 
+from scaat.data import DataOptions
 from scaat.errors import InputError
 from scaat.files import read_yaml, write_text
+from scaat.objectives import objectives
+from scaat.training.options import TrainingOptions
 
 CONFIG = "config.yaml"
 
@@ -24,7 +28,8 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
     Args:
         folder: Made if need be.
         config: The resolved configuration, of plain values.
-        resume: Go on with the run that the folder holds; `OPERATIONAL` settings may differ.
+        resume: Go on with the run that the folder holds; `OPERATIONAL` settings may differ, and
+            an option that the version which wrote it did not have counts as its default.
 
     Raises:
         InputError: The folder holds another run, other files, or (to resume) none.
@@ -102,7 +107,21 @@ def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in [*wanted, *(key for key in found if key not in wanted)]:
             inner = f"{name}.{key}" if name else str(key)
+            if key not in found and wanted[key] == _default(inner):
+                continue  # a version without the option did what its default does
             if difference := _first_difference(found.get(key), wanted.get(key), inner):
                 return difference
         return None
     return None if found == wanted else f"{name} is {found!r} there and {wanted!r} now"
+
+
+def _default(name: str) -> Any:
+    """Return the default of an option of the data, the training or a method, by its place."""
+    section, *rest = name.split(".")
+    if section in ("data", "training") and len(rest) == 1:
+        options = DataOptions if section == "data" else TrainingOptions
+        return getattr(options(), rest[0], None)
+    if section == "objectives" and len(rest) == 2 and rest[0] in objectives:
+        known = inspect.signature(objectives[rest[0]]).parameters
+        return known[rest[1]].default if rest[1] in known else None
+    return None
