@@ -46,6 +46,17 @@ def test_several_settings_of_a_method_beside_standard(batch: tuple[Tensor, Tenso
         assert 0 < cost.seconds.low <= cost.seconds.median <= cost.seconds.high
 
 
+def test_where_steps_differ_a_cycle_is_measured(batch: tuple[Tensor, Tensor]) -> None:
+    # From the first step on in both, whatever the delay: every third step is SCAAT's.
+    whole = Variant("whole", "scaat", {"steps": 1})
+    third = Variant("third", "scaat", {"steps": 1, "search_interval": 3, "delay_steps": 7})
+    standard, each, found = quick(network(), batch, whole, third)
+    expected = (2 * standard.passes.total + each.passes.total) / 3
+    assert found.passes.total == pytest.approx(expected)
+    assert found.passes.forward == pytest.approx((1 + 1 + 3) / 3)
+    assert found.peak_bytes > standard.peak_bytes  # that of its costliest step
+
+
 def test_a_standard_variant_of_one_s_own_is_the_base(batch: tuple[Tensor, Tensor]) -> None:
     smooth = Variant("smooth", "standard", {"label_smoothing": 0.1})
     costs = quick(network(), batch, Variant("scaat", "scaat", {"steps": 1}), smooth)

@@ -21,7 +21,7 @@ from scaat.passes import allow_variants
 BASE = "standard"
 """The method that all others are compared with."""
 
-_WARM_UP = 2  # steps before the timed ones: the first allocates, or compiles
+_WARM_UP = 2  # cycles before the timed ones: the first allocates, or compiles
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Cost:
 
     Attributes:
         variant: Of which training.
-        passes: Its operations in units of one forward pass of the batch.
+        passes: Its operations in units of one forward pass of the batch; where steps differ
+            (``search_interval``), the mean over a cycle of them, after ``delay_steps``.
         pass_ratio: Its operations as a multiple of standard training's.
         seconds: Of a step, over the rounds.
         time_ratio: To standard training's time, round by round.
@@ -99,7 +100,7 @@ def measure_costs(
         rounds: Turns of each variant, one round of all after another. Quartiles of 10 tell a
             disturbed measurement.
         turn_seconds: What standard training's turn takes at least; all variants repeat their step
-            as often. 0.1 s is far above the clock's resolution.
+            as often, or to the end of a cycle. 0.1 s is far above the clock's resolution.
         autocast: Reduced precision, such as `torch.bfloat16`; None for none.
         compile_backend: ``torch.compile``'s, for the timed steps and for the memory on a GPU;
             passes, and the memory on a CPU, are those of the model as it is written. None does
@@ -127,7 +128,7 @@ def measure_costs(
         operations = []
         for variant, step in zip(variants, steps, strict=True):
             progress(f"counting the passes of {variant.label}")
-            operations.append(count_operations(step, copied))
+            operations.append(count_operations(step.whole_cycle, copied) / step.cycle)
         unit = count_operations(steps[0].forward, copied).forward
         if not unit:
             raise InputError(
@@ -141,14 +142,14 @@ def measure_costs(
         for variant, step in zip(variants, steps, strict=True):
             progress(f"warming {variant.label} up")
             for _ in range(_WARM_UP):
-                step()
+                step.whole_cycle()
         memory = memory or _memory(variants, steps, device, progress)
         base = next(i for i, variant in enumerate(variants) if variant.method == BASE)
         repeats = turn_length(steps[base], turn_seconds, device)
         times = interleaved(
             steps,
             rounds=rounds,
-            repeats=repeats,
+            repeats=[-(-repeats // step.cycle) * step.cycle for step in steps],
             device=device,
             progress=lambda done: progress(f"timing: {done} of {rounds} rounds"),
         )

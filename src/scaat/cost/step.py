@@ -33,6 +33,12 @@ def idle_optimizer(model: nn.Module, momentum: float = 0.9) -> torch.optim.Optim
 class TrialStep:
     """An objective's step: forward, backward, and the optimiser's.
 
+    Where steps differ, as some of an objective's do with ``search_interval``, all figures are of
+    a whole cycle of them, after the delay.
+
+    Attributes:
+        cycle: Steps of a cycle.
+
     Args:
         model: Its weights stay; its batch-norm statistics and gradients change.
         objective: The training method, on the model's device.
@@ -54,6 +60,13 @@ class TrialStep:
         self.batch = batch
         self.optimizer = optimizer
         self.autocast = autocast
+        self.cycle = objective.cycle
+        objective.begin_cycle()
+
+    def whole_cycle(self) -> None:
+        """Make the steps of a cycle."""
+        for _ in range(self.cycle):
+            self()
 
     def __call__(self) -> None:
         """Make the step."""

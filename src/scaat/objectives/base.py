@@ -67,6 +67,19 @@ class Objective(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def cycle(self) -> int:
+        """Training steps after which what a step computes repeats itself."""
+        return 1
+
+    @property
+    def delay(self) -> int:
+        """Training steps at the beginning that are other, cheaper ones."""
+        return 0
+
+    def begin_cycle(self) -> None:
+        """Act from the next step on as after the delay: for measurements of what steps cost."""
+
     def check_batch(
         self, images: Tensor, labels: Tensor, index: Tensor, counted: Tensor | None
     ) -> None:

@@ -170,6 +170,22 @@ class SCAAT(AdaptiveProportions):
         self.search_interval = search_interval
         self.delay_steps = delay_steps
 
+    @property
+    def cycle(self) -> int:
+        """Training steps from one search to the next."""
+        return self.search_interval
+
+    @property
+    def delay(self) -> int:
+        """Training steps before the first cycle."""
+        return self.delay_steps
+
+    @torch.no_grad()
+    def begin_cycle(self) -> None:
+        """Set the count of steps to the end of the delay."""
+        self.step.fill_(self.delay_steps)
+        self._known_step = None
+
     def forward(
         self,
         model: nn.Module,

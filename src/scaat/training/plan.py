@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from scaat.cost.counting import count_operations
+from scaat.cost.measure import BASE
 from scaat.cost.step import Batch, TrialStep, idle_optimizer, trial_copy
 from scaat.cost.timing import timed
 from scaat.data import DataSplits, augment, to_float
@@ -24,9 +25,9 @@ class Plan:
     """The cost of a training.
 
     Attributes:
-        passes: Of a step, in forward passes of its batch (standard training: 3), counted from
+        passes: Of a step on average, in forward passes of its batch (standard training: 3), from
             floating-point operations.
-        step_seconds: Median time of a batch's step, without loading, on this machine now.
+        step_seconds: Of a batch's step on average, without loading, on this machine now.
         batches: Of each process, in the whole training.
         optimizer_steps: Of the whole training; fewer than batches where gradients accumulate.
         processes: Over all nodes.
@@ -84,10 +85,16 @@ def plan_training(
         torch.manual_seed(0)
         step = _trial(splits, model, method, objective_options, options, device, precision)
         forward = count_operations(step.forward, step.model).total
-        operations = count_operations(step, step.model).total
-        seconds = sorted(timed(step, 1, device) for _ in range(steps))[steps // 2]
+        passes, seconds = _measured(step, forward, steps, device)
+        late = step.objective.delay / (batches * options.epochs)
+        if late > 0:
+            plain = _trial(splits, model, BASE, {}, options, device, precision)
+            late = min(late, 1.0)
+            early_passes, early_seconds = _measured(plain, forward, steps, device)
+            passes = late * early_passes + (1 - late) * passes
+            seconds = late * early_seconds + (1 - late) * seconds
     return Plan(
-        passes=operations / forward,
+        passes=passes,
         step_seconds=seconds,
         batches=batches * options.epochs,
         optimizer_steps=-(-batches // options.accumulate) * options.epochs,
@@ -95,6 +102,15 @@ def plan_training(
         precision=precision,
         device=str(device),
     )
+
+
+def _measured(
+    step: TrialStep, forward: float, steps: int, device: torch.device
+) -> tuple[float, float]:
+    """Return the passes and the median seconds of a step, as means over a cycle."""
+    passes = count_operations(step.whole_cycle, step.model).total / step.cycle / forward
+    seconds = sorted(timed(step.whole_cycle, 1, device) for _ in range(steps))[steps // 2]
+    return passes, seconds / step.cycle
 
 
 def _trial(
