@@ -22,23 +22,6 @@ Run = Callable[..., tuple[int, str]]
 KNOWN = ["--model", "nets:vit", "--image-size", "12", "--normalisation"]
 
 
-@pytest.fixture
-def scaat(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process; returns its status and what it said."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["scaat", *map(str, arguments)])
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        said = capsys.readouterr()
-        return status, said.err if status else said.out
-
-    return run
-
-
 def draw(path: Path, size: tuple[int, int] = (12, 12), seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
