@@ -1,4 +1,4 @@
-"""Train networks of timm and torchvision, an MLP and a 1-D convolution with every objective.
+"""Train networks of timm and torchvision, an MLP and a 1-D convolution with several objectives.
 
     python benchmarks/any_model.py parquet:FOLDER --out results
 
@@ -164,16 +164,18 @@ def own_loop(model: str, method: str, epochs: int = 5) -> dict[str, Any]:
 def markdown(result: dict[str, Any]) -> str:
     settings, machine = result["settings"], result["environment"]
     lines = [
-        "# Any model, every objective",
+        "# Any model, any objective",
         "",
         f"`benchmarks/any_model.py`: one epoch of {settings['train_images']} images of 64 x 64 "
         f"pixels (Tiny ImageNet, 20 classes), batches of {settings['batch_size']}, SGD at "
         f"{LEARNING_RATE}; the MLP and the 1-D convolution five epochs in a loop of their own. "
         "One CPU thread, with other work on the second core: times tell orders of magnitude. "
         "Accuracy is that of "
-        "the validation images; after one epoch from random weights it is near chance (0.05).",
+        "the validation images; one epoch from random weights teaches little, and VGG-16, which "
+        "has no batch norm, nothing at this rate (chance is 0.05).",
         "",
-        f"torch {machine.get('torch', torch.__version__)}.",
+        f"torch {machine.get('torch', torch.__version__)}. Objectives that are not here take two "
+        "steps on each of these networks in `tests/models/test_any_model.py`.",
         "",
         "| model | method | precision | steps | seconds | inputs/s | loss | accuracy |",
         "|---|---|---|---:|---:|---:|---:|---:|",
