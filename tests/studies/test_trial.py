@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from tests.training.conftest import image_set
 
-from scaat.data import Augmentation, DataOptions, DataSplits, ImageSet
+from scaat.data import Augmentation, DataOptions, DataSplits
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.report import read_results
@@ -26,14 +26,6 @@ EVALUATION = EvaluationOptions(
     bootstrap_resamples=100,
     examples=1,
 )
-
-
-def image_set(count: int, seed: int) -> ImageSet:
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.arange(count) % 3
-    noise = torch.randint(0, 130, (count, 3, 12, 12), generator=generator)
-    images = (noise + 60 * labels.view(-1, 1, 1, 1)).to(torch.uint8)
-    return ImageSet(images, labels, ("dark", "grey", "bright"))
 
 
 @pytest.fixture(scope="module")
