@@ -14,7 +14,7 @@ def test_steps_take_turns() -> None:
     made: list[str] = []
     told: list[int] = []
     steps = [lambda: made.append("a"), lambda: made.append("b")]
-    found = interleaved(steps, rounds=3, repeats=[2] * len(steps), device=CPU, progress=told.append)
+    found = interleaved(steps, rounds=3, repeats=2, device=CPU, progress=told.append)
     assert made == ["a", "a", "b", "b"] * 3
     assert told == [1, 2, 3]
     assert [len(times) for times in found] == [2, 2, 2]
@@ -22,7 +22,7 @@ def test_steps_take_turns() -> None:
 
 
 def test_a_time_is_that_of_one_repetition() -> None:
-    ((seconds,),) = interleaved([lambda: time.sleep(0.02)], rounds=1, repeats=[3], device=CPU)
+    ((seconds,),) = interleaved([lambda: time.sleep(0.02)], rounds=1, repeats=3, device=CPU)
     assert 0.02 <= seconds < timed(lambda: time.sleep(0.2), 1, CPU)
 
 

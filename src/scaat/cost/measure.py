@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from scaat.passes import allow_variants
 BASE = "standard"
 """The method that all others are compared with."""
 
-_WARM_UP = 2  # cycles before the timed ones: the first allocates, or compiles
+_WARM_UP = 2  # steps before the timed ones: the first allocates, or compiles
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Cost:
     Attributes:
         variant: Of which training.
         passes: Its operations in units of one forward pass of the batch; where steps differ
-            (``search_interval``), the mean over a cycle of them, after ``delay_steps``.
+            (``search_interval``), the mean over them, and so for the times; after ``delay_steps``.
         pass_ratio: Its operations as a multiple of standard training's.
         seconds: Of a step, over the rounds.
         time_ratio: To standard training's time, round by round.
@@ -100,7 +100,7 @@ def measure_costs(
         rounds: Turns of each variant, one round of all after another. Quartiles of 10 tell a
             disturbed measurement.
         turn_seconds: What standard training's turn takes at least; all variants repeat their step
-            as often, or to the end of a cycle. 0.1 s is far above the clock's resolution.
+            as often. 0.1 s is far above the clock's resolution.
         autocast: Reduced precision, such as `torch.bfloat16`; None for none.
         compile_backend: ``torch.compile``'s, for the timed steps and for the memory on a GPU;
             passes, and the memory on a CPU, are those of the model as it is written. None does
@@ -128,7 +128,7 @@ def measure_costs(
         operations = []
         for variant, step in zip(variants, steps, strict=True):
             progress(f"counting the passes of {variant.label}")
-            operations.append(count_operations(step.whole_cycle, copied) / step.cycle)
+            operations.append(count_operations(step, copied))
         unit = count_operations(steps[0].forward, copied).forward
         if not unit:
             raise InputError(
@@ -142,17 +142,29 @@ def measure_costs(
         for variant, step in zip(variants, steps, strict=True):
             progress(f"warming {variant.label} up")
             for _ in range(_WARM_UP):
-                step.whole_cycle()
+                step()
         memory = memory or _memory(variants, steps, device, progress)
         base = next(i for i, variant in enumerate(variants) if variant.method == BASE)
         repeats = turn_length(steps[base], turn_seconds, device)
         times = interleaved(
             steps,
             rounds=rounds,
-            repeats=[-(-repeats // step.cycle) * step.cycle for step in steps],
+            repeats=repeats,
             device=device,
             progress=lambda done: progress(f"timing: {done} of {rounds} rounds"),
         )
+    cycles = [step.objective.cycle for step in steps]
+    operations = [
+        _averaged(each, operations[base], cycle)
+        for each, cycle in zip(operations, cycles, strict=True)
+    ]
+    times = [
+        [
+            (each + (cycle - 1) * turn[base]) / cycle
+            for each, cycle in zip(turn, cycles, strict=True)
+        ]
+        for turn in times
+    ]
     return tuple(
         Cost(
             variant=variant,
@@ -165,6 +177,16 @@ def measure_costs(
             memory_ratio=memory[i] / memory[base],
         )
         for i, variant in enumerate(variants)
+    )
+
+
+def _averaged(own: Operations, standard: Operations, cycle: int) -> Operations:
+    """Return the mean over one step of a method's own and the others of standard training."""
+    return Operations(
+        *(
+            (one + (cycle - 1) * other) / cycle
+            for one, other in zip(astuple(own), astuple(standard), strict=True)
+        )
     )
 
 

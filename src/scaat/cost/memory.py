@@ -63,19 +63,19 @@ def peak_bytes(step: TrialStep, device: torch.device) -> int:
     `TensorMemory`, which sees no workspaces, and nothing of what ``torch.compile`` made.
 
     Args:
-        step: Its cycle is made twice, since a second step begins with the first one's gradients.
+        step: Made twice, since a second step begins with the first one's gradients.
         device: Where it runs.
     """
     step.optimizer.zero_grad()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-        step.whole_cycle()
-        step.whole_cycle()
+        step()
+        step()
         return int(torch.cuda.max_memory_allocated(device))
     memory = TensorMemory()
     with memory:
         for tensor in step.tensors():
             memory.add(tensor)
-        step.whole_cycle()
-        step.whole_cycle()
+        step()
+        step()
     return memory.peak

@@ -33,11 +33,7 @@ def idle_optimizer(model: nn.Module, momentum: float = 0.9) -> torch.optim.Optim
 class TrialStep:
     """An objective's step: forward, backward, and the optimiser's.
 
-    Where steps differ, as some of an objective's do with ``search_interval``, all figures are of
-    a whole cycle of them, after the delay.
-
-    Attributes:
-        cycle: Steps of a cycle.
+    Where only some steps are the objective's own (``search_interval``), each call is one of them.
 
     Args:
         model: Its weights stay; its batch-norm statistics and gradients change.
@@ -60,17 +56,11 @@ class TrialStep:
         self.batch = batch
         self.optimizer = optimizer
         self.autocast = autocast
-        self.cycle = objective.cycle
-        objective.begin_cycle()
-
-    def whole_cycle(self) -> None:
-        """Make the steps of a cycle."""
-        for _ in range(self.cycle):
-            self()
 
     def __call__(self) -> None:
         """Make the step."""
         images, labels, index = self.batch()
+        self.objective.skip_to_own_step()
         with self._precision(images):
             loss = self.objective(self.model, images, labels, index).loss
         self.optimizer.zero_grad()

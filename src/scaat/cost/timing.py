@@ -49,7 +49,7 @@ def interleaved(
     steps: Sequence[Step],
     *,
     rounds: int,
-    repeats: Sequence[int],
+    repeats: int,
     device: torch.device,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[list[float]]:
@@ -61,7 +61,7 @@ def interleaved(
     Args:
         steps: What is timed.
         rounds: Turns of each.
-        repeats: Of each step in one turn, without waiting for the device in between.
+        repeats: Of a step in one turn, without waiting for the device in between.
         device: Waited for at the end of each turn.
         progress: Called after each round with the number of those done.
 
@@ -70,8 +70,7 @@ def interleaved(
     """
     found = []
     for number in range(rounds):
-        turns = zip(steps, repeats, strict=True)
-        found.append([timed(step, count, device) / count for step, count in turns])
+        found.append([timed(step, repeats, device) / repeats for step in steps])
         progress(number + 1)
     return found
 

@@ -69,16 +69,16 @@ class Objective(nn.Module):
 
     @property
     def cycle(self) -> int:
-        """Training steps after which what a step computes repeats itself."""
+        """Training steps of which one is the objective's own, the others standard training's."""
         return 1
 
     @property
     def delay(self) -> int:
-        """Training steps at the beginning that are other, cheaper ones."""
+        """Training steps at the beginning that are standard training's."""
         return 0
 
-    def begin_cycle(self) -> None:
-        """Act from the next step on as after the delay: for measurements of what steps cost."""
+    def skip_to_own_step(self) -> None:
+        """Make the next step one of the objective's own: for measurements of what it costs."""
 
     def check_batch(
         self, images: Tensor, labels: Tensor, index: Tensor, counted: Tensor | None

@@ -181,10 +181,10 @@ class SCAAT(AdaptiveProportions):
         return self.delay_steps
 
     @torch.no_grad()
-    def begin_cycle(self) -> None:
-        """Set the count of steps to the end of the delay."""
-        self.step.fill_(self.delay_steps)
-        self._known_step = None
+    def skip_to_own_step(self) -> None:
+        """Set the count of steps to that before the first search."""
+        self._known_step = self.delay_steps + self.search_interval - 1
+        self.step.fill_(self._known_step)
 
     def forward(
         self,

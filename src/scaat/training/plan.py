@@ -86,13 +86,13 @@ def plan_training(
         step = _trial(splits, model, method, objective_options, options, device, precision)
         forward = count_operations(step.forward, step.model).total
         passes, seconds = _measured(step, forward, steps, device)
-        late = step.objective.delay / (batches * options.epochs)
-        if late > 0:
+        own = step.objective
+        share = max(1 - own.delay / (batches * options.epochs), 0.0) / own.cycle
+        if share < 1:  # the other steps are standard training's
             plain = _trial(splits, model, BASE, {}, options, device, precision)
-            late = min(late, 1.0)
-            early_passes, early_seconds = _measured(plain, forward, steps, device)
-            passes = late * early_passes + (1 - late) * passes
-            seconds = late * early_seconds + (1 - late) * seconds
+            others = _measured(plain, forward, steps, device)
+            passes = share * passes + (1 - share) * others[0]
+            seconds = share * seconds + (1 - share) * others[1]
     return Plan(
         passes=passes,
         step_seconds=seconds,
@@ -107,10 +107,9 @@ def plan_training(
 def _measured(
     step: TrialStep, forward: float, steps: int, device: torch.device
 ) -> tuple[float, float]:
-    """Return the passes and the median seconds of a step, as means over a cycle."""
-    passes = count_operations(step.whole_cycle, step.model).total / step.cycle / forward
-    seconds = sorted(timed(step.whole_cycle, 1, device) for _ in range(steps))[steps // 2]
-    return passes, seconds / step.cycle
+    """Return the passes and the median seconds of a step."""
+    passes = count_operations(step, step.model).total / forward
+    return passes, sorted(timed(step, 1, device) for _ in range(steps))[steps // 2]
 
 
 def _trial(
