@@ -390,10 +390,13 @@ def test_two_processes_agree(tmp_path: Path) -> None:
         ({"search_share": 0}, "search_share is 0, expected a number above 0, at most 1"),
         ({"search_share": 1.5}, "search_share is 1.5, expected"),
         ({"search_share": float("nan")}, "search_share is nan, expected"),
-        ({"search_interval": 0}, "search_interval is 0, expected a whole number, 1 or more"),
+        (
+            {"search_interval": 0},
+            "search_interval is 0, expected a whole number from 1 to 1,000,000,000,000,000",
+        ),
         ({"search_interval": 2.5}, "search_interval is 2.5, expected a whole number"),
         ({"search_interval": float("inf")}, "search_interval is inf, expected a whole number"),
-        ({"delay_steps": -1}, "delay_steps is -1, expected a whole number, 0 or more"),
+        ({"delay_steps": -1}, "delay_steps is -1, expected a whole number from 0 to"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:

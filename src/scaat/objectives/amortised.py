@@ -9,6 +9,9 @@ from torch import Tensor
 
 from scaat.errors import InputError
 
+MOST_STEPS = 10**15
+"""More than any training has, and few enough to be counted in an int64."""
+
 
 def check_amortised(search_share: float, search_interval: float, delay_steps: float) -> None:
     """Raise `InputError` unless these are a share of a batch and whole numbers of steps."""
@@ -18,8 +21,10 @@ def check_amortised(search_share: float, search_interval: float, delay_steps: fl
         ("search_interval", search_interval, 1),
         ("delay_steps", delay_steps, 0),
     ):
-        if not (float(value).is_integer() and value >= least):
-            raise InputError(f"{name} is {value!r}, expected a whole number, {least} or more")
+        if not (float(value).is_integer() and least <= value <= MOST_STEPS):
+            raise InputError(
+                f"{name} is {value!r}, expected a whole number from {least} to {MOST_STEPS:,}"
+            )
 
 
 def is_search_step(before: int, *, interval: int, delay: int) -> bool:
