@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
-import yaml
 
 from scaat.cli.command import SectionedCommand
 from scaat.cli.interruption import if_interrupted
@@ -17,13 +14,13 @@ from scaat.cli.memory import keep_freed_memory
 from scaat.cli.names import one_of
 from scaat.cli.output import Result, console
 from scaat.cli.runs import output_options
-from scaat.cli.studies import Seeds, carry_out_all, show_table
+from scaat.cli.studies import carry_out_all, claim, seeds_option, show_table
 from scaat.cli.types import Choice
 from scaat.data import DataOptions
 from scaat.errors import InputError, unknown
-from scaat.files import read_yaml, require_new, write_bytes, write_text
+from scaat.files import read_yaml, write_bytes, write_text
 from scaat.report import read_results
-from scaat.report.figures.style import Plate, style
+from scaat.report.writing import figure_bytes
 from scaat.studies import settings_of
 from scaat.studies.paper import EXPERIMENTS, SCALES, Experiment, Source
 from scaat.studies.tables import markdown_section
@@ -51,7 +48,9 @@ def reproduce(
     keep_freed_memory()
     chosen = SCALES[scale]
     sources = _located(scale, data)
-    _claim(out, {"scale": scale, "data": list(data)}, resume=resume)
+    if resume and (out / ASKED).is_file() and (read_yaml(out / ASKED) or {}).get("scale") != scale:
+        raise InputError(f"folder {str(out)!r} holds experiments of another scale than {scale!r}")
+    claim(out / ASKED, {"scale": scale, "data": list(data)}, resume=resume)
     written: list[str] = []
     for name in experiments or EXPERIMENTS:
         experiment = EXPERIMENTS[name]
@@ -100,7 +99,7 @@ def _carried_out(
         for comparison in results.comparisons:
             for plate in draw(comparison):
                 file = f"{name}-{source.key}-{plate.name}-seed-{comparison.seed}.png"
-                write_bytes(out / file, _png(plate))
+                write_bytes(out / file, figure_bytes(plate.figure, "png"))
                 written.append(file)
                 sections.append(f"![{plate.alt}]({file})\n\n{plate.caption}")
     return sections
@@ -128,26 +127,6 @@ def _located(scale: str, data: Sequence[str]) -> list[tuple[Source, DataOptions]
             f"of {', '.join(known)}"
         )
     return found
-
-
-def _claim(out: Path, asked: dict[str, Any], *, resume: bool) -> None:
-    path = out / ASKED
-    if not resume:
-        require_new(out)
-    elif not path.is_file():
-        raise InputError(f"folder {str(out)!r} has no {ASKED}, so there is nothing to resume")
-    elif (found := read_yaml(path)) is None or found.get("scale") != asked["scale"]:
-        raise InputError(
-            f"folder {str(out)!r} holds experiments of another scale than {asked['scale']!r}"
-        )
-    write_text(path, yaml.safe_dump(asked, sort_keys=False, allow_unicode=True))
-
-
-def _png(plate: Plate) -> bytes:
-    stream = io.BytesIO()
-    with style():
-        plate.figure.savefig(stream, format="png", facecolor="white")
-    return stream.getvalue()
 
 
 command = SectionedCommand(
@@ -182,10 +161,6 @@ command = SectionedCommand(
             )
             + ".",
         ),
-        click.Option(
-            ["--seeds"],
-            type=Seeds(),
-            help="Seeds of each training; default: 0 at scale small, else 0,1,2.",
-        ),
+        seeds_option(None, "0 at scale small, else 0,1,2"),
     ],
 )

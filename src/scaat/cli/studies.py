@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -19,10 +20,12 @@ from scaat.cli.runs import (
     load_splits,
 )
 from scaat.data import DataSplits
+from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
+from scaat.files import require_new, write_text
 from scaat.report.tables.table import Table
 from scaat.studies import Part, Trial, carry_out
-from scaat.studies.trial import failure_of
+from scaat.studies.trial import failure_of, plain
 
 
 class Seeds(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
@@ -42,16 +45,32 @@ class Seeds(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         return tuple(map(int, texts))
 
 
-def seeds_option(default: str) -> click.Option:
-    """Return ``--seeds``."""
+def seeds_option(default: str | None, described: str | None = None) -> click.Option:
+    """Return ``--seeds``; ``described`` says the default in words where it is None."""
+    told = "" if described is None else f" Default: {described}."
     return click.Option(
         ["--seeds"],
         type=Seeds(),
         default=default,
-        show_default=True,
+        show_default=default is not None,
         help="Seeds of the split, the weights and every random draw; each trial is trained with "
-        "each.",
+        f"each.{told}",
     )
+
+
+def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
+    """Write what is asked for to ``path``, in a new folder, or to go on in the one that has it.
+
+    Raises:
+        InputError: The folder holds something, or (to resume) no such file.
+    """
+    if not resume:
+        require_new(path.parent)
+    elif not path.is_file():
+        raise InputError(
+            f"folder {str(path.parent)!r} has no {path.name}, so there is nothing to resume"
+        )
+    write_text(path, yaml.safe_dump(plain(asked), sort_keys=False, allow_unicode=True))
 
 
 def carry_out_all(

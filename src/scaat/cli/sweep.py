@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from scaat.cli.command import SectionedCommand
 from scaat.cli.interruption import if_interrupted
@@ -25,14 +23,15 @@ from scaat.cli.runs import (
     resolved,
     run_options,
 )
-from scaat.cli.studies import carry_out_all, seeds_option, show_table
+from scaat.cli.studies import carry_out_all, claim, seeds_option, show_table
 from scaat.cli.types import Choice
 from scaat.cli.vary import Tried, label, varied_values, vary_option
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
-from scaat.files import require_new, write_bytes, write_json, write_text
+from scaat.files import write_bytes, write_json, write_text
 from scaat.objectives import objectives
 from scaat.report import Estimate, read_results
+from scaat.report.writing import figure_bytes
 from scaat.studies import Trial, combinations, settings_of
 from scaat.studies.sweep_report import COLUMNS, front, sweep_figure, sweep_table
 from scaat.studies.tables import markdown_section
@@ -60,13 +59,10 @@ def sweep(
     """
     keep_freed_memory()
     trials = _trials(parameters, vary, seeds, one_at_a_time=one_at_a_time, sample=sample)
-    evaluation = read_evaluation_options(gather(parameters))
-    if not resume:
-        require_new(out)
-    elif not (out / SWEEP).is_file():
-        raise InputError(f"folder {str(out)!r} has no {SWEEP}, so there is no sweep to resume")
-    asked = {**gather(parameters), "seeds": seeds, "vary": [f"{n}={','.join(v)}" for n, v in vary]}
-    write_text(out / SWEEP, yaml.safe_dump(plain(asked), sort_keys=False, allow_unicode=True))
+    asked = gather(parameters)
+    evaluation = read_evaluation_options(asked)
+    varied = [f"{name}={','.join(texts)}" for name, texts in vary]
+    claim(out / SWEEP, {**asked, "seeds": seeds, "vary": varied}, resume=resume)
     done, failed = carry_out_all(trials, out / "trials", evaluation, part="validation")
     return _report(out, done, failed, evaluation)
 
@@ -111,9 +107,8 @@ def _report(
     for attribution in evaluation.attributions:
         table = sweep_table(settings, attribution)
         text.append(markdown_section(table))
-        picture = io.BytesIO()
-        sweep_figure(settings, attribution).savefig(picture, format="png")
-        write_bytes(out / f"{table.name}.png", picture.getvalue())
+        figure = sweep_figure(settings, attribution)
+        write_bytes(out / f"{table.name}.png", figure_bytes(figure, "png"))
         show_table(table)
         rows += [
             {

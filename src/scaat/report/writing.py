@@ -42,15 +42,15 @@ def write_report(results: Results, folder: Path) -> Path:
         drawn = []
         for plate in [plate for make in CHARTS for plate in make(comparison)]:
             name = f"figures/{prefix}{_slug(plate.name)}"
-            svg = _drawn(plate.figure, "svg")
-            files[f"{name}.svg"], files[f"{name}.png"] = svg, _drawn(plate.figure, "png")
+            svg = figure_bytes(plate.figure, "svg")
+            files[f"{name}.svg"], files[f"{name}.png"] = svg, figure_bytes(plate.figure, "png")
             width, height = (
                 round(inches * CSS_PIXELS_PER_INCH) for inches in plate.figure.get_size_inches()
             )
             drawn.append(Chart(plate.name, svg, plate.caption, plate.alt, width, height))
         charts.append(drawn)
         for plate in [plate for make in SHEETS for plate in make(comparison)]:
-            files[f"figures/{prefix}{_slug(plate.name)}.png"] = _drawn(plate.figure, "png")
+            files[f"figures/{prefix}{_slug(plate.name)}.png"] = figure_bytes(plate.figure, "png")
     tables = markdown_files(results) | csv_files(results) | latex_files(results)
     files |= {f"tables/{name}": text.encode() for name, text in tables.items()}
     # Last, so that a report is never newer than the files it speaks of.
@@ -75,7 +75,8 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[-60:] or "figure"
 
 
-def _drawn(figure: Figure, kind: str) -> bytes:
+def figure_bytes(figure: Figure, kind: str) -> bytes:
+    """Return a figure as a file of a kind, ``"png"`` or ``"svg"``, the same bytes each time."""
     stream = io.BytesIO()
     # No date and no version: the same results give the same bytes.
     metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}

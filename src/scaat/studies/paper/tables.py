@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from scaat.report.catalogue import METRICS, attribution_name, method_name
 from scaat.report.numbers import MINUS, ratio_text
@@ -122,13 +123,11 @@ def ablation_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
     """Return the measures of every changed choice; the paper prints none of them."""
     table = sweep_table(settings, "gradient")
     return [
-        Table(
+        replace(
+            table,
             name=f"ablations-{source.key}",
             caption=_caption("Ablations", source, settings),
             note="Each line changes one choice of the line 'scaat'. " + table.note,
-            stub=table.stub,
-            columns=table.columns,
-            lines=table.lines,
         )
     ]
 
