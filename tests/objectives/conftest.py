@@ -5,6 +5,12 @@ import torch
 from torch import Tensor, nn
 
 
+def plain_net() -> nn.Module:
+    """Without batch norm: samples do not depend on one another."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(720, 4))
+
+
 class Trap(nn.Module):
     """Everything that an extra pass could leave a trace on."""
 

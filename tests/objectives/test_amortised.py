@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.objectives.conftest import plain_net
 from torch import Tensor, distributed, multiprocessing, nn
 
 from scaat import SCAAT, Standard
@@ -27,12 +28,6 @@ from scaat.objectives.amortised import choose_samples, is_search_step, searched_
 from scaat.passes import evaluation_mode, search_view
 
 Batch = tuple[Tensor, Tensor, Tensor]
-
-
-def plain_net() -> nn.Module:
-    """Without batch norm: samples do not depend on one another."""
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(720, 4))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.objectives.conftest import plain_net
 from torch import Tensor, nn
 
 from scaat import SCAAT, SaliencyGuided, Standard
@@ -18,11 +19,6 @@ from scaat.objectives import (
 from scaat.passes import evaluation_mode, search_view
 
 Batch = tuple[Tensor, Tensor, Tensor]
-
-
-def plain_net() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(720, 4))
 
 
 def test_loss_is_that_of_equation_8(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:

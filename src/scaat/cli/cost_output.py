@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from scaat.cost import Cost
-from scaat.files import new_folder, write_json, write_text
+from scaat.files import new_folder, write_bytes, write_json, write_text
 from scaat.report.numbers import MINUS, NARROW_SPACE
 from scaat.report.tables.markdown import escape
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA = 1
 COLUMNS = (
@@ -101,10 +104,12 @@ def write_costs(folder: Path, costs: Sequence[Cost], found: Mapping[str, Any]) -
         costs: What was measured.
         found: The same as JSON values, with environment and settings.
     """
+    from scaat.report.writing import figure_bytes  # draws: not needed to print
+
     with new_folder(folder) as part:
         write_json(part / "cost.json", {"schema": SCHEMA, **found})
         write_text(part / "cost.md", cost_markdown(costs, found))
-        write_figure(part / "cost.png", costs)
+        write_bytes(part / "cost.png", figure_bytes(cost_figure(costs), "png"))
 
 
 def cost_markdown(costs: Sequence[Cost], found: Mapping[str, Any]) -> str:
@@ -120,8 +125,8 @@ def cost_markdown(costs: Sequence[Cost], found: Mapping[str, Any]) -> str:
     return f"## {escape(title)}\n\n{table}\n{NOTE}\n\n{escape(machine)}\n"
 
 
-def write_figure(path: Path, costs: Sequence[Cost]) -> None:
-    """Draw time against passes, both beside standard training, with the line where they agree."""
+def cost_figure(costs: Sequence[Cost]) -> Figure:
+    """Return time against passes, both beside standard training, with the line where they agree."""
     from matplotlib.figure import Figure
 
     from scaat.report.figures.style import MUTED, marks, plain, style
@@ -153,7 +158,7 @@ def write_figure(path: Path, costs: Sequence[Cost]) -> None:
             xlabel="passes × standard",
             ylabel="time × standard",
         )
-        figure.savefig(path, format="png")
+    return figure
 
 
 def _title(settings: Mapping[str, Any], device: str) -> str:

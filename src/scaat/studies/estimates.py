@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from scaat.report.pooling import Pool
 from scaat.report.results import Comparison, Estimate, Results, Row
@@ -41,13 +42,22 @@ class Setting:
         Of one seed the interval is over images alone; of several it resamples seeds and images
         (`scaat.statistics.pooled_mean`), and ratios are of the pooled means.
         """
-        rows = [row for row in self.rows if row.attribution == attribution]
-        if len(rows) == 1:
-            return rows[0].metrics[metric]
-        found = Pool(
-            tuple(Comparison(row.data, row.model, row.seed, (row,)) for row in rows)
-        ).pooled(metric, self.title, attribution)
+        pool = self._pools.get(attribution)
+        if pool is None:
+            return None
+        if len(pool.comparisons) == 1:
+            return pool.comparisons[0].rows[0].metrics[metric]
+        found = pool.pooled(metric, self.title, attribution)
         return None if found is None else found.estimate
+
+    @cached_property
+    def _pools(self) -> dict[str, Pool]:
+        """The seeds of each saliency method; a pool resamples for a metric once."""
+        found: dict[str, list[Comparison]] = {}
+        for row in self.rows:
+            alone = Comparison(row.data, row.model, row.seed, (row,))
+            found.setdefault(row.attribution, []).append(alone)
+        return {name: Pool(tuple(comparisons)) for name, comparisons in found.items()}
 
 
 def settings_of(results: Results) -> list[Setting]:

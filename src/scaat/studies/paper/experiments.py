@@ -17,12 +17,10 @@ from scaat.report.figures import (
 from scaat.report.results import Comparison
 from scaat.report.tables.table import Table
 from scaat.studies.estimates import Setting
-from scaat.studies.paper.published import FGSM, FIXED, Letter
+from scaat.studies.paper.published import ATTRIBUTIONS, FGSM, FIXED, METHODS, Letter
 from scaat.studies.paper.sources import Source
 from scaat.studies.paper.tables import ablation_table, table_1, table_2, table_3
 from scaat.studies.trial import Trial, trial_config
-
-ALL = ("gradient", "smoothgrad", "integrated-gradients")
 
 Make = Callable[[Source, Sequence[Setting]], list[Table]]
 Draw = Callable[[Comparison], list[Plate]]
@@ -112,8 +110,8 @@ def ablations(source: Source) -> list[tuple[str, str, Mapping[str, Any]]]:
 EXPERIMENTS: dict[str, Experiment] = {
     "table1": Experiment(
         "sparsity and faithfulness of three saliency methods after three ways of training",
-        _variants("standard", "saliency-guided", "scaat"),
-        attributions=ALL,
+        _variants(*METHODS),
+        attributions=ATTRIBUTIONS,
         tables=table_1,
     ),
     "table2": Experiment(

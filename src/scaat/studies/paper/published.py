@@ -9,8 +9,10 @@ Letter = Literal["C", "P", "I"]
 
 DATA_NAMES: dict[Letter, str] = {"C": "CIFAR-10", "P": "PCAM", "I": "ImageNet-1k"}
 
-_METHODS = ("standard", "saliency-guided", "scaat")
-_ATTRIBUTIONS = ("gradient", "smoothgrad", "integrated-gradients")
+METHODS = ("standard", "saliency-guided", "scaat")
+ATTRIBUTIONS = ("gradient", "smoothgrad", "integrated-gradients")
+"""Table 1's training methods and saliency methods, in its order."""
+
 # A line holds the three training methods under each of the three saliency methods. AOPC LeRF is
 # printed in thousandths.
 _TABLE_1: dict[Letter, dict[str, tuple[float, ...]]] = {
@@ -38,8 +40,8 @@ TABLE_1: dict[tuple[Letter, str, str, str], float] = {
     / (1000 if metric == "aopc_lerf" else 1)
     for letter, by_metric in _TABLE_1.items()
     for metric, values in by_metric.items()
-    for i, attribution in enumerate(_ATTRIBUTIONS)
-    for j, method in enumerate(_METHODS)
+    for i, attribution in enumerate(ATTRIBUTIONS)
+    for j, method in enumerate(METHODS)
 }
 """By data, metric, saliency method and training method; all models are ResNet-18."""
 

@@ -11,9 +11,11 @@ from scaat.report.results import Estimate
 from scaat.report.tables.table import Cell, Line, Table, best, printed
 from scaat.studies.estimates import Setting
 from scaat.studies.paper.published import (
+    ATTRIBUTIONS,
     DATA_NAMES,
     FGSM,
     FIXED,
+    METHODS,
     TABLE_1,
     TABLE_2,
     TABLE_3,
@@ -21,8 +23,6 @@ from scaat.studies.paper.published import (
 from scaat.studies.paper.sources import Source
 from scaat.studies.sweep_report import sweep_table
 
-_ATTRIBUTIONS = ("gradient", "smoothgrad", "integrated-gradients")
-_METHODS = ("standard", "saliency-guided", "scaat")
 _NOTE = (
     "Square brackets: 95 % interval over the test images, and over the seeds where there are "
     "several. Round brackets: the paper's value, for {paper}; it is of other images, another "
@@ -36,9 +36,9 @@ def table_1(source: Source, settings: Sequence[Setting]) -> list[Table]:
     lines = []
     for key in ("entropy", "size_kb", "gini", "aopc_lerf", "aopc_morf", "aopc_rel"):
         cells: list[Cell] = []
-        for attribution in _ATTRIBUTIONS:
-            found = {m: _of(by_title.get(m), key, attribution) for m in _METHODS}
-            paper = {m: TABLE_1.get((source.letter, key, attribution, m)) for m in _METHODS}
+        for attribution in ATTRIBUTIONS:
+            found = {m: _of(by_title.get(m), key, attribution) for m in METHODS}
+            paper = {m: TABLE_1.get((source.letter, key, attribution, m)) for m in METHODS}
             cells += _cells(key, found, paper)
         lines.append(Line("", METRICS[key].label, tuple(cells)))
     counts = _counts(by_title)
@@ -49,10 +49,10 @@ def table_1(source: Source, settings: Sequence[Setting]) -> list[Table]:
             note=f"{_NOTE.format(paper=_paper(source, 'ResNet-18'))} {counts}",
             stub="Metric",
             columns=tuple(
-                f"{attribution_name(a)}: {method_name(m)}" for a in _ATTRIBUTIONS for m in _METHODS
+                f"{attribution_name(a)}: {method_name(m)}" for a in ATTRIBUTIONS for m in METHODS
             ),
             lines=tuple(lines),
-            groups=tuple((attribution_name(a), len(_METHODS)) for a in _ATTRIBUTIONS),
+            groups=tuple((attribution_name(a), len(METHODS)) for a in ATTRIBUTIONS),
         )
     ]
 
@@ -154,12 +154,12 @@ def _counts(by_title: dict[str, Setting]) -> str:
     """Say how often SCAAT has the best value: the paper's claim is always."""
     won = counted = 0
     for key in ("entropy", "size_kb", "aopc_lerf", "aopc_rel"):
-        for attribution in _ATTRIBUTIONS:
-            estimates = [_of(by_title.get(m), key, attribution) for m in _METHODS]
+        for attribution in ATTRIBUTIONS:
+            estimates = [_of(by_title.get(m), key, attribution) for m in METHODS]
             if any(e is None or e.value is None for e in estimates):
                 continue
             counted += 1
-            won += best(key, estimates) == {_METHODS.index("scaat")}
+            won += best(key, estimates) == {METHODS.index("scaat")}
     return (
         f"Of the paper's {counted} comparisons SCAAT has the best value in {best}; there, in all."
     )
