@@ -17,7 +17,7 @@ from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions, evaluate, ordered_samples
 from scaat.evaluation.measures import measures
 from scaat.evaluation.options import OPTIONAL_MEASURES
-from scaat.functional import perturbation_curve, randomised_models
+from scaat.functional import lattice_shares, perturbation_curve, randomised_models
 from scaat.metrics import (
     ROAD,
     EnergyInside,
@@ -120,6 +120,31 @@ def test_insertion_deletion_and_road_are_those_of_the_metrics() -> None:
     assert curves["fraction"] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
     for name, curve in areas.curves().items():
         np.testing.assert_allclose(curves[name]["value"], curve.mean(0), atol=1e-5)
+
+
+def test_the_lattice_is_the_one_with_most_saliency_over_all_images() -> None:
+    model, data = net(3), image_set(40)
+    options = replace(OPTIONS, also_measure=("lattice",), aopc_fill="blur")
+    result = evaluate(model, data, options, seed=3).results["gradient"]
+    images, _, maps = explained(model, data)
+    shares = lattice_shares(maps)
+    most = max(range(4), key=lambda lattice: shares[:, lattice].mean().item())
+    np.testing.assert_allclose(result.per_image["lattice_share"], shares[:, most], atol=1e-6)
+    curves = perturbation_curve(model, images, maps, steps=4, region_size=2, fill="blur", seed=3)
+    areas = {order: curve.mean(1) for order, curve in curves.items()}
+    for order, area in areas.items():
+        np.testing.assert_allclose(result.per_image[f"squares_{order}"], area, atol=1e-5)
+    ratio = areas["morf"].mean() / areas["lerf"].mean()
+    assert 1 / result.metrics["squares_rel"]["value"] == pytest.approx(1 / ratio.item(), rel=1e-3)
+
+
+def test_a_lattice_needs_two_rows() -> None:
+    data = image_set()
+    line = ImageSet(data.images[:, :, :1], data.labels, data.classes)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(24, 2)).eval()
+    options = replace(OPTIONS, also_measure=("lattice",))
+    with pytest.raises(InputError, match="'lattice' needs images of 2 x 2 pixels .* found 1 x 8"):
+        evaluate(model, line, options)
 
 
 def test_stability_is_that_of_the_metrics() -> None:

@@ -30,6 +30,7 @@ def test_everything_is_shown_and_drawn(full: Path) -> None:
     html = write_report(read_results(full), full).read_text(encoding="utf-8")
     for caption in (
         "Further measures of sparsity and faithfulness",
+        "Lattices: sparse and faithful pixel by pixel alone?",
         "Localisation against the annotated regions",
         "Stability under small changes of the image",
         "Sanity: maps of models that have learnt nothing",
@@ -41,7 +42,7 @@ def test_everything_is_shown_and_drawn(full: Path) -> None:
         assert caption in html
     figures = {path.stem for path in (full / "figures").glob("*.png")}
     assert {"insertion-deletion", "randomisation", "training", "proportions-scaat"} <= figures
-    for name in ("further", "localisation", "stability", "sanity"):
+    for name in ("further", "lattice", "localisation", "stability", "sanity"):
         assert (full / "tables" / f"{name}.tex").is_file()
     for key in METRICS:
         assert f"{key}_value" in csv_files(read_results(full))["comparison.csv"]

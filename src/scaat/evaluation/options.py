@@ -14,7 +14,7 @@ from scaat.statistics import RESAMPLES
 
 PRECISIONS = ("float32", "bfloat16")
 OPTIONAL_MEASURES = (
-    *("insertion-deletion", "road", "stability", "randomisation"),
+    *("lattice", "insertion-deletion", "road", "stability", "randomisation"),
     *("robustness", "calibration"),
 )
 

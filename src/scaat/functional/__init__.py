@@ -11,6 +11,7 @@ from scaat.functional.entropy import entropy
 from scaat.functional.gini import gini
 from scaat.functional.hoyer import hoyer
 from scaat.functional.insertion_deletion import area_under_curve, insertion_deletion
+from scaat.functional.lattice import lattice_shares
 from scaat.functional.localisation import box_masks, energy_inside, iou_at_area, pointing_game
 from scaat.functional.perturbation import masked_pgd, pgd
 from scaat.functional.proportion import update_proportion
@@ -36,6 +37,7 @@ __all__ = [
     "jeffreys_divergence",
     "jensen_shannon_divergence",
     "kl_divergence",
+    "lattice_shares",
     "lowest",
     "masked_pgd",
     "max_sensitivity",

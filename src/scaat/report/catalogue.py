@@ -135,6 +135,42 @@ METRICS: dict[str, Metric] = {
             short="rel",
         ),
         Metric(
+            "lattice_share",
+            "Share on one lattice",
+            "lower",
+            "Share of the map's sum on one pixel in four, those with an even or odd row and an even "
+            "or odd column, whichever has most over all images: 0.25 is an even spread, 0.5 every "
+            "second row. A network that reads one lattice alone has sparse maps that tell nothing.",
+            short="Lattice",
+            decimals=3,
+        ),
+        Metric(
+            "squares_lerf",
+            "AOPC LeRF in squares",
+            "lower",
+            "AOPC LeRF with squares of 2 x 2 pixels replaced instead of single ones; each holds a "
+            "pixel of every lattice.",
+            short="LeRF, squares",
+            scale=1e3,
+            unit="10⁻³",
+        ),
+        Metric(
+            "squares_morf",
+            "AOPC MoRF in squares",
+            "higher",
+            "AOPC MoRF in the same squares.",
+            short="MoRF, squares",
+            scale=1e3,
+            unit="10⁻³",
+        ),
+        Metric(
+            "squares_rel",
+            "AOPC rel in squares",
+            "higher",
+            "Their ratio. Far below AOPC rel: the maps are faithful pixel by pixel alone.",
+            short="rel, squares",
+        ),
+        Metric(
             "hoyer",
             "Hoyer sparsity",
             "higher",
@@ -251,6 +287,11 @@ FAMILIES = (
         "further",
         "Further measures of sparsity and faithfulness",
         ("hoyer", "insertion", "deletion", "road"),
+    ),
+    Family(
+        "lattice",
+        "Lattices: sparse and faithful pixel by pixel alone?",
+        ("lattice_share", "squares_lerf", "squares_morf", "squares_rel"),
     ),
     Family(
         "localisation",

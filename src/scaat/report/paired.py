@@ -15,7 +15,10 @@ from scaat.statistics import paired_difference, paired_ratio_difference
 Verdict = Literal["better", "worse", "undecided"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
-RATIOS = {"aopc_rel": ("aopc_morf", "aopc_lerf")}
+RATIOS = {
+    "aopc_rel": ("aopc_morf", "aopc_lerf"),
+    "squares_rel": ("squares_morf", "squares_lerf"),
+}
 """Ratios of the means of two per-image metrics."""
 
 

@@ -18,6 +18,7 @@ from scaat.studies.front import pareto_front
 from scaat.studies.tables import head
 
 COLUMNS = ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_morf", "aopc_rel")
+WHERE_MEASURED = ("squares_rel", "lattice_share")
 ON_FRONT = "front"
 
 
@@ -36,12 +37,16 @@ def front(settings: Sequence[Setting], attribution: str) -> list[bool]:
 
 def sweep_table(settings: Sequence[Setting], attribution: str) -> Table:
     """Return the measures of every setting by one saliency method, those on the front in bold."""
+    columns = (
+        *COLUMNS,
+        *(key for key in WHERE_MEASURED if any(s.estimate(key, attribution) for s in settings)),
+    )
     lines = []
     for number, (setting, ahead) in enumerate(
         zip(settings, front(settings, attribution), strict=True), start=1
     ):
         cells = []
-        for key in COLUMNS:
+        for key in columns:
             marked = ahead and key in ("accuracy", "aopc_lerf")
             cells.append(Cell(*printed(key, setting.estimate(key, attribution)), best=marked))
         cells.append(Cell(seconds_text(setting.train_seconds)))
@@ -57,7 +62,7 @@ def sweep_table(settings: Sequence[Setting], attribution: str) -> Table:
             "images that it was not chosen by."
         ),
         stub="Setting",
-        columns=(*map(head, COLUMNS), "Training", "Seeds"),
+        columns=(*map(head, columns), "Training", "Seeds"),
         lines=tuple(lines),
     )
 

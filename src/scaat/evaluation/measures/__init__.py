@@ -2,6 +2,7 @@
 
 from scaat.evaluation.measures.base import Batch, Measure, Subject, measures
 from scaat.evaluation.measures.faithfulness import Faithfulness
+from scaat.evaluation.measures.lattice import Lattice
 from scaat.evaluation.measures.localisation import Localisation
 from scaat.evaluation.measures.removal import InsertionAndDeletion, RemoveAndImpute
 from scaat.evaluation.measures.sanity import Randomisation, RandomLabels
@@ -12,6 +13,7 @@ __all__ = [
     "Batch",
     "Faithfulness",
     "InsertionAndDeletion",
+    "Lattice",
     "Localisation",
     "Measure",
     "RandomLabels",
