@@ -143,7 +143,7 @@ def test_a_lattice_needs_two_rows() -> None:
     line = ImageSet(data.images[:, :, :1], data.labels, data.classes)
     model = nn.Sequential(nn.Flatten(), nn.Linear(24, 2)).eval()
     options = replace(OPTIONS, also_measure=("lattice",))
-    with pytest.raises(InputError, match="'lattice' needs images of 2 x 2 pixels .* found 1 x 8"):
+    with pytest.raises(InputError, match=r"'lattice' needs images of 2 x 2 pixels .* found 1 x 8"):
         evaluate(model, line, options)
 
 

@@ -138,9 +138,10 @@ METRICS: dict[str, Metric] = {
             "lattice_share",
             "Share on one lattice",
             "lower",
-            "Share of the map's sum on one pixel in four, those with an even or odd row and an even "
-            "or odd column, whichever has most over all images: 0.25 is an even spread, 0.5 every "
-            "second row. A network that reads one lattice alone has sparse maps that tell nothing.",
+            "Share of the map's sum on one pixel in four, those with an even or odd row and an "
+            "even or odd column, whichever has most over all images: 0.25 is an even spread, 0.5 "
+            "every second row. A network that reads one lattice alone has sparse maps that tell "
+            "nothing.",
             short="Lattice",
             decimals=3,
         ),

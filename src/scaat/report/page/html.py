@@ -25,7 +25,7 @@ from scaat.report.numbers import interval_text, value_text
 from scaat.report.page.gallery import Gallery, example_gallery, ordered_gallery
 from scaat.report.page.pictures import Chart
 from scaat.report.page.settings import flatten, split_settings
-from scaat.report.paired import unpaired, verdict
+from scaat.report.paired import RATIOS, unpaired, verdict
 from scaat.report.pooling import Pool, pools
 from scaat.report.results import Comparison, Results, Row
 from scaat.report.source import EXAMPLES, PER_IMAGE
@@ -164,7 +164,9 @@ def html(results: Results, charts: Sequence[Sequence[Chart]]) -> str:
             if any(row.metrics[key] for row in results.rows)
         ],
         protocols=list(dict.fromkeys(map(_protocol, results.rows))),
-        unbounded=any(e.unbounded for row in results.rows if (e := row.metrics["aopc_rel"])),
+        unbounded=any(
+            e.unbounded for row in results.rows for key in RATIOS if (e := row.metrics[key])
+        ),
         missing=[
             (name, source.label, _LOST[name])
             for source in results.sources
@@ -274,6 +276,7 @@ def _contents(
         "Further measures",
         [
             further.get("further"),
+            further.get("lattice"),
             charts.get("insertion-deletion"),
             further.get("localisation"),
             further.get("stability"),
