@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,17 @@ def test_what_is_done_is_kept_and_what_is_not_goes_on(splits: DataSplits, tmp_pa
         return [row[key] for key in ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_morf")]
 
     assert measures(again) == measures(whole)
+
+
+def test_results_are_enough_without_the_model(splits: DataSplits, tmp_path: Path) -> None:
+    (done,) = go(trial(), tmp_path / "here", splits)
+    there = tmp_path / "there" / "validation" / "gradient"
+    shutil.copytree(done, there)
+    shutil.copy(tmp_path / "here" / "config.yaml", tmp_path / "there")
+    assert go(trial(), tmp_path / "there", splits) == [there]
+    assert not (tmp_path / "there" / "model.pt").exists()
+    with pytest.raises(InputError, match=r"training.learning_rate is 0.1 there and 0.2 now"):
+        go(trial(learning_rate=0.2), tmp_path / "there", splits)
 
 
 def test_other_settings_are_refused(splits: DataSplits, tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ def carry_out(
 
     The run lies in ``folder``; the results of each saliency method in a folder of their own,
     ``folder/test/gradient``, so that a later study finds those that it shares with this one.
+    Where these are there the model need not be: a study goes on from its ``config.yaml`` and
+    results, which are small, on a machine that never had its models.
 
     Args:
         trial: What to do.
@@ -117,7 +119,8 @@ def carry_out(
     if (folder / FAILURE).is_file():
         return []
     open_folder(folder, dict(trial.config), resume=(folder / CONFIG).exists())
-    if not is_finished(folder):
+    known = [(folder / part / name / RESULTS).is_file() for name in evaluation.attributions]
+    if not all(known) and not is_finished(folder):
         try:
             fit(
                 splits,
