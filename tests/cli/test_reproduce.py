@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cli.inside import scaat
 
-from scaat.evaluation import EvaluationOptions
+from scaat.objectives import objectives
 from scaat.studies.paper import SCALES, Scale
 from scaat.training import TrainingOptions
 
@@ -19,9 +19,7 @@ MODELS = ("nets:tiny", "nets:plain")
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Scale:
     """The scale small with few images, one epoch and small networks."""
-    evaluation = EvaluationOptions(
-        images=4, aopc_steps=2, aopc_repeats=1, bootstrap_resamples=100, examples=2
-    )
+    few = {"images": 4, "aopc_steps": 2, "aopc_repeats": 1, "examples": 2}
     sources = tuple(
         replace(
             source,
@@ -29,7 +27,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Scale:
             models=MODELS,
             training=TrainingOptions(epochs=1, batch_size=8, precision="32"),
             scaat={**source.scaat, "steps": 1},
-            evaluation=evaluation,
+            evaluation=replace(source.evaluation, **few, bootstrap_resamples=100),
         )
         for source in SCALES["small"].sources
     )
@@ -85,6 +83,20 @@ def test_ablations_are_of_one_source(quick: Scale, tmp_path: Path) -> None:
     assert "lesions" not in text
     assert text.count("| 10 |") == 0
     assert sum(line.startswith("| ") for line in text.splitlines()) == 2 + 11
+
+
+def test_rivals_are_all_objectives(quick: Scale, tmp_path: Path) -> None:
+    done = scaat("reproduce", "rivals", "--out", tmp_path / "out", "--json")
+    assert done.status == 0, done.err
+    sections = (tmp_path / "out" / "rivals.md").read_text().split("## ")[1:]
+    for section, localised in zip(sections, (False, True), strict=True):
+        lines = [line for line in section.splitlines() if line.startswith("| ")]
+        assert len(lines) == 2 + len(objectives)
+        head, _, *trainings = lines
+        for column in ("rel, squares", "Lattice", "PGD 8/255", "ECE", "Time"):
+            assert column in head
+        assert ("Energy" in head) == localised
+        assert [line.rstrip(" |")[-1] for line in trainings] == ["×"] * len(objectives)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def reproduce(
 ) -> Result:
     """Carry out experiments of the paper, from data to finished table.
 
-    EXPERIMENT is table1, table2, table3, figure2, figure3 or ablations; several share the
+    EXPERIMENT is table1, table2, table3, figure2, figure3, ablations or rivals; several share the
     trainings that they have in common, and all of them are meant where none is named. At scale
     small the images come with the package and stand for the paper's; at medium and full --data
     says where they are, and data that is not named is left out. Writes OUT/EXPERIMENT.md with the

@@ -33,7 +33,7 @@ from scaat.objectives import objectives
 from scaat.report import Estimate, read_results
 from scaat.report.writing import figure_bytes
 from scaat.studies import Trial, combinations, settings_of
-from scaat.studies.sweep_report import COLUMNS, front, sweep_figure, sweep_table
+from scaat.studies.sweep_report import front, measured_columns, sweep_figure, sweep_table
 from scaat.studies.tables import markdown_section
 from scaat.studies.trial import plain
 
@@ -105,6 +105,7 @@ def _report(
     settings = settings_of(read_results(*done))
     text, rows = ["# Sweep, measured on validation images"], []
     for attribution in evaluation.attributions:
+        columns = measured_columns(settings, attribution)
         table = sweep_table(settings, attribution)
         text.append(markdown_section(table))
         figure = sweep_figure(settings, attribution)
@@ -115,7 +116,7 @@ def _report(
                 "setting": setting.title,
                 "attribution": attribution,
                 "seeds": list(setting.seeds),
-                **{key: _plain(setting.estimate(key, attribution)) for key in COLUMNS},
+                **{key: _plain(setting.estimate(key, attribution)) for key in columns},
                 "train_seconds": setting.train_seconds,
                 "on_front": ahead,
             }

@@ -35,12 +35,15 @@ def front(settings: Sequence[Setting], attribution: str) -> list[bool]:
     )
 
 
+def measured_columns(settings: Sequence[Setting], attribution: str) -> tuple[str, ...]:
+    """Return the measures that a sweep shows: some always, others where a setting has them."""
+    found = (key for key in WHERE_MEASURED if any(s.estimate(key, attribution) for s in settings))
+    return (*COLUMNS, *found)
+
+
 def sweep_table(settings: Sequence[Setting], attribution: str) -> Table:
     """Return the measures of every setting by one saliency method, those on the front in bold."""
-    columns = (
-        *COLUMNS,
-        *(key for key in WHERE_MEASURED if any(s.estimate(key, attribution) for s in settings)),
-    )
+    columns = measured_columns(settings, attribution)
     lines = []
     for number, (setting, ahead) in enumerate(
         zip(settings, front(settings, attribution), strict=True), start=1

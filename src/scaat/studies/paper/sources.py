@@ -52,6 +52,8 @@ class Scale:
     sources: tuple[Source, ...]
 
 
+# Beyond the paper: whether maps are faithful pixel by pixel alone, and what the models can stand.
+_ALSO = ("lattice", "robustness", "calibration")
 _REDUCED = ("small-resnet", "small-vgg")
 _PAPER = ("resnet18", "vgg16")
 # Epsilon, weight and proportion of results/README.md's CIFAR-10 runs, chosen on validation images.
@@ -70,7 +72,7 @@ SCALES: dict[str, Scale] = {
                 models=_REDUCED,
                 training=TrainingOptions(epochs=12, batch_size=64),
                 scaat={"epsilon": 0.5},
-                evaluation=EvaluationOptions(images=100, aopc_repeats=2),
+                evaluation=EvaluationOptions(images=100, aopc_repeats=2, also_measure=_ALSO),
             ),
             Source(
                 "lesions",
@@ -80,7 +82,7 @@ SCALES: dict[str, Scale] = {
                 models=_REDUCED,
                 training=TrainingOptions(epochs=10, batch_size=64),
                 scaat=_NATURAL,
-                evaluation=EvaluationOptions(images=100, aopc_repeats=2),
+                evaluation=EvaluationOptions(images=100, aopc_repeats=2, also_measure=_ALSO),
             ),
         ),
     ),
@@ -96,7 +98,7 @@ SCALES: dict[str, Scale] = {
                 models=_REDUCED,
                 training=TrainingOptions(epochs=8, batch_size=64),
                 scaat=_NATURAL,
-                evaluation=EvaluationOptions(images=300),
+                evaluation=EvaluationOptions(images=300, also_measure=_ALSO),
             ),
             Source(
                 "lung",
@@ -111,7 +113,7 @@ SCALES: dict[str, Scale] = {
                 models=_REDUCED,
                 training=TrainingOptions(epochs=8, batch_size=64),
                 scaat={**_NATURAL, "region_size": 6},
-                evaluation=EvaluationOptions(images=200, aopc_repeats=2),
+                evaluation=EvaluationOptions(images=200, aopc_repeats=2, also_measure=_ALSO),
             ),
             Source(
                 "tiny-imagenet",
@@ -121,7 +123,7 @@ SCALES: dict[str, Scale] = {
                 models=_REDUCED,
                 training=TrainingOptions(epochs=12, batch_size=64),
                 scaat=_NATURAL,
-                evaluation=EvaluationOptions(images=300, aopc_repeats=2),
+                evaluation=EvaluationOptions(images=300, aopc_repeats=2, also_measure=_ALSO),
             ),
         ),
     ),
@@ -137,7 +139,7 @@ SCALES: dict[str, Scale] = {
                 models=_PAPER,
                 training=TrainingOptions(epochs=100),
                 scaat=_NATURAL,
-                evaluation=EvaluationOptions(images=1000),
+                evaluation=EvaluationOptions(images=1000, also_measure=_ALSO),
             ),
             Source(
                 "pcam",
@@ -147,7 +149,7 @@ SCALES: dict[str, Scale] = {
                 models=_PAPER,
                 training=TrainingOptions(epochs=20),
                 scaat={**_NATURAL, "region_size": 6},
-                evaluation=EvaluationOptions(images=1000),
+                evaluation=EvaluationOptions(images=1000, also_measure=_ALSO),
             ),
             Source(
                 "imagenet",
@@ -157,7 +159,7 @@ SCALES: dict[str, Scale] = {
                 models=("torchvision:resnet18", "torchvision:vgg16"),
                 training=TrainingOptions(epochs=90, batch_size=256),
                 scaat={**_NATURAL, "region_size": 14},
-                evaluation=EvaluationOptions(images=1000),
+                evaluation=EvaluationOptions(images=1000, also_measure=_ALSO),
             ),
         ),
     ),

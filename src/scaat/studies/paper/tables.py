@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scaat.report.catalogue import METRICS, attribution_name, method_name
+from scaat.report.catalogue import METRICS, SALIENCY, attribution_name, method_name
 from scaat.report.numbers import MINUS, ratio_text
 from scaat.report.results import Estimate
 from scaat.report.tables.table import Cell, Line, Table, best, printed
@@ -22,6 +22,7 @@ from scaat.studies.paper.published import (
 )
 from scaat.studies.paper.sources import Source
 from scaat.studies.sweep_report import sweep_table
+from scaat.studies.tables import head
 
 _NOTE = (
     "Square brackets: 95 % interval over the test images, and over the seeds where there are "
@@ -34,7 +35,7 @@ def table_1(source: Source, settings: Sequence[Setting]) -> list[Table]:
     """Return sparsity and faithfulness by saliency method and training method (Table 1)."""
     by_title = {setting.title: setting for setting in settings}
     lines = []
-    for key in ("entropy", "size_kb", "gini", "aopc_lerf", "aopc_morf", "aopc_rel"):
+    for key in (*SALIENCY, "squares_rel", "lattice_share"):
         cells: list[Cell] = []
         for attribution in ATTRIBUTIONS:
             found = {m: _of(by_title.get(m), key, attribution) for m in METHODS}
@@ -96,13 +97,10 @@ def table_3(source: Source, settings: Sequence[Setting]) -> list[Table]:
     for key in ("accuracy", "gini"):
         found = {t: _of(by_title.get(t), key, "gradient") for t in titles}
         columns.append(_cells(key, found, {t: TABLE_3[t, key] for t in titles}))
-    seconds = {t: setting.train_seconds for t, setting in by_title.items()}
-    base = seconds.get("standard")
-    times = []
-    for t in titles:
-        took = seconds.get(t)
-        ratio = ratio_text(took / base if took and base else None)
-        times.append(Cell(ratio, note=f"{TABLE_3[t, 'time']:.1f}×"))
+    ratios = dict(zip(by_title, _time_ratios(settings), strict=True))
+    times = [
+        Cell(ratios.get(t, ratio_text(None)), note=f"{TABLE_3[t, 'time']:.1f}×") for t in titles
+    ]
     return [
         Table(
             name=f"table3-{source.key}",
@@ -119,6 +117,43 @@ def table_3(source: Source, settings: Sequence[Setting]) -> list[Table]:
     ]
 
 
+_RIVAL_COLUMNS = (
+    *("accuracy", "auc", "entropy", "gini", "aopc_lerf", "aopc_rel", "squares_rel"),
+    *("lattice_share", "pointing_game", "energy_inside"),
+    *("robust_accuracy_2", "robust_accuracy_8", "calibration_error"),
+)
+
+
+def rivals_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
+    """Return accuracy, sparsity, faithfulness, localisation, robustness and time by training."""
+    columns: dict[str, list[Cell]] = {}
+    for key in _RIVAL_COLUMNS:
+        estimates = [setting.estimate(key, "gradient") for setting in settings]
+        if any(estimates):
+            winners = best(key, estimates)
+            columns[head(key)] = [
+                Cell(*printed(key, estimate), best=i in winners)
+                for i, estimate in enumerate(estimates)
+            ]
+    columns["Time"] = [Cell(text) for text in _time_ratios(settings)]
+    return [
+        Table(
+            name=f"rivals-{source.key}",
+            caption=_caption("Rivals", source, settings),
+            note="Maps are vanilla gradients. Square brackets: 95 % interval over the test images, "
+            "and over the seeds where there are several. Bold: the best value. Time: of the whole "
+            "training, beside whatever else the machine did. Every method but SCAAT has the "
+            "defaults of its source, apart from the number of search steps.",
+            stub="Training",
+            columns=tuple(columns),
+            lines=tuple(
+                Line("", _training(setting.title), tuple(cells[i] for cells in columns.values()))
+                for i, setting in enumerate(settings)
+            ),
+        )
+    ]
+
+
 def ablation_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
     """Return the measures of every changed choice; the paper prints none of them."""
     table = sweep_table(settings, "gradient")
@@ -129,6 +164,14 @@ def ablation_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
             caption=_caption("Ablations", source, settings),
             note="Each line changes one choice of the line 'scaat'. " + table.note,
         )
+    ]
+
+
+def _time_ratios(settings: Sequence[Setting]) -> list[str]:
+    """Return what each training took, in units of standard training's time."""
+    base = next((s.train_seconds for s in settings if s.title == "standard"), None)
+    return [
+        ratio_text(s.train_seconds / base if s.train_seconds and base else None) for s in settings
     ]
 
 
