@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +85,8 @@ def carry_out_all(
     """
     done: list[Path] = []
     failed = {}
-    splits: DataSplits | None = None
-    loaded: object = None
     for number, trial in enumerate(trials, start=1):
-        wanted = (trial.config["data"], trial.config["seed"])
-        if splits is None or wanted != loaded:
-            splits, loaded = load_splits(trial.config), wanted
+        splits = _loaded(json.dumps([trial.config["data"], trial.config["seed"]]))
         name = f"{trial.title}, seed {trial.config['seed']}"
         console().print(
             f"Trial {number} of {len(trials)}: [bold]{name}[/bold]", soft_wrap=True, highlight=False
@@ -111,6 +109,12 @@ def carry_out_all(
         failed[name] = failure_of(place) or ""
         console().print(f"  {failed[name]}", soft_wrap=True, highlight=False, markup=False)
     return done, failed
+
+
+@lru_cache(maxsize=2)  # experiments take turns between two data sets at the small scale
+def _loaded(wanted: str) -> DataSplits:
+    data, seed = json.loads(wanted)
+    return load_splits({"data": data, "seed": seed})
 
 
 def show_table(table: Table) -> None:
