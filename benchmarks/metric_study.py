@@ -30,7 +30,15 @@ from torch import Tensor, nn
 from scaat.data import DataOptions, load_data, to_float
 from scaat.evaluation import environment
 from scaat.files import write_json, write_text
-from scaat.functional import aopc, entropy, gini, perturbation_curve, region_average, saliency_map
+from scaat.functional import (
+    aopc,
+    entropy,
+    gini,
+    lattice_shares,
+    perturbation_curve,
+    region_average,
+    saliency_map,
+)
 from scaat.functional.blur import gaussian_blur
 from scaat.models import build_model
 from scaat.statistics import mean_interval, ratio_interval
@@ -102,19 +110,6 @@ MAPS: dict[str, Maps] = {
 }
 
 
-def lattice_share(maps: Tensor) -> float:
-    """Return the largest mean share of the saliency on the even or odd rows of even or odd columns.
-
-    A quarter where rows and columns are alike; a network that reads every second pixel has more.
-    """
-    shares = maps / maps.sum((1, 2), keepdim=True)
-    return max(
-        float(shares[:, row::2, column::2].sum((1, 2)).mean())
-        for row in (0, 1)
-        for column in (0, 1)
-    )
-
-
 def measure(
     question: str,
     name: str,
@@ -145,7 +140,7 @@ def measure(
             "morf": mean_interval(morf),
             "rel": ratio_interval(morf, lerf),
             "lerf_negative": float(np.mean(lerf < 0)),
-            "lattice": lattice_share(found),
+            "lattice": float(lattice_shares(found).mean(0).max()),
         },
     )
 

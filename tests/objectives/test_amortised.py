@@ -164,7 +164,7 @@ def test_an_index_twice_among_the_chosen_moves_twice(batch: Batch) -> None:
     with torch.no_grad():
         model[1].weight.zero_()
         model[1].bias.copy_(torch.tensor([9.0, 0, 0, 0]))
-    objective = SCAAT(40, proportion_step=0.125, search_share=0.5)
+    objective = SCAAT(40, initial_proportion=0.5, proportion_step=0.125, search_share=0.5)
     labels = torch.zeros(12, dtype=torch.int64)
     objective(model, images, labels, torch.full((12,), 7))
     assert objective.proportion[7] == 0.9  # six of twelve visits, bounded once
@@ -338,7 +338,7 @@ def process(rank: int, folder: Path) -> None:
     torch.manual_seed(1)
     parallel = nn.parallel.DistributedDataParallel(nn.Linear(6, 3))
     method = SCAAT(
-        40, epsilon=0.3, steps=1, region_size=1, proportion_step=0.0625,
+        40, epsilon=0.3, steps=1, region_size=1, initial_proportion=0.5, proportion_step=0.0625,
         search_share=0.4, search_interval=2, delay_steps=1,
     )  # fmt: skip
     optimizer = torch.optim.SGD(parallel.parameters(), lr=0.5)
@@ -353,8 +353,8 @@ def process(rank: int, folder: Path) -> None:
         if step == 3:  # as after a kill
             state = method.state_dict()
             method = SCAAT(
-                40, epsilon=0.3, steps=1, region_size=1, proportion_step=0.0625,
-                search_share=0.4, search_interval=2, delay_steps=1,
+                40, epsilon=0.3, steps=1, region_size=1, initial_proportion=0.5,
+                proportion_step=0.0625, search_share=0.4, search_interval=2, delay_steps=1,
             )  # fmt: skip
             method.load_state_dict(state)
         found.append((method.proportion.clone(), mine, "divergence" in output.terms))

@@ -114,7 +114,7 @@ def test_an_index_twice_in_a_batch_moves_twice(batch: Batch) -> None:
     with torch.no_grad():
         model[1].weight.zero_()
         model[1].bias.copy_(torch.tensor([9.0, 0, 0, 0]))
-    objective = SCAAT(40, proportion_step=0.125)
+    objective = SCAAT(40, initial_proportion=0.5, proportion_step=0.125)
     labels, index = torch.tensor([0, 0, 1, 0]), torch.tensor([7, 7, 7, 3])
     objective(model, images[:4], labels, index)
     assert objective.proportion[7] == 0.625  # two steps up, one down
@@ -125,14 +125,14 @@ def test_fixed_proportions_and_evaluation_mode_change_nothing(batch: Batch) -> N
     model = plain_net()
     for objective, steps in ((SCAAT(40, adaptive=False), 1), (SCAAT(40).eval(), 0)):
         objective(model, *batch)
-        assert (objective.proportion == 0.5).all()
+        assert (objective.proportion == 0.35).all()
         assert objective.step == steps
 
 
 def test_proportions_are_in_the_state_dict(batch: Batch) -> None:
-    objective = SCAAT(40, proportion_step=0.125)
+    objective = SCAAT(40, initial_proportion=0.5, proportion_step=0.125)
     objective(plain_net(), *batch)
-    other = SCAAT(40, proportion_step=0.125)
+    other = SCAAT(40, initial_proportion=0.5, proportion_step=0.125)
     other.load_state_dict(objective.state_dict())
     assert torch.equal(other.proportion, objective.proportion)
     assert not (other.proportion == 0.5).all()
@@ -149,7 +149,7 @@ def test_a_cast_leaves_the_proportions_as_they_are(dtype: torch.dtype, batch: Ba
         with torch.no_grad():
             model[1].weight.zero_()
             model[1].bias.copy_(torch.tensor([9.0, 0, 0, 0]))
-        return nn.ModuleList([model, SCAAT(40, steps=1)])
+        return nn.ModuleList([model, SCAAT(40, steps=1, initial_proportion=0.5)])
 
     def visit(holder: nn.ModuleList, visits: int) -> None:
         model, objective = holder

@@ -60,11 +60,13 @@ class SCAAT(AdaptiveProportions):
     Args:
         num_samples: Size of the training set.
         epsilon: Radius of the perturbation in the maximum norm, in units of the inputs (pixels
-            in [0, 1]); at 0 nothing is perturbed. 8/255 is the customary radius for images.
+            in [0, 1]); at 0 nothing is perturbed. 32/255 was chosen on CIFAR-10; the 8/255 that is
+            customary for adversarial robustness cleans the maps less.
         steps: k, steps of the perturbation search; 4 is the paper's default, 1 is FGSM.
         step_size: Size of a search step in units of the inputs; by default 2.5 epsilon / k.
         weight: lambda, the weight of the divergence (in bits) beside the cross-entropy (nats).
-        initial_proportion: q_0 in [0, 1], the share of features that is perturbed at first.
+        initial_proportion: q_0 in [0, 1], the share of features that is perturbed at first. 0.35
+            was chosen on CIFAR-10, where 0.5 cost more accuracy than it gained in faithfulness.
         proportion_step: gamma, how far one visit moves q. Small by default: a prototype lost
             the method's gain when q spread widely among samples.
         min_proportion: q_min, the least share that q may fall to.
@@ -112,11 +114,11 @@ class SCAAT(AdaptiveProportions):
     def __init__(
         self,
         num_samples: int,
-        epsilon: float = 8 / 255,
+        epsilon: float = 32 / 255,
         steps: int = 4,
         step_size: float | None = None,
         weight: float = 1.0,
-        initial_proportion: float = 0.5,
+        initial_proportion: float = 0.35,
         proportion_step: float = 0.01,
         min_proportion: float = 0.1,
         max_proportion: float = 0.9,

@@ -71,7 +71,7 @@ SCALES: dict[str, Scale] = {
                 embedded=True,
                 models=_REDUCED,
                 training=TrainingOptions(epochs=12, batch_size=64),
-                scaat={"epsilon": 0.5},
+                scaat={"epsilon": 0.5, "initial_proportion": 0.5},
                 evaluation=EvaluationOptions(images=100, aopc_repeats=2, also_measure=_ALSO),
             ),
             Source(

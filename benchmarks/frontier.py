@@ -1,0 +1,291 @@
+"""How much of SCAAT's gain is had at which cost? Trains, measures on test images, draws the front.
+
+    python benchmarks/frontier.py train --data parquet:PATH/TO/cifar10 --out results/frontier
+    python benchmarks/frontier.py cost --data parquet:PATH/TO/cifar10 --out results/frontier
+    python benchmarks/frontier.py show --out results/frontier
+
+``train`` goes on where it was cut off and leaves what is done alone; ``--seeds`` and ``--settings``
+choose a part, so that two processes may share the work. ``cost`` measures a step of every objective
+beside standard training: run it on a quiet machine. ``show`` writes the table and the figure of
+whatever is there.
+
+Costs and gains are in units of standard training and of PGD-4 SCAAT at the same number of epochs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from scaat.cli.cost_output import as_json
+from scaat.cost import Variant, measure_costs
+from scaat.data import DataOptions, load_data, to_float
+from scaat.evaluation import EvaluationOptions, environment
+from scaat.files import write_bytes, write_json, write_text
+from scaat.models import build_model
+from scaat.report import read_results
+from scaat.report.figures.style import INK, MUTED, WIDTH, style
+from scaat.report.paired import image_values
+from scaat.report.tables.table import printed
+from scaat.report.writing import figure_bytes
+from scaat.studies import Setting, Trial, carry_out, settings_of, trial_config
+from scaat.studies.tables import head
+from scaat.training import TrainingOptions
+
+EPOCHS = 6
+BASE, FULL = "standard", "SCAAT, PGD-4"
+# Radius and proportion as chosen on validation images for CIFAR-10 (results/README.md). The step
+# of k = 1 keeps clear of the corners; more steps have the default of 2.5 epsilon / k.
+SCAAT = {"epsilon": 32 / 255, "initial_proportion": 0.35, "adaptive": False}
+ONE = {**SCAAT, "steps": 1, "step_size": 40 / 255}
+FOUR = {**SCAAT, "steps": 4, "step_size": 20 / 255}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A training of the frontier.
+
+    Attributes:
+        method: The objective.
+        options: Its keyword arguments.
+        epochs: Fewer or more for the comparison at equal time.
+    """
+
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int = EPOCHS
+
+
+ENTRIES: dict[str, Entry] = {
+    BASE: Entry("standard"),
+    "saliency-guided": Entry("saliency-guided"),
+    "SCAAT, PGD-1": Entry("scaat", ONE),
+    "SCAAT, PGD-2": Entry("scaat", {**SCAAT, "steps": 2}),
+    FULL: Entry("scaat", FOUR),
+    "SCAAT, PGD-10": Entry("scaat", {**SCAAT, "steps": 10}),
+}
+METRICS = ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_rel", "squares_rel")
+RESAMPLES = 2000
+
+
+def trials(data: str, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Trial]:
+    """Yield the trainings, those of a seed together."""
+    options = DataOptions(data, name="CIFAR-10 (JPEG), 20,000 images", train_limit=20_000)
+    for seed in seeds:
+        for name in names:
+            entry = ENTRIES[name]
+            training = TrainingOptions(model="small-resnet", epochs=entry.epochs, batch_size=64)
+            config = trial_config(
+                entry.method,
+                objective=entry.options,
+                data=options,
+                training=training,
+                seed=seed,
+            )
+            folder = "-".join(name.replace(",", "").split()) + f"-seed-{seed}"
+            yield Trial(name, folder, config)
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Carry out the trainings and measure them."""
+    protocol = EvaluationOptions(
+        attributions=("gradient",), images=300, aopc_repeats=2, also_measure=("lattice",)
+    )
+    for seed in arguments.seeds:
+        splits = load_data(DataOptions(arguments.data, train_limit=20_000), seed=seed)
+        for trial in trials(arguments.data, arguments.settings, [seed]):
+            print(trial.title, "seed", seed, flush=True)
+            place = arguments.out / "trials" / trial.folder
+            carry_out(trial, place, splits, protocol, part="test", quiet=True)
+
+
+def cost(arguments: argparse.Namespace) -> None:
+    """Measure a step of every objective on a batch of the data."""
+    splits = load_data(DataOptions(arguments.data, train_limit=20_000), seed=0)
+    raw, labels, _ = splits.train.__getitems__(list(range(64)))
+    named = {n: e for n, e in ENTRIES.items() if e.epochs == EPOCHS}
+    costs = measure_costs(
+        build_model("small-resnet", 10, (32, 32)),
+        [Variant(name, entry.method, entry.options) for name, entry in named.items()],
+        to_float(raw),
+        labels,
+        rounds=arguments.rounds,
+        autocast=torch.bfloat16,
+        progress=lambda doing: print(doing, flush=True),
+    )
+    write_json(
+        arguments.out / "cost.json",
+        {
+            "environment": environment(torch.device("cpu")),
+            "threads": torch.get_num_threads(),
+            "rounds": arguments.rounds,
+            "costs": [as_json(each) for each in costs],
+        },
+    )
+
+
+def show(arguments: argparse.Namespace) -> None:
+    """Write the table, the numbers and the figure."""
+    folders = sorted((arguments.out / "trials").glob("*/test/gradient"))
+    found = {s.title: s for s in settings_of(read_results(*folders))}
+    settings = {name: found[name] for name in ENTRIES if name in found}
+    costs = json.loads((arguments.out / "cost.json").read_text(encoding="utf-8"))
+    steps = {each["label"]: each for each in costs["costs"]}
+    rows = {name: _row(name, settings, steps) for name in settings}
+    write_text(arguments.out / "frontier.md", _table(settings, rows))
+    write_bytes(arguments.out / "frontier.png", figure_bytes(_figure(settings, rows), "png"))
+    write_json(arguments.out / "frontier.json", {"rows": rows, "environment": costs["environment"]})
+
+
+def _row(name: str, settings: Mapping[str, Setting], steps: Mapping[str, Any]) -> dict[str, Any]:
+    """Return passes and time in units of the reference's, and the gains that are kept."""
+    entry = ENTRIES[name]
+    step = steps[_of_full_length(entry)]
+    share = entry.epochs / EPOCHS
+    kept = {key: _kept(key, name, settings) for key in ("aopc_lerf", "gini")}
+    return {
+        "epochs": entry.epochs,
+        "pass_ratio": step["pass_ratio"] * share,
+        "time_ratio": {key: value * share for key, value in step["time_ratio"].items()},
+        "seeds": list(settings[name].seeds),
+        "kept": kept,
+    }
+
+
+def _of_full_length(entry: Entry) -> str:
+    return next(
+        name
+        for name, other in ENTRIES.items()
+        if (other.method, other.options, other.epochs) == (entry.method, entry.options, EPOCHS)
+    )
+
+
+def _kept(key: str, name: str, settings: Mapping[str, Setting]) -> dict[str, float] | None:
+    """Return the share of PGD-4's gain over standard training, with its 95 % interval.
+
+    Seeds are resampled, one fewer than there are (`scaat.statistics.pooled_mean`), and the images
+    of each, the same for the three trainings. The gain of LeRF is that of its logarithm.
+    """
+    names = (BASE, name, FULL)
+    if not all(n in settings for n in names):
+        return None
+    seeds = sorted(set.intersection(*(set(settings[n].seeds) for n in names)))
+    values = [np.stack([_values(settings[n], seed, key) for n in names]) for seed in seeds]
+    if not values:
+        return None
+    generator = np.random.default_rng(0)
+    draws = []
+    for _ in range(RESAMPLES):
+        chosen = generator.integers(len(values), size=max(1, len(values) - 1))
+        means = []
+        for i in chosen:
+            images = generator.integers(values[i].shape[1], size=values[i].shape[1])
+            means.append(values[i][:, images].mean(1))
+        draws.append(_share(key, np.mean(means, axis=0)))
+    low, high = np.nanquantile(draws, (0.025, 0.975))
+    value = _share(key, np.mean([v.mean(1) for v in values], axis=0))
+    return {"value": float(value), "low": float(low), "high": float(high)}
+
+
+def _share(key: str, means: NDArray[np.float64]) -> float:
+    if key == "aopc_lerf":
+        if (means <= 0).any():  # no logarithm: no pixel of the least relevant matters
+            return float("nan")
+        means = -np.log(means)
+    base, own, full = means
+    return float((own - base) / (full - base))
+
+
+def _values(setting: Setting, seed: int, key: str) -> NDArray[np.float64]:
+    (row,) = (row for row in setting.rows if row.seed == seed)
+    values = image_values(row, key)
+    assert values is not None, "carry_out stores the values of every image"
+    return values
+
+
+def _table(settings: Mapping[str, Setting], rows: Mapping[str, Any]) -> str:
+    heads = ["Training", "Epochs", "Passes", "Time", *map(head, METRICS)]
+    heads += ["log LeRF gain kept", "Gini gain kept", "Seeds"]
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
+    for name, row in rows.items():
+        time = row["time_ratio"]
+        line = [name, str(row["epochs"]), f"{row['pass_ratio']:.2f}×"]
+        line.append(f"{time['median']:.2f}× ({time['low']:.2f} to {time['high']:.2f})")
+        for key in METRICS:
+            line.append(" ".join(printed(key, settings[name].estimate(key, "gradient"))))
+        for kept in row["kept"].values():
+            line.append(
+                "" if kept is None else "{value:.0%} [{low:.0%}, {high:.0%}]".format(**kept)
+            )
+        line.append(", ".join(map(str, row["seeds"])))
+        lines.append(line)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def _figure(settings: Mapping[str, Setting], rows: Mapping[str, Any]) -> Figure:
+    """Draw each measure over the measured cost; rings are trainings of another length."""
+    with style():
+        figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+        panels = figure.subplots(1, 3)
+        for ax, key in zip(panels, ("aopc_lerf", "gini", "accuracy"), strict=True):
+            for number, (name, row) in enumerate(rows.items(), start=1):
+                found = settings[name].estimate(key, "gradient")
+                assert found is not None
+                assert found.value is not None
+                at = row["time_ratio"]["median"]
+                if found.low is not None and found.high is not None:
+                    ax.plot([at, at], [found.low, found.high], color=MUTED, linewidth=0.8)
+                face = INK if row["epochs"] == EPOCHS else "white"
+                ax.plot(at, found.value, "o", color=face, markeredgecolor=INK, markersize=5)
+                ax.annotate(
+                    str(number),
+                    (at, found.value),
+                    xytext=(5, 4),
+                    textcoords="offset points",
+                    fontsize=8,
+                )
+            ax.axvline(1.4, color=MUTED, linewidth=0.6, linestyle=":")
+            ax.set_xscale("log")
+            ticks = [1, 1.4, 2, 3, 5]
+            ax.set_xticks(ticks, [f"{tick}×" for tick in ticks])
+            ax.set_xticks([], minor=True)
+            ax.set_xlabel("Cost, standard training = 1")
+            ax.set_title(head(key))
+        panels[0].set_yscale("log")
+        told = [f"{i} {name}" for i, name in enumerate(rows, start=1)]
+        half = -(-len(told) // 2)
+        figure.suptitle(
+            "   ".join(told[:half]) + "\n" + "   ".join(told[half:]),
+            x=0.01,
+            ha="left",
+            fontsize=7.5,
+        )
+    return figure
+
+
+def main() -> None:
+    """Do one of the three parts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=("train", "cost", "show"))
+    parser.add_argument("--out", type=Path, required=True, help="Folder for everything.")
+    parser.add_argument("--data", help="As for scaat train; not needed to show.")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--settings", nargs="+", choices=list(ENTRIES), default=list(ENTRIES))
+    parser.add_argument("--rounds", type=int, default=20, help="Of the measurement of costs.")
+    arguments = parser.parse_args()
+    if arguments.part != "show" and not arguments.data:
+        parser.error(f"{arguments.part} needs --data")
+    {"train": train, "cost": cost, "show": show}[arguments.part](arguments)
+
+
+if __name__ == "__main__":
+    main()
