@@ -75,6 +75,16 @@ def test_settings_come_from_a_file(data: Path, tmp_path: Path) -> None:
     assert [row["seeds"] for row in rows] == [[4, 5], [4, 5]]
 
 
+def test_the_value_of_the_start_is_no_second_trial(data: Path, tmp_path: Path) -> None:
+    chosen = ["--one-at-a-time", "--method", "standard", "--vary", "learning-rate=0.1,0.2"]
+    done = sweep(tmp_path / "out", data, *chosen, "--json")  # 0.1 is the default
+    assert done.status == 0, done.err
+    assert [row["setting"] for row in done.document["rows"]] == [
+        "standard",
+        "standard, learning rate 0.2",
+    ]
+
+
 @pytest.mark.parametrize(
     ("vary", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -80,7 +81,8 @@ def _trials(
     for seed in seeds:
         for point in combinations(values, one_at_a_time=one_at_a_time, sample=sample):
             trial = _trial(parameters, point, seed)
-            trials.setdefault(trial.folder, trial)  # an option of another method changes nothing
+            # An option of another method, or a value that is the start's, changes nothing.
+            trials.setdefault(json.dumps(trial.config, sort_keys=True), trial)
     return list(trials.values())
 
 
