@@ -33,7 +33,6 @@ from scaat.cost import Variant, measure_costs
 from scaat.data import DataOptions, load_data, to_float
 from scaat.evaluation import EvaluationOptions, environment
 from scaat.files import write_bytes, write_json, write_text
-from scaat.models import build_model
 from scaat.report import read_results
 from scaat.report.figures import saliency_examples
 from scaat.report.figures.style import INK, MUTED, WIDTH, style
@@ -43,6 +42,7 @@ from scaat.report.writing import figure_bytes
 from scaat.studies import Setting, Trial, carry_out, settings_of, trial_config
 from scaat.studies.tables import head
 from scaat.training import TrainingOptions
+from scaat.training.architecture import starting_model
 
 EPOCHS = 6
 BASE, FULL = "standard", "SCAAT, PGD-4"
@@ -139,7 +139,7 @@ def cost(arguments: argparse.Namespace) -> None:
     raw, labels, _ = splits.train.__getitems__(list(range(64)))
     named = {n: e for n, e in ENTRIES.items() if e.epochs == EPOCHS}
     costs = measure_costs(
-        build_model("small-resnet", 10, (32, 32)),
+        starting_model(splits.train, TrainingOptions(model="small-resnet")).model,
         [Variant(name, entry.method, entry.options) for name, entry in named.items()],
         to_float(raw),
         labels,
@@ -206,8 +206,8 @@ def _kept(key: str, name: str, settings: Mapping[str, Setting]) -> dict[str, flo
     of each, the same for the three trainings. The gain of LeRF is that of its logarithm.
     """
     names = (BASE, name, FULL)
-    if not all(n in settings for n in names):
-        return None
+    if name in (BASE, FULL) or not all(n in settings for n in names):
+        return None  # 0 and 1 by definition
     seeds = sorted(set.intersection(*(set(settings[n].seeds) for n in names)))
     values = [np.stack([_values(settings[n], seed, key) for n in names]) for seed in seeds]
     if not values:
