@@ -69,13 +69,13 @@ def claimed_folder(folder: Path, config: dict[str, Any]) -> Iterator[None]:
     Raises:
         InputError: The folder holds a run or other files.
     """
-    existed = folder.exists()
-    open_folder(folder, config, resume=False)
+    existed, ours = folder.exists(), not (folder / CONFIG).exists()
     try:
+        open_folder(folder, config, resume=False)  # may be interrupted when its file is there
         yield
     except BaseException:
         with suppress(OSError):
-            if [path.name for path in folder.iterdir()] == [CONFIG]:
+            if ours and [path.name for path in folder.iterdir()] == [CONFIG]:
                 (folder / CONFIG).unlink()
                 if not existed:
                     folder.rmdir()
