@@ -16,6 +16,28 @@ from scaat.metrics import AOPC
 from scaat.statistics import curve_interval, ratio_interval
 
 
+def aopc_passes(options: EvaluationOptions) -> int:
+    """Return the images that an `aopc_metric` predicts: both orders' perturbed, the clean one."""
+    repeats = options.aopc_repeats if FILLS[options.aopc_fill].draw else 1
+    return 2 * options.aopc_steps * repeats + 1
+
+
+def aopc_metric(
+    subject: Subject, options: EvaluationOptions, region_size: int, *, first_repeat: int = 0
+) -> AOPC:
+    """Return AOPC by the options' protocol, with squares of ``region_size`` pixels."""
+    return AOPC(
+        steps=options.aopc_steps,
+        fraction=options.aopc_fraction,
+        region_size=region_size,
+        repeats=options.aopc_repeats,
+        first_repeat=first_repeat,
+        fill=options.aopc_fill,
+        seed=subject.seed,
+        batch_size=subject.batch_size,
+    )
+
+
 @measures.register("aopc")
 class Faithfulness(Measure):
     """Curves of the confidence's decay, least and most relevant regions first.
@@ -33,8 +55,7 @@ class Faithfulness(Measure):
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
         """Return two orders' perturbed images and the clean one, of the first round."""
-        repeats = options.aopc_repeats if FILLS[options.aopc_fill].draw else 1
-        return 2 * options.aopc_steps * repeats + 1
+        return aopc_passes(options)
 
     def update(self, batch: Batch) -> None:
         """Perturb the batch's images."""
@@ -85,13 +106,5 @@ class Faithfulness(Measure):
         metric.update(self.subject.predict, images, maps, numbers=numbers)
 
     def _metric(self, first_repeat: int) -> AOPC:
-        return AOPC(
-            steps=self.options.aopc_steps,
-            fraction=self.options.aopc_fraction,
-            region_size=self.options.aopc_region_size,
-            repeats=self.options.aopc_repeats,
-            first_repeat=first_repeat,
-            fill=self.options.aopc_fill,
-            seed=self.subject.seed,
-            batch_size=self.subject.batch_size,
-        )
+        side = self.options.aopc_region_size
+        return aopc_metric(self.subject, self.options, side, first_repeat=first_repeat)

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from scaat.errors import InputError
 from scaat.evaluation.measures.base import Arrays, Batch, Measure, Subject, measures
+from scaat.evaluation.measures.faithfulness import aopc_metric, aopc_passes
 from scaat.evaluation.options import EvaluationOptions
-from scaat.functional.fills import FILLS
 from scaat.functional.lattice import lattice_shares
-from scaat.metrics import AOPC
 from scaat.statistics import ratio_interval
 
 SIDE = 2  # the smallest square that holds a pixel of every lattice of period 2
@@ -25,21 +24,12 @@ class Lattice(Measure):
     def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
         super().__init__(subject, options)
         self.shares: list[Tensor] = []
-        self.metric = AOPC(
-            steps=options.aopc_steps,
-            fraction=options.aopc_fraction,
-            region_size=SIDE,
-            repeats=options.aopc_repeats,
-            fill=options.aopc_fill,
-            seed=subject.seed,
-            batch_size=subject.batch_size,
-        )
+        self.metric = aopc_metric(subject, options, SIDE)
 
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
         """Return two orders' perturbed images and the clean one."""
-        repeats = options.aopc_repeats if FILLS[options.aopc_fill].draw else 1
-        return 2 * options.aopc_steps * repeats + 1
+        return aopc_passes(options)
 
     def update(self, batch: Batch) -> None:
         """Divide the batch's maps, and perturb its images."""
