@@ -37,8 +37,10 @@ from scaat.report import read_results
 from scaat.report.catalogue import METRICS as CATALOGUE
 from scaat.report.figures import saliency_examples
 from scaat.report.figures.style import INK, MUTED, WIDTH, style
+from scaat.report.numbers import ratio_text
 from scaat.report.paired import image_values
-from scaat.report.tables.table import printed
+from scaat.report.tables.markdown import markdown
+from scaat.report.tables.table import Cell, Line, Table, printed
 from scaat.report.writing import figure_bytes
 from scaat.studies import Setting, Trial, carry_out, settings_of, trial_config
 from scaat.studies.tables import head
@@ -174,7 +176,7 @@ def show(arguments: argparse.Namespace) -> None:
     costs = json.loads((arguments.out / "cost.json").read_text(encoding="utf-8"))
     steps = {each["label"]: each for each in costs["costs"]}
     rows = {name: _row(name, settings, steps) for name in settings}
-    write_text(arguments.out / "frontier.md", _table(settings, rows))
+    write_text(arguments.out / "frontier.md", markdown(_table(settings, rows)))
     write_bytes(arguments.out / "frontier.png", figure_bytes(_figure(settings, rows), "png"))
     write_json(arguments.out / "frontier.json", {"rows": rows, "environment": costs["environment"]})
     shown = [arguments.out / "trials" / _folder(n, 0) / "test" / "gradient" for n in PICTURED]
@@ -250,23 +252,27 @@ def _values(setting: Setting, seed: int, key: str) -> NDArray[np.float64]:
     return values
 
 
-def _table(settings: Mapping[str, Setting], rows: Mapping[str, Any]) -> str:
-    heads = ["Training", "Epochs", "Passes", "Time", *map(head, METRICS)]
-    heads += ["log LeRF gain kept", "Gini gain kept", "Seeds"]
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
+def _table(settings: Mapping[str, Setting], rows: Mapping[str, Any]) -> Table:
+    columns = ("Epochs", "Passes", "Time", *map(head, METRICS))
+    columns += ("log LeRF gain kept", "Gini gain kept", "Seeds")
+    lines = []
     for name, row in rows.items():
         time = row["time_ratio"]
-        line = [name, str(row["epochs"]), f"{row['pass_ratio']:.2f}×"]
-        line.append(f"{time['median']:.2f}× ({time['low']:.2f} to {time['high']:.2f})")
-        for key in METRICS:
-            line.append(" ".join(printed(key, settings[name].estimate(key, "gradient"))))
+        cells = [
+            Cell(str(row["epochs"])),
+            Cell(ratio_text(row["pass_ratio"])),
+            Cell(ratio_text(time["median"]), f"({time['low']:.2f} to {time['high']:.2f})"),
+            *(Cell(*printed(key, settings[name].estimate(key, "gradient"))) for key in METRICS),
+        ]
         for kept in row["kept"].values():
-            line.append(
-                "" if kept is None else "{value:.0%} [{low:.0%}, {high:.0%}]".format(**kept)
-            )
-        line.append(", ".join(map(str, row["seeds"])))
-        lines.append(line)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+            if kept is None:
+                cells.append(Cell(""))
+            else:
+                interval = f"[{kept['low']:.0%}, {kept['high']:.0%}]"
+                cells.append(Cell(f"{kept['value']:.0%}", interval))
+        cells.append(Cell(", ".join(map(str, row["seeds"]))))
+        lines.append(Line("", name, tuple(cells)))
+    return Table("frontier", "Gain and cost", "", "Training", columns, tuple(lines))
 
 
 def _figure(settings: Mapping[str, Setting], rows: Mapping[str, Any]) -> Figure:
