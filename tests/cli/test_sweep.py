@@ -75,6 +75,12 @@ def test_settings_come_from_a_file(data: Path, tmp_path: Path) -> None:
     assert [row["seeds"] for row in rows] == [[4, 5], [4, 5]]
 
 
+def test_an_option_may_be_spelt_as_in_a_settings_file(data: Path, tmp_path: Path) -> None:
+    done = sweep(tmp_path, data, "--method", "standard", "--vary", "learning_rate=0.2", "--json")
+    assert done.status == 0, done.err
+    assert [row["setting"] for row in done.document["rows"]] == ["standard, learning rate 0.2"]
+
+
 def test_the_value_of_the_start_is_no_second_trial(data: Path, tmp_path: Path) -> None:
     chosen = ["--one-at-a-time", "--method", "standard", "--vary", "learning-rate=0.1,0.2"]
     done = sweep(tmp_path / "out", data, *chosen, "--json")  # 0.1 is the default

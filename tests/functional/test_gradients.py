@@ -6,7 +6,7 @@ from torch import Tensor
 
 from scaat.functional import jeffreys_divergence, masked_pgd, saliency_map
 from scaat.functional.gradients import input_gradient
-from scaat.functional.saliency import smoothgrad_map
+from scaat.functional.saliency import smoothgrad, sum_channels
 
 WEIGHT = torch.tensor([[2.0, -1.0, 0.5], [-3.0, 0.25, 1.5]])
 
@@ -59,7 +59,7 @@ def test_maps_of_half_inputs_are_float32(dtype: torch.dtype) -> None:
 
     for maps in (
         saliency_map(predict, images, labels),
-        smoothgrad_map(predict, images, labels, samples=2, noise=0.1),
+        sum_channels(smoothgrad(predict, images, labels, samples=2, noise=0.1)),
     ):
         assert maps.dtype == torch.float32
         expected = WEIGHT[labels].abs().sum(1) / 16

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from scaat.functional import jeffreys_divergence, lowest, masked_pgd, pgd
 from scaat.functional.divergence import DIVERGENCES
+from scaat.functional.perturbation import masked_step
 
 
 def net(shape: tuple[int, ...]) -> nn.Module:
@@ -21,7 +22,7 @@ def net(shape: tuple[int, ...]) -> nn.Module:
     batch=st.integers(1, 5),
     proportion=st.floats(0, 1),
     epsilon=st.sampled_from([0.0, 1e-4, 8 / 255, 0.3, 1.0]),
-    steps=st.integers(1, 4),
+    steps=st.integers(0, 4),
     divergence=st.sampled_from(list(DIVERGENCES)),
     seed=st.integers(0, 2**16),
 )
@@ -37,9 +38,13 @@ def test_never_leaves_ball_mask_or_range(
     torch.manual_seed(seed)
     inputs = torch.rand(batch, *shape).mul(1.4).sub(0.2).clamp(0, 1)  # many on the bounds
     mask = lowest(torch.rand(batch, *shape), torch.full((batch,), proportion))
-    perturbed = masked_pgd(
-        net(shape), inputs, mask, epsilon=epsilon, steps=steps, divergence=DIVERGENCES[divergence]
-    )
+    chosen = DIVERGENCES[divergence]
+    if steps:
+        perturbed = masked_pgd(
+            net(shape), inputs, mask, epsilon=epsilon, steps=steps, divergence=chosen
+        )
+    else:
+        perturbed = masked_step(inputs, torch.randn(inputs.shape), mask, epsilon=epsilon)
     assert not perturbed.requires_grad
     assert torch.equal(perturbed[~mask], inputs[~mask])
     assert perturbed.min() >= 0
@@ -138,3 +143,24 @@ def test_ascends_any_function_of_the_logits() -> None:
     )
     away = weight[1 - labels] - weight[labels]
     torch.testing.assert_close(found, inputs + 0.1 * away.sign())
+
+
+@pytest.mark.parametrize("step_size", [None, 0.03])
+def test_a_step_along_a_known_gradient_is_the_search_of_one_step(step_size: float | None) -> None:
+    # The gradient of a linear value is the same everywhere, so knowing it is as good as asking.
+    torch.manual_seed(0)
+    images, weight = torch.rand(4, 3, 5, 5), torch.randn(3, 5, 5)
+    mask = torch.rand(4, 5, 5) < 0.6
+
+    def predict(x: Tensor) -> Tensor:
+        return (x * weight).flatten(1).sum(1, keepdim=True)
+
+    torch.manual_seed(1)
+    searched = pgd(
+        predict, images, Tensor.sum, epsilon=0.1, steps=1, mask=mask, step_size=step_size
+    )
+    torch.manual_seed(1)
+    known = weight.expand_as(images)
+    found = masked_step(images, known, mask, epsilon=0.1, step_size=step_size)
+    assert torch.equal(found, searched)
+    assert not torch.equal(found, images)

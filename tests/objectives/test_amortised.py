@@ -24,6 +24,7 @@ from scaat.functional import (
     saliency_map,
     update_proportion,
 )
+from scaat.functional.saliency import sum_channels
 from scaat.objectives.amortised import choose_samples, is_search_step, searched_count, take
 from scaat.passes import evaluation_mode, search_view
 
@@ -90,13 +91,14 @@ def test_a_part_keeps_the_memory_format() -> None:
 
 @pytest.mark.parametrize("search_mode", ["train", "eval"])
 @pytest.mark.parametrize("share", [0.25, 0.6, 1.0])
+@pytest.mark.parametrize("steps", [0, 2])
 def test_loss_is_that_of_a_loop_over_the_chosen(
-    share: float, search_mode: str, batch: Batch
+    steps: int, share: float, search_mode: str, batch: Batch
 ) -> None:
     """One sample after the other, by `scaat.functional` alone; the random draws are repeated."""
     images, labels, index = batch
     model = plain_net()
-    options = {"epsilon": 0.1, "steps": 2, "initial_proportion": 0.3, "proportion_step": 0.125}
+    options = {"epsilon": 0.1, "steps": steps, "initial_proportion": 0.3, "proportion_step": 0.125}
     objective = SCAAT(40, weight=2.5, search_mode=search_mode, search_share=share, **options)
     torch.manual_seed(7)
     output = objective(model, *batch)
@@ -111,10 +113,17 @@ def test_loss_is_that_of_a_loop_over_the_chosen(
     for sample, start in zip(chosen.tolist(), starts, strict=True):
         image, label = images[sample : sample + 1], labels[sample : sample + 1]
         maps = region_average(saliency_map(model, image, label), 4)
-        adversarial = masked_pgd(
-            search_view(model), image, lowest(maps, torch.tensor([0.3])),
-            epsilon=0.1, steps=2, start=start[None],
-        )  # fmt: skip
+        mask = lowest(maps, torch.tensor([0.3]))
+        if steps:
+            adversarial = masked_pgd(
+                search_view(model), image, mask, epsilon=0.1, steps=steps, start=start[None]
+            )
+        else:  # from the start against the gradient of the true class's logit at the clean image
+            leaf = image.clone().requires_grad_()
+            (gradient,) = torch.autograd.grad(model(leaf)[0, label.item()], leaf)
+            begun = (image + start).clamp(0, 1)
+            moved = (begun - 0.25 * gradient.sign()).clamp(image - 0.1, image + 0.1).clamp(0, 1)
+            adversarial = torch.where(mask[:, None], moved, image)
         logits = model(adversarial)
         divergences.append(jeffreys_divergence(logits, model(image)))
         correct.append(logits.argmax(1) == label)
@@ -235,7 +244,7 @@ def test_a_small_part_has_its_own_batch_statistics(trap: nn.Module, batch: Batch
     """The map and the search's reference come from one pass over the part, in the model's mode."""
     images, labels, _ = batch
     trap.body[3].p = 0.0  # no dropout: only batch norm differs
-    found = SCAAT(40)._separate_saliency(trap, images[:4], labels[:4])[1]
+    found = sum_channels(SCAAT(40)._separate_gradient(trap, images[:4], labels[:4])[1])
     expected = saliency_map(search_view(trap), images[:4], labels[:4])
     torch.testing.assert_close(found, expected)
     with evaluation_mode(trap):
@@ -262,6 +271,7 @@ def passes(objective: nn.Module, steps: int = 1) -> float:
         # 3 + (5 + 2k) s
         ({"search_share": 0.75, "steps": 1}, 1, 3 + 7 * 0.75),
         ({"search_share": 0.25, "steps": 4}, 1, 3 + 13 * 0.25),
+        ({"search_share": 0.5, "steps": 0}, 1, 3 + 5 * 0.5),
         ({"search_share": 1 / 6, "steps": 1}, 1, 4.2),  # 1.4 times standard training
         # 3 + (6 + 2k) s
         ({"search_share": 0.75, "steps": 1, "search_mode": "eval"}, 1, 3 + 8 * 0.75),
@@ -273,6 +283,7 @@ def passes(objective: nn.Module, steps: int = 1) -> float:
             3 + 12 * 0.5,
         ),
         ({"search_interval": 3, "steps": 1}, 6, (3 + 3 + 9) / 3),
+        ({"search_interval": 4, "steps": 0}, 4, 4.0),
         ({"search_interval": 5, "steps": 1}, 5, 4.2),  # 1.4 times standard training
         ({"delay_steps": 3, "steps": 4}, 4, (3 + 3 + 3 + 15) / 4),
         ({"search_interval": 2, "search_share": 0.25, "steps": 1}, 2, (3 + 4.75) / 2),

@@ -9,6 +9,7 @@ from scaat import SCAAT, SaliencyGuided, Standard
 from scaat.cost import FlopCounter
 from scaat.errors import InputError
 from scaat.functional import jeffreys_divergence, lowest, region_average, saliency_map
+from scaat.functional.saliency import sum_channels
 from scaat.objectives import (
     TRADES,
     InputGradient,
@@ -213,6 +214,8 @@ def passes(objective: nn.Module) -> float:
     [
         (Standard(), 3),
         (SaliencyGuided(), 8),
+        (SCAAT(4, steps=0), 7),
+        (SCAAT(4, steps=0, search_mode="eval"), 8),
         (SCAAT(4, steps=1), 9),
         (SCAAT(4, steps=4), 15),
         (SCAAT(4, steps=4, search_mode="eval"), 16),
@@ -239,10 +242,30 @@ def test_search_mode_decides_what_batch_norm_sees(trap: nn.Module, batch: Batch)
         expected = saliency_map(search_view(trap), images, labels)
     eval_objective = SCAAT(40, search_mode="eval")
     with evaluation_mode(trap):
-        _, found = eval_objective._separate_saliency(trap, images, labels)
+        _, gradient = eval_objective._separate_gradient(trap, images, labels)
+        found = sum_channels(gradient)
     torch.testing.assert_close(found, expected)
-    _, train = SCAAT(40)._train_saliency(trap, images, labels)
-    assert not torch.allclose(train, expected)
+    _, gradient = SCAAT(40)._train_gradient(trap, images, labels)
+    assert not torch.allclose(sum_channels(gradient), expected)
+
+
+@pytest.mark.parametrize("saliency", ["gradient", "smoothgrad"])
+def test_without_a_search_the_class_is_made_less_likely(saliency: str, batch: Batch) -> None:
+    """Zero steps: the perturbed images' own class loses, on a linear model in each of them."""
+    images, labels, index = batch
+    model = nn.Sequential(nn.Flatten(), nn.Linear(270, 4))
+    seen: list[Tensor] = []
+    model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    SCAAT(40, epsilon=0.1, steps=0, saliency=saliency)(model, images, labels, index)
+    perturbed = seen[-1]
+    before, after = (model(x).gather(1, labels[:, None]) for x in (images, perturbed))
+    assert (after < before).all()
+    assert (perturbed == images).float().mean() > 0.6  # nowhere but in the lowest 0.35
+
+
+def test_a_negative_number_of_steps_is_refused() -> None:
+    with pytest.raises(InputError, match=r"steps is -1, expected a non-negative number"):
+        SCAAT(4, steps=-1)
 
 
 def test_regions_need_images() -> None:

@@ -37,7 +37,8 @@ class Vary(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.
             self.fail(
                 f"{value!r} is no option with different values (write scaat.epsilon=8/255,16/255)."
             )
-        return name.strip().lstrip("-"), texts
+        # Settings files spell an option with underscores, flags with hyphens.
+        return name.strip().lstrip("-").replace("_", "-"), texts
 
 
 def vary_option() -> click.Option:

@@ -104,10 +104,59 @@ def pgd(
     """
     if steps < 1:
         raise ValueError(f"steps is {steps}, expected at least 1")
-    if mask is not None and mask.dim() == 3 and inputs.dim() == 4:
-        mask = mask.unsqueeze(1)
     step_size = 2.5 * epsilon / steps if step_size is None else step_size
     inputs = inputs.detach()
+    project = _projection(inputs, mask, epsilon, bounds)
+    perturbed = _start(inputs, epsilon, start, project)
+    for _ in range(steps):
+        with torch.enable_grad():
+            leaf = perturbed.requires_grad_()
+            gradient = input_gradient(value, predict(leaf), leaf)
+        direction = gradient.sign().to(inputs.dtype)
+        perturbed = project(perturbed.detach() + step_size * direction)
+    return perturbed
+
+
+def masked_step(
+    inputs: Tensor,
+    gradient: Tensor,
+    mask: Tensor,
+    *,
+    epsilon: float,
+    step_size: float | None = None,
+    bounds: Bounds | None = (0.0, 1.0),
+    start: Tensor | None = None,
+) -> Tensor:
+    """Ascend by one signed step along a gradient that is known, at no pass.
+
+    What `masked_pgd` does in its only step of k = 1, with the gradient of some other value at
+    some other point.
+
+    Args:
+        inputs: See `masked_pgd`.
+        gradient: Of what is to grow, of the shape of ``inputs``.
+        mask: See `masked_pgd`.
+        epsilon: See `masked_pgd`.
+        step_size: In units of the inputs; 2.5 epsilon by default.
+        bounds: See `masked_pgd`.
+        start: See `masked_pgd`.
+
+    Returns:
+        Perturbed inputs, as `masked_pgd` returns them.
+    """
+    step_size = 2.5 * epsilon if step_size is None else step_size
+    inputs = inputs.detach()
+    project = _projection(inputs, mask, epsilon, bounds)
+    perturbed = _start(inputs, epsilon, start, project)
+    return project(perturbed + step_size * gradient.sign().to(inputs.dtype))
+
+
+def _projection(
+    inputs: Tensor, mask: Tensor | None, epsilon: float, bounds: Bounds | None
+) -> Callable[[Tensor], Tensor]:
+    """Return what puts a candidate back into the ball, the bounds and the mask."""
+    if mask is not None and mask.dim() == 3 and inputs.dim() == 4:
+        mask = mask.unsqueeze(1)
     lower, upper = inputs - epsilon, inputs + epsilon
     if bounds is not None:
         lower, upper = lower.clamp(*bounds), upper.clamp(*bounds)
@@ -116,13 +165,12 @@ def pgd(
         inside = candidate.clamp(lower, upper)
         return inside if mask is None else torch.where(mask, inside, inputs)
 
+    return project
+
+
+def _start(
+    inputs: Tensor, epsilon: float, start: Tensor | None, project: Callable[[Tensor], Tensor]
+) -> Tensor:
     if start is None:
         start = torch.empty_like(inputs).uniform_(-epsilon, epsilon)
-    perturbed = project(inputs + start)
-    for _ in range(steps):
-        with torch.enable_grad():
-            leaf = perturbed.requires_grad_()
-            gradient = input_gradient(value, predict(leaf), leaf)
-        direction = gradient.sign().to(inputs.dtype)
-        perturbed = project(perturbed.detach() + step_size * direction)
-    return perturbed
+    return project(inputs + start)

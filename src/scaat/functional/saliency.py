@@ -46,36 +46,32 @@ def sum_channels(attributions: Tensor, *, signed: bool = False) -> Tensor:
     return values.sum(dim=1) if values.dim() == 4 else values
 
 
-def saliency_of_logits(
+def score_gradient(
     logits: Tensor,
     inputs: Tensor,
     labels: Tensor,
     *,
     score: Score = "logit",
-    signed: bool = False,
     retain_graph: bool = False,
 ) -> Tensor:
-    """Saliency map from a forward pass that was already made.
+    """Input gradient of each sample's class score, from a forward pass that was already made.
 
     Args:
         logits: Output for ``inputs``, with the graph that leads back to them.
         inputs: The leaf that ``logits`` was computed from, requiring gradients.
         labels: Class whose score is differentiated, int64, shape (N,).
         score: See `class_scores`.
-        signed: See `saliency_map`.
         retain_graph: Keep the graph, for a loss on the same logits.
 
     Returns:
-        Detached, in at least float32, shape (N, H, W) for images (N, C, H, W), otherwise the
-        shape of ``inputs``.
+        Detached, of the shape of ``inputs``, as `input_gradient` returns it.
     """
-    gradient = input_gradient(
+    return input_gradient(
         lambda found: class_scores(found, labels, score).sum(),
         logits,
         inputs,
         retain_graph=retain_graph,
     )
-    return sum_channels(gradient, signed=signed)
 
 
 def saliency_map(
@@ -107,10 +103,11 @@ def saliency_map(
     """
     with torch.inference_mode(False), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()
-        return saliency_of_logits(predict(leaf), leaf, labels, score=score, signed=signed)
+        gradient = score_gradient(predict(leaf), leaf, labels, score=score)
+        return sum_channels(gradient, signed=signed)
 
 
-def smoothgrad_map(
+def smoothgrad(
     predict: Predict,
     inputs: Tensor,
     labels: Tensor,
@@ -119,7 +116,7 @@ def smoothgrad_map(
     noise: float,
     score: Score = "logit",
 ) -> Tensor:
-    """SmoothGrad: the absolute mean of the gradients at noisy copies (Smilkov et al. 2017).
+    """SmoothGrad's gradient: the mean of those at noisy copies (Smilkov et al. 2017).
 
     Costs ``samples`` forward passes and input gradients, one batch at a time.
 
@@ -132,15 +129,11 @@ def smoothgrad_map(
         score: See `class_scores`.
 
     Returns:
-        Map of the shape that `saliency_map` returns.
+        Detached, in at least float32, of the shape of ``inputs``; its absolute values are the map.
     """
     mean = torch.zeros_like(inputs, dtype=torch.promote_types(inputs.dtype, torch.float32))
     with torch.inference_mode(False), torch.enable_grad():
         for _ in range(samples):
             leaf = (inputs + noise * torch.randn_like(inputs)).detach().requires_grad_()
-            logits = predict(leaf)
-            mean += (
-                input_gradient(lambda x: class_scores(x, labels, score).sum(), logits, leaf)
-                / samples
-            )
-    return sum_channels(mean)
+            mean += score_gradient(predict(leaf), leaf, labels, score=score) / samples
+    return mean

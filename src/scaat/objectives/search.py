@@ -17,7 +17,13 @@ SearchMode = Literal["train", "eval"]
 
 
 def check_search(
-    epsilon: float, steps: int, step_size: float | None, search_mode: str, bounds: Bounds | None
+    epsilon: float,
+    steps: int,
+    step_size: float | None,
+    search_mode: str,
+    bounds: Bounds | None,
+    *,
+    least_steps: Literal[0, 1] = 1,
 ) -> None:
     """Raise `InputError` unless these are the settings of a search in a ball."""
     check_positive(epsilon, "epsilon", zero=True)
@@ -26,7 +32,7 @@ def check_search(
             f"epsilon is {epsilon!r}, expected at most the inputs' range of "
             f"{bounds[1] - bounds[0]:g}"
         )
-    check_positive(steps, "steps")
+    check_positive(steps, "steps", zero=least_steps == 0)
     if step_size is not None:
         check_positive(step_size, "step_size")
     check_choice(search_mode, "search_mode", get_args(SearchMode))
