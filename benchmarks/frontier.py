@@ -101,9 +101,13 @@ METRICS = ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_rel", "squares_rel"
 RESAMPLES = 2000
 
 
+def images(data: str) -> DataOptions:
+    """Return the options of the data that lies in that place."""
+    return DataOptions(data, name="CIFAR-10 (JPEG), 20,000 images", train_limit=20_000)
+
+
 def trials(data: str, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Trial]:
     """Yield the trainings, those of a seed together."""
-    options = DataOptions(data, name="CIFAR-10 (JPEG), 20,000 images", train_limit=20_000)
     for seed in seeds:
         for name in names:
             entry = ENTRIES[name]
@@ -111,7 +115,7 @@ def trials(data: str, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Tr
             config = trial_config(
                 entry.method,
                 objective=entry.options,
-                data=options,
+                data=images(data),
                 training=training,
                 seed=seed,
             )
@@ -128,7 +132,7 @@ def train(arguments: argparse.Namespace) -> None:
         attributions=("gradient",), images=300, aopc_repeats=2, also_measure=("lattice",)
     )
     for seed in arguments.seeds:
-        splits = load_data(DataOptions(arguments.data, train_limit=20_000), seed=seed)
+        splits = load_data(images(arguments.data), seed=seed)
         for trial in trials(arguments.data, arguments.settings, [seed]):
             print(trial.title, "seed", seed, flush=True)
             place = arguments.out / "trials" / trial.folder
@@ -145,7 +149,7 @@ def train(arguments: argparse.Namespace) -> None:
 
 def cost(arguments: argparse.Namespace) -> None:
     """Measure a step of every objective on a batch of the data."""
-    splits = load_data(DataOptions(arguments.data, train_limit=20_000), seed=0)
+    splits = load_data(images(arguments.data), seed=0)
     raw, labels, _ = splits.train.__getitems__(list(range(64)))
     named = {n: e for n, e in ENTRIES.items() if e.epochs == EPOCHS}
     costs = measure_costs(
