@@ -50,9 +50,10 @@ from scaat.training.architecture import starting_model
 EPOCHS = 6
 BASE, FULL = "standard", "SCAAT, PGD-4"
 # Radius and proportion as chosen on validation images for CIFAR-10 (results/README.md). The step
-# of k = 1 keeps clear of the corners; more steps have the default of 2.5 epsilon / k.
+# of k = 0 and 1 keeps clear of the corners; more steps have the default of 2.5 epsilon / k.
 SCAAT = {"epsilon": 32 / 255, "initial_proportion": 0.35, "adaptive": False}
 ONE = {**SCAAT, "steps": 1, "step_size": 40 / 255}
+NONE = {**ONE, "steps": 0}  # along the saliency map's own gradient
 FOUR = {**SCAAT, "steps": 4, "step_size": 20 / 255}
 
 
@@ -74,11 +75,18 @@ class Entry:
 ENTRIES: dict[str, Entry] = {
     BASE: Entry("standard"),
     "saliency-guided": Entry("saliency-guided"),
+    "SCAAT, no search": Entry("scaat", NONE),
     "SCAAT, PGD-1": Entry("scaat", ONE),
     "SCAAT, PGD-2": Entry("scaat", {**SCAAT, "steps": 2}),
     FULL: Entry("scaat", FOUR),
     "SCAAT, PGD-10": Entry("scaat", {**SCAAT, "steps": 10}),
     # Around these the validation images showed 90 % of PGD-4's gains.
+    **{
+        f"SCAAT, no search, every 4th step, weight {weight}": Entry(
+            "scaat", {**NONE, "search_interval": 4, "weight": weight}
+        )
+        for weight in (10, 12)
+    },
     **{
         f"SCAAT, PGD-1 every 5th step, weight {weight}": Entry(
             "scaat", {**ONE, "search_interval": 5, "weight": weight}
