@@ -48,6 +48,8 @@ from scaat.training import TrainingOptions
 from scaat.training.architecture import starting_model
 
 EPOCHS = 6
+IMAGES, BATCH = 20_000, 64
+STEPS = -(-IMAGES // BATCH)  # an epoch's
 BASE, FULL = "standard", "SCAAT, PGD-4"
 # Radius and proportion as chosen on validation images for CIFAR-10 (results/README.md). The step
 # of k = 0 and 1 keeps clear of the corners; more steps have the default of 2.5 epsilon / k.
@@ -82,10 +84,11 @@ ENTRIES: dict[str, Entry] = {
     "SCAAT, PGD-10": Entry("scaat", {**SCAAT, "steps": 10}),
     # Around these the validation images showed 90 % of PGD-4's gains.
     **{
-        f"SCAAT, no search, every 4th step, weight {weight}": Entry(
-            "scaat", {**NONE, "search_interval": 4, "weight": weight}
+        f"SCAAT, no search, every 4th step, weight up to {weight}": Entry(
+            "scaat",
+            {**NONE, "search_interval": 4, "weight": weight, "ramp_steps": EPOCHS * STEPS},
         )
-        for weight in (10, 12)
+        for weight in (16, 20)
     },
     **{
         f"SCAAT, PGD-1 every 5th step, weight {weight}": Entry(
@@ -111,7 +114,7 @@ RESAMPLES = 2000
 
 def images(data: str) -> DataOptions:
     """Return the options of the data that lies in that place."""
-    return DataOptions(data, name="CIFAR-10 (JPEG), 20,000 images", train_limit=20_000)
+    return DataOptions(data, name="CIFAR-10 (JPEG), 20,000 images", train_limit=IMAGES)
 
 
 def trials(data: str, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Trial]:
@@ -119,7 +122,7 @@ def trials(data: str, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Tr
     for seed in seeds:
         for name in names:
             entry = ENTRIES[name]
-            training = TrainingOptions(model="small-resnet", epochs=entry.epochs, batch_size=64)
+            training = TrainingOptions(model="small-resnet", epochs=entry.epochs, batch_size=BATCH)
             config = trial_config(
                 entry.method,
                 objective=entry.options,
@@ -158,7 +161,7 @@ def train(arguments: argparse.Namespace) -> None:
 def cost(arguments: argparse.Namespace) -> None:
     """Measure a step of every objective on a batch of the data."""
     splits = load_data(images(arguments.data), seed=0)
-    raw, labels, _ = splits.train.__getitems__(list(range(64)))
+    raw, labels, _ = splits.train.__getitems__(list(range(BATCH)))
     named = {n: e for n, e in ENTRIES.items() if e.epochs == EPOCHS}
     costs = measure_costs(
         starting_model(splits.train, TrainingOptions(model="small-resnet")).model,

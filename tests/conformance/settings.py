@@ -24,7 +24,10 @@ BATCH = 4
 # Every objective, and options that make another method of one: its name and what it adds.
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in objectives},
-    "scaat-amortised": ("scaat", {"search_share": 0.5, "search_interval": 2, "delay_steps": 1}),
+    "scaat-amortised": (
+        "scaat",
+        {"search_share": 0.5, "search_interval": 2, "delay_steps": 1, "ramp_steps": 9},
+    ),
 }
 
 

@@ -295,9 +295,34 @@ def test_a_step_costs_the_documented_passes(
     assert passes(SCAAT(12, **options), steps) == pytest.approx(expected, rel=0.02)
 
 
+def test_the_weight_rises_over_the_ramp(batch: Batch) -> None:
+    model = plain_net()
+    objective = SCAAT(40, weight=5.0, steps=1, search_interval=2, delay_steps=1, ramp_steps=8)
+
+    def weight() -> float | None:
+        output = objective(model, *batch)
+        if "divergence" not in output.terms:
+            return None
+        added = output.loss.detach() - output.terms["cross_entropy"]
+        return float(added / output.terms["divergence"])
+
+    found = [weight() for _ in range(11)]
+    # The share is that of the steps made before, whatever they were.
+    steps = [2, 4, 6, 8, 10]
+    assert [step for step, value in enumerate(found) if value is not None] == steps
+    expected = [5.0 * share for share in (2 / 8, 4 / 8, 6 / 8, 1, 1)]
+    assert [found[step] for step in steps] == pytest.approx(expected, rel=1e-4)
+    objective.step.zero_()
+    objective.eval()
+    assert weight() == pytest.approx(5.0, rel=1e-4)
+
+
 @pytest.mark.parametrize("cut", [1, 2, 3, 4])
 def test_resuming_inside_an_interval_is_exact(cut: int, batch: Batch) -> None:
-    options = {"search_share": 0.5, "search_interval": 3, "steps": 1, "proportion_step": 0.0625}
+    options = {
+        **{"search_share": 0.5, "search_interval": 3, "ramp_steps": 7},
+        **{"steps": 1, "proportion_step": 0.0625},
+    }
 
     def go(objective: SCAAT, model: nn.Module, steps: range) -> list[float]:
         losses = []
@@ -403,6 +428,7 @@ def test_two_processes_agree(tmp_path: Path) -> None:
         ({"search_interval": 2.5}, "search_interval is 2.5, expected a whole number"),
         ({"search_interval": float("inf")}, "search_interval is inf, expected a whole number"),
         ({"delay_steps": -1}, "delay_steps is -1, expected a whole number from 0 to"),
+        ({"ramp_steps": 0.5}, "ramp_steps is 0.5, expected a whole number from 0 to"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:

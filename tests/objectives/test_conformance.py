@@ -154,7 +154,7 @@ def test_bad_batches_are_refused(name: str, trap: nn.Module, batch: Batch) -> No
         ("scaat", {"epsilon": float("nan")}, "epsilon is nan"),
         ("scaat", {"initial_proportion": 1.5}, r"initial_proportion is 1.5, expected .* \[0, 1\]"),
         ("scaat", {"initial_proportion": 0.95}, "expected it between min_proportion 0.1"),
-        ("scaat", {"steps": 0}, "steps is 0"),
+        ("scaat", {"steps": -1}, "steps is -1"),
         ("scaat", {"divergence": "jeffrey"}, r"did you mean 'jeffreys'\?"),
         ("scaat", {"search_mode": "evaluate"}, "expected one of train, eval"),
         ("scaat", {"bounds": (1.0, 0.0)}, "expected .* low < high"),

@@ -1,4 +1,4 @@
-"""On which steps and samples SCAAT spends a search: the choices of its amortised mode."""
+"""On which steps and samples SCAAT spends a search, and how much it counts: its amortised mode."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ MOST_STEPS = 10**15
 """More than any training has, and few enough to be counted in an int64."""
 
 
-def check_amortised(search_share: float, search_interval: float, delay_steps: float) -> None:
+def check_amortised(
+    search_share: float, search_interval: float, delay_steps: float, ramp_steps: float
+) -> None:
     """Raise `InputError` unless these are a share of a batch and whole numbers of steps."""
     if not 0.0 < search_share <= 1.0:
         raise InputError(f"search_share is {search_share!r}, expected a number above 0, at most 1")
     for name, value, least in (
         ("search_interval", search_interval, 1),
         ("delay_steps", delay_steps, 0),
+        ("ramp_steps", ramp_steps, 0),
     ):
         if not (float(value).is_integer() and least <= value <= MOST_STEPS):
             raise InputError(
@@ -37,6 +40,16 @@ def is_search_step(before: int, *, interval: int, delay: int) -> bool:
     """
     after = before + 1 - delay
     return after > 0 and after % interval == 0
+
+
+def ramp(before: int, steps: int) -> float:
+    """Return the share of its weight that the divergence has, in [0, 1].
+
+    Args:
+        before: Training steps made before this one.
+        steps: Over which the share rises from 0 to 1; 0 for 1 from the beginning.
+    """
+    return min(before / steps, 1.0) if steps else 1.0
 
 
 def searched_count(samples: int, share: float) -> int:
