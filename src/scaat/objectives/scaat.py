@@ -46,9 +46,8 @@ class SCAAT(AdaptiveProportions):
     it is 8 + 2k.
 
     Four options, all off by default, make it cheaper at a price in quality that has to be
-    measured. ``steps=0`` searches no further than the saliency map has looked: the perturbation is
-    one signed step away from the class along the gradient that the map is made of, at 7
-    passes. ``search_share`` s < 1 searches a part of each batch, as a batch of its own beside the
+    measured. ``steps=0`` replaces the search by one signed step away from the class, along the
+    gradient that the map is made of anyway, at 7 passes. ``search_share`` s < 1 searches a part of each batch, as a batch of its own beside the
     training pass: 3 + (5 + 2k) s passes, or 3 + (6 + 2k) s with ``search_mode="eval"``.
     ``search_interval`` m searches in every m-th step and makes the others standard training, at 3
     passes; ``delay_steps`` makes the first steps so. They act in training mode only.
@@ -67,8 +66,7 @@ class SCAAT(AdaptiveProportions):
             customary for adversarial robustness cleans the maps less.
         steps: k, steps of the perturbation search; 4 is the paper's default, 1 is FGSM. 0 takes one
             step from a random start, too, but against the gradient of the saliency map, which is
-            known: it lowers the class's score instead of raising the divergence. For a
-            linear score both directions are the same but for their sign.
+            known: it lowers the class's score instead of raising the divergence.
         step_size: Size of a search step in units of the inputs; by default 2.5 epsilon / k, and
             2.5 epsilon for k = 0.
         weight: lambda, the weight of the divergence (in bits) beside the cross-entropy (nats).
