@@ -109,8 +109,8 @@ class SCAAT(AdaptiveProportions):
             (arXiv:2002.04237). A warm-up that is no longer has no effect.
         ramp_steps: Training steps, counted from the first one, over which the divergence's weight
             rises linearly from 0 to ``weight``; in evaluation mode it is ``weight`` always. 0, the
-            paper's method, is a constant weight. As long as the whole training it allowed twice
-            the weight of a constant one at the same accuracy on CIFAR-10.
+            paper's method, is a constant weight. Over the whole training and twice as high at the
+            end, it gave cleaner maps than a constant one at the same accuracy on CIFAR-10.
         label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included, kept by the search; None for inputs
