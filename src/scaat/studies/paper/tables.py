@@ -204,7 +204,7 @@ def _counts(by_title: dict[str, Setting]) -> str:
             counted += 1
             won += best(key, estimates) == {METHODS.index("scaat")}
     return (
-        f"Of the paper's {counted} comparisons SCAAT has the best value in {best}; there, in all."
+        f"Of the paper's {counted} comparisons SCAAT has the best value in {won}; there, in all."
     )
 
 
