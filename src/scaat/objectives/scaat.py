@@ -47,10 +47,11 @@ class SCAAT(AdaptiveProportions):
 
     Four options, all off by default, make it cheaper at a price in quality that has to be
     measured. ``steps=0`` replaces the search by one signed step away from the class, along the
-    gradient that the map is made of anyway, at 7 passes. ``search_share`` s < 1 searches a part of each batch, as a batch of its own beside the
-    training pass: 3 + (5 + 2k) s passes, or 3 + (6 + 2k) s with ``search_mode="eval"``.
-    ``search_interval`` m searches in every m-th step and makes the others standard training, at 3
-    passes; ``delay_steps`` makes the first steps so. They act in training mode only.
+    gradient that the map is made of anyway, at 7 passes. ``search_share`` s < 1 searches a part of
+    each batch, as a batch of its own beside the training pass: 3 + (5 + 2k) s passes, or
+    3 + (6 + 2k) s with ``search_mode="eval"``. ``search_interval`` m searches in every m-th step
+    and makes the others standard training, at 3 passes; ``delay_steps`` makes the first steps so.
+    These three act in training mode only.
 
     The buffer ``proportion``, float32, shape (num_samples,), holds q; it follows each sample's
     index in the training set, is saved in the ``state_dict`` and, where
