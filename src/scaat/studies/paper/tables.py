@@ -203,9 +203,7 @@ def _counts(by_title: dict[str, Setting]) -> str:
                 continue
             counted += 1
             won += best(key, estimates) == {METHODS.index("scaat")}
-    return (
-        f"Of the paper's {counted} comparisons SCAAT has the best value in {won}; there, in all."
-    )
+    return f"Of the paper's {counted} comparisons SCAAT has the best value in {won}; there, in all."
 
 
 def _published(value: float) -> str:
