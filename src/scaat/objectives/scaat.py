@@ -159,7 +159,7 @@ class SCAAT(AdaptiveProportions):
             label_smoothing,
             bounds,
         )
-        check_search(epsilon, steps, step_size, search_mode, bounds, least_steps=0)
+        check_search(epsilon, steps, step_size, search_mode, bounds, zero_steps=True)
         check_positive(weight, "weight", zero=True)
         check_positive(region_size, "region_size")
         check_positive(smoothgrad_samples, "smoothgrad_samples")

@@ -23,7 +23,7 @@ def check_search(
     search_mode: str,
     bounds: Bounds | None,
     *,
-    least_steps: Literal[0, 1] = 1,
+    zero_steps: bool = False,
 ) -> None:
     """Raise `InputError` unless these are the settings of a search in a ball."""
     check_positive(epsilon, "epsilon", zero=True)
@@ -32,7 +32,7 @@ def check_search(
             f"epsilon is {epsilon!r}, expected at most the inputs' range of "
             f"{bounds[1] - bounds[0]:g}"
         )
-    check_positive(steps, "steps", zero=least_steps == 0)
+    check_positive(steps, "steps", zero=zero_steps)
     if step_size is not None:
         check_positive(step_size, "step_size")
     check_choice(search_mode, "search_mode", get_args(SearchMode))
