@@ -51,7 +51,7 @@ def test_trials_are_different_and_can_be_built(scale: str, source: object) -> No
 
 def test_an_ablation_changes_one_choice() -> None:
     source = SCALES["small"].sources[0]
-    by_title = {title: options for title, _, options in EXPERIMENTS["ablations"].variants(source)}
+    by_title = {v.title: v.options for v in EXPERIMENTS["ablations"].variants(source)}
     base = by_title.pop("scaat")
     del by_title["standard"]
     changed = {

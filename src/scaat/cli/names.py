@@ -18,7 +18,7 @@ def model_names(incomplete: str = "") -> list[str]:
     prefix, colon, _ = incomplete.partition(":")
     if not colon:
         libraries = [name for name in ("torchvision", "timm") if importlib.util.find_spec(name)]
-        return [*models, *(f"{name}:" for name in libraries)]
+        return [*models, *(f"{name}:" for name in (*libraries, "smoothed"))]
     return [f"{prefix}:{name}" for name in _library_models(prefix)]
 
 

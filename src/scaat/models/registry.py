@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from scaat.models.libraries import from_timm, from_torchvision, library_of
 from scaat.models.normalize import Normalize
 from scaat.models.recipe import Factory, Recipe, refusal
 from scaat.models.resize import Resize
+from scaat.models.smoothed import smoothed
 from scaat.models.user import from_user
 from scaat.passes import evaluation_mode, search_view
 from scaat.registry import Registry
@@ -38,10 +39,11 @@ def build_model(
 
     Args:
         name: A registered name, ``torchvision:NAME`` for any of torchvision's classifiers,
-            ``timm:NAME`` for one of timm's where that is installed, or ``package.module:factory``
-            for a function of the user's own that returns a module. The function gets
-            ``num_classes`` by keyword and, where it has such parameters, ``image_size`` and
-            ``channels``.
+            ``timm:NAME`` for one of timm's where that is installed, ``smoothed:LAYER:NAME`` for
+            any of these with its feature maps smoothed behind a layer (`FeatureSmoothing`), or
+            ``package.module:factory`` for a function of the user's own that returns a module. The
+            function gets ``num_classes`` by keyword and, where it has such parameters,
+            ``image_size`` and ``channels``.
         num_classes: Number of logits.
         image_size: Height and width of the images, in pixels.
         mean: Mean of each channel, for images in [0, 1]; None for a network that normalises
@@ -92,13 +94,17 @@ def find_model(name: str) -> Recipe:
         if name not in models and (library := library_of(name)):
             raise InputError(f"unknown model {name!r} (did you mean '{library}:{name}'?)")
         return Recipe(models[name])
-    libraries = {"torchvision": from_torchvision, "timm": from_timm}
-    if prefix in libraries:
-        return libraries[prefix](rest)
+    prefixes: dict[str, Callable[[str], Recipe]] = {
+        "torchvision": from_torchvision,
+        "timm": from_timm,
+        "smoothed": lambda inner: smoothed(inner, find_model),
+    }
+    if prefix in prefixes:
+        return prefixes[prefix](rest)
     try:
         return from_user(name)
     except InputError as error:
-        raise InputError(f"{error}{did_you_mean(prefix, libraries)}") from error
+        raise InputError(f"{error}{did_you_mean(prefix, prefixes)}") from error
 
 
 def _try(model: Classifier, name: str, shape: tuple[int, ...], num_classes: int) -> None:

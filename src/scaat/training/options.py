@@ -30,7 +30,8 @@ class TrainingOptions:
         default="small-resnet",
         metadata={
             "help": "Model: small-resnet, small-vgg, resnet18, vgg16, torchvision:NAME, "
-            "timm:NAME, or package.module:factory of your own (called with num_classes=...)."
+            "timm:NAME, smoothed:LAYER:MODEL (feature maps smoothed behind a layer), or "
+            "package.module:factory of your own (called with num_classes=...)."
         },
     )
     normalisation: Normalisation = field(

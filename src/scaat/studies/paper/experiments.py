@@ -27,12 +27,29 @@ Draw = Callable[[Comparison], list[Plate]]
 
 
 @dataclass(frozen=True)
+class Variant:
+    """One way of training.
+
+    Attributes:
+        title: What the results call it.
+        method: Name of the objective.
+        options: The objective's.
+        model: In the place of the source's model, or None.
+    """
+
+    title: str
+    method: str
+    options: Mapping[str, Any]
+    model: str | None = None
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One table or figure of the paper.
 
     Attributes:
         summary: What it shows.
-        variants: Of a source, the trainings that it compares: title, method and its options.
+        variants: Of a source, the trainings that it compares.
         both_models: Whether both of a source's models are trained, or the first.
         letters: The data that it is of.
         attributions: The saliency methods.
@@ -41,7 +58,7 @@ class Experiment:
     """
 
     summary: str
-    variants: Callable[[Source], Sequence[tuple[str, str, Mapping[str, Any]]]]
+    variants: Callable[[Source], Sequence[Variant]]
     both_models: bool = False
     letters: tuple[Letter, ...] = ("C", "P", "I")
     attributions: tuple[str, ...] = ("gradient",)
@@ -58,20 +75,21 @@ class Experiment:
         """
         for seed in seeds:
             for model in source.models[: 2 if self.both_models else 1]:
-                for title, method, objective in self.variants(source):
+                for variant in self.variants(source):
                     config = trial_config(
-                        method,
-                        objective=objective,
+                        variant.method,
+                        objective=variant.options,
                         data=data,
-                        training=replace(source.training, model=model),
+                        training=replace(source.training, model=variant.model or model),
                         seed=seed,
                     )
+                    title = variant.title
                     name = "-".join([source.key, model, *title.replace(",", "").split()])
                     yield Trial(title, f"{name}-seed-{seed}".replace("/", "-"), config)
 
 
-def _variants(*titles: str) -> Callable[[Source], list[tuple[str, str, Mapping[str, Any]]]]:
-    def of(source: Source) -> list[tuple[str, str, Mapping[str, Any]]]:
+def _variants(*titles: str) -> Callable[[Source], list[Variant]]:
+    def of(source: Source) -> list[Variant]:
         changes: dict[str, Mapping[str, Any]] = {
             FIXED: {"adaptive": False},
             # One step that does not leave the ball: as far as from any start to its other side
@@ -79,16 +97,16 @@ def _variants(*titles: str) -> Callable[[Source], list[tuple[str, str, Mapping[s
             FGSM: {"steps": 1, "step_size": 1.25 * source.scaat["epsilon"]},
         }
         return [
-            (title, "scaat", {**source.scaat, **changes.get(title, {})})
+            Variant(title, "scaat", {**source.scaat, **changes.get(title, {})})
             if title.startswith("scaat")
-            else (title, title, {})
+            else Variant(title, title, {})
             for title in titles
         ]
 
     return of
 
 
-def ablations(source: Source) -> list[tuple[str, str, Mapping[str, Any]]]:
+def ablations(source: Source) -> list[Variant]:
     """Return SCAAT with one choice changed at a time: proportion, divergence or radius."""
     epsilon = source.scaat["epsilon"]
     changes: dict[str, Mapping[str, Any]] = {"scaat": {}}
@@ -102,20 +120,27 @@ def ablations(source: Source) -> list[tuple[str, str, Mapping[str, Any]]]:
     for factor in (0.25, 0.5, 2):
         changes[f"scaat, radius {factor:g} times"] = {"epsilon": min(factor * epsilon, 1.0)}
     return [
-        ("standard", "standard", {}),
-        *((title, "scaat", {**source.scaat, **change}) for title, change in changes.items()),
+        Variant("standard", "standard", {}),
+        *(Variant(title, "scaat", {**source.scaat, **change}) for title, change in changes.items()),
     ]
 
 
-def rivals(source: Source) -> list[tuple[str, str, Mapping[str, Any]]]:
+def rivals(source: Source) -> list[Variant]:
     """Return every objective; those that search take SCAAT's steps, and else their own defaults."""
     steps = {"steps": source.scaat.get("steps", 4)}
-    searching = ("pgd-adversarial", "trades", "saliency-guided-adversarial")
     return [
         *_variants(*METHODS)(source),
-        *((method, method, steps) for method in searching),
-        ("input-gradient", "input-gradient", {}),
-        ("norm-regularised", "norm-regularised", {}),
+        Variant("pgd-adversarial", "pgd-adversarial", steps),
+        Variant(
+            "pgd-adversarial, smoothed features",
+            "pgd-adversarial",
+            steps,
+            model=f"smoothed:{source.first_stage}:{source.models[0]}",
+        ),
+        Variant("trades", "trades", steps),
+        Variant("saliency-guided-adversarial", "saliency-guided-adversarial", steps),
+        Variant("input-gradient", "input-gradient", {}),
+        Variant("norm-regularised", "norm-regularised", {}),
     ]
 
 

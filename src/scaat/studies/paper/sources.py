@@ -22,6 +22,7 @@ class Source:
         data: Its options; where ``embedded`` is False, the place comes from the user.
         embedded: Whether the package brings the images.
         models: In the places of ResNet-18 and VGG-16.
+        first_stage: Of the first of them, the layer that ends its first stage.
         training: Without the model.
         scaat: SCAAT's options, those of adaptive PGD-4.
         evaluation: The protocol, whatever the saliency methods.
@@ -32,6 +33,7 @@ class Source:
     data: DataOptions
     embedded: bool
     models: tuple[str, str]
+    first_stage: str
     training: TrainingOptions
     scaat: Mapping[str, Any]
     evaluation: EvaluationOptions
@@ -70,6 +72,7 @@ SCALES: dict[str, Scale] = {
                 DataOptions("digits"),
                 embedded=True,
                 models=_REDUCED,
+                first_stage="2",
                 training=TrainingOptions(epochs=12, batch_size=64),
                 scaat={"epsilon": 0.5, "initial_proportion": 0.5},
                 evaluation=EvaluationOptions(images=100, aopc_repeats=2, also_measure=_ALSO),
@@ -80,6 +83,7 @@ SCALES: dict[str, Scale] = {
                 DataOptions("lesions", image_size=48, train_limit=800),
                 embedded=True,
                 models=_REDUCED,
+                first_stage="2",
                 training=TrainingOptions(epochs=10, batch_size=64),
                 scaat=_NATURAL,
                 evaluation=EvaluationOptions(images=100, aopc_repeats=2, also_measure=_ALSO),
@@ -96,6 +100,7 @@ SCALES: dict[str, Scale] = {
                 DataOptions(name="CIFAR-10, 20,000 images", train_limit=20_000),
                 embedded=False,
                 models=_REDUCED,
+                first_stage="2",
                 training=TrainingOptions(epochs=6, batch_size=64),
                 scaat=_NATURAL,
                 evaluation=EvaluationOptions(images=300, aopc_repeats=2, also_measure=_ALSO),
@@ -111,6 +116,7 @@ SCALES: dict[str, Scale] = {
                 ),
                 embedded=False,
                 models=_REDUCED,
+                first_stage="2",
                 training=TrainingOptions(epochs=8, batch_size=64),
                 scaat={**_NATURAL, "region_size": 6},
                 evaluation=EvaluationOptions(images=100, aopc_repeats=2, also_measure=_ALSO),
@@ -121,6 +127,7 @@ SCALES: dict[str, Scale] = {
                 DataOptions(name="Tiny ImageNet, 20 classes", inclusive_boxes=True),
                 embedded=False,
                 models=_REDUCED,
+                first_stage="2",
                 training=TrainingOptions(epochs=8, batch_size=64),
                 scaat=_NATURAL,
                 evaluation=EvaluationOptions(images=200, aopc_repeats=2, also_measure=_ALSO),
@@ -137,6 +144,7 @@ SCALES: dict[str, Scale] = {
                 DataOptions(name="CIFAR-10"),
                 embedded=False,
                 models=_PAPER,
+                first_stage="layer1",
                 training=TrainingOptions(epochs=100),
                 scaat=_NATURAL,
                 evaluation=EvaluationOptions(images=1000, also_measure=_ALSO),
@@ -147,6 +155,7 @@ SCALES: dict[str, Scale] = {
                 DataOptions(name="PCAM"),
                 embedded=False,
                 models=_PAPER,
+                first_stage="layer1",
                 training=TrainingOptions(epochs=20),
                 scaat={**_NATURAL, "region_size": 6},
                 evaluation=EvaluationOptions(images=1000, also_measure=_ALSO),
@@ -157,6 +166,7 @@ SCALES: dict[str, Scale] = {
                 DataOptions(name="ImageNet-1k", image_size=224),
                 embedded=False,
                 models=("torchvision:resnet18", "torchvision:vgg16"),
+                first_stage="layer1",
                 training=TrainingOptions(epochs=90, batch_size=256),
                 scaat={**_NATURAL, "region_size": 14},
                 evaluation=EvaluationOptions(images=1000, also_measure=_ALSO),

@@ -1,0 +1,125 @@
+"""Smoothing of a network's feature maps: ``smoothed:LAYER:MODEL``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from scaat.errors import InputError, did_you_mean
+from scaat.models.recipe import Factory, Recipe
+from scaat.passes import evaluation_mode
+
+FORM = "smoothed:LAYER:MODEL, such as smoothed:layer1:resnet18"
+
+
+class FeatureSmoothing(nn.Module):
+    """Add to each feature map a 1 x 1 convolution of all of them, blurred.
+
+    The smoothing block of Bhusal, Alam and Rastogi, "Training for Trustworthy Saliency Maps:
+    Adversarial Training Meets Feature-Map Smoothing", 2026, arXiv:2603.07302, which is the
+    denoising block of Xie et al. (CVPR 2019, arXiv:1812.03411) with a Gaussian filter. The filter
+    is one of 3 x 3; its width is, as in the authors' program, that which OpenCV gives a filter as
+    large as the feature map: from maps of 8 on it hardly differs from a mean.
+
+    Args:
+        channels: Of the features, which are float, (N, channels, H, W).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of the same shape."""
+        mixed: Tensor = self.mix(blur(features))
+        return features + mixed
+
+
+def blur(features: Tensor) -> Tensor:
+    """Return feature maps, float (N, C, H, W), convolved with a Gaussian of 3 x 3.
+
+    Beyond the border lies the border's own row or column, so maps of a single pixel are taken.
+    """
+    channels, *sides = features.shape[1:]
+    offsets = torch.arange(-1, 2, device=features.device, dtype=torch.float32)
+    blurred = F.pad(features, (1, 1, 1, 1), mode="replicate")
+    for dimension, side in enumerate(sides):
+        deviation = 0.3 * ((side - 1) / 2 - 1) + 0.8  # 0.5 at a side of 1
+        weights = torch.softmax(-offsets.square() / (2 * deviation**2), dim=0)
+        shape = (3, 1) if dimension == 0 else (1, 3)
+        kernel = weights.to(features.dtype).reshape(1, 1, *shape).expand(channels, 1, *shape)
+        blurred = F.conv2d(blurred, kernel, groups=channels)
+    return blurred
+
+
+def smoothed(rest: str, find: Callable[[str], Recipe]) -> Recipe:
+    """Return the recipe of a network whose features are smoothed behind one of its layers.
+
+    Args:
+        rest: ``LAYER:MODEL``.
+        find: Returns the recipe of MODEL.
+
+    Raises:
+        InputError: It has another form, or as for ``find``. When the network is built: it has no
+            such layer, or what the layer gives are no feature maps.
+    """
+    layer, colon, name = rest.partition(":")
+    if not (layer and colon and name):
+        raise InputError(f"model 'smoothed:{rest}' has another form than {FORM}")
+    recipe = find(name)
+    by_channel = recipe.by_channel
+
+    def around(build: Factory, channels: int) -> Factory:
+        def build_smoothed(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
+            network = build(num_classes, image_size)
+            try:
+                smooth_behind(network, layer, torch.zeros(1, channels, *image_size))
+            except InputError as error:
+                raise InputError(f"model 'smoothed:{rest}': {error}") from error
+            return network
+
+        return build_smoothed
+
+    return replace(
+        recipe,
+        build=around(recipe.build, 3),
+        by_channel=by_channel and (lambda channels: around(by_channel(channels), channels)),
+    )
+
+
+def smooth_behind(network: nn.Module, layer: str, images: Tensor) -> None:
+    """Put a `FeatureSmoothing` behind one layer, in place.
+
+    Args:
+        network: Takes the images.
+        layer: Name of a submodule.
+        images: Float (N, C, H, W); they are run once, to see how many feature maps there are.
+
+    Raises:
+        InputError: There is no such layer, or what it gives are no feature maps (N, C, H, W).
+    """
+    known = {name: module for name, module in network.named_modules() if name}
+    if layer not in known:
+        nearest = did_you_mean(layer, known)
+        children = ", ".join(name for name, _ in network.named_children())
+        raise InputError(
+            f"the network has no layer {layer!r}{nearest} to smooth behind; it has {children}"
+        )
+    outputs: list[object] = []
+    hook = known[layer].register_forward_hook(lambda _module, _inputs, out: outputs.append(out))
+    with torch.no_grad(), evaluation_mode(network):
+        network(images)
+    hook.remove()
+    features = outputs[0] if outputs else None
+    if not isinstance(features, Tensor) or features.dim() != 4:
+        found = f"shape {tuple(features.shape)}" if isinstance(features, Tensor) else "no tensor"
+        raise InputError(
+            f"layer {layer!r} gives {found}, expected feature maps (N, C, H, W) to smooth"
+        )
+    parent, _, name = layer.rpartition(".")
+    block = nn.Sequential(known[layer], FeatureSmoothing(features.shape[1]))
+    setattr(network.get_submodule(parent), name, block)
