@@ -130,7 +130,9 @@ def test_best_takes_ties_and_leaves_out_the_undefined() -> None:
 
     assert best("gini", [estimate(0.5), estimate(0.7), estimate(0.7)]) == {1, 2}
     assert best("entropy", [estimate(0.5), None, estimate(0.7)]) == {0}
-    assert best("aopc_rel", [estimate(None), estimate(2.0), estimate(-30.0)]) == {1}
+    assert best("aopc_rel", [None, estimate(2.0), estimate(1.0)]) == {1}
+    # LeRF below zero leaves rel undefined, and may be the best of them.
+    assert best("aopc_rel", [estimate(None), estimate(2.0), estimate(1.0)]) == set()
     assert best("gini", [estimate(0.5), None]) == set()
 
 

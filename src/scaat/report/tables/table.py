@@ -85,9 +85,14 @@ def title(comparison: Comparison, results: Results) -> str:
 
 
 def best(metric: str, estimates: Sequence[Estimate | None]) -> set[int]:
-    """Return the positions of the best value: none of fewer than two, all of equal ones."""
-    values = {i: e.value for i, e in enumerate(estimates) if e is not None and e.value is not None}
-    if len(values) < 2:
+    """Return the positions of the best value: none of fewer than two, all of equal ones.
+
+    Beside an undefined value none is the best: a ratio is undefined where its denominator, here
+    LeRF, is not above zero, which may be better than all the others.
+    """
+    measured = {i: e.value for i, e in enumerate(estimates) if e is not None}
+    values = {i: value for i, value in measured.items() if value is not None}
+    if len(values) < max(2, len(measured)):
         return set()
     target = (max if METRICS[metric].better == "higher" else min)(values.values())
     return {i for i, value in values.items() if value == target}

@@ -195,15 +195,20 @@ def _cells(
 
 def _counts(by_title: dict[str, Setting]) -> str:
     """Say how often SCAAT has the best value: the paper's claim is always."""
-    won = counted = 0
+    won = counted = undefined = 0
     for key in ("entropy", "size_kb", "aopc_lerf", "aopc_rel"):
         for attribution in ATTRIBUTIONS:
             estimates = [_of(by_title.get(m), key, attribution) for m in METHODS]
             if any(e is None or e.value is None for e in estimates):
+                undefined += None not in estimates
                 continue
             counted += 1
             won += best(key, estimates) == {METHODS.index("scaat")}
-    return f"Of the paper's {counted} comparisons SCAAT has the best value in {won}; there, in all."
+    left_out = f" ({undefined} more are undefined: LeRF is not above zero)" if undefined else ""
+    return (
+        f"Of the paper's {counted} comparisons{left_out} SCAAT has the best value in {won}; there, "
+        "in all."
+    )
 
 
 def _published(value: float) -> str:

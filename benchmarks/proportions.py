@@ -1,0 +1,137 @@
+"""Do images with more background get a larger proportion? The paper's figure 3b, as a correlation.
+
+    python benchmarks/proportions.py RUN... --out results
+
+Each RUN is the folder of a training by SCAAT with adaptive proportions, on data whose background is
+known: what lies outside the masks or boxes, or the dark pixels of handwritten digits. Over all
+training images, Spearman's rank correlation of the final proportion q with the share of background,
+and with the trained model's probability of the true class: q falls with every visit at which the
+perturbed image is misclassified, so it may follow difficulty instead. Runs that differ by the seed
+alone make one line: the mean of their correlations, and the least and the greatest.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+from scaat.data import DataOptions, ImageSet, load_data, to_float
+from scaat.evaluation import environment
+from scaat.files import write_json, write_text
+from scaat.report.tables.markdown import markdown
+from scaat.report.tables.table import Cell, Line, Table
+from scaat.training import load_trained, read_config
+
+BATCH = 200
+
+
+def background(data: ImageSet) -> Tensor:
+    """Return the share of each image that is background, float (N,)."""
+    height, width = data.images.shape[2:]
+    if data.masks is not None:
+        return 1 - data.masks.float().mean(dim=(1, 2))
+    if data.boxes is not None:
+        x0, y0, x1, y1 = data.boxes.T
+        return 1 - (x1 - x0) * (y1 - y0) / (height * width)
+    return (to_float(data.pixels()).mean(dim=1) < 0.5).float().mean(dim=(1, 2))
+
+
+@torch.no_grad()
+def confidence(model: nn.Module, data: ImageSet) -> Tensor:
+    """Return the probability of each image's own class, float (N,)."""
+    found = []
+    for start in range(0, len(data), BATCH):
+        index = torch.arange(start, min(start + BATCH, len(data)))
+        probabilities = model(to_float(data.pixels(index))).softmax(dim=1)
+        found.append(probabilities.gather(1, data.labels[index, None]).squeeze(1))
+    return torch.cat(found)
+
+
+def measure(run: Path) -> dict[str, Any]:
+    """Return one run's correlations and the spread of its proportions."""
+    config = read_config(run)
+    trained = load_trained(run)
+    if trained.proportion is None:
+        raise SystemExit(f"{run} has no proportions: it was not trained by SCAAT")
+    data = load_data(DataOptions(**config["data"]), seed=config["seed"]).train
+    proportion = trained.proportion
+    quantiles = proportion.quantile(torch.tensor([0.05, 0.5, 0.95])).tolist()
+    return {
+        "config": config,
+        "n": len(data),
+        "proportion": dict(zip(("p5", "median", "p95"), quantiles, strict=True)),
+        "background": float(spearmanr(proportion, background(data)).statistic),
+        "confidence": float(spearmanr(proportion, confidence(trained.model, data)).statistic),
+    }
+
+
+def setting(run: Mapping[str, Any]) -> str:
+    """Return what a run's line is called; the seed takes no part."""
+    config = run["config"]
+    options, training = config["objectives"]["scaat"], config["training"]
+    step = options.get("proportion_step", 0.01)
+    return (
+        f"{config['data']['name'] or config['data']['data']}, {training['model']}, "
+        f"{training['epochs']} epochs, step {step:g}"
+    )
+
+
+def report(runs: list[dict[str, Any]]) -> Table:
+    """Return a line for each setting."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault(setting(run), []).append(run)
+
+    def over_seeds(values: list[float]) -> str:
+        low, high = min(values), max(values)
+        return f"{np.mean(values):.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")
+
+    lines = []
+    for name, group in groups.items():
+        spread = [np.mean([run["proportion"][key] for run in group]) for key in ("p5", "p95")]
+        lines.append(
+            Line(
+                "",
+                name,
+                (
+                    Cell(f"{spread[0]:.2f} to {spread[1]:.2f}"),
+                    Cell(over_seeds([run["background"] for run in group])),
+                    Cell(over_seeds([run["confidence"] for run in group])),
+                    Cell(", ".join(str(run["config"]["seed"]) for run in group)),
+                    Cell(f"{group[0]['n']:,}"),
+                ),
+            )
+        )
+    return Table(
+        name="proportions",
+        caption="Spearman's correlation of the final proportion with",
+        note="Brackets: least and greatest over the seeds.",
+        stub="Training",
+        columns=("q, 5 to 95 %", "background", "confidence", "Seeds", "Images"),
+        lines=tuple(lines),
+    )
+
+
+def main() -> None:
+    """Measure the runs and write ``proportions.json`` and ``proportions.md``."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    runs = [measure(run) for run in arguments.runs]
+    text = markdown(report(runs))
+    print(text)
+    told = {"runs": runs, "environment": environment(torch.device("cpu"))}
+    write_json(arguments.out / "proportions.json", told)
+    write_text(arguments.out / "proportions.md", text + "\n")
+
+
+if __name__ == "__main__":
+    main()
