@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from scaat.data import DataOptions, ImageSet, load_data, to_float
 from scaat.evaluation import environment
 from scaat.files import write_json, write_text
+from scaat.report.numbers import MINUS
 from scaat.report.tables.markdown import markdown
 from scaat.report.tables.table import Cell, Line, Table
 from scaat.training import load_trained, read_config
@@ -90,8 +91,8 @@ def report(runs: list[dict[str, Any]]) -> Table:
         groups.setdefault(setting(run), []).append(run)
 
     def over_seeds(values: list[float]) -> str:
-        low, high = min(values), max(values)
-        return f"{np.mean(values):.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")
+        spread = f" [{min(values):.2f}, {max(values):.2f}]" if len(values) > 1 else ""
+        return f"{np.mean(values):.2f}{spread}".replace("-", MINUS)
 
     lines = []
     for name, group in groups.items():
