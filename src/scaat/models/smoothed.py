@@ -23,7 +23,7 @@ class FeatureSmoothing(nn.Module):
     Adversarial Training Meets Feature-Map Smoothing", 2026, arXiv:2603.07302, which is the
     denoising block of Xie et al. (CVPR 2019, arXiv:1812.03411) with a Gaussian filter. The filter
     is one of 3 x 3; its width is, as in the authors' program, that which OpenCV gives a filter as
-    large as the feature map: from maps of 8 on it hardly differs from a mean.
+    large as the feature map: from maps of 16 on it hardly differs from a mean.
 
     Args:
         channels: Of the features, which are float, (N, channels, H, W).
