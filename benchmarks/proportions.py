@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from scaat.data import DataOptions, ImageSet, load_data, to_float
 from scaat.evaluation import environment
+from scaat.evaluation.performance import all_logits
 from scaat.files import write_json, write_text
 from scaat.report.numbers import MINUS
 from scaat.report.tables.markdown import markdown
@@ -44,15 +45,10 @@ def background(data: ImageSet) -> Tensor:
     return (to_float(data.pixels()).mean(dim=1) < 0.5).float().mean(dim=(1, 2))
 
 
-@torch.no_grad()
 def confidence(model: nn.Module, data: ImageSet) -> Tensor:
     """Return the probability of each image's own class, float (N,)."""
-    found = []
-    for start in range(0, len(data), BATCH):
-        index = torch.arange(start, min(start + BATCH, len(data)))
-        probabilities = model(to_float(data.pixels(index))).softmax(dim=1)
-        found.append(probabilities.gather(1, data.labels[index, None]).squeeze(1))
-    return torch.cat(found)
+    logits = all_logits(model, data, BATCH, torch.device("cpu"))
+    return logits.softmax(dim=1).gather(1, data.labels[:, None]).squeeze(1)
 
 
 def measure(run: Path) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def test_experiments_share_their_trainings(quick: Scale, tmp_path: Path) -> None
         r" SCAAT has the best value in (\d+); there, in all"
     )
     counted = [tuple(int(n or 0) for n in found) for found in re.findall(told, text)]
+    assert [9 <= of <= 12 for of, _, _ in counted] == [True, True]
     assert [of + undefined for of, undefined, _ in counted] == [12, 12]
     # Of three values under a saliency method SCAAT's is the last; the best, or several, are bold.
     compared = ("| Saliency entropy", "| Compressed size", "| AOPC LeRF", "| AOPC rel ↑")

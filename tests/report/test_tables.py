@@ -124,15 +124,15 @@ def test_the_best_is_bold_in_either_direction(
         assert all(cell.best == expected[place % 3] for cell in line.cells), line.head
 
 
-def test_best_takes_ties_and_leaves_out_the_undefined() -> None:
+def test_best_takes_ties_and_none_beside_an_undefined_value() -> None:
     def estimate(value: float | None) -> Estimate:
         return Estimate(value, None, None, 10, unbounded=value is None)
 
     assert best("gini", [estimate(0.5), estimate(0.7), estimate(0.7)]) == {1, 2}
     assert best("entropy", [estimate(0.5), None, estimate(0.7)]) == {0}
-    assert best("aopc_rel", [None, estimate(2.0), estimate(1.0)]) == {1}
+    assert best("aopc_rel", [None, estimate(2.0), estimate(-30.0)]) == {1}
     # LeRF below zero leaves rel undefined, and may be the best of them.
-    assert best("aopc_rel", [estimate(None), estimate(2.0), estimate(1.0)]) == set()
+    assert best("aopc_rel", [estimate(None), estimate(2.0), estimate(-30.0)]) == set()
     assert best("gini", [estimate(0.5), None]) == set()
 
 

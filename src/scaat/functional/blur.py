@@ -30,6 +30,23 @@ def gaussian_blur(images: Tensor) -> Tensor:
     offsets = torch.arange(-radius, radius + 1, dtype=torch.float64, device=images.device)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
     kernel = (kernel / kernel.sum()).to(images.dtype)
-    planes = F.pad(images.flatten(0, 1).unsqueeze(1), (radius,) * 4, mode="reflect")
-    blurred = F.conv2d(F.conv2d(planes, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+    return convolve(images, kernel, kernel, mode="reflect")
+
+
+def convolve(images: Tensor, column: Tensor, row: Tensor, *, mode: str) -> Tensor:
+    """Convolve every channel with a column and then with a row of weights.
+
+    Args:
+        images: (N, C, H, W), floating point.
+        column: (h,), odd, of the images' dtype.
+        row: (w,), odd, of the images' dtype.
+        mode: What is beyond the border, as `torch.nn.functional.pad` calls it.
+
+    Returns:
+        (N, C, H, W).
+    """
+    above, beside = len(column) // 2, len(row) // 2
+    padding = (beside, beside, above, above)
+    planes = F.pad(images.flatten(0, 1).unsqueeze(1), padding, mode=mode)
+    blurred = F.conv2d(F.conv2d(planes, column.view(1, 1, -1, 1)), row.view(1, 1, 1, -1))
     return blurred.view_as(images)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from scaat.errors import InputError, did_you_mean
+from scaat.functional.blur import convolve
 from scaat.models.recipe import Factory, Recipe
 from scaat.passes import evaluation_mode
 
@@ -44,16 +44,12 @@ def blur(features: Tensor) -> Tensor:
 
     Beyond the border lies the border's own row or column, so maps of a single pixel are taken.
     """
-    channels, *sides = features.shape[1:]
-    offsets = torch.arange(-1, 2, device=features.device, dtype=torch.float32)
-    blurred = F.pad(features, (1, 1, 1, 1), mode="replicate")
-    for dimension, side in enumerate(sides):
+    squares = torch.arange(-1, 2, device=features.device, dtype=torch.float32).square()
+    kernels = []
+    for side in features.shape[-2:]:
         deviation = 0.3 * ((side - 1) / 2 - 1) + 0.8  # 0.5 at a side of 1
-        weights = torch.softmax(-offsets.square() / (2 * deviation**2), dim=0)
-        shape = (3, 1) if dimension == 0 else (1, 3)
-        kernel = weights.to(features.dtype).reshape(1, 1, *shape).expand(channels, 1, *shape)
-        blurred = F.conv2d(blurred, kernel, groups=channels)
-    return blurred
+        kernels.append(torch.softmax(-squares / (2 * deviation**2), dim=0).to(features.dtype))
+    return convolve(features, *kernels, mode="replicate")
 
 
 def smoothed(rest: str, find: Callable[[str], Recipe]) -> Recipe:
