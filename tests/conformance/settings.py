@@ -82,7 +82,7 @@ class Kind:
 KINDS = {
     "grey": Kind((1, 8, 8), options={"scaat": {"steps": 2}}),
     "rgb": Kind((3, 8, 8), options={"scaat": {"steps": 1, "search_mode": "eval"}}),
-    "tabular": Kind((6,), None, {"scaat": {"steps": 2, "region_size": 1, "epsilon": 0.5}}),
+    "tabular": Kind((6,), None, {"scaat": {"steps": 2, "epsilon": 0.5}}),
     "series": Kind((2, 12), None, {"scaat": {"steps": 1, "region_size": 1, "epsilon": 0.5}}),
 }
 

@@ -99,7 +99,9 @@ def test_loss_is_that_of_a_loop_over_the_chosen(
     images, labels, index = batch
     model = plain_net()
     options = {"epsilon": 0.1, "steps": steps, "initial_proportion": 0.3, "proportion_step": 0.125}
-    objective = SCAAT(40, weight=2.5, search_mode=search_mode, search_share=share, **options)
+    objective = SCAAT(
+        40, weight=2.5, search_mode=search_mode, search_share=share, region_size=4, **options
+    )
     torch.manual_seed(7)
     output = objective(model, *batch)
     output.loss.backward()
@@ -295,9 +297,10 @@ def test_a_step_costs_the_documented_passes(
     assert passes(SCAAT(12, **options), steps) == pytest.approx(expected, rel=0.02)
 
 
-def test_the_weight_rises_over_the_ramp(batch: Batch) -> None:
+@pytest.mark.parametrize("ramp", [{"ramp_steps": 8}, {"ramp_share": 0.4, "training_steps": 21}])
+def test_the_weight_rises_over_the_ramp(ramp: dict[str, Any], batch: Batch) -> None:
     model = plain_net()
-    objective = SCAAT(40, weight=5.0, steps=1, search_interval=2, delay_steps=1, ramp_steps=8)
+    objective = SCAAT(40, weight=5.0, steps=1, search_interval=2, delay_steps=1, **ramp)
 
     def weight() -> float | None:
         output = objective(model, *batch)
@@ -429,6 +432,13 @@ def test_two_processes_agree(tmp_path: Path) -> None:
         ({"search_interval": float("inf")}, "search_interval is inf, expected a whole number"),
         ({"delay_steps": -1}, "delay_steps is -1, expected a whole number from 0 to"),
         ({"ramp_steps": 0.5}, "ramp_steps is 0.5, expected a whole number from 0 to"),
+        ({"ramp_share": 1.5, "training_steps": 9}, r"ramp_share is 1.5, expected a number in \[0"),
+        ({"ramp_share": 1.0}, "ramp_share is 1.0 without training_steps, expected the number"),
+        ({"ramp_share": 1.0, "training_steps": 0}, "training_steps is 0, expected a whole number"),
+        (
+            {"ramp_share": 1.0, "training_steps": 9, "ramp_steps": 4},
+            "ramp_steps is 4 and ramp_share 1.0, expected one of them",
+        ),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
@@ -437,7 +447,7 @@ def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
 
 
 def test_inputs_without_regions_are_refused_before_the_delay_ends() -> None:
-    with pytest.raises(InputError, match="pass region_size=1"):
-        SCAAT(10, delay_steps=1000)(
+    with pytest.raises(InputError, match="leave it out, or pass 1"):
+        SCAAT(10, delay_steps=1000, region_size=2)(
             nn.Linear(5, 2), torch.rand(3, 5), torch.tensor([0, 1, 0]), torch.arange(3)
         )

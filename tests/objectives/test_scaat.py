@@ -36,7 +36,8 @@ def test_loss_is_that_of_equation_8(batch: Batch, monkeypatch: pytest.MonkeyPatc
         return seen[-1]
 
     monkeypatch.setattr(module, "masked_pgd", spy)
-    output = SCAAT(40, epsilon=0.1, weight=2.5, initial_proportion=0.3)(model, *batch)
+    objective = SCAAT(40, epsilon=0.1, weight=2.5, initial_proportion=0.3, region_size=4)
+    output = objective(model, *batch)
     clean, adversarial = model(images), model(seen[0])
     expected = (
         nn.functional.cross_entropy(clean, labels)
@@ -269,8 +270,34 @@ def test_a_negative_number_of_steps_is_refused() -> None:
 
 
 def test_regions_need_images() -> None:
-    with pytest.raises(InputError, match=r"shape \(3, 5\): pass region_size=1"):
-        SCAAT(10)(nn.Linear(5, 2), torch.rand(3, 5), torch.tensor([0, 1, 0]), torch.arange(3))
+    inputs = torch.rand(3, 5), torch.tensor([0, 1, 0]), torch.arange(3)
+    with pytest.raises(InputError, match=r"shape \(3, 5\): leave it out, or pass 1"):
+        SCAAT(10, region_size=2)(nn.Linear(5, 2), *inputs)
+    losses = []
+    for options in ({}, {"region_size": 1}):
+        torch.manual_seed(0)
+        linear = nn.Linear(5, 2)
+        losses.append(SCAAT(10, **options)(linear, *inputs).loss)
+    assert torch.equal(*losses)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "side"),
+    [(9, 10, 1), (28, 40, 4), (32, 32, 4), (64, 64, 4), (96, 96, 6), (224, 256, 14)],
+)
+def test_by_default_the_regions_suit_the_images(height: int, width: int, side: int) -> None:
+    """The loss is that of the size named, and another size would show."""
+    images = torch.rand(4, 3, height, width, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Flatten(), nn.LazyLinear(3))
+    model(images)
+    losses = []
+    for options in ({}, {"region_size": side}, {"region_size": side + 1}):
+        torch.manual_seed(1)
+        objective = SCAAT(4, steps=1, epsilon=0.5, **options)
+        losses.append(objective(model, images, torch.tensor([0, 1, 2, 0]), torch.arange(4)).loss)
+    assert torch.equal(losses[0], losses[1])
+    assert not torch.equal(losses[0], losses[2])
 
 
 def test_index_out_of_range_is_refused(batch: Batch) -> None:

@@ -46,7 +46,8 @@ SETTINGS = {
     "random_labels inclusive_boxes classes",
     "objectives.scaat": "epsilon steps step_size weight initial_proportion proportion_step "
     "min_proportion max_proportion warmup_steps region_size divergence adaptive search_mode score "
-    "saliency smoothgrad_samples search_share search_interval delay_steps ramp_steps",
+    "saliency smoothgrad_samples search_share search_interval delay_steps ramp_steps "
+    "ramp_share",
     "": "seed method nonsense data training objectives",
 }
 PATHS = [(section, name) for section, names in SETTINGS.items() for name in names.split()]

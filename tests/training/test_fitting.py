@@ -88,6 +88,19 @@ def test_proportions_follow_the_training_set_index(splits: DataSplits, tmp_path:
     assert len(visits[5][0]) == 5
 
 
+def test_an_objective_is_told_the_length_of_the_training(
+    splits: DataSplits, tmp_path: Path
+) -> None:
+    """3 epochs of 6 batches: half of them is a ramp of 9 steps, and another would show."""
+    ramps = ({"ramp_share": 0.5}, {"ramp_steps": 9}, {"ramp_steps": 10})
+    share, steps, longer = (
+        fit(splits, "scaat", SCAAT | ramp, OPTIONS, seed=0, folder=tmp_path / str(number))
+        for number, ramp in enumerate(ramps)
+    )
+    assert same(share, steps)
+    assert not same(share, longer)
+
+
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine"])
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
 def test_shortest_runs(schedule: Any, steps: int, splits: DataSplits, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from scaat.cli.types import NAMES, NUMBER, Choice
 from scaat.errors import InputError, did_you_mean
 from scaat.files import read_yaml
 
-NOT_OPTIONS = ("self", "num_samples", "bounds")
-"""Arguments of an objective that follow from the data."""
+NOT_OPTIONS = ("self", "num_samples", "training_steps", "bounds")
+"""Arguments of an objective that follow from the data and the length of the training."""
 
 
 def dataclass_options(section: str, options: type, prefix: str = "") -> list[click.Option]:

@@ -100,7 +100,7 @@ def read_training_options(config: Mapping[str, Any]) -> TrainingOptions:
     check_accelerator(options.accelerator)
     check_compile(options.compile, options.accelerator)
     for method, fields in config["objectives"].items():
-        build_objective(method, 1, fields)
+        build_objective(method, 1, fields, training_steps=1)
     return options
 
 

@@ -204,7 +204,11 @@ def _steps(
     batch = images, labels.to(device), torch.arange(len(images), device=device)
     copied = trial_copy(model, device)
     optimizer = idle_optimizer(copied)
-    built = [build_objective(each.method, len(images), dict(each.options)) for each in variants]
+    # A training of one step: how much a weight has risen changes no cost.
+    built = [
+        build_objective(each.method, len(images), dict(each.options), training_steps=1)
+        for each in variants
+    ]
     return [
         TrialStep(copied, objective.to(device), lambda: batch, optimizer, autocast)
         for objective in built

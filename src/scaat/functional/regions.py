@@ -6,6 +6,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def suited_region_size(height: int, width: int) -> int:
+    """Return the side of the regions that suits images of a size, in pixels.
+
+    Of 1, 4 and 8 pixels a prototype measured 4 as best for images of 32, and 4 was used at 64. An
+    eighth of smaller images and a sixteenth of larger ones is a rule of thumb.
+
+    Args:
+        height: Of the images, in pixels.
+        width: Of the images, in pixels.
+    """
+    side = min(height, width)
+    return max(1, round(side / 8)) if side < 32 else max(4, round(side / 16))
+
+
 def region_average(maps: Tensor, region_size: int) -> Tensor:
     """Average each map over squares of ``region_size`` pixels (paper figure 1).
 

@@ -8,26 +8,55 @@ import torch
 from torch import Tensor
 
 from scaat.errors import InputError
+from scaat.functional.checks import check_share
 
 MOST_STEPS = 10**15
 """More than any training has, and few enough to be counted in an int64."""
 
 
-def check_amortised(
-    search_share: float, search_interval: float, delay_steps: float, ramp_steps: float
-) -> None:
+def check_amortised(search_share: float, search_interval: float, delay_steps: float) -> None:
     """Raise `InputError` unless these are a share of a batch and whole numbers of steps."""
     if not 0.0 < search_share <= 1.0:
         raise InputError(f"search_share is {search_share!r}, expected a number above 0, at most 1")
-    for name, value, least in (
-        ("search_interval", search_interval, 1),
-        ("delay_steps", delay_steps, 0),
-        ("ramp_steps", ramp_steps, 0),
-    ):
-        if not (float(value).is_integer() and least <= value <= MOST_STEPS):
-            raise InputError(
-                f"{name} is {value!r}, expected a whole number from {least} to {MOST_STEPS:,}"
-            )
+    _check_steps("search_interval", search_interval, 1)
+    _check_steps("delay_steps", delay_steps, 0)
+
+
+def ramp_length(ramp_steps: int, ramp_share: float, training_steps: int | None) -> int:
+    """Return the training steps over which the divergence's weight rises.
+
+    Args:
+        ramp_steps: Their number, or 0.
+        ramp_share: Their share of the training, in [0, 1], or 0.
+        training_steps: Of the whole training, at least 1; None where unknown.
+
+    Raises:
+        InputError: A value is out of range, both name a length, or the share is of a training of
+            unknown length.
+    """
+    _check_steps("ramp_steps", ramp_steps, 0)
+    check_share(ramp_share, "ramp_share")
+    if not ramp_share:
+        return ramp_steps
+    if ramp_steps:
+        raise InputError(
+            f"ramp_steps is {ramp_steps} and ramp_share {ramp_share}, expected one of them: each "
+            "says how long the weight rises"
+        )
+    if training_steps is None:
+        raise InputError(
+            f"ramp_share is {ramp_share} without training_steps, expected the number of steps of "
+            "the whole training, or ramp_steps"
+        )
+    _check_steps("training_steps", training_steps, 1)
+    return round(ramp_share * training_steps)
+
+
+def _check_steps(name: str, value: float, least: int) -> None:
+    if not (float(value).is_integer() and least <= value <= MOST_STEPS):
+        raise InputError(
+            f"{name} is {value!r}, expected a whole number from {least} to {MOST_STEPS:,}"
+        )
 
 
 def is_search_step(before: int, *, interval: int, delay: int) -> bool:

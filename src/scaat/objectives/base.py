@@ -117,13 +117,16 @@ class Objective(nn.Module):
         )
 
 
-def build_objective(name: str, num_samples: int, options: dict[str, Any]) -> Objective:
+def build_objective(
+    name: str, num_samples: int, options: dict[str, Any], *, training_steps: int | None = None
+) -> Objective:
     """Construct a registered objective.
 
     Args:
         name: Its registered name.
         num_samples: Size of the training set, passed on where the objective takes it.
         options: Its keyword arguments.
+        training_steps: Batches of the whole training, passed on where the objective takes it.
 
     Raises:
         InputError: The name or an option is unknown (the nearest one is named), or an option
@@ -136,6 +139,5 @@ def build_objective(name: str, num_samples: int, options: dict[str, Any]) -> Obj
             raise InputError(
                 f"method {name!r} has no option {option!r}{did_you_mean(option, known)}"
             )
-    if "num_samples" in known:
-        options = {"num_samples": num_samples, **options}
-    return objective(**options)
+    training = {"num_samples": num_samples, "training_steps": training_steps}
+    return objective(**{key: value for key, value in training.items() if key in known} | options)

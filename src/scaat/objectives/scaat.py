@@ -12,7 +12,7 @@ from scaat.errors import InputError
 from scaat.functional.checks import Bounds, check_index, check_positive
 from scaat.functional.divergence import DIVERGENCES, DivergenceName
 from scaat.functional.perturbation import masked_pgd, masked_step
-from scaat.functional.regions import region_average
+from scaat.functional.regions import region_average, suited_region_size
 from scaat.functional.saliency import Score, score_gradient, smoothgrad, sum_channels
 from scaat.functional.selection import lowest
 from scaat.objectives.amortised import (
@@ -20,6 +20,7 @@ from scaat.objectives.amortised import (
     choose_samples,
     is_search_step,
     ramp,
+    ramp_length,
     searched_count,
     take,
 )
@@ -80,8 +81,10 @@ class SCAAT(AdaptiveProportions):
         warmup_steps: Training steps before q adapts (N^warm-up), counted from the first step of
             the training, whether it had a search or not.
         region_size: Side in pixels of the square regions over which the map is averaged; 1 asks
-            for no regions and allows inputs of any shape (N, ...). A prototype measured 4 as
-            better than 1 or 8 for images of 32 pixels.
+            for no regions. By default it suits the inputs: images of shape (N, C, H, W) have 4
+            from 32 to 64 pixels, an eighth of the shorter side below and a sixteenth above, and
+            inputs of any other shape (N, ...) have none. A prototype measured 4 as better than 1
+            or 8 for images of 32 pixels.
         divergence: ``"jeffreys"`` (equation 4), ``"jensen-shannon"`` or ``"kl"``, which is
             D(perturbed || clean).
         adaptive: Adapt q (algorithm 2); False keeps it at ``initial_proportion``.
@@ -112,6 +115,9 @@ class SCAAT(AdaptiveProportions):
             rises linearly from 0 to ``weight``; in evaluation mode it is ``weight`` always. 0, the
             paper's method, is a constant weight. Over the whole training and twice as high at the
             end, it gave cleaner maps than a constant one at the same accuracy on CIFAR-10.
+        ramp_share: The same as a share of the training, in [0, 1], instead of ``ramp_steps``.
+        training_steps: Of the whole training, of which ``ramp_share`` is a share; `scaat.training`
+            and the command line know it, a loop of your own has to say it.
         label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included, kept by the search; None for inputs
@@ -133,7 +139,7 @@ class SCAAT(AdaptiveProportions):
         min_proportion: float = 0.1,
         max_proportion: float = 0.9,
         warmup_steps: int = 0,
-        region_size: int = 4,
+        region_size: int | None = None,
         divergence: DivergenceName = "jeffreys",
         adaptive: bool = True,
         search_mode: SearchMode = "train",
@@ -147,6 +153,8 @@ class SCAAT(AdaptiveProportions):
         search_interval: int = 1,
         delay_steps: int = 0,
         ramp_steps: int = 0,
+        ramp_share: float = 0.0,
+        training_steps: int | None = None,
     ) -> None:
         super().__init__(
             num_samples,
@@ -161,10 +169,11 @@ class SCAAT(AdaptiveProportions):
         )
         check_search(epsilon, steps, step_size, search_mode, bounds, zero_steps=True)
         check_positive(weight, "weight", zero=True)
-        check_positive(region_size, "region_size")
+        if region_size is not None:
+            check_positive(region_size, "region_size")
         check_positive(smoothgrad_samples, "smoothgrad_samples")
         check_positive(smoothgrad_noise, "smoothgrad_noise", zero=True)
-        check_amortised(search_share, search_interval, delay_steps, ramp_steps)
+        check_amortised(search_share, search_interval, delay_steps)
         check_choice(divergence, "divergence", tuple(DIVERGENCES))
         check_choice(score, "score", get_args(Score))
         check_choice(saliency, "saliency", get_args(Saliency))
@@ -182,7 +191,7 @@ class SCAAT(AdaptiveProportions):
         self.search_share = search_share
         self.search_interval = search_interval
         self.delay_steps = delay_steps
-        self.ramp_steps = ramp_steps
+        self.ramp_steps = ramp_length(ramp_steps, ramp_share, training_steps)
 
     @property
     def cycle(self) -> int:
@@ -217,10 +226,10 @@ class SCAAT(AdaptiveProportions):
         self.check_batch(images, labels, index, counted)
         if self._checking:
             check_index(index, len(self.proportion))
-        if self.region_size > 1 and images.dim() != 4:
+        if (self.region_size or 1) > 1 and images.dim() != 4:
             raise InputError(
                 f"region_size is {self.region_size}, which needs images of shape (N, C, H, W), "
-                f"but the inputs have shape {tuple(images.shape)}: pass region_size=1"
+                f"but the inputs have shape {tuple(images.shape)}: leave it out, or pass 1"
             )
         if self.training and not is_search_step(
             self._steps_before(), interval=self.search_interval, delay=self.delay_steps
@@ -335,8 +344,8 @@ class SCAAT(AdaptiveProportions):
         self, model: nn.Module, images: Tensor, gradient: Tensor, reference: Tensor, index: Tensor
     ) -> Tensor:
         maps = sum_channels(gradient)
-        if self.region_size > 1:
-            maps = region_average(maps, self.region_size)
+        if images.dim() == 4:
+            maps = region_average(maps, self.region_size or suited_region_size(*maps.shape[1:]))
         mask = lowest(maps, self.proportion[index])
         if self.steps == 0:
             return masked_step(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from scaat.functional.regions import suited_region_size
 from scaat.models import find_model
 
 MODEL = "small-resnet"
@@ -98,23 +99,25 @@ def activation_bytes(image_size: tuple[int, int]) -> int:
 
 
 def region_size(image_size: tuple[int, int]) -> tuple[int, str]:
-    """Return the side of SCAAT's regions in pixels, and why.
+    """Return the side of SCAAT's regions in pixels, its default, and why.
 
     Args:
         image_size: Height and width of the images, in pixels.
     """
+    size = suited_region_size(*image_size)
     side = min(image_size)
     if side == 32:
-        return 4, "Measured as better than 1 and 8 for images of 32 pixels."
+        return size, "Measured as better than 1 and 8 for images of 32 pixels."
     if 32 < side <= 64:
-        return 4, (
+        return size, (
             "4 was measured as best of 1, 4 and 8 at 32 pixels and used at 64; other sizes were "
             "not tried."
         )
-    rule = "a rule of thumb, not measured: 4 was best of 1, 4 and 8 at 32 pixels, and used at 64"
-    if side < 32:
-        return max(1, round(side / 8)), f"An eighth of the side as at 32 pixels; {rule}."
-    return round(side / 16), f"A sixteenth of the side as at 64 pixels; {rule}."
+    share = "An eighth of the side as at 32" if side < 32 else "A sixteenth of the side as at 64"
+    return size, (
+        f"{share} pixels; a rule of thumb, not measured: 4 was best of 1, 4 and 8 at 32 pixels, "
+        "and used at 64."
+    )
 
 
 def _batch_size(

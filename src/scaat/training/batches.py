@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from scaat.data import DataSplits, ImageSet, identity
 from scaat.hardware import usable_cores
 from scaat.training.module import Batch
+from scaat.training.options import TrainingOptions
 from scaat.training.sampling import ResumableSampler
 
 
@@ -22,6 +23,18 @@ def worker_count(images: ImageSet, wanted: int | None) -> int:
     if wanted is not None:
         return wanted
     return min(usable_cores(), 8) if images.is_encoded else 0
+
+
+def count_batches(samples: int, options: TrainingOptions, processes: int) -> int:
+    """Return how many batches each process passes in a whole training.
+
+    Args:
+        samples: In the training set.
+        options: Of the training.
+        processes: Over all nodes.
+    """
+    each = -(-samples // processes)
+    return -(-each // options.batch_size) * options.epochs
 
 
 class Batches(L.LightningDataModule):

@@ -26,7 +26,7 @@ from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
 from scaat.training.accelerator import check_accelerator
 from scaat.training.architecture import starting_model
-from scaat.training.batches import Batches
+from scaat.training.batches import Batches, count_batches
 from scaat.training.checkpoint import (
     AtomicCheckpointIO,
     checkpoints,
@@ -113,7 +113,6 @@ def fit(
     """
     check_accelerator(options.accelerator)
     check_compile(options.compile, options.accelerator)
-    objective = build_objective(method, len(splits.train), objective_options)
     torch.manual_seed(seed)
     start = starting_model(splits.train, options)
     architecture, model = start.architecture, start.model.to(memory_format=torch.channels_last)
@@ -125,6 +124,9 @@ def fit(
         options.strategy,
         unused_weights=start.model.several_outputs,
     )
+    samples = len(splits.train)
+    length = count_batches(samples, options, launch.processes)
+    objective = build_objective(method, samples, objective_options, training_steps=length)
     module = TrainingModule(model, objective, options, splits.augmentation, seed)
     precision = lightning_precision(options.precision, options.accelerator)
     if not resume and checkpoints(folder):
@@ -156,7 +158,7 @@ def fit(
         "epochs": options.epochs,
         "precision": precision,
         "device": str(trainer.strategy.root_device),
-        "devices": launch.devices * launch.nodes,
+        "devices": launch.processes,
         "weights": start.weights,
         "threads": torch.get_num_threads(),
         **reached["callbacks"]["RunLog"]["figures"],

@@ -27,6 +27,11 @@ class Launch:
     strategy: str
 
     @property
+    def processes(self) -> int:
+        """Processes over all nodes."""
+        return self.devices * self.nodes
+
+    @property
     def spawns(self) -> bool:
         """Whether this process waits for copies of itself."""
         return self.strategy.startswith("ddp_spawn")

@@ -15,6 +15,7 @@ from scaat.cost.timing import timed
 from scaat.data import DataSplits, augment, to_float
 from scaat.models import Classifier
 from scaat.objectives import build_objective
+from scaat.training.batches import count_batches
 from scaat.training.launch import plan_launch
 from scaat.training.options import TrainingOptions
 from scaat.training.precision import LightningPrecision, autocast_dtype, lightning_precision
@@ -75,19 +76,17 @@ def plan_training(
         InputError: An option is out of range, or the model cannot take the images.
     """
     launch = plan_launch(options.devices, options.nodes, options.strategy)
-    processes = launch.devices * launch.nodes
     cuda = options.accelerator != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     precision = lightning_precision(options.precision, options.accelerator)
-    samples = -(-len(splits.train) // processes)
-    batches = -(-samples // options.batch_size)
+    batches = count_batches(len(splits.train), options, launch.processes)
     with torch.random.fork_rng(devices=[device] if cuda else []):
         torch.manual_seed(0)
         step = _trial(splits, model, method, objective_options, options, device, precision)
         forward = count_operations(step.forward, step.model).total
         passes, seconds = _measured(step, forward, steps, device)
         own = step.objective
-        share = max(1 - own.delay / (batches * options.epochs), 0.0) / own.cycle
+        share = max(1 - own.delay / batches, 0.0) / own.cycle
         if share < 1:  # the other steps are standard training's
             plain = _trial(splits, model, BASE, {}, options, device, precision)
             others = _measured(plain, forward, steps, device)
@@ -96,9 +95,9 @@ def plan_training(
     return Plan(
         passes=passes,
         step_seconds=seconds,
-        batches=batches * options.epochs,
-        optimizer_steps=-(-batches // options.accumulate) * options.epochs,
-        processes=processes,
+        batches=batches,
+        optimizer_steps=-(-batches // options.epochs // options.accumulate) * options.epochs,
+        processes=launch.processes,
         precision=precision,
         device=str(device),
     )
@@ -132,7 +131,9 @@ def _trial(
         return images.contiguous(memory_format=torch.channels_last), labels, index
 
     copied = trial_copy(model, device)
-    objective = build_objective(method, len(splits.train), objective_options).to(device)
+    samples = len(splits.train)
+    # The trial's length: how much the weight has risen changes no cost.
+    objective = build_objective(method, samples, objective_options, training_steps=1).to(device)
     optimizer = idle_optimizer(copied, options.momentum)
     return TrialStep(copied, objective, batch, optimizer, autocast_dtype(precision))
 

@@ -121,7 +121,7 @@ SCALES: dict[str, Scale] = {
                 models=_REDUCED,
                 first_stage="2",
                 training=TrainingOptions(epochs=8, batch_size=64),
-                scaat={**_NATURAL, "region_size": 6},
+                scaat=_NATURAL,
                 evaluation=EvaluationOptions(images=100, aopc_repeats=2, also_measure=_ALSO),
             ),
             Source(
@@ -160,7 +160,7 @@ SCALES: dict[str, Scale] = {
                 models=_PAPER,
                 first_stage="layer1",
                 training=TrainingOptions(epochs=20),
-                scaat={**_NATURAL, "region_size": 6},
+                scaat=_NATURAL,
                 evaluation=EvaluationOptions(images=1000, also_measure=_ALSO),
             ),
             Source(
@@ -171,7 +171,7 @@ SCALES: dict[str, Scale] = {
                 models=("torchvision:resnet18", "torchvision:vgg16"),
                 first_stage="layer1",
                 training=TrainingOptions(epochs=90, batch_size=256),
-                scaat={**_NATURAL, "region_size": 14},
+                scaat=_NATURAL,
                 evaluation=EvaluationOptions(images=1000, also_measure=_ALSO),
             ),
         ),
