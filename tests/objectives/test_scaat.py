@@ -127,7 +127,7 @@ def test_fixed_proportions_and_evaluation_mode_change_nothing(batch: Batch) -> N
     model = plain_net()
     for objective, steps in ((SCAAT(40, adaptive=False), 1), (SCAAT(40).eval(), 0)):
         objective(model, *batch)
-        assert (objective.proportion == 0.35).all()
+        assert (objective.proportion == 0.2).all()
         assert objective.step == steps
 
 
@@ -261,7 +261,7 @@ def test_without_a_search_the_class_is_made_less_likely(saliency: str, batch: Ba
     perturbed = seen[-1]
     before, after = (model(x).gather(1, labels[:, None]) for x in (images, perturbed))
     assert (after < before).all()
-    assert (perturbed == images).float().mean() > 0.6  # nowhere but in the lowest 0.35
+    assert (perturbed == images).float().mean() > 0.75  # nowhere but in the lowest 0.2
 
 
 def test_a_negative_number_of_steps_is_refused() -> None:

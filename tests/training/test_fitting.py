@@ -76,7 +76,7 @@ def test_proportions_follow_the_training_set_index(splits: DataSplits, tmp_path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "visited_proportion", spy)
         trained = fit(splits, "scaat", SCAAT, OPTIONS, seed=0, folder=tmp_path)
-    expected = [0.35] * 45
+    expected = [0.2] * 45
     for index, correct in visits:
         for i, c in zip(index.tolist(), correct.tolist(), strict=True):
             expected[i] = min(max(expected[i] + (0.03 if c else -0.03), 0.1), 0.9)

@@ -115,7 +115,7 @@ def test_two_processes_make_one_run(launcher: str, tmp_path: Path) -> None:
     assert trained.summary["steps"] == 3  # 21 samples of each process, one of them repeated
     assert trained.proportion is not None
     # Every sample was visited once: none twice, though one stands in for the 42nd.
-    moved = trained.proportion - 0.35
+    moved = trained.proportion - 0.2
     torch.testing.assert_close(moved.abs(), torch.full((41,), 0.05))
     assert json.loads((tmp_path / "run" / "training.json").read_text())["epochs"] == 1
 
