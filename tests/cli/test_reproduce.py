@@ -100,19 +100,22 @@ def test_ablations_are_of_one_source(quick: Scale, tmp_path: Path) -> None:
     assert sum(line.startswith("| ") for line in text.splitlines()) == 2 + 11
 
 
-def test_rivals_are_all_objectives_and_smoothed_features(quick: Scale, tmp_path: Path) -> None:
+def test_rivals_are_all_objectives_smoothed_features_and_the_cheap_way(
+    quick: Scale, tmp_path: Path
+) -> None:
     done = scaat("reproduce", "rivals", "--out", tmp_path / "out", "--json")
     assert done.status == 0, done.err
     sections = (tmp_path / "out" / "rivals.md").read_text().split("## ")[1:]
     for section, localised in zip(sections, (False, True), strict=True):
         lines = [line for line in section.splitlines() if line.startswith("| ")]
-        assert len(lines) == 2 + len(objectives) + 1
+        assert len(lines) == 2 + len(objectives) + 2
         head, _, *trainings = lines
         for column in ("rel, squares", "Lattice", "PGD 8/255", "ECE", "Time"):
             assert column in head
         assert ("Energy" in head) == localised
-        assert [line.rstrip(" |")[-1] for line in trainings] == ["×"] * (len(objectives) + 1)
+        assert [line.rstrip(" |")[-1] for line in trainings] == ["×"] * (len(objectives) + 2)
         assert sum("smoothed features" in line for line in trainings) == 1
+        assert sum("SCAAT, cheap" in line for line in trainings) == 1
 
 
 @pytest.mark.parametrize(

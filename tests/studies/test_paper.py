@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from scaat.objectives import build_objective
+from scaat.objectives import SCAAT, build_objective
 from scaat.studies.paper import EXPERIMENTS, SCALES
 from scaat.studies.paper.published import TABLE_1, TABLE_2, TABLE_3, Letter
 
@@ -43,10 +43,24 @@ def test_trials_are_different_and_can_be_built(scale: str, source: object) -> No
         trials = list(experiment.trials(source, source.data, (0, 1)))  # type: ignore[arg-type,attr-defined]
         assert len({trial.folder for trial in trials}) == len(trials)
         for trial in trials:
-            build_objective(trial.method, 10, trial.config["objectives"][trial.method])
+            fields = trial.config["objectives"][trial.method]
+            build_objective(trial.method, 10, fields, training_steps=5)
             # Experiments share a training only where it is the same one.
             assert seen.setdefault(trial.folder, trial.config) == trial.config
         assert {trial.config["seed"] for trial in trials} == {0, 1}
+
+
+@pytest.mark.parametrize(("scale", "source"), SOURCES, ids=lambda v: getattr(v, "key", v))
+def test_the_cheap_way_costs_four_passes_and_rises_over_the_training(
+    scale: str, source: object
+) -> None:
+    (cheap,) = (v for v in EXPERIMENTS["rivals"].variants(source) if v.title == "scaat, cheap")  # type: ignore[arg-type]
+    objective = build_objective("scaat", 10, dict(cheap.options), training_steps=99)
+    assert isinstance(objective, SCAAT)
+    assert (objective.steps, objective.cycle, objective.ramp_steps) == (0, 4, 99)
+    exact = build_objective("scaat", 10, dict(source.scaat))  # type: ignore[attr-defined]
+    assert isinstance(exact, SCAAT)
+    assert (objective.epsilon, objective.weight) == (exact.epsilon, 16 * exact.weight)
 
 
 def test_an_ablation_changes_one_choice() -> None:
