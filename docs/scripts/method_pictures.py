@@ -27,7 +27,8 @@ from matplotlib import pyplot as plt
 
 FOLDER = Path(__file__).resolve().parents[1] / "explanation" / "images"
 EPSILON, PROPORTION, REGION = 0.5, 0.5, 4
-OPTIONS = {"standard": {}, "scaat": {"epsilon": EPSILON, "steps": 1, "region_size": REGION}}
+SCAAT = {"epsilon": EPSILON, "initial_proportion": 0.35, "weight": 1.0, "steps": 1}
+OPTIONS = {"standard": {}, "scaat": {**SCAAT, "region_size": REGION}}
 SHOWN = 6
 
 
