@@ -24,8 +24,8 @@ def test_as_measured_where_the_data_are_as_measured() -> None:
     assert found["batch_size"] == 64
     assert found["learning_rate"] == 0.1
     assert found["epochs"] == 12
-    assert (found["epsilon"], found["steps"], found["step_size"]) == ("32/255", 1, "40/255")
-    assert (found["initial_proportion"], found["weight"], found["region_size"]) == (0.35, 1.0, 4)
+    assert (found["epsilon"], found["steps"], found["step_size"]) == ("64/255", 1, "80/255")
+    assert (found["initial_proportion"], found["weight"], found["region_size"]) == (0.2, 5.0, 4)
 
 
 def test_drawings_have_the_settings_of_digits() -> None:
