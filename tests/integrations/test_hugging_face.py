@@ -195,7 +195,8 @@ def test_terms_are_logged(tmp_path: Path) -> None:
     trainer.train()
     (first, *_) = trainer.state.log_history
     assert {"cross_entropy", "divergence", "proportion", "adversarial_accuracy"} <= first.keys()
-    assert first["loss"] == pytest.approx(first["cross_entropy"] + first["divergence"], abs=1e-3)
+    expected = first["cross_entropy"] + 5 * first["divergence"]
+    assert first["loss"] == pytest.approx(expected, abs=1e-3)
 
 
 def test_terms_that_some_steps_lack_are_not_diluted(tmp_path: Path) -> None:

@@ -63,6 +63,14 @@ def test_ratio_over_nothing_is_unbounded() -> None:
     assert (found["low"], found["high"], found["unbounded"]) == (1.0, None, True)
 
 
+def test_ratio_over_a_pooled_mean_below_zero_is_undefined() -> None:
+    """As of one training: no negative number that looks worse than any other."""
+    found = pooled_ratio([np.ones(5), np.ones(5)], [np.full(5, 0.1), np.full(5, -0.3)])
+    assert found["value"] is None
+    assert found["by_seed"] == [pytest.approx(10.0), None]
+    assert found["unbounded"] is True
+
+
 def test_order_and_how_often_it_holds() -> None:
     values = {"a": [1.0, 5.0, 3.0, 2.0], "b": [2.0, 4.0, 4.0, 9.0], "c": [3.0, 6.0, 5.0, 9.0]}
     found = rank_stability(values, higher_is_better=False)

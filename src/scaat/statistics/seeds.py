@@ -81,7 +81,7 @@ def pooled_ratio(
     """Return the ratio of two means pooled over training seeds, and its interval.
 
     It is the ratio of the pooled means, not the mean of the seeds' ratios, which one seed with a
-    denominator near 0 would rule. Infinite resamples are as in `ratio_interval`.
+    denominator near 0 would rule. Value and resamples are infinite as in `ratio_interval`.
 
     Args:
         numerators: for each of two seeds or more its per-image values (n_s,), finite.
@@ -103,11 +103,10 @@ def pooled_ratio(
     pairs = zip(numerators, denominators, strict=True)
     samples = [np.stack([_float(a), _float(b)]) for a, b in pairs]
     _check(samples)
-    above, below = np.mean([sample.mean(1) for sample in samples], axis=0)
+    above, below = np.mean([sample.mean(1, keepdims=True) for sample in samples], axis=0)
     distribution = resampled_ratios(*_resampled(samples, seed, resamples))
-    value = above / below if below else np.inf
     return {
-        **ratio_estimate(value, _count(samples), distribution),
+        **ratio_estimate(resampled_ratios(above, below).item(), _count(samples), distribution),
         "seeds": len(samples),
         "by_seed": [finite(ratio_of_means(*sample)) for sample in samples],
     }
