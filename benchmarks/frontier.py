@@ -52,13 +52,13 @@ EPOCHS = 6
 IMAGES, BATCH = 20_000, 64
 STEPS = -(-IMAGES // BATCH)  # an epoch's
 BASE, FULL = "standard", "SCAAT, PGD-4"
-# Radius and proportion as chosen on validation images for CIFAR-10 (results/README.md). The step
-# of k = 0 and 1 keeps clear of the corners; more steps have the default of 2.5 epsilon / k.
+# Radius and proportion as chosen on validation images for CIFAR-10 (results/gain-and-cost.md). The
+# step of k = 0 and 1 keeps clear of the corners; more steps have the default of 2.5 epsilon / k.
 SCAAT = {"epsilon": 32 / 255, "initial_proportion": 0.35, "weight": 1.0, "adaptive": False}
 ONE = {**SCAAT, "steps": 1, "step_size": 40 / 255}
 NONE = {**ONE, "steps": 0}  # along the saliency map's own gradient
 CHEAP = {**NONE, "search_interval": 4, "ramp_steps": EPOCHS * STEPS}
-# Fewer pixels, further: chosen on seed 0's validation images (results/README.md).
+# Fewer pixels, further: chosen on seed 0's validation images (results/gain-and-cost.md).
 FAR = {**CHEAP, "epsilon": 64 / 255, "step_size": 80 / 255, "initial_proportion": 0.2}
 FOUR = {**SCAAT, "steps": 4, "step_size": 20 / 255}
 

@@ -70,8 +70,8 @@ def new_run(
         following += f" --eval-images {FEWER}"
         notes.append(
             f"Measuring saliency maps of {min(size.used)} pixels takes long (78 minutes for 200 "
-            "images of 224 pixels and three saliency methods on one core, results/README.md), so "
-            f"the command below measures {FEWER}."
+            "images of 224 pixels and three saliency methods on one core, "
+            f"results/evaluation-cost.md), so the command below measures {FEWER}."
         )
     write_text(out, commented(settings, spec))
     _show(found, source, train_images, notes, out, following)

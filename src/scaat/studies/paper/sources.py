@@ -58,8 +58,8 @@ class Scale:
 _ALSO = ("lattice", "robustness", "calibration")
 _REDUCED = ("small-resnet", "small-vgg")
 _PAPER = ("resnet18", "vgg16")
-# Chosen on validation images (results/README.md); tissue has what CIFAR-10 had before, which a
-# larger radius did not improve. SCAAT's defaults are those of CIFAR-10.
+# Chosen on validation images (results/chosen-settings.md, scale-small.md); tissue has what CIFAR-10
+# had before, which a larger radius did not improve. SCAAT's defaults are those of CIFAR-10.
 _NATURAL: dict[str, Any] = {"epsilon": 64 / 255, "initial_proportion": 0.2, "weight": 5.0}
 _DRAWN = {"epsilon": 0.5, "initial_proportion": 0.5, "weight": 1.0}
 _TISSUE = {"epsilon": 32 / 255, "initial_proportion": 0.35, "weight": 1.0}
