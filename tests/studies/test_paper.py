@@ -9,6 +9,7 @@ import pytest
 from scaat.objectives import SCAAT, build_objective
 from scaat.studies.paper import EXPERIMENTS, SCALES
 from scaat.studies.paper.published import TABLE_1, TABLE_2, TABLE_3, Letter
+from scaat.studies.paper.sources import Source
 
 SOURCES = [(scale, source) for scale in SCALES for source in SCALES[scale].sources]
 
@@ -61,6 +62,21 @@ def test_the_cheap_way_costs_four_passes_and_rises_over_the_training(
     exact = build_objective("scaat", 10, dict(source.scaat))  # type: ignore[attr-defined]
     assert isinstance(exact, SCAAT)
     assert (objective.epsilon, objective.weight) == (exact.epsilon, 16 * exact.weight)
+
+
+@pytest.mark.parametrize(("scale", "source"), SOURCES, ids=lambda v: getattr(v, "key", v))
+def test_rivals_are_trained_alike(scale: str, source: Source) -> None:
+    alike = {**dataclasses.asdict(source.training), "model": source.models[0]}
+    changes = {
+        trial.title: {k: v for k, v in trial.config["training"].items() if v != alike[k]}
+        for trial in EXPERIMENTS["rivals"].trials(source, source.data, (0,))
+    }
+    assert {title for title, changed in changes.items() if changed} == {
+        "scaat, cheap",
+        "pgd-adversarial, smoothed features",
+    }
+    assert changes["scaat, cheap"].keys() == {"clip_gradient"}
+    assert changes["pgd-adversarial, smoothed features"].keys() == {"model"}
 
 
 def test_an_ablation_changes_one_choice() -> None:
