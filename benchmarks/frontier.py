@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -312,7 +313,8 @@ def _figure(settings: Mapping[str, Setting], rows: Mapping[str, Any]) -> Figure:
         panels = figure.subplots(1, 3)
         for ax, key in zip(panels, ("aopc_lerf", "gini", "accuracy"), strict=True):
             scale = CATALOGUE[key].scale
-            for number, (name, row) in enumerate(rows.items(), start=1):
+            points = []
+            for name, row in rows.items():
                 found = settings[name].estimate(key, "gradient")
                 assert found is not None
                 assert found.value is not None
@@ -322,23 +324,17 @@ def _figure(settings: Mapping[str, Setting], rows: Mapping[str, Any]) -> Figure:
                     ax.plot([at, at], ends, color=MUTED, linewidth=0.8)
                 face = INK if row["epochs"] == EPOCHS else "white"
                 ax.plot(at, found.value * scale, "o", color=face, markeredgecolor=INK, markersize=5)
-                left = 1 < at < GOAL  # of the crowd around the line, those before it
-                ax.annotate(
-                    str(number),
-                    (at, found.value * scale),
-                    xytext=(-5 if left else 5, 3),
-                    ha="right" if left else "left",
-                    textcoords="offset points",
-                    fontsize=8,
-                )
+                points.append((at, found.value * scale))
             ax.axvline(GOAL, color=MUTED, linewidth=0.6, linestyle=":")
             ax.set_xscale("log")
+            ax.margins(x=0.08)  # room for a number before the first
             ticks = [1, GOAL, 2, 3, 5, 10]
             ax.set_xticks(ticks, [f"{tick}×" for tick in ticks])
             ax.set_xticks([], minor=True)
             ax.set_xlabel("Cost, standard training = 1")
             ax.set_title(head(key))
-        panels[0].set_yscale("log")
+            ax.set_yscale("log" if key == "aopc_lerf" else "linear")
+            _number(ax, points)
         panels[0].set_yticks([5, 10, 20, 50, 100, 200], ["5", "10", "20", "50", "100", "200"])
         panels[0].set_yticks([], minor=True)
         told = "   ".join(
@@ -346,6 +342,36 @@ def _figure(settings: Mapping[str, Setting], rows: Mapping[str, Any]) -> Figure:
         )
         figure.suptitle(textwrap.fill(told, 160), x=0.01, ha="left", fontsize=7.5)
     return figure
+
+
+def _number(ax: Axes, points: Sequence[tuple[float, float]]) -> None:
+    """Write each point's number beside it; the crowd before the goal's line gets a column."""
+    fraction = ax.transScale + ax.transLimits
+    lowest = 0.0
+    for number, (at, value) in sorted(enumerate(points, start=1), key=lambda each: each[1][1]):
+        if not 1 < at < GOAL:
+            place, side = ((5, 3), "left") if at > 1 else ((-5, 3), "right")
+            ax.annotate(
+                str(number),
+                (at, value),
+                place,
+                textcoords="offset points",
+                ha=side,
+                fontsize=8,
+            )
+            continue
+        height = max(fraction.transform((at, value))[1], lowest)
+        lowest = height + 0.035  # a line's height
+        ax.annotate(
+            str(number),
+            (at, value),
+            (at / 1.11, height),
+            textcoords=("data", "axes fraction"),
+            ha="right",
+            va="center",
+            fontsize=8,
+            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkB": 3},
+        )
 
 
 def main() -> None:
