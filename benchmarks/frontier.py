@@ -311,9 +311,9 @@ def _figure(settings: Mapping[str, Setting], rows: Mapping[str, Any]) -> Figure:
     with style():
         figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
         panels = figure.subplots(1, 3)
+        points: dict[Axes, list[tuple[float, float]]] = {ax: [] for ax in panels}
         for ax, key in zip(panels, ("aopc_lerf", "gini", "accuracy"), strict=True):
             scale = CATALOGUE[key].scale
-            points = []
             for name, row in rows.items():
                 found = settings[name].estimate(key, "gradient")
                 assert found is not None
@@ -324,7 +324,7 @@ def _figure(settings: Mapping[str, Setting], rows: Mapping[str, Any]) -> Figure:
                     ax.plot([at, at], ends, color=MUTED, linewidth=0.8)
                 face = INK if row["epochs"] == EPOCHS else "white"
                 ax.plot(at, found.value * scale, "o", color=face, markeredgecolor=INK, markersize=5)
-                points.append((at, found.value * scale))
+                points[ax].append((at, found.value * scale))
             ax.axvline(GOAL, color=MUTED, linewidth=0.6, linestyle=":")
             ax.set_xscale("log")
             ax.margins(x=0.08)  # room for a number before the first
@@ -333,10 +333,11 @@ def _figure(settings: Mapping[str, Setting], rows: Mapping[str, Any]) -> Figure:
             ax.set_xticks([], minor=True)
             ax.set_xlabel("Cost, standard training = 1")
             ax.set_title(head(key))
-            ax.set_yscale("log" if key == "aopc_lerf" else "linear")
-            _number(ax, points)
+        panels[0].set_yscale("log")
         panels[0].set_yticks([5, 10, 20, 50, 100, 200], ["5", "10", "20", "50", "100", "200"])
         panels[0].set_yticks([], minor=True)
+        for ax, placed in points.items():
+            _number(ax, placed)
         told = "   ".join(
             f"{i} {name}".replace(" ", NO_BREAK) for i, name in enumerate(rows, start=1)
         )

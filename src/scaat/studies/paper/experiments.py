@@ -106,13 +106,14 @@ def _variants(*titles: str) -> Callable[[Source], list[Variant]]:
                 **{"weight": 16 * source.scaat["weight"], "ramp_share": 1.0},
             },
         }
+        # Unclipped, one training in three of the drawn lesions fell apart.
+        training: dict[str, Mapping[str, Any]] = {CHEAP: {"clip_gradient": 2.0}}
         return [
             Variant(
                 title,
                 "scaat",
                 {**source.scaat, **changes.get(title, {})},
-                # Unclipped, one training in three of the drawn lesions fell apart.
-                {"clip_gradient": 2.0} if title == CHEAP else {},
+                training.get(title, {}),
             )
             if title.startswith("scaat")
             else Variant(title, title, {})
