@@ -13,6 +13,7 @@ from torch import nn
 from scaat.attribution import find_attribution
 from scaat.data.image_set import ImageSet
 from scaat.errors import InputError
+from scaat.evaluation.arithmetic import exact_convolutions
 from scaat.evaluation.calibration import calibration
 from scaat.evaluation.examples import example_images, example_maps
 from scaat.evaluation.measures import Subject, measures
@@ -110,7 +111,7 @@ def evaluate(
     draw = {"seed": seed, "resamples": options.bootstrap_resamples}
 
     results = {}
-    with evaluation_mode(model):
+    with evaluation_mode(model), exact_convolutions():
         logits = all_logits(model, image_set, batch_size, device)
         of_model: dict[str, Any] = performance(logits, image_set.labels, **draw)
         if "calibration" in options.also_measure:
