@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,10 +147,9 @@ def test_training_goes_on_where_it_was_cut(
 
 
 def test_a_signal_leaves_a_checkpoint(splits: DataSplits, tmp_path: Path) -> None:
+    cut = [Cut(1, 2, signal.SIGTERM)]
     with pytest.raises(TrainingStopped):
-        fit(
-            splits, "scaat", SCAAT, OPTIONS, seed=0, folder=tmp_path, callbacks=[Cut(1, 2, 15)]
-        )  # fmt: skip
+        fit(splits, "scaat", SCAAT, OPTIONS, seed=0, folder=tmp_path, callbacks=cut)
     fit(splits, "scaat", SCAAT, OPTIONS, seed=0, folder=tmp_path, resume=True)
 
 
