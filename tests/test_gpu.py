@@ -16,13 +16,13 @@ from tests.attribution.test_conformance import net as explained_net
 from tests.evaluation.test_evaluate import image_set as measured_set
 from tests.evaluation.test_evaluate import net as measured_net
 from tests.objectives.test_conformance import VARIANTS
-from tests.training.conftest import image_set
+from tests.training.conftest import brightness
 from tests.training.test_resume import Cut, CutError
 from torch import Tensor
 
 from scaat.attribution import attributions
 from scaat.cost import Variant, measure_costs
-from scaat.data import Augmentation, DataSplits
+from scaat.data import DataSplits
 from scaat.errors import MemoryExhaustedError, TrainingStopped
 from scaat.evaluation import EvaluationOptions, evaluate
 from scaat.evaluation.arithmetic import exact_convolutions
@@ -41,8 +41,7 @@ SCAAT: dict[str, Any] = {"steps": 1, "proportion_step": 0.03}
 
 @pytest.fixture
 def splits() -> DataSplits:
-    parts = (image_set(count, seed) for seed, count in enumerate((45, 12, 12)))
-    return DataSplits("brightness", *parts, Augmentation(2, horizontal_flip=True), {"seed": 0})
+    return brightness()
 
 
 @pytest.fixture

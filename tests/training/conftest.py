@@ -18,8 +18,7 @@ def image_set(count: int, seed: int) -> ImageSet:
     return ImageSet(images, labels, ("dark", "grey", "bright"))
 
 
-@pytest.fixture
-def splits() -> DataSplits:
+def brightness() -> DataSplits:
     """45 training images: with batches of 8 the last one is short."""
     return DataSplits(
         "brightness",
@@ -29,6 +28,11 @@ def splits() -> DataSplits:
         Augmentation(crop_padding=2, horizontal_flip=True),
         {"seed": 0},
     )
+
+
+@pytest.fixture
+def splits() -> DataSplits:
+    return brightness()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -18,9 +18,10 @@ def exact_convolutions() -> Iterator[None]:
     map's curve are smaller.
     """
     cudnn: Any = torch.backends.cudnn
-    place, name, exact = cudnn, "allow_tf32", cast(Any, False)
-    if hasattr(cudnn, "conv"):  # since torch 2.9, which refuses to mix it with the older name
-        place, name, exact = cudnn.conv, "fp32_precision", "ieee"
+    # Since torch 2.9 convolutions have a setting of their own, not to be mixed with the older one.
+    new = hasattr(cudnn, "conv")
+    place = cudnn.conv if new else cudnn
+    name, exact = ("fp32_precision", "ieee") if new else ("allow_tf32", False)
     before = getattr(place, name)
     setattr(place, name, exact)
     try:
