@@ -40,20 +40,18 @@ class TrainingStopped(Exception):  # noqa: N818  (it is no error: somebody asked
 
     Args:
         signal_number: The signal's number.
-        step: Optimiser steps that were made.
+        step: Optimiser steps that were made; None if it ended several trainings, or none.
     """
 
-    def __init__(self, signal_number: int, step: int) -> None:
+    def __init__(self, signal_number: int, step: int | None) -> None:
         super().__init__(signal_number, step)
         self.signal_number = signal_number
         self.step = step
 
     def __str__(self) -> str:
         name = signal.Signals(self.signal_number).name
-        return (
-            f"stopped by {name} after step {self.step}; the same command with --resume goes on "
-            "from there"
-        )
+        where = "" if self.step is None else f" after step {self.step}"
+        return f"stopped by {name}{where}; the same command with --resume goes on from there"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:

@@ -92,6 +92,19 @@ def test_train(training: list[object], extra: list[str], whole_group: bool, tmp_
     assert not list(out.rglob("*.part"))
 
 
+def test_sweep_of_two_at_once(training: list[object], tmp_path: Path) -> None:
+    out = tmp_path / "sweep"
+    status, said = interrupt(
+        lambda: len(list(out.glob("trials/*/checkpoints/*.ckpt"))) >= 2,
+        "sweep", "--out", out, *training, "--vary", "learning-rate=0.1,0.2", "--jobs", 2,
+    )  # fmt: skip
+    assert (status, said) == (
+        130,
+        "interrupted; the same command with --resume keeps what is done and goes on",
+    )
+    assert not list(out.rglob("*.part"))
+
+
 def test_evaluate_gives_its_folder_back(training: list[object], tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert scaat("train", "--out", run, "-q", *training[:-1], 1).status == 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from tests.cli.inside import Done, scaat, write_images
 
@@ -63,6 +65,55 @@ def test_a_sweep_and_more_of_it(data: Path, tmp_path: Path) -> None:
     said = scaat("evaluate", out / "trials" / "standard-seed-0", *QUICK[-10:], "--json")
     assert said.status == 0, said.err
     assert said.document["rows"][0]["accuracy"]["n"] == 8  # a fifth of the images, for the test
+
+
+def test_several_at_once_are_what_each_is_alone(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    vary = ["--vary", "method=standard,scaat", "--seeds", "0,1", "--json"]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as each of the processes has, since threads round differently
+    try:
+        alone = sweep(tmp_path / "alone", data, *vary)
+    finally:
+        torch.set_num_threads(threads)
+    capfd.readouterr()
+    told = sweep(tmp_path / "both", data, *vary, "--jobs", 2)
+    assert told.status == 0, told.err
+    rows = [done.document["rows"] for done in (alone, told)]
+    for row in (*rows[0], *rows[1]):
+        del row["train_seconds"]
+    assert rows[0] == rows[1]
+    assert "Trial 4 of 4 begins: scaat, seed 1" in told.err
+    assert re.search(r"minutes; 4 of 4 are done", told.err)
+    lines = capfd.readouterr().err.splitlines()  # of the processes themselves
+    assert sorted(line.partition("  loss")[0] for line in lines) == [
+        f"{method}, seed {seed}  epoch 1/1" for method in ("scaat", "standard") for seed in (0, 1)
+    ]
+    again = sweep(tmp_path / "both", data, *vary, "--jobs", 2, "--resume")
+    assert again.status == 0, again.err
+    assert again.document == told.document
+    assert "Trial" not in again.err
+
+
+def test_one_of_several_that_falls_apart(data: Path, tmp_path: Path) -> None:
+    vary = ["--method", "standard", "--vary", "learning-rate=0.1,1e30"]
+    done = sweep(tmp_path / "out", data, *vary, "--jobs", 2, "--quiet", "--json")
+    assert (done.status, done.err) == (0, "")
+    assert len(done.document["rows"]) == 1
+    ((name, why),) = done.document["failed"].items()
+    assert name.startswith("standard, learning rate 1")
+    assert "loss became" in why
+
+
+def test_an_error_in_one_of_several_is_one_sentence(data: Path, tmp_path: Path) -> None:
+    vary = ["--vary", "scaat.weight=1,2", "--jobs", 2]
+    done = sweep(tmp_path / "out", data / "missing", *vary)
+    assert done.status == 2
+    assert "Traceback" not in done.err
+    *_, last = done.err.splitlines()
+    assert last.startswith("error: ")
+    assert "missing" in last
 
 
 def test_settings_come_from_a_file(data: Path, tmp_path: Path) -> None:

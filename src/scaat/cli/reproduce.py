@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -14,18 +14,35 @@ from scaat.cli.memory import keep_freed_memory
 from scaat.cli.names import one_of
 from scaat.cli.output import Result, console
 from scaat.cli.runs import output_options
-from scaat.cli.studies import carry_out_all, claim, seeds_option, show_table
+from scaat.cli.studies import (
+    carry_out_ahead,
+    carry_out_all,
+    claim,
+    jobs_option,
+    seeds_option,
+    show_table,
+)
 from scaat.cli.types import Choice
 from scaat.data import DataOptions
 from scaat.errors import InputError, unknown
+from scaat.evaluation import EvaluationOptions
 from scaat.files import read_yaml, write_bytes, write_text
 from scaat.report import read_results
 from scaat.report.writing import figure_bytes
-from scaat.studies import settings_of
+from scaat.studies import Trial, settings_of
 from scaat.studies.paper import EXPERIMENTS, SCALES, Experiment, Source
 from scaat.studies.tables import markdown_section
 
 ASKED = "reproduce.yaml"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one experiment does with one source."""
+
+    source: Source
+    trials: list[Trial]
+    evaluation: EvaluationOptions
 
 
 @if_interrupted("the same command with --resume keeps what is done and goes on")
@@ -34,6 +51,7 @@ def reproduce(
     scale: str,
     data: tuple[str, ...],
     seeds: tuple[int, ...] | None,
+    jobs: int,
     out: Path,
     resume: bool,
 ) -> Result:
@@ -54,12 +72,20 @@ def reproduce(
     written: list[str] = []
     for name in experiments or EXPERIMENTS:
         experiment = EXPERIMENTS[name]
+        planned = [
+            _Part(
+                source,
+                list(experiment.trials(source, options, seeds or chosen.seeds)),
+                replace(source.evaluation, attributions=experiment.attributions),
+            )
+            for source, options in sources
+            if source.letter in experiment.letters
+        ]
+        work = [(trial, part.evaluation) for part in planned for trial in part.trials]
+        carry_out_ahead(work, out / "trials", part="test", jobs=jobs)
         sections = []
-        for source, options in sources:
-            if source.letter in experiment.letters:
-                sections += _carried_out(
-                    name, experiment, source, options, seeds or chosen.seeds, out, written
-                )
+        for part in planned:
+            sections += _carried_out(name, experiment, part, out, written)
         if sections:
             text = "\n\n".join([f"# {name}: {experiment.summary}", f"Scale {scale}.", *sections])
             write_text(out / f"{name}.md", text + "\n")
@@ -71,34 +97,23 @@ def reproduce(
 
 
 def _carried_out(
-    name: str,
-    experiment: Experiment,
-    source: Source,
-    data: DataOptions,
-    seeds: Sequence[int],
-    out: Path,
-    written: list[str],
+    name: str, experiment: Experiment, part: _Part, out: Path, written: list[str]
 ) -> list[str]:
-    """Carry out one experiment on one source; return its sections, and add to what was written."""
-    done, failed = carry_out_all(
-        list(experiment.trials(source, data, seeds)),
-        out / "trials",
-        replace(source.evaluation, attributions=experiment.attributions),
-        part="test",
-    )
+    """Carry out a part of an experiment; return its sections, and add to what was written."""
+    done, failed = carry_out_all(part.trials, out / "trials", part.evaluation, part="test")
     told = [f"- {trial}: {why}" for trial, why in failed.items()]
-    sections = ["\n".join([f"Not measured on {source.key}:", "", *told])] if told else []
+    sections = ["\n".join([f"Not measured on {part.source.key}:", "", *told])] if told else []
     if not done:
         return sections
     results = read_results(*done)
-    tables = experiment.tables(source, settings_of(results))
+    tables = experiment.tables(part.source, settings_of(results))
     for table in tables:
         show_table(table)
     sections += map(markdown_section, tables)
     for draw in experiment.figures:
         for comparison in results.comparisons:
             for plate in draw(comparison):
-                file = f"{name}-{source.key}-{plate.name}-seed-{comparison.seed}.png"
+                file = f"{name}-{part.source.key}-{plate.name}-seed-{comparison.seed}.png"
                 write_bytes(out / file, figure_bytes(plate.figure, "png"))
                 written.append(file)
                 sections.append(f"![{plate.alt}]({file})\n\n{plate.caption}")
@@ -162,5 +177,6 @@ command = SectionedCommand(
             + ".",
         ),
         seeds_option(None, "0 at scale small, else 0,1,2"),
+        jobs_option(),
     ],
 )

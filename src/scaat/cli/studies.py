@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from scaat.cli.memory import keep_freed_memory
 from scaat.cli.output import console, mode
 from scaat.cli.runs import (
     command_line,
@@ -21,13 +23,15 @@ from scaat.cli.runs import (
     evaluation_progress,
     load_splits,
 )
-from scaat.data import DataSplits
+from scaat.data import DataOptions, DataSplits, load_data
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.files import require_new, write_text
 from scaat.report.tables.table import Table
 from scaat.studies import Part, Trial, carry_out
-from scaat.studies.trial import failure_of, plain
+from scaat.studies.processes import Call, in_processes
+from scaat.studies.trial import failure_of, plain, results_of
+from scaat.training.progress import EpochLines
 
 
 class Seeds(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
@@ -60,6 +64,19 @@ def seeds_option(default: str | None, described: str | None = None) -> click.Opt
     )
 
 
+def jobs_option() -> click.Option:
+    """Return ``--jobs``."""
+    return click.Option(
+        ["--jobs"],
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Trainings at once, each in a process of its own that has its share of the threads "
+        "and tells a line an epoch. More fill a large GPU, or cores that one small network leaves "
+        "idle; memory is needed for each.",
+    )
+
+
 def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
     """Write what is asked for to ``path``, in a new folder, or to go on in the one that has it.
 
@@ -86,29 +103,100 @@ def carry_out_all(
     done: list[Path] = []
     failed = {}
     for number, trial in enumerate(trials, start=1):
-        splits = _loaded(json.dumps([trial.config["data"], trial.config["seed"]]))
-        name = f"{trial.title}, seed {trial.config['seed']}"
-        console().print(
-            f"Trial {number} of {len(trials)}: [bold]{name}[/bold]", soft_wrap=True, highlight=False
-        )
-        place = folder / trial.folder
-        results = carry_out(
-            trial,
-            place,
-            splits,
-            evaluation,
-            part=part,
-            device=evaluation_device(trial.config["training"]["accelerator"]),
-            quiet=mode().quiet,
-            show=evaluation_progress,
-            provenance={"command": command_line()},
-        )
+        name, place = _name(trial), folder / trial.folder
+        results = results_of(trial, place, evaluation, part=part)
+        if results is None:
+            splits = _loaded(json.dumps([trial.config["data"], trial.config["seed"]]))
+            _tell(f"Trial {number} of {len(trials)}: [bold]{name}[/bold]")
+            results = carry_out(
+                trial,
+                place,
+                splits,
+                evaluation,
+                part=part,
+                device=evaluation_device(trial.config["training"]["accelerator"]),
+                quiet=mode().quiet,
+                show=evaluation_progress,
+                provenance={"command": command_line()},
+            )
         done += results
         if results:
             continue
         failed[name] = failure_of(place) or ""
         console().print(f"  {failed[name]}", soft_wrap=True, highlight=False, markup=False)
     return done, failed
+
+
+def carry_out_ahead(
+    work: Sequence[tuple[Trial, EvaluationOptions]], folder: Path, *, part: Part, jobs: int
+) -> None:
+    """Carry out trials in processes, ``jobs`` at once; `carry_out_all` then finds them done.
+
+    With one job it is left to that.
+    """
+    if jobs == 1:
+        return
+    calls = [
+        Call(
+            _name(trial),
+            partial(
+                _carry_out_here,
+                trial,
+                folder / trial.folder,
+                evaluation,
+                part=part,
+                quiet=mode().quiet,
+                command=command_line(),
+            ),
+        )
+        for trial, evaluation in work
+        if results_of(trial, folder / trial.folder, evaluation, part=part) is None
+    ]
+    begun: dict[Call, float] = {}
+    done: list[Call] = []
+
+    def began(call: Call) -> None:
+        begun[call] = time.monotonic()
+        _tell(f"Trial {len(begun)} of {len(calls)} begins: [bold]{call.name}[/bold]")
+
+    def ended(call: Call) -> None:
+        done.append(call)
+        minutes = (time.monotonic() - begun[call]) / 60
+        _tell(f"{call.name} has taken {minutes:.1f} minutes; {len(done)} of {len(calls)} are done")
+
+    in_processes(calls, jobs, began=began, ended=ended)
+
+
+def _carry_out_here(
+    trial: Trial,
+    place: Path,
+    evaluation: EvaluationOptions,
+    *,
+    part: Part,
+    quiet: bool,
+    command: str,
+) -> None:
+    """Carry out a trial in a process that was started for it."""
+    keep_freed_memory()
+    carry_out(
+        trial,
+        place,
+        load_data(DataOptions(**trial.config["data"]), seed=trial.config["seed"]),
+        evaluation,
+        part=part,
+        device=evaluation_device(trial.config["training"]["accelerator"]),
+        quiet=True,
+        callbacks=[] if quiet else [EpochLines(_name(trial))],
+        provenance={"command": command},
+    )
+
+
+def _name(trial: Trial) -> str:
+    return f"{trial.title}, seed {trial.config['seed']}"
+
+
+def _tell(text: str) -> None:
+    console().print(text, soft_wrap=True, highlight=False)
 
 
 @lru_cache(maxsize=2)  # experiments take turns between two data sets at the small scale

@@ -24,7 +24,14 @@ from scaat.cli.runs import (
     resolved,
     run_options,
 )
-from scaat.cli.studies import carry_out_all, claim, seeds_option, show_table
+from scaat.cli.studies import (
+    carry_out_ahead,
+    carry_out_all,
+    claim,
+    jobs_option,
+    seeds_option,
+    show_table,
+)
 from scaat.cli.types import Choice
 from scaat.cli.vary import Tried, label, varied_values, vary_option
 from scaat.errors import InputError
@@ -49,6 +56,7 @@ def sweep(
     seeds: tuple[int, ...],
     one_at_a_time: bool,
     sample: int | None,
+    jobs: int,
     **parameters: Any,
 ) -> Result:
     """Try settings: train each and measure it on the validation images.
@@ -64,6 +72,8 @@ def sweep(
     evaluation = read_evaluation_options(asked)
     varied = [f"{name}={','.join(texts)}" for name, texts in vary]
     claim(out / SWEEP, {**asked, "seeds": seeds, "vary": varied}, resume=resume)
+    work = [(trial, evaluation) for trial in trials]
+    carry_out_ahead(work, out / "trials", part="validation", jobs=jobs)
     done, failed = carry_out_all(trials, out / "trials", evaluation, part="validation")
     return _report(out, done, failed, evaluation)
 
@@ -145,6 +155,7 @@ command = SectionedCommand(
         *output_options(),
         vary_option(),
         seeds_option("0"),
+        jobs_option(),
         click.Option(
             ["--one-at-a-time"],
             is_flag=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 import yaml
+from lightning.pytorch.callbacks import Callback
 
 from scaat.data import DataOptions, DataSplits
 from scaat.errors import InputError, NonFiniteLossError
@@ -87,6 +88,7 @@ def carry_out(
     part: Part,
     device: torch.device | str = "cpu",
     quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
     show: Show = lambda _: nullcontext(),
     provenance: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Path]:
@@ -106,6 +108,7 @@ def carry_out(
             chosen.
         device: Where to evaluate.
         quiet: Show no progress of the training.
+        callbacks: Of Lightning, for the training.
         show: See `Show`.
         provenance: Further entries of the results' environment, such as the command.
 
@@ -116,11 +119,12 @@ def carry_out(
     Raises:
         InputError: The folder holds a trial with other settings, or as for `fit`.
     """
-    if (folder / FAILURE).is_file():
-        return []
-    open_folder(folder, dict(trial.config), resume=(folder / CONFIG).exists())
-    known = [(folder / part / name / RESULTS).is_file() for name in evaluation.attributions]
-    if not all(known) and not is_finished(folder):
+    found = results_of(trial, folder, evaluation, part=part)
+    if found is not None:
+        return found
+    if not (folder / CONFIG).exists():
+        open_folder(folder, dict(trial.config), resume=False)
+    if not is_finished(folder):
         try:
             fit(
                 splits,
@@ -131,6 +135,7 @@ def carry_out(
                 folder=folder,
                 resume=True,
                 quiet=quiet,
+                callbacks=callbacks,
             )
         except NonFiniteLossError as error:
             write_json(folder / FAILURE, {"error": str(error)})
@@ -141,7 +146,7 @@ def carry_out(
         protocol = replace(evaluation, attributions=(name,))
         settings = {**trial.config, "command": "evaluate", "evaluation": plain(asdict(protocol))}
         if (results / RESULTS).is_file():
-            _check_protocol(results, settings)
+            _check_protocol(results, protocol)
         else:
             with show(trial.title) as progress:
                 measured = measure_trained(
@@ -168,6 +173,33 @@ def carry_out(
     return done
 
 
+def results_of(
+    trial: Trial, folder: Path, evaluation: EvaluationOptions, *, part: Part
+) -> list[Path] | None:
+    """Return what `carry_out` would, if there is nothing left to do; else None.
+
+    Args:
+        trial: What to do.
+        folder: Of this trial.
+        evaluation: The protocol.
+        part: Which images are measured.
+
+    Raises:
+        InputError: The folder holds a trial with other settings.
+    """
+    if (folder / FAILURE).is_file():
+        return []
+    if not (folder / CONFIG).exists():
+        return None
+    open_folder(folder, dict(trial.config), resume=True)
+    found = {name: folder / part / name for name in evaluation.attributions}
+    if not all((results / RESULTS).is_file() for results in found.values()):
+        return None
+    for name, results in found.items():
+        _check_protocol(results, replace(evaluation, attributions=(name,)))
+    return list(found.values())
+
+
 def failure_of(folder: Path) -> str | None:
     """Return why the trial in ``folder`` failed, or None if it did not."""
     path = folder / FAILURE
@@ -183,9 +215,9 @@ def plain(value: Any) -> Any:
     return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _check_protocol(results: Path, wanted: Mapping[str, Any]) -> None:
+def _check_protocol(results: Path, wanted: EvaluationOptions) -> None:
     found = yaml.safe_load((results / CONFIG).read_text(encoding="utf-8"))["evaluation"]
-    for name, value in wanted["evaluation"].items():
+    for name, value in plain(asdict(wanted)).items():
         if found.get(name) != value:
             raise InputError(
                 f"{str(results)!r} holds results measured with {name} {found.get(name)!r}, "
