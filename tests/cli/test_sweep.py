@@ -84,11 +84,11 @@ def test_several_at_once_are_what_each_is_alone(
     for row in (*rows[0], *rows[1]):
         del row["train_seconds"]
     assert rows[0] == rows[1]
-    assert "Trial 4 of 4 begins: scaat, seed 1" in told.err
+    assert "Trial 4 of 4 begins: scaat-seed-1" in told.err
     assert re.search(r"minutes; 4 of 4 are done", told.err)
     lines = capfd.readouterr().err.splitlines()  # of the processes themselves
     assert sorted(line.partition("  loss")[0] for line in lines) == [
-        f"{method}, seed {seed}  epoch 1/1" for method in ("scaat", "standard") for seed in (0, 1)
+        f"{method}-seed-{seed}  epoch 1/1" for method in ("scaat", "standard") for seed in (0, 1)
     ]
     again = sweep(tmp_path / "both", data, *vary, "--jobs", 2, "--resume")
     assert again.status == 0, again.err

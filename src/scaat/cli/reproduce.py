@@ -20,8 +20,8 @@ from scaat.cli.studies import (
     claim,
     jobs_option,
     seeds_option,
-    show_table,
 )
+from scaat.cli.tables import show_table
 from scaat.cli.types import Choice
 from scaat.data import DataOptions
 from scaat.errors import InputError, unknown

@@ -11,9 +11,6 @@ from typing import Any
 
 import click
 import yaml
-from rich import box
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from scaat.cli.memory import keep_freed_memory
 from scaat.cli.output import console, mode
@@ -27,7 +24,6 @@ from scaat.data import DataOptions, DataSplits, load_data
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.files import require_new, write_text
-from scaat.report.tables.table import Table
 from scaat.studies import Part, Trial, carry_out
 from scaat.studies.processes import Call, in_processes
 from scaat.studies.trial import failure_of, plain, results_of
@@ -138,7 +134,7 @@ def carry_out_ahead(
         return
     calls = [
         Call(
-            _name(trial),
+            trial.folder,  # a title may be that of a trial on other data, too
             partial(
                 _carry_out_here,
                 trial,
@@ -186,7 +182,7 @@ def _carry_out_here(
         part=part,
         device=evaluation_device(trial.config["training"]["accelerator"]),
         quiet=True,
-        callbacks=[] if quiet else [EpochLines(_name(trial))],
+        callbacks=[] if quiet else [EpochLines(trial.folder)],
         provenance={"command": command},
     )
 
@@ -203,17 +199,3 @@ def _tell(text: str) -> None:
 def _loaded(wanted: str) -> DataSplits:
     data, seed = json.loads(wanted)
     return load_splits({"data": data, "seed": seed})
-
-
-def show_table(table: Table) -> None:
-    """Print a table's values, without their intervals, on standard output."""
-    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
-    shown.title = Text(table.caption)
-    for head in table.heads:
-        shown.add_column(Text(head), justify="left" if head == table.stub else "right")
-    for heads, cells in table.grid:
-        shown.add_row(
-            *map(Text, heads),
-            *(Text(cell.value, style="bold" if cell.best else "") for cell in cells),
-        )
-    console(stderr=False).print(shown)

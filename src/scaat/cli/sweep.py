@@ -30,8 +30,8 @@ from scaat.cli.studies import (
     claim,
     jobs_option,
     seeds_option,
-    show_table,
 )
+from scaat.cli.tables import show_table
 from scaat.cli.types import Choice
 from scaat.cli.vary import Tried, label, varied_values, vary_option
 from scaat.errors import InputError
