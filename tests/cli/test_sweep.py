@@ -116,6 +116,21 @@ def test_an_error_in_one_of_several_is_one_sentence(data: Path, tmp_path: Path) 
     assert "missing" in last
 
 
+def test_several_at_once_are_not_of_several_processes(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "TORCHELASTIC_RUN_ID": "a",
+        "LOCAL_WORLD_SIZE": "2",
+        "WORLD_SIZE": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    done = sweep(tmp_path / "out", data, "--vary", "scaat.weight=1,2", "--jobs", 2)
+    assert done.status == 2
+    assert "jobs is 2, but torchrun started several processes" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_settings_come_from_a_file(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "asked.yaml"
     path.write_text(yaml.safe_dump({"vary": ["learning-rate=0.1,0.2"], "seeds": [4, 5]}))

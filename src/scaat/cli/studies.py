@@ -27,6 +27,7 @@ from scaat.files import require_new, write_text
 from scaat.studies import Part, Trial, carry_out
 from scaat.studies.processes import Call, in_processes
 from scaat.studies.trial import failure_of, plain, results_of
+from scaat.training.launch import started_outside
 from scaat.training.progress import EpochLines
 
 
@@ -67,10 +68,20 @@ def jobs_option() -> click.Option:
         type=click.IntRange(min=1),
         default=1,
         show_default=True,
+        callback=_alone,
         help="Trainings at once, each in a process of its own that has its share of the threads "
         "and tells a line an epoch. More fill a large GPU, or cores that one small network leaves "
         "idle; memory is needed for each.",
     )
+
+
+def _alone(context: click.Context, option: click.Parameter, jobs: int) -> int:
+    if jobs > 1 and (launcher := started_outside()):
+        raise InputError(
+            f"jobs is {jobs}, but {launcher} started several processes for each training; "
+            "expected jobs 1"
+        )
+    return jobs
 
 
 def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:

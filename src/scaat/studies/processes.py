@@ -102,7 +102,8 @@ def _check(ended: _Running) -> None:
     ended.process.join()
     status = ended.process.exitcode or 0
     try:
-        error = ended.answer.recv()
+        # A process that was killed may have left children which hold its end.
+        error = ended.answer.recv() if ended.answer.poll() else None
     except EOFError:
         error = None
     ended.answer.close()
