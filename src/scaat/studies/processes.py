@@ -18,8 +18,8 @@ from scaat.errors import InputError, MemoryExhaustedError, TrainingStopped, Writ
 from scaat.training.signals import SIGNALS, signals_for_children
 
 _INTERRUPTED = 130
-_TOLD = (InputError, MemoryExhaustedError, TrainingStopped, WriteError, OSError)
-"""Errors that say enough without a traceback."""
+_TOLD = (InputError, MemoryExhaustedError, TrainingStopped, WriteError)
+"""Errors that say enough without a traceback; others of the system do if they name a file."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,9 @@ def _child(function: Callable[[], object], threads: int, answer: Connection) -> 
     torch.set_num_threads(threads)
     try:
         function()
-    except _TOLD as error:
+    except (*_TOLD, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:
+            raise
         answer.send(error)
         sys.exit(1)
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
