@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -21,13 +22,17 @@ PATIENCE = 120.0  # seconds, for a machine that does much else
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals by number")
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 def leave(path: Path, others: int = 0) -> None:
     """Write this process's threads and number; wait until so many others have written, too."""
     path.write_text(f"{os.getpid()} {torch.get_num_threads()}")
-    until = time.monotonic() + PATIENCE
-    while len(list(path.parent.iterdir())) <= others:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    wait_for(lambda: len(list(path.parent.iterdir())) > others)
 
 
 def fail(error: Exception) -> None:
@@ -52,10 +57,7 @@ def stay(folder: Path) -> None:
 
 
 def fail_when(path: Path) -> None:
-    until = time.monotonic() + PATIENCE
-    while not path.exists():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    wait_for(path.exists)
     raise InputError("the file is there")
 
 
@@ -143,11 +145,8 @@ def test_nobody_is_left_behind(number: signal.Signals, tmp_path: Path) -> None:
         start_new_session=True,
     )
     try:
-        until = time.monotonic() + PATIENCE
-        while not (folder / "begun").exists():
-            assert time.monotonic() < until
-            assert parent.poll() is None, parent.communicate()
-            time.sleep(0.02)
+        wait_for(lambda: (folder / "begun").exists() or parent.poll() is not None)
+        assert parent.poll() is None, parent.communicate()
         parent.send_signal(number)
         _, said = parent.communicate(timeout=PATIENCE)  # also waits for whoever holds the pipe
         assert (folder / "stopped").exists() == (number == signal.SIGTERM)

@@ -37,7 +37,7 @@ ASKED = "reproduce.yaml"
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Planned:
     """What one experiment does with one source."""
 
     source: Source
@@ -72,8 +72,8 @@ def reproduce(
     written: list[str] = []
     for name in experiments or EXPERIMENTS:
         experiment = EXPERIMENTS[name]
-        planned = [
-            _Part(
+        plan = [
+            _Planned(
                 source,
                 list(experiment.trials(source, options, seeds or chosen.seeds)),
                 replace(source.evaluation, attributions=experiment.attributions),
@@ -81,11 +81,11 @@ def reproduce(
             for source, options in sources
             if source.letter in experiment.letters
         ]
-        work = [(trial, part.evaluation) for part in planned for trial in part.trials]
+        work = [(trial, planned.evaluation) for planned in plan for trial in planned.trials]
         carry_out_ahead(work, out / "trials", part="test", jobs=jobs)
         sections = []
-        for part in planned:
-            sections += _carried_out(name, experiment, part, out, written)
+        for planned in plan:
+            sections += _carried_out(name, experiment, planned, out, written)
         if sections:
             text = "\n\n".join([f"# {name}: {experiment.summary}", f"Scale {scale}.", *sections])
             write_text(out / f"{name}.md", text + "\n")
@@ -97,23 +97,23 @@ def reproduce(
 
 
 def _carried_out(
-    name: str, experiment: Experiment, part: _Part, out: Path, written: list[str]
+    name: str, experiment: Experiment, planned: _Planned, out: Path, written: list[str]
 ) -> list[str]:
-    """Carry out a part of an experiment; return its sections, and add to what was written."""
-    done, failed = carry_out_all(part.trials, out / "trials", part.evaluation, part="test")
+    """Carry out what is planned; return its sections, and add to what was written."""
+    done, failed = carry_out_all(planned.trials, out / "trials", planned.evaluation, part="test")
     told = [f"- {trial}: {why}" for trial, why in failed.items()]
-    sections = ["\n".join([f"Not measured on {part.source.key}:", "", *told])] if told else []
+    sections = ["\n".join([f"Not measured on {planned.source.key}:", "", *told])] if told else []
     if not done:
         return sections
     results = read_results(*done)
-    tables = experiment.tables(part.source, settings_of(results))
+    tables = experiment.tables(planned.source, settings_of(results))
     for table in tables:
         show_table(table)
     sections += map(markdown_section, tables)
     for draw in experiment.figures:
         for comparison in results.comparisons:
             for plate in draw(comparison):
-                file = f"{name}-{part.source.key}-{plate.name}-seed-{comparison.seed}.png"
+                file = f"{name}-{planned.source.key}-{plate.name}-seed-{comparison.seed}.png"
                 write_bytes(out / file, figure_bytes(plate.figure, "png"))
                 written.append(file)
                 sections.append(f"![{plate.alt}]({file})\n\n{plate.caption}")

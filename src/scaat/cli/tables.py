@@ -34,7 +34,7 @@ def show_table(table: Table) -> None:
         for i in part:
             shown.add_column(
                 Text(table.heads[i]),
-                justify="left" if i < fixed and table.heads[i] == table.stub else "right",
+                justify="left" if table.heads[i] == table.stub else "right",
                 width=widths[i],
             )
         for row in rows:
