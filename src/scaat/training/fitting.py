@@ -40,6 +40,7 @@ from scaat.training.clock import TrainingClock
 from scaat.training.compiling import check_compile
 from scaat.training.failures import failures_in_words
 from scaat.training.launch import Launch, is_main_process, plan_launch, slurm_started
+from scaat.training.lock import only_training
 from scaat.training.logs import FOLDER as LOGS
 from scaat.training.logs import RunLog
 from scaat.training.module import TrainingModule
@@ -104,8 +105,8 @@ def fit(
         callbacks: Of Lightning, beside those of the training itself.
 
     Raises:
-        InputError: An option is out of range, a name is unknown, or the folder holds another
-            training.
+        InputError: An option is out of range, a name is unknown, the folder holds another
+            training, or another process trains there.
         NonFiniteLossError: The loss became NaN or infinite.
         MemoryExhaustedError: Memory ran out.
         WriteError: A file cannot be written; earlier checkpoints stay.
@@ -134,49 +135,52 @@ def fit(
             f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
             "resume to go on with it"
         )
-    start_at = newest_checkpoint(folder) if resume else None
-    if resume and is_main_process():
-        remove_parts(folder)
-    shown = [] if quiet else [progress_callback(method)]
-    frozen = options.trainable != "all"
-    own = [Silence(frozen=frozen), TrainingClock(), *shown, *callbacks, RunLog(folder)]
-    checkpointing = Checkpointing(folder, options.checkpoint_every, StopRequest())
-    children = signals_for_children if launch.spawns else nullcontext
-    with warnings.catch_warnings(), failures_in_words(options, objective), children():
-        silence(frozen=frozen)
-        trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
-        trainer.fit(
-            module,
-            datamodule=Batches(splits, options.batch_size, seed, options.workers),
-            ckpt_path=start_at,
-            weights_only=True,
-        )
-    reached = _reached(folder)
-    summary = {
-        "train_seconds": reached["callbacks"]["TrainingClock"]["seconds"],
-        "steps": int(reached["global_step"]),
-        "epochs": options.epochs,
-        "precision": precision,
-        "device": str(trainer.strategy.root_device),
-        "devices": launch.processes,
-        "weights": start.weights,
-        "threads": torch.get_num_threads(),
-        **reached["callbacks"]["RunLog"]["figures"],
-    }
-    state = {name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}
-    proportion = getattr(objective, "proportion", None)
-    proportion = proportion.cpu() if isinstance(proportion, Tensor) else None
-    if trainer.is_global_zero:
-        content = {
-            "architecture": architecture,
-            "state_dict": state,
-            "checksum": weights_checksum(state),
-            "proportion": proportion,
-            "classes": splits.train.classes,
+    with only_training(folder) if is_main_process() else nullcontext():
+        start_at = newest_checkpoint(folder) if resume else None
+        if resume and is_main_process():
+            remove_parts(folder)
+        shown = [] if quiet else [progress_callback(method)]
+        frozen = options.trainable != "all"
+        own = [Silence(frozen=frozen), TrainingClock(), *shown, *callbacks, RunLog(folder)]
+        checkpointing = Checkpointing(folder, options.checkpoint_every, StopRequest())
+        children = signals_for_children if launch.spawns else nullcontext
+        with warnings.catch_warnings(), failures_in_words(options, objective), children():
+            silence(frozen=frozen)
+            trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
+            trainer.fit(
+                module,
+                datamodule=Batches(splits, options.batch_size, seed, options.workers),
+                ckpt_path=start_at,
+                weights_only=True,
+            )
+        reached = _reached(folder)
+        summary = {
+            "train_seconds": reached["callbacks"]["TrainingClock"]["seconds"],
+            "steps": int(reached["global_step"]),
+            "epochs": options.epochs,
+            "precision": precision,
+            "device": str(trainer.strategy.root_device),
+            "devices": launch.processes,
+            "weights": start.weights,
+            "threads": torch.get_num_threads(),
+            **reached["callbacks"]["RunLog"]["figures"],
         }
-        save_atomically(content, folder / MODEL)
-        write_json(folder / SUMMARY, summary)
-    return TrainedModel(model.cpu().eval(), proportion, summary, architecture, splits.train.classes)
+        state = {name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}
+        proportion = getattr(objective, "proportion", None)
+        proportion = proportion.cpu() if isinstance(proportion, Tensor) else None
+        if trainer.is_global_zero:
+            content = {
+                "architecture": architecture,
+                "state_dict": state,
+                "checksum": weights_checksum(state),
+                "proportion": proportion,
+                "classes": splits.train.classes,
+            }
+            save_atomically(content, folder / MODEL)
+            write_json(folder / SUMMARY, summary)
+        return TrainedModel(
+            model.cpu().eval(), proportion, summary, architecture, splits.train.classes
+        )
 
 
 def load_trained(folder: Path | str) -> TrainedModel:
