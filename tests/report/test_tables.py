@@ -187,9 +187,9 @@ def test_names_cannot_break_a_markdown_table(
     } == {6}
 
 
-def _printed(folder: Path, width: int) -> str:
+def _printed(*folders: Path, width: int = 80) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=width).print(terminal_table(read_results(folder)))
+    Console(file=stream, width=width).print(terminal_table(read_results(*folders)))
     return stream.getvalue()
 
 
@@ -198,7 +198,7 @@ def test_the_terminal_table_fits_80_columns(
 ) -> None:
     for row in content["rows"]:
         row["auc"] = row["accuracy"]
-    text = _printed(make_folder(content), 80)
+    text = _printed(make_folder(content))
     assert "…" not in text
     rows = [line.split() for line in text.splitlines() if line.strip().startswith("SCAAT")]
     assert len(rows) == 3
@@ -208,9 +208,26 @@ def test_the_terminal_table_fits_80_columns(
     assert float(rows[0][-1]) == pytest.approx(row["aopc_rel"]["value"], rel=0.01)
 
 
+def test_long_names_take_no_room_from_numbers(
+    make_folder: Callable[..., Path], content: Content, tmp_path: Path
+) -> None:
+    folders = []
+    for number in (1, 2):
+        for row in content["rows"]:
+            row["data"] = f"photographs of {number} kinds of birds, some of them in flight"
+            if row["method"] == "scaat":
+                row["method"] = "scaat, one step, a weight of 2"
+        folders.append(make_folder(content).rename(tmp_path / f"run-{number}"))
+    text = _printed(*folders, width=60)
+    assert "…" not in text
+    assert "birds" in text
+    assert all(f"{row['accuracy']['value']:.3f}" in text for row in content["rows"])
+    assert max(map(len, text.splitlines())) <= 60
+
+
 def test_the_terminal_table_prints_brackets_as_they_are(
     make_folder: Callable[..., Path], content: Content
 ) -> None:
     for row in content["rows"]:
         row["data"] = "[red]x[/blue]"
-    assert "[red]x[/blue]" in _printed(make_folder(content), 80)
+    assert "[red]x[/blue]" in _printed(make_folder(content))

@@ -31,7 +31,8 @@ def terminal_table(results: Results) -> RichTable:
         caption="↑ higher is better, ↓ lower is better; bold: the best training method",
         caption_justify="left",
     )
-    table.add_column("Saliency, training", no_wrap=True)
+    # It alone folds: a name can, a number cannot.
+    table.add_column("Saliency, training", overflow="fold")
     for key in keys:
         metric = METRICS[key]
         head = f"{metric.short or metric.name}\n{metric.unit} {metric.arrow}"
@@ -39,7 +40,7 @@ def terminal_table(results: Results) -> RichTable:
     for comparison in results.comparisons:
         if table.title is None:
             # Text, not str: a name of the user's in brackets is no style.
-            table.add_row(Text(title(comparison, results), style="italic", overflow="fold"))
+            table.add_row(Text(title(comparison, results), style="italic"))
         for attribution in comparison.attributions:
             table.add_row(Text(attribution_name(attribution)))
             columns = [
