@@ -2,12 +2,12 @@
 
     python benchmarks/proportions.py RUN... --out results
 
-Each RUN is the folder of a training by SCAAT with adaptive proportions, on data whose background is
-known: what lies outside the masks or boxes, or the dark pixels of handwritten digits. Over all
-training images, Spearman's rank correlation of the final proportion q with the share of background,
-and with the trained model's probability of the true class: q falls with every visit at which the
-perturbed image is misclassified, so it may follow difficulty instead. Runs that differ by the seed
-alone make one line: the mean of their correlations, and the least and the greatest.
+Each RUN is the folder of a training by SCAAT with adaptive proportions. Over all training images,
+Spearman's rank correlation of the final proportion q with the share of background, where that is
+known (what lies outside the masks or boxes, or the dark pixels of handwritten digits), and with the
+trained model's probability of the true class: q falls with every visit at which the perturbed image
+is misclassified, so it may follow difficulty instead. Runs that differ by the seed alone make one
+line: the mean of their correlations, and the least and the greatest.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ from scaat.training import load_trained, read_config
 BATCH = 200
 
 
-def background(data: ImageSet) -> Tensor:
-    """Return the share of each image that is background, float (N,)."""
+def background(data: ImageSet, name: str) -> Tensor | None:
+    """Return the share of each image that is background, float (N,), or None if not known."""
     height, width = data.images.shape[2:]
     if data.masks is not None:
         return 1 - data.masks.float().mean(dim=(1, 2))
     if data.boxes is not None:
         x0, y0, x1, y1 = data.boxes.T
         return 1 - (x1 - x0) * (y1 - y0) / (height * width)
+    if name != "digits":
+        return None
     return (to_float(data.pixels()).mean(dim=1) < 0.5).float().mean(dim=(1, 2))
 
 
@@ -59,12 +61,13 @@ def measure(run: Path) -> dict[str, Any]:
         raise SystemExit(f"{run} has no proportions: it was not trained by SCAAT")
     data = load_data(DataOptions(**config["data"]), seed=config["seed"]).train
     proportion = trained.proportion
+    ground = background(data, config["data"]["data"])
     quantiles = proportion.quantile(torch.tensor([0.05, 0.5, 0.95])).tolist()
     return {
         "config": config,
         "n": len(data),
         "proportion": dict(zip(("p5", "median", "p95"), quantiles, strict=True)),
-        "background": float(spearmanr(proportion, background(data)).statistic),
+        "background": None if ground is None else float(spearmanr(proportion, ground).statistic),
         "confidence": float(spearmanr(proportion, confidence(trained.model, data)).statistic),
     }
 
@@ -86,7 +89,10 @@ def report(runs: list[dict[str, Any]]) -> Table:
     for run in runs:
         groups.setdefault(setting(run), []).append(run)
 
-    def over_seeds(values: list[float]) -> str:
+    def over_seeds(found: list[float | None]) -> str:
+        values = [value for value in found if value is not None]
+        if not values:
+            return "—"
         spread = f" [{min(values):.2f}, {max(values):.2f}]" if len(values) > 1 else ""
         return f"{np.mean(values):.2f}{spread}".replace("-", MINUS)
 
