@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    config = dict(read_config(arguments.run))
+    config = read_config(arguments.run)
     objective = config["objectives"].get("scaat", {})
     if config["method"] != "scaat" or not objective.get("adaptive", True):
         raise SystemExit(f"{arguments.run} was not trained by SCAAT with adaptive proportions")
