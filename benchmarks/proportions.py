@@ -42,9 +42,9 @@ def background(data: ImageSet, name: str) -> Tensor | None:
     if data.boxes is not None:
         x0, y0, x1, y1 = data.boxes.T
         return 1 - (x1 - x0) * (y1 - y0) / (height * width)
-    if name != "digits":
-        return None
-    return (to_float(data.pixels()).mean(dim=1) < 0.5).float().mean(dim=(1, 2))
+    if name == "digits":
+        return (to_float(data.pixels()).mean(dim=1) < 0.5).float().mean(dim=(1, 2))
+    return None
 
 
 def confidence(model: nn.Module, data: ImageSet) -> Tensor:

@@ -135,9 +135,10 @@ def fit(
             f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
             "resume to go on with it"
         )
-    with only_training(folder) if is_main_process() else nullcontext():
+    main_process = is_main_process()
+    with only_training(folder) if main_process else nullcontext():
         start_at = newest_checkpoint(folder) if resume else None
-        if resume and is_main_process():
+        if resume and main_process:
             remove_parts(folder)
         shown = [] if quiet else [progress_callback(method)]
         frozen = options.trainable != "all"
