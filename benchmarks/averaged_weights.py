@@ -1,0 +1,117 @@
+"""Are averages of the weights better than the last ones? One training, measured with both.
+
+    python benchmarks/averaged_weights.py RUN --out FOLDER
+
+RUN is a folder with the ``config.yaml`` of a training. The same is trained again, with the same
+seed, and beside it exponential moving averages of the model's weights and batch-norm statistics are
+kept, one a decay. FOLDER/last and FOLDER/decay-D are then runs as any other, with their results on
+validation images, and FOLDER/averages.md has the table. Cut off, the training begins anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from scaat.data import DataOptions, load_data
+from scaat.evaluation import EvaluationOptions
+from scaat.files import write_text
+from scaat.models.checkpoint import read_checkpoint
+from scaat.report import read_results
+from scaat.report.tables.markdown import markdown
+from scaat.studies import Trial, carry_out, settings_of
+from scaat.studies.sweep_report import sweep_table
+from scaat.training import read_config
+from scaat.training.checkpoint import save_atomically, weights_checksum
+from scaat.training.fitting import MODEL, SUMMARY
+from scaat.training.folder import CONFIG
+
+DECAYS = (0.98, 0.995, 0.999)
+PROTOCOL = EvaluationOptions(
+    attributions=("gradient",), also_measure=("lattice", "calibration"), images=300, aopc_repeats=2
+)
+LAST = "last weights"
+
+
+class Averages(Callback):
+    """Keeps moving averages of the model beside its training."""
+
+    def __init__(self) -> None:
+        self.models: dict[float, AveragedModel] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Lightning's hook, with the model on its device."""
+        model = pl_module.get_submodule("model")
+        self.models = {
+            decay: AveragedModel(model, avg_fn=moving_average(decay), use_buffers=True)
+            for decay in DECAYS
+        }
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """Lightning's hook, after the optimiser's step."""
+        for average in self.models.values():
+            average.update_parameters(pl_module.get_submodule("model"))
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Return the update of an average, which forgets its first weights faster than ``decay``."""
+
+    def updated(average: Tensor, weights: Tensor, count: Tensor | int) -> Tensor:
+        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        return average + (1 - kept) * (weights - average)
+
+    return updated
+
+
+def write_average(last: Path, folder: Path, average: AveragedModel) -> None:
+    """Write the run in ``last`` once more to ``folder``, with the averaged weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = read_checkpoint(last / MODEL)
+    state = {name: weight.contiguous() for name, weight in average.module.state_dict().items()}
+    content |= {"state_dict": state, "checksum": weights_checksum(state)}
+    save_atomically(content, folder / MODEL)
+    for name in (CONFIG, SUMMARY):
+        shutil.copy(last / name, folder / name)
+
+
+def study(config: Mapping[str, Any], out: Path) -> None:
+    """Train once, and measure the last weights and each average."""
+    splits = load_data(DataOptions(**config["data"]), seed=config["seed"])
+    averages = Averages()
+
+    def measured(title: str, folder: str) -> list[Path]:
+        trial = Trial(title, folder, config)
+        return carry_out(
+            trial, out / folder, splits, PROTOCOL, part="validation", callbacks=[averages]
+        )
+
+    results = measured(LAST, "last")
+    for decay, average in averages.models.items():
+        folder = f"decay-{decay}"
+        write_average(out / "last", out / folder, average)
+        results += measured(f"average, decay {decay}", folder)
+    table = sweep_table(settings_of(read_results(*results)), "gradient")
+    write_text(out / "averages.md", markdown(table))
+
+
+def main() -> None:
+    """Study the training of RUN."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    if arguments.out.exists():
+        parser.error(f"{arguments.out} exists, expected a new folder")
+    study(read_config(arguments.run), arguments.out)
+
+
+if __name__ == "__main__":
+    main()
