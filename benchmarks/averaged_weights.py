@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from scaat.data import DataOptions, load_data
 from scaat.evaluation import EvaluationOptions
@@ -34,16 +33,18 @@ from scaat.training.checkpoint import save_atomically, weights_checksum
 from scaat.training.fitting import MODEL, SUMMARY
 from scaat.training.folder import CONFIG
 
-# Longer ones need a longer training than six epochs to forget the first weights.
+# With 0.999 the first weights would still count for 15 % after six epochs.
 DECAYS = (0.98, 0.995)
 PROTOCOL = EvaluationOptions(
     attributions=("gradient",), also_measure=("lattice", "calibration"), images=300, aopc_repeats=2
 )
-LAST = "last weights"
 
 
 class Averages(Callback):
-    """Keeps moving averages of the model beside its training."""
+    """Keeps moving averages of the model beside its training.
+
+    Lightning's own callback keeps one, and averages the objective's state as well.
+    """
 
     def __init__(self) -> None:
         self.models: dict[float, AveragedModel] = {}
@@ -52,7 +53,7 @@ class Averages(Callback):
         """Lightning's hook, with the model on its device."""
         model = pl_module.get_submodule("model")
         self.models = {
-            decay: AveragedModel(model, avg_fn=moving_average(decay), use_buffers=True)
+            decay: AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
             for decay in DECAYS
         }
 
@@ -62,21 +63,11 @@ class Averages(Callback):
             average.update_parameters(pl_module.get_submodule("model"))
 
 
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """Return the update of an average, which forgets its first weights faster than ``decay``."""
-
-    def updated(average: Tensor, weights: Tensor, count: Tensor | int) -> Tensor:
-        kept = min(decay, (1 + int(count)) / (10 + int(count)))
-        return average + (1 - kept) * (weights - average)
-
-    return updated
-
-
 def write_average(last: Path, folder: Path, average: AveragedModel) -> None:
     """Write the run in ``last`` once more to ``folder``, with the averaged weights."""
     folder.mkdir(parents=True, exist_ok=True)
     content = read_checkpoint(last / MODEL)
-    state = {name: weight.contiguous() for name, weight in average.module.state_dict().items()}
+    state = dict(average.module.cpu().state_dict())
     content |= {"state_dict": state, "checksum": weights_checksum(state)}
     save_atomically(content, folder / MODEL)
     for name in (CONFIG, SUMMARY):
@@ -94,7 +85,7 @@ def study(config: Mapping[str, Any], out: Path) -> None:
             trial, out / folder, splits, PROTOCOL, part="validation", callbacks=[averages]
         )
 
-    results = measured(LAST, "last")
+    results = measured("last weights", "last")
     for decay, average in averages.models.items():
         folder = f"decay-{decay}"
         write_average(out / "last", out / folder, average)
