@@ -41,14 +41,19 @@ def splits() -> DataSplits:
     )
 
 
-def trial(seed: int = 0, learning_rate: float = 0.1, title: str = "one") -> Trial:
+def trial(
+    seed: int = 0,
+    learning_rate: float = 0.1,
+    title: str = "one",
+    data: DataOptions = DataOptions(),  # noqa: B008 - frozen
+) -> Trial:
     training = TrainingOptions(
         model="nets:tiny", epochs=2, batch_size=8, learning_rate=learning_rate, precision="32"
     )
     config = trial_config(
         "scaat",
         objective={"steps": 1, "weight": 2.0},
-        data=DataOptions(),
+        data=data,
         training=training,
         seed=seed,
     )
@@ -112,6 +117,35 @@ def test_results_are_enough_without_the_model(splits: DataSplits, tmp_path: Path
     assert not (tmp_path / "there" / "model.pt").exists()
     with pytest.raises(InputError, match=r"training.learning_rate is 0.1 there and 0.2 now"):
         go(trial(learning_rate=0.2), tmp_path / "there", splits)
+
+
+def test_what_is_done_needs_its_images_at_no_path(splits: DataSplits, tmp_path: Path) -> None:
+    def named(place: str, name: str | None = "brightness") -> Trial:
+        return trial(data=DataOptions(place, name=name))
+
+    (done,) = go(named("folder:here"), tmp_path, splits)
+    assert go(named("folder:there"), tmp_path, splits) == [done]
+    for other, difference in (
+        (named("parquet:here"), "data.data is 'folder:here' there and 'parquet:here' now"),
+        (named("folder:there", "darkness"), "data.data is 'folder:here' there and"),
+        (named("folder:here", "darkness"), "data.name is 'brightness' there and 'darkness' now"),
+    ):
+        with pytest.raises(InputError, match=difference):
+            go(other, tmp_path, splits)
+    # What goes on needs the very images that it began with.
+    (done / "results.json").unlink()
+    with pytest.raises(
+        InputError, match=r"data.data is 'folder:here' there and 'folder:there' now"
+    ):
+        go(named("folder:there"), tmp_path, splits)
+
+
+def test_data_without_a_name_is_what_lies_at_its_path(splits: DataSplits, tmp_path: Path) -> None:
+    assert go(trial(data=DataOptions("folder:here")), tmp_path, splits)
+    with pytest.raises(
+        InputError, match=r"data.data is 'folder:here' there and 'folder:there' now"
+    ):
+        go(trial(data=DataOptions("folder:there")), tmp_path, splits)
 
 
 def test_other_settings_are_refused(splits: DataSplits, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from scaat.evaluation import EvaluationOptions, Progress, environment
 from scaat.evaluation.trained import measure_trained, write_measured
 from scaat.files import write_json, write_text
 from scaat.training import TrainingOptions, fit, is_finished, open_folder
-from scaat.training.folder import CONFIG
+from scaat.training.folder import CONFIG, read_config
 
 Part = Literal["validation", "test"]
 """Which images of a data set the maps and the accuracy are measured on."""
@@ -97,7 +97,8 @@ def carry_out(
     The run lies in ``folder``; the results of each saliency method in a folder of their own,
     ``folder/test/gradient``, so that a later study finds those that it shares with this one.
     Where these are there the model need not be: a study goes on from its ``config.yaml`` and
-    results, which are small, on a machine that never had its models.
+    results, which are small, on a machine that never had its models, and that has its images at
+    another path, if the data has a ``name``.
 
     Args:
         trial: What to do.
@@ -191,9 +192,10 @@ def results_of(
         return []
     if not (folder / CONFIG).exists():
         return None
-    open_folder(folder, dict(trial.config), resume=True)
     found = {name: folder / part / name for name in evaluation.attributions}
-    if not all((results / RESULTS).is_file() for results in found.values()):
+    done = all((results / RESULTS).is_file() for results in found.values())
+    open_folder(folder, _at_path_of(folder, trial) if done else dict(trial.config), resume=True)
+    if not done:
         return None
     for name, results in found.items():
         _check_protocol(results, replace(evaluation, attributions=(name,)))
@@ -213,6 +215,21 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: plain(inner) for key, inner in value.items()}
     return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _at_path_of(folder: Path, trial: Trial) -> dict[str, Any]:
+    """Return a trial's configuration, with the images' path that was in ``folder`` when measured.
+
+    Of data of the same kind and name, which says that it is the same wherever it lies.
+    """
+    there, here = read_config(folder).get("data"), trial.config["data"]
+    if not isinstance(there, dict) or not here["name"] or _kind(there) != _kind(here):
+        return dict(trial.config)
+    return {**trial.config, "data": {**here, "data": there["data"]}}
+
+
+def _kind(data: Mapping[str, Any]) -> tuple[str, Any]:
+    return str(data.get("data")).partition(":")[0], data.get("name")
 
 
 def _check_protocol(results: Path, wanted: EvaluationOptions) -> None:
