@@ -7,12 +7,14 @@ Spearman's rank correlation of the final proportion q with the share of backgrou
 known (what lies outside the masks or boxes, or the dark pixels of handwritten digits), and with the
 trained model's probability of the true class: q falls with every visit at which the perturbed image
 is misclassified, so it may follow difficulty instead. Runs that differ by the seed alone make one
-line: the mean of their correlations, and the least and the greatest.
+line: the mean of their correlations, and the least and the greatest. Runs that OUT holds from an
+earlier call are kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -128,11 +130,16 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    runs = [measure(run) for run in arguments.runs]
+    measured = [
+        {**measure(run), "environment": environment(torch.device("cpu"))} for run in arguments.runs
+    ]
+    told = arguments.out / "proportions.json"
+    again = [run["config"] for run in measured]
+    earlier = json.loads(told.read_text(encoding="utf-8"))["runs"] if told.is_file() else []
+    runs = [run for run in earlier if run["config"] not in again] + measured
     text = markdown(report(runs))
     print(text)
-    told = {"runs": runs, "environment": environment(torch.device("cpu"))}
-    write_json(arguments.out / "proportions.json", told)
+    write_json(told, {"runs": runs})
     write_text(arguments.out / "proportions.md", text + "\n")
 
 
