@@ -45,7 +45,7 @@ def trial(
     seed: int = 0,
     learning_rate: float = 0.1,
     title: str = "one",
-    data: DataOptions = DataOptions(),  # noqa: B008 - frozen
+    data: DataOptions | None = None,
 ) -> Trial:
     training = TrainingOptions(
         model="nets:tiny", epochs=2, batch_size=8, learning_rate=learning_rate, precision="32"
@@ -53,7 +53,7 @@ def trial(
     config = trial_config(
         "scaat",
         objective={"steps": 1, "weight": 2.0},
-        data=data,
+        data=data or DataOptions(),
         training=training,
         seed=seed,
     )

@@ -223,12 +223,13 @@ def _at_path_of(folder: Path, trial: Trial) -> dict[str, Any]:
     Of data of the same kind and name, which says that it is the same wherever it lies.
     """
     there, here = read_config(folder).get("data"), trial.config["data"]
-    if not isinstance(there, dict) or not here["name"] or _kind(there) != _kind(here):
+    if not isinstance(there, dict) or not here["name"] or _identity(there) != _identity(here):
         return dict(trial.config)
     return {**trial.config, "data": {**here, "data": there["data"]}}
 
 
-def _kind(data: Mapping[str, Any]) -> tuple[str, Any]:
+def _identity(data: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return the kind and the name of the data in a configuration."""
     return str(data.get("data")).partition(":")[0], data.get("name")
 
 
