@@ -130,12 +130,13 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
+    told = arguments.out / "proportions.json"
+    # Before the measuring, which a file that can't be read would make in vain.
+    earlier = json.loads(told.read_text(encoding="utf-8"))["runs"] if told.is_file() else []
     measured = [
         {**measure(run), "environment": environment(torch.device("cpu"))} for run in arguments.runs
     ]
-    told = arguments.out / "proportions.json"
     again = [run["config"] for run in measured]
-    earlier = json.loads(told.read_text(encoding="utf-8"))["runs"] if told.is_file() else []
     runs = [run for run in earlier if run["config"] not in again] + measured
     text = markdown(report(runs))
     print(text)
