@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -94,6 +95,15 @@ def test_an_ablation_changes_one_choice() -> None:
             assert {"adaptive"} <= keys <= {"initial_proportion", "adaptive"}, title
         else:
             assert len(keys) == 1, title
+
+
+@pytest.mark.parametrize(("scale", "source"), SOURCES, ids=lambda v: getattr(v, "key", v))
+def test_trainings_that_two_experiments_share_are_made_once(scale: str, source: Source) -> None:
+    by_config: dict[str, set[str]] = {}
+    for experiment in EXPERIMENTS.values():
+        for trial in experiment.trials(source, source.data, (0, 1)):
+            by_config.setdefault(json.dumps(trial.config, sort_keys=True), set()).add(trial.folder)
+    assert all(len(folders) == 1 for folders in by_config.values())
 
 
 def test_the_scales_keep_the_protocol() -> None:

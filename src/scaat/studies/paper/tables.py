@@ -162,7 +162,9 @@ def ablation_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
             table,
             name=f"ablations-{source.key}",
             caption=_caption("Ablations", source, settings),
-            note="Each line changes one choice of the line 'scaat'. " + table.note,
+            note="Each line changes one choice of the line 'scaat'; "
+            f"'{FIXED}' keeps the one that it begins with, {source.scaat['initial_proportion']}. "
+            + table.note,
         )
     ]
 
