@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,51 @@ def test_seeds_are_pooled(tmp_path: Path, content: Content, write_folder: Write)
     assert (tmp_path / "out" / "tables" / "pooled.csv").is_file()
 
 
+def test_differences_are_pooled_image_by_image(
+    tmp_path: Path, content: Content, write_folder: Write
+) -> None:
+    runs = []
+    for seed in (0, 1):
+        one = copy.deepcopy(content)
+        for row in one["rows"]:
+            row["seed"] = seed
+            row["accuracy"]["value"] -= seed / 60 if row["method"] == "scaat" else 0
+        runs.append(write_folder(tmp_path / str(seed), one))
+        with np.load(runs[-1] / "per_image.npz") as stored:
+            values = dict(stored)
+        order = np.random.default_rng(seed).permutation(60)
+        for key in values:
+            if key.startswith("2/"):  # its images in another order than the others'
+                values[key] = values[key][order]
+        values |= {"0/index": np.arange(60), "2/index": order}
+        values["2/entropy"] = values["0/entropy"][order] - 0.5 - 0.1 * seed
+        np.savez(runs[-1] / "per_image.npz", **values)
+    results = read_results(*runs)
+    (pool,) = pools(results)
+    found = pool.difference("entropy", "gradient", "scaat", "standard")
+    assert found is not None
+    assert found.by_seed == pytest.approx([-0.5, -0.6])
+    assert (found.estimate.value, found.estimate.n) == (pytest.approx(-0.55), 120)
+    # What the images have in common is gone; the seeds alone are left.
+    assert found.estimate.bounds == pytest.approx((-0.6, -0.5))
+    rel = pool.difference("aopc_rel", "gradient", "scaat", "standard")
+    assert rel is not None
+    assert rel.estimate.bounds is not None
+    accuracy = pool.difference("accuracy", "gradient", "scaat", "standard")
+    mine, theirs = (content["rows"][i]["accuracy"]["value"] for i in (2, 0))
+    assert accuracy is not None
+    assert accuracy.by_seed == pytest.approx([mine - theirs, mine - theirs - 1 / 60])
+    assert accuracy.estimate.bounds is None
+    assert pool.difference("entropy", "gradient", "scaat", "unknown") is None
+    html = write_report(results, tmp_path / "out").read_text(encoding="utf-8")
+    assert "Differences between training methods, training seeds pooled" in html
+    text = (tmp_path / "out" / "tables" / "pooled-differences.csv").read_text()
+    wanted = {"method": "scaat", "less": "standard", "metric": "entropy"}
+    (line,) = [r for r in csv.DictReader(text.splitlines()) if wanted.items() <= r.items()]
+    assert float(line["value"]) == found.estimate.value
+    assert line["by_seed"].split() == list(map(repr, found.by_seed))
+
+
 def test_seeds_without_images_have_no_interval(
     tmp_path: Path, content: Content, write_folder: Write
 ) -> None:
@@ -201,3 +247,9 @@ def test_seeds_without_images_have_no_interval(
         row["aopc_morf"]["value"] / row["aopc_lerf"]["value"]
     )
     assert pooled.estimate.bounds is None
+    difference = pool.difference("aopc_rel", "gradient", "scaat", "standard")
+    other = pool.pooled("aopc_rel", "standard", "gradient")
+    assert difference is not None
+    assert other is not None
+    assert difference.estimate.value == pooled.estimate.value - other.estimate.value
+    assert difference.estimate.bounds is None

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from scaat.errors import InputError
-from scaat.statistics import pooled_mean, pooled_ratio, rank_stability
+from scaat.statistics import (
+    pooled_mean,
+    pooled_ratio,
+    pooled_ratio_difference,
+    rank_stability,
+)
 
 
 def seeds(
@@ -61,6 +66,56 @@ def test_ratio_over_nothing_is_unbounded() -> None:
     assert found["value"] == 2.0
     assert found["by_seed"] == [None, 1.0]
     assert (found["low"], found["high"], found["unbounded"]) == (1.0, None, True)
+
+
+def test_ratio_difference_is_that_of_the_pooled_ratios() -> None:
+    parts = [seeds(0.1, mean=mean) for mean in (6.0, 2.0, 3.0, 4.0)]
+    found = pooled_ratio_difference(*parts)
+    first, second = pooled_ratio(*parts[:2]), pooled_ratio(*parts[2:])
+    assert found["value"] == pytest.approx(first["value"] - second["value"])
+    expected = [a - b for a, b in zip(first["by_seed"], second["by_seed"], strict=True)]
+    assert found["by_seed"] == pytest.approx(expected)
+    assert (found["n"], found["seeds"]) == (first["n"], 4)
+    assert found["low"] < found["value"] < found["high"]
+
+
+def test_ratio_difference_is_a_naive_bootstrap_of_seeds_and_images() -> None:
+    parts = [seeds(0.2, mean=mean) for mean in (6.0, 2.0, 3.0, 4.0)]
+    generator, naive = np.random.default_rng(7), []
+    for _ in range(3000):
+        means = []
+        for s in generator.integers(4, size=3):  # one seed fewer than there are
+            image = generator.integers(len(parts[0][s]), size=len(parts[0][s]))
+            means.append([part[s][image].mean() for part in parts])
+        a, b, c, d = np.mean(means, axis=0)
+        naive.append(a / b - c / d)
+    low, high = np.quantile(naive, (0.025, 0.975))
+    found = pooled_ratio_difference(*parts, resamples=3000)
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=0.1 * (high - low))
+
+
+def test_what_both_methods_have_in_common_leaves_the_difference() -> None:
+    hardness = seeds(0.5)
+    above = [values + 5 for values in hardness]
+    one = [np.ones_like(values) for values in hardness]
+    found = pooled_ratio_difference([values + 0.1 for values in above], one, above, one)
+    assert (found["low"], found["value"], found["high"]) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_difference_of_two_ratios_without_end_is_unknown() -> None:
+    one, none = [np.ones(4), np.ones(4)], [np.zeros(4), np.zeros(4)]
+    found = pooled_ratio_difference(one, none, one, none)
+    assert (found["value"], found["low"], found["high"]) == (None, None, None)
+    assert found["unbounded"] is True
+    assert found["by_seed"] == [None, None]
+
+
+def test_ratio_difference_of_other_images_is_refused() -> None:
+    one = [np.ones(4), np.ones(4)]
+    with pytest.raises(InputError, match=r"the same images, found \[4, 4\] and .*\[4, 3\]"):
+        pooled_ratio_difference(one, one, one, [np.ones(4), np.ones(3)])
+    with pytest.raises(InputError, match="two training seeds or more"):
+        pooled_ratio_difference(one[:1], one[:1], one[:1], one[:1])
 
 
 def test_ratio_over_a_pooled_mean_below_zero_is_undefined() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scaat.report.catalogue import (
@@ -18,7 +18,7 @@ from scaat.report.catalogue import (
 )
 from scaat.report.numbers import MINUS, full_text, ratio_text, seconds_text, value_text
 from scaat.report.paired import VERDICTS, Verdict, unpaired, verdict
-from scaat.report.results import Comparison
+from scaat.report.results import Comparison, reference_of
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,10 @@ def findings(comparison: Comparison) -> Findings:
     The method in question is ``scaat`` where it was run, else the last one; it is held against
     ``standard`` (else the first), and against every other method.
     """
-    methods = comparison.methods
-    if len(methods) == 1:
+    if len(comparison.methods) == 1:
         return Findings(_single(comparison), (), ())
-    reference = comparison.reference
-    rivals = [method for method in methods if method != reference]
-    subject = "scaat" if "scaat" in rivals else rivals[-1]
-    others = [method for method in rivals if method != subject]
-    pairs = (
-        _pair(comparison, subject, reference),
-        *(_pair(comparison, subject, other) for other in others),
-        *(_pair(comparison, other, reference) for other in others),
-    )
+    held = held_against(comparison.methods)
+    pairs = tuple(_pair(comparison, method, other) for method, other in held)
     main = pairs[0]
     points = [
         *_performance(comparison, main),
@@ -82,6 +74,21 @@ def findings(comparison: Comparison) -> Findings:
         *_cost(comparison, main),
     ]
     return Findings(_headline(comparison, pairs), tuple(points), pairs)
+
+
+def held_against(methods: Sequence[str]) -> list[tuple[str, str]]:
+    """Return which training method is held against which, the method in question first."""
+    reference = reference_of(methods)
+    rivals = [method for method in methods if method != reference]
+    if not rivals:
+        return []
+    subject = "scaat" if "scaat" in rivals else rivals[-1]
+    others = [method for method in rivals if method != subject]
+    return [
+        (subject, reference),
+        *((subject, other) for other in others),
+        *((other, reference) for other in others),
+    ]
 
 
 def _pair(comparison: Comparison, method: str, other: str) -> Pair:

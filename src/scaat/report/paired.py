@@ -88,7 +88,12 @@ def image_values(row: Row, metric: str) -> Array | None:
     return None if values is None else values.astype(np.float64)
 
 
-def _difference(metric: str, row: Row, other: Row) -> Estimate | None:
+def paired_values(metric: str, row: Row, other: Row) -> list[Array] | None:
+    """Return both rows' values of a metric for the images that they share, in one order.
+
+    Of a ratio its parts: numerator and denominator of ``row``, then those of ``other``. None
+    where a value is not stored or no image is shared.
+    """
     parts = RATIOS.get(metric, (metric,))
     stored = [image_values(r, part) for r in (row, other) for part in parts]
     values = [v for v in stored if v is not None]
@@ -98,10 +103,16 @@ def _difference(metric: str, row: Row, other: Row) -> Estimate | None:
     if pairs is None:
         return None
     mine, theirs = values[: len(parts)], values[len(parts) :]
-    chosen = [v[pairs[0]] for v in mine] + [v[pairs[1]] for v in theirs]
-    if len(parts) == 1:
-        return to_estimate(paired_difference(chosen[0], chosen[1]))
-    above, below, other_above, other_below = chosen
+    return [v[pairs[0]] for v in mine] + [v[pairs[1]] for v in theirs]
+
+
+def _difference(metric: str, row: Row, other: Row) -> Estimate | None:
+    values = paired_values(metric, row, other)
+    if values is None:
+        return None
+    if metric not in RATIOS:
+        return to_estimate(paired_difference(values[0], values[1]))
+    above, below, other_above, other_below = values
     return to_estimate(paired_ratio_difference(above, below, other_above, other_below))
 
 

@@ -8,10 +8,16 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from scaat.report.catalogue import METRICS
-from scaat.report.paired import RATIOS, image_values, to_estimate
+from scaat.report.paired import RATIOS, image_values, paired_values, to_estimate
 from scaat.report.results import Comparison, Estimate, Results, Row, same_but_for_seed
 from scaat.report.source import Array
-from scaat.statistics import RankStability, pooled_mean, pooled_ratio, rank_stability
+from scaat.statistics import (
+    RankStability,
+    pooled_mean,
+    pooled_ratio,
+    pooled_ratio_difference,
+    rank_stability,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,10 @@ class Pool:
     comparisons: tuple[Comparison, ...]
     known: dict[tuple[str, str, str], Pooled | None] = field(default_factory=dict, repr=False)
     """What `pooled` has computed."""
+    differences: dict[tuple[str, str, str, str], Pooled | None] = field(
+        default_factory=dict, repr=False
+    )
+    """What `difference` has computed."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -72,6 +82,40 @@ class Pool:
         found = pooled_mean(stored[0]) if len(parts) == 1 else pooled_ratio(stored[0], stored[1])
         return Pooled(to_estimate(found), tuple(found["by_seed"]))
 
+    def difference(self, metric: str, attribution: str, method: str, other: str) -> Pooled | None:
+        """Return by how much ``method`` exceeds ``other``, pooled, or None as `pooled`.
+
+        The two are paired in each seed, image by image. Of metrics whose per-image values are not
+        stored, as of accuracy, it is the mean over the seeds, without an interval.
+        """
+        key = (metric, attribution, method, other)
+        if key not in self.differences:
+            self.differences[key] = self._difference(*key)
+        return self.differences[key]
+
+    def _difference(self, metric: str, attribution: str, method: str, other: str) -> Pooled | None:
+        rows = [(c.row(method, attribution), c.row(other, attribution)) for c in self.comparisons]
+        pairs = [(a, b) for a, b in rows if a and b and a.metrics[metric] and b.metrics[metric]]
+        if len(pairs) < 2:
+            return None
+        stored = [paired_values(metric, a, b) for a, b in pairs]
+        values = [parts for parts in stored if parts is not None]
+        if len(values) < len(pairs):
+            mine = _without_images([a for a, _ in pairs], metric)
+            theirs = _without_images([b for _, b in pairs], metric)
+            by_seed = tuple(map(_less, mine.by_seed, theirs.by_seed))
+            value = _less(mine.estimate.value, theirs.estimate.value)
+            return Pooled(Estimate(value, None, None, mine.estimate.n), by_seed)
+        if metric in RATIOS:
+            above, below, other_above, other_below = zip(*values, strict=True)
+            found = pooled_ratio_difference(above, below, other_above, other_below)
+        else:
+            apart = [mine - theirs for mine, theirs in values]
+            if any(np.isnan(of_seed).all() for of_seed in apart):
+                return None
+            found = pooled_mean(apart)
+        return Pooled(to_estimate(found), tuple(found["by_seed"]))
+
     def stability(self, metric: str, attribution: str) -> RankStability | None:
         """Return how far the methods' order holds from seed to seed, or None if not comparable."""
         values: dict[str, list[float]] = {}
@@ -101,6 +145,10 @@ def _values(row: Row, metric: str) -> Array | None:
         # A share of n images is n ones and zeros, in whatever order.
         return (np.arange(estimate.n) < round(estimate.value * estimate.n)).astype(np.float64)
     return image_values(row, metric)
+
+
+def _less(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other
 
 
 def _without_images(rows: list[Row], metric: str) -> Pooled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -122,8 +122,8 @@ class Comparison:
 
     @property
     def reference(self) -> str:
-        """Return the training method that others are held against: ``standard``, or the first."""
-        return "standard" if "standard" in self.methods else self.methods[0]
+        """Return the training method that others are held against."""
+        return reference_of(self.methods)
 
     @property
     def trainings(self) -> tuple[Training, ...]:
@@ -204,6 +204,11 @@ def _same_test(settings: Mapping[str, Any], ignored: tuple[str, ...] = _PLACE) -
     kept = {key: value for key, value in dict(data).items() if key not in ignored}
     protocol = {key: dict(measured).get(key, old) for key, old in _PROTOCOL.items()}
     return json.dumps([kept, protocol], sort_keys=True, default=str)
+
+
+def reference_of(methods: Sequence[str]) -> str:
+    """Return the training method that others are held against: ``standard``, or the first."""
+    return "standard" if "standard" in methods else methods[0]
 
 
 def same_but_for_seed(comparison: Comparison) -> tuple[object, ...]:

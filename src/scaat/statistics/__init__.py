@@ -9,7 +9,13 @@ from scaat.statistics.intervals import (
 )
 from scaat.statistics.pairs import paired_difference, paired_ratio_difference
 from scaat.statistics.resampling import CONFIDENCE, RESAMPLES
-from scaat.statistics.seeds import RankStability, pooled_mean, pooled_ratio, rank_stability
+from scaat.statistics.seeds import (
+    RankStability,
+    pooled_mean,
+    pooled_ratio,
+    pooled_ratio_difference,
+    rank_stability,
+)
 
 __all__ = [
     "CONFIDENCE",
@@ -23,6 +29,7 @@ __all__ = [
     "paired_ratio_difference",
     "pooled_mean",
     "pooled_ratio",
+    "pooled_ratio_difference",
     "rank_stability",
     "ratio_interval",
 ]

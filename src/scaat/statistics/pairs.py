@@ -18,7 +18,8 @@ from scaat.statistics.resampling import (
     RESAMPLES,
     Array,
     estimate,
-    ratio_estimate,
+    ratio_difference,
+    ratio_difference_estimate,
     resampled_means,
     resampled_ratios,
 )
@@ -79,21 +80,15 @@ def paired_ratio_difference(
     for part in parts[1:]:
         _check_paired(numerator, part)
     n = len(numerator)
-    first = ratio_of_means(numerator, denominator)
-    second = ratio_of_means(other_numerator, other_denominator)
-    value = first - second if math.isfinite(first) or math.isfinite(second) else math.nan
+    value = ratio_difference(
+        ratio_of_means(numerator, denominator),
+        ratio_of_means(other_numerator, other_denominator),
+    )
     if n < 2:
         return estimate(value, n) | {"unbounded": not math.isfinite(value)}
     means = resampled_means(np.stack(parts), seed, resamples)
-    left, right = resampled_ratios(*means[:2]), resampled_ratios(*means[2:])
-    with np.errstate(invalid="ignore"):  # infinite less infinite, dealt with below
-        differences = left - right
-    unknown = np.isnan(differences)
-    return ratio_estimate(
-        value,
-        n,
-        np.where(unknown, -math.inf, differences),
-        np.where(unknown, math.inf, differences),
+    return ratio_difference_estimate(
+        value, n, resampled_ratios(*means[:2]), resampled_ratios(*means[2:])
     )
 
 

@@ -82,6 +82,28 @@ def ratio_estimate(
     return found | {"unbounded": found["low"] is None or found["high"] is None}
 
 
+def ratio_difference_estimate(value: float, n: int, left: Array, right: Array) -> dict[str, Any]:
+    """Return `ratio_estimate` of ``left - right``, two `resampled_ratios` of the same resamples.
+
+    Where both are infinite their difference could be anything: it counts as minus infinite for
+    the lower limit and as infinite for the upper one.
+    """
+    with np.errstate(invalid="ignore"):  # infinite less infinite
+        differences = left - right
+    unknown = np.isnan(differences)
+    return ratio_estimate(
+        value,
+        n,
+        np.where(unknown, -math.inf, differences),
+        np.where(unknown, math.inf, differences),
+    )
+
+
+def ratio_difference(left: float, right: float) -> float:
+    """Return ``left - right``, NaN where neither ratio is finite."""
+    return left - right if math.isfinite(left) or math.isfinite(right) else math.nan
+
+
 def finite(value: float) -> float | None:
     """Return a plain float, or None where it is not finite."""
     return float(value) if math.isfinite(value) else None

@@ -21,6 +21,8 @@ from scaat.statistics.resampling import (
     Array,
     estimate,
     finite,
+    ratio_difference,
+    ratio_difference_estimate,
     ratio_estimate,
     resampled_ratios,
 )
@@ -110,6 +112,56 @@ def pooled_ratio(
         "seeds": len(samples),
         "by_seed": [finite(ratio_of_means(*sample)) for sample in samples],
     }
+
+
+def pooled_ratio_difference(
+    numerators: Sequence[Array],
+    denominators: Sequence[Array],
+    other_numerators: Sequence[Array],
+    other_denominators: Sequence[Array],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """Return the difference of two pooled ratios over the same seeds and images.
+
+    Each ratio is as in `pooled_ratio`; seeds and images are drawn for both alike. The difference
+    of two pooled means is the `pooled_mean` of the differences, image by image.
+
+    Args:
+        numerators: for each of two seeds or more its per-image values (n_s,), finite.
+        denominators: the same for the denominator.
+        other_numerators: of the other method, the same seeds and images in the same order.
+        other_denominators: the same for its denominator.
+        seed: of the resampling.
+        resamples: number of resamples.
+
+    Returns:
+        As `pooled_ratio`; where both ratios are infinite in a resample their difference is
+        unknown, as in `paired_ratio_difference`, and None among ``by_seed``.
+
+    Raises:
+        InputError: there are fewer than two seeds, or the four differ in shape.
+    """
+    parts = (numerators, denominators, other_numerators, other_denominators)
+    sizes = [[len(values) for values in part] for part in parts]
+    if sizes[1:] != sizes[:-1]:
+        raise InputError(
+            "the four parts of a pooled difference of ratios must be of the same images, found "
+            f"{' and '.join(map(str, sizes))}"
+        )
+    samples = [np.stack([_float(v) for v in of_seed]) for of_seed in zip(*parts, strict=True)]
+    _check(samples)
+    means = np.mean([sample.mean(1, keepdims=True) for sample in samples], axis=0)
+    value = ratio_difference(ratio_of_means(*means[:2]), ratio_of_means(*means[2:]))
+    resampled = _resampled(samples, seed, resamples)
+    found = ratio_difference_estimate(
+        value,
+        _count(samples),
+        resampled_ratios(*resampled[:2]),
+        resampled_ratios(*resampled[2:]),
+    )
+    by_seed = [ratio_difference(ratio_of_means(*s[:2]), ratio_of_means(*s[2:])) for s in samples]
+    return {**found, "seeds": len(samples), "by_seed": list(map(finite, by_seed))}
 
 
 def rank_stability(

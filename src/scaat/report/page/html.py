@@ -34,9 +34,8 @@ from scaat.report.tables.making import (
     differences_table,
     further_tables,
     performance_table,
-    pooled_table,
-    stability_table,
 )
+from scaat.report.tables.pooled import pooled_tables
 from scaat.report.tables.table import Table, title
 
 _STYLES = ("page.css", "tables.css", "gallery.css", "print.css")
@@ -228,7 +227,7 @@ def _pooled(pool: Pool, number: int, numbers: _Numbers) -> Part:
     return Part(
         f"pooled-{number}",
         f"{first.data}, {first.model}, seeds {seeds} together",
-        tuple(map(numbers.block, (pooled_table(pool), stability_table(pool)))),
+        tuple(map(numbers.block, pooled_tables(pool))),
     )
 
 

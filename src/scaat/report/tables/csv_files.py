@@ -7,12 +7,14 @@ import io
 from collections.abc import Iterable, Sequence
 
 from scaat.report.catalogue import METRICS, OPTIONAL, PERFORMANCE, SALIENCY
+from scaat.report.findings import held_against
 from scaat.report.paired import difference
-from scaat.report.pooling import pools
+from scaat.report.pooling import Pooled, pools
 from scaat.report.results import Estimate, Results, Row
 
 _KEY = ("data", "model", "seed", "method", "attribution")
 _PARTS = ("value", "low", "high", "n", "unbounded")
+_SEEDS = ("seeds", "by_seed")
 _COST = ("train_seconds", "cost_ratio")
 
 
@@ -51,7 +53,10 @@ def csv_files(results: Results) -> dict[str, str]:
         files["differences.csv"] = _csv((*head, *_PARTS), differences)
     if pooled := list(_pooled(results, saliency)):
         head = ["data", "model", "method", "attribution", "metric", "better"]
-        files["pooled.csv"] = _csv((*head, *_PARTS, "seeds", "by_seed"), pooled)
+        files["pooled.csv"] = _csv((*head, *_PARTS, *_SEEDS), pooled)
+    if apart := list(_pooled_differences(results, saliency)):
+        head = ["data", "model", "method", "less", "attribution", "metric", "better"]
+        files["pooled-differences.csv"] = _csv((*head, *_PARTS, *_SEEDS), apart)
     return files
 
 
@@ -75,11 +80,25 @@ def _pooled(results: Results, metrics: Iterable[str]) -> Iterable[list[object]]:
                 for metric in ("accuracy", *metrics):
                     found = pool.pooled(metric, method, attribution)
                     if found is not None:
-                        values = " ".join("" if v is None else repr(v) for v in found.by_seed)
                         names = [first.data, first.model, method, attribution, metric]
-                        numbers = _numbers(found.estimate)
-                        better = METRICS[metric].better
-                        yield [*names, better, *numbers, len(found.by_seed), values]
+                        yield [*names, METRICS[metric].better, *_of_seeds(found)]
+
+
+def _pooled_differences(results: Results, metrics: Iterable[str]) -> Iterable[list[object]]:
+    for pool in pools(results):
+        first = pool.comparisons[0]
+        for method, other in held_against(pool.methods):
+            for attribution in pool.attributions:
+                for metric in ("accuracy", *metrics):
+                    found = pool.difference(metric, attribution, method, other)
+                    if found is not None:
+                        names = [first.data, first.model, method, other, attribution, metric]
+                        yield [*names, METRICS[metric].better, *_of_seeds(found)]
+
+
+def _of_seeds(found: Pooled) -> list[object]:
+    values = " ".join("" if v is None else repr(v) for v in found.by_seed)
+    return [*_numbers(found.estimate), len(found.by_seed), values]
 
 
 def _names(metrics: Iterable[str]) -> list[str]:

@@ -11,9 +11,8 @@ from scaat.report.tables.making import (
     further_tables,
     long_table,
     performance_table,
-    pooled_table,
-    stability_table,
 )
+from scaat.report.tables.pooled import pooled_tables
 from scaat.report.tables.table import Table, title
 
 
@@ -28,7 +27,7 @@ def sections(results: Results) -> dict[str, list[tuple[str, Table]]]:
         for table in made:
             found.setdefault(table.name, []).append((title(comparison, results), table))
     for pool in pools(results):
-        for table in (pooled_table(pool), stability_table(pool)):
-            first = pool.comparisons[0]
+        first = pool.comparisons[0]
+        for table in pooled_tables(pool):
             found.setdefault(table.name, []).append((f"{first.data}, {first.model}", table))
     return found

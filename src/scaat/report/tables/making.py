@@ -16,13 +16,11 @@ from scaat.report.catalogue import (
 )
 from scaat.report.numbers import ratio_text, seconds_text, signed_text
 from scaat.report.paired import VERDICTS, difference, sign, unpaired
-from scaat.report.pooling import Pool
-from scaat.report.results import Comparison, Estimate
+from scaat.report.results import Comparison
 from scaat.report.tables.table import (
     Cell,
     Line,
     Table,
-    best,
     column,
     model_column,
     printed,
@@ -130,66 +128,6 @@ def differences_table(comparison: Comparison, pairs: Sequence[tuple[str, str]]) 
     )
 
 
-def pooled_table(pool: Pool) -> Table:
-    """Return accuracy, sparsity and faithfulness pooled over training seeds."""
-    keys = ("accuracy", *SALIENCY)
-    lines: list[Line] = []
-    for attribution in pool.attributions:
-        columns: dict[str, list[Cell]] = {}
-        for key in keys:
-            found = [pool.pooled(key, method, attribution) for method in pool.methods]
-            winners = best(key, [p.estimate if p else None for p in found])
-            columns[key] = [
-                Cell(
-                    *printed(key, p.estimate if p else None),
-                    best=i in winners,
-                    note="; ".join(_of_seed(key, value) for value in p.by_seed) if p else "",
-                )
-                for i, p in enumerate(found)
-            ]
-        lines += [
-            Line(attribution_name(attribution), method_name(method), cells)
-            for method, cells in zip(pool.methods, transposed(columns), strict=True)
-        ]
-    return Table(
-        name="pooled",
-        caption="Training seeds pooled",
-        note=f"Means over the training seeds {', '.join(map(str, pool.seeds))}; below each "
-        "interval the values of the seeds, in this order. Brackets: 95 % interval over seeds and "
-        "images; with few seeds it is rough. Bold: the best value of the training methods.",
-        stub="Training",
-        columns=tuple(METRICS[key].label for key in keys),
-        lines=tuple(lines),
-        over="Saliency method",
-    )
-
-
-def stability_table(pool: Pool) -> Table:
-    """Return how far the order of the training methods holds from seed to seed."""
-    keys = ("accuracy", *SALIENCY)
-
-    def cell(key: str, attribution: str) -> Cell:
-        found = pool.stability(key, attribution)
-        if found is None:
-            return Cell("–")
-        first, kept = (round(share * found.seeds) for share in (found.first, found.kept))
-        order = " > ".join(map(method_name, found.order))
-        return Cell(f"{first} of {found.seeds}", f"order {kept} of {found.seeds}", note=order)
-
-    return Table(
-        name="stability-of-ranks",
-        caption="Does another seed change who is best?",
-        note="In how many seeds the method with the best mean is the best, in how many the whole "
-        "order of the means holds, and that order, the best first.",
-        stub="Saliency method",
-        columns=tuple(METRICS[key].label for key in keys),
-        lines=tuple(
-            Line("", attribution_name(a), tuple(cell(key, a) for key in keys))
-            for a in pool.attributions
-        ),
-    )
-
-
 def long_table(comparison: Comparison) -> Table:
     """Return every number in a line of its own."""
     return Table(
@@ -242,7 +180,3 @@ def _metrics_table(
         over="Saliency method",
         groups=groups,
     )
-
-
-def _of_seed(key: str, value: float | None) -> str:
-    return printed(key, Estimate(value, None, None, 0))[0]
