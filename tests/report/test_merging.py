@@ -16,6 +16,8 @@ from scaat.report import find_results, read_results, write_report
 from scaat.report.examples import shown_examples
 from scaat.report.paired import difference
 from scaat.report.pooling import pools
+from scaat.report.tables import csv_files
+from scaat.report.tables.pooled import pooled_tables
 
 Content = dict[str, Any]
 Write = Callable[..., Path]
@@ -227,6 +229,17 @@ def test_differences_are_pooled_image_by_image(
     (line,) = [r for r in csv.DictReader(text.splitlines()) if wanted.items() <= r.items()]
     assert float(line["value"]) == found.estimate.value
     assert line["by_seed"].split() == list(map(repr, found.by_seed))
+
+
+def test_methods_that_share_no_two_seeds_have_no_pooled_difference(
+    tmp_path: Path, content: Content, write_folder: Write
+) -> None:
+    runs = [write_folder(tmp_path / "both", content)]
+    runs.append(write_folder(tmp_path / "one", part(content, "scaat", seed=1)))
+    results = read_results(*runs)
+    (pool,) = pools(results)
+    assert [table.name for table in pooled_tables(pool)] == ["pooled", "stability-of-ranks"]
+    assert "pooled-differences.csv" not in csv_files(results)
 
 
 def test_seeds_without_images_have_no_interval(

@@ -15,9 +15,9 @@ _KEYS = ("accuracy", *SALIENCY)
 
 
 def pooled_tables(pool: Pool) -> list[Table]:
-    """Return the means, the differences where there are several methods, and the ranks."""
-    differences = [pooled_differences_table(pool)] if len(pool.methods) > 1 else []
-    return [pooled_table(pool), *differences, stability_table(pool)]
+    """Return the means, the differences where two methods share seeds, and the ranks."""
+    tables = pooled_table(pool), pooled_differences_table(pool), stability_table(pool)
+    return [table for table in tables if table.lines]
 
 
 def pooled_table(pool: Pool) -> Table:
@@ -84,6 +84,7 @@ def pooled_differences_table(pool: Pool) -> Table:
             )
             for method, other in held_against(pool.methods)
             for attribution in pool.attributions
+            if any(pool.difference(key, attribution, method, other) for key in _KEYS)
         ),
         over="Training",
     )
