@@ -21,7 +21,6 @@ from scaat.statistics.resampling import (
     ratio_difference,
     ratio_difference_estimate,
     resampled_means,
-    resampled_ratios,
 )
 
 
@@ -87,9 +86,7 @@ def paired_ratio_difference(
     if n < 2:
         return estimate(value, n) | {"unbounded": not math.isfinite(value)}
     means = resampled_means(np.stack(parts), seed, resamples)
-    return ratio_difference_estimate(
-        value, n, resampled_ratios(*means[:2]), resampled_ratios(*means[2:])
-    )
+    return ratio_difference_estimate(value, n, means)
 
 
 def _check_paired(values: Array, other: Array) -> None:

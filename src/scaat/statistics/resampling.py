@@ -82,14 +82,15 @@ def ratio_estimate(
     return found | {"unbounded": found["low"] is None or found["high"] is None}
 
 
-def ratio_difference_estimate(value: float, n: int, left: Array, right: Array) -> dict[str, Any]:
-    """Return `ratio_estimate` of ``left - right``, two `resampled_ratios` of the same resamples.
+def ratio_difference_estimate(value: float, n: int, means: Array) -> dict[str, Any]:
+    """Return `ratio_estimate` of the difference of two `resampled_ratios`.
 
+    ``means`` (4, resamples) holds the numerators and denominators of the one, then of the other.
     Where both are infinite their difference could be anything: it counts as minus infinite for
     the lower limit and as infinite for the upper one.
     """
     with np.errstate(invalid="ignore"):  # infinite less infinite
-        differences = left - right
+        differences = resampled_ratios(*means[:2]) - resampled_ratios(*means[2:])
     unknown = np.isnan(differences)
     return ratio_estimate(
         value,
