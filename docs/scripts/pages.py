@@ -43,6 +43,7 @@ SMALL_COST = shlex.split("--batch-size 4 --image-size 16 --rounds 2 --turn-secon
 SMALL = {
     "train": SMALL_TRAINING,
     "compare": SMALL_TRAINING + SMALL_EVALUATION,
+    "sweep": SMALL_TRAINING + SMALL_EVALUATION,
     "evaluate": SMALL_EVALUATION,
     "cost": SMALL_COST,
 }

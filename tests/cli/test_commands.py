@@ -108,6 +108,10 @@ def test_compare_writes_everything(compared: Path) -> None:
             assert row[metric]["n"] == 4
         assert row["train_seconds"] > 0
         assert row["settings"]["data"]["seed"] == 0
+    with np.load(compared / "per_image.npz") as stored:
+        for i, row in enumerate(rows):
+            assert stored[f"{i}/correct"].shape == (8,)
+            assert stored[f"{i}/correct"].mean() == pytest.approx(row["accuracy"]["value"])
     assert {row["cost_ratio"] for row in rows[:3]} == {1.0}
     assert rows[-1]["settings"]["objective"]["steps"] == 1
     assert str(compared) not in json.dumps(results["rows"])

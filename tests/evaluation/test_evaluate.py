@@ -49,7 +49,8 @@ def net(classes: int = 2) -> nn.Module:
 
 def test_a_row_holds_what_the_functions_find() -> None:
     model, data = net().eval(), image_set()
-    result = evaluate(model, data, OPTIONS, seed=3).results["gradient"]
+    evaluation = evaluate(model, data, OPTIONS, seed=3)
+    result = evaluation.results["gradient"]
     images = data.images.float() / 255
     with torch.no_grad():
         logits = model(images)
@@ -74,8 +75,10 @@ def test_a_row_holds_what_the_functions_find() -> None:
     for order in ("lerf", "morf"):
         curve = result.metrics["curves"][order]["value"]
         np.testing.assert_allclose(curve, curves[order].mean(0), atol=1e-6)
-    accuracy = (predicted == data.labels).float().mean().item()
-    assert result.metrics["accuracy"]["value"] == pytest.approx(accuracy)
+    correct = predicted == data.labels
+    assert 0 < correct.sum() < len(correct)
+    np.testing.assert_array_equal(evaluation.correct, correct)
+    assert result.metrics["accuracy"]["value"] == pytest.approx(correct.float().mean().item())
     auc = roc_auc_score(data.labels, (logits[:, 1] - logits[:, 0]))
     assert result.metrics["auc"]["value"] == pytest.approx(auc)
 
@@ -107,13 +110,14 @@ def test_rows_have_the_keys_of_results_json_and_are_strict_json() -> None:
 def test_a_subset_is_seeded_and_keeps_each_images_numbers() -> None:
     model, data = net(), image_set(40)
     whole = evaluate(model, data, OPTIONS).results["gradient"]
-    part = evaluate(model, data, replace(OPTIONS, images=9)).results["gradient"]
+    evaluation = evaluate(model, data, replace(OPTIONS, images=9))
+    part = evaluation.results["gradient"]
     index = part.per_image["index"]
     assert len(set(index.tolist())) == 9
     assert index.tolist() != list(range(9))
     for name in ("gini", "aopc_lerf", "aopc_morf"):  # the same random pixels
         np.testing.assert_allclose(part.per_image[name], whole.per_image[name][index], atol=1e-6)
-    assert part.metrics["accuracy"]["n"] == 40
+    assert part.metrics["accuracy"]["n"] == len(evaluation.correct) == 40
     assert part.metrics["gini"]["n"] == 9
     other = evaluate(model, data, replace(OPTIONS, images=9), seed=1).results["gradient"]
     assert other.per_image["index"].tolist() != index.tolist()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.stats import binom
 
 from scaat.report import Estimate, read_results
+from scaat.report.catalogue import METRICS
 from scaat.report.findings import Findings, findings
-from scaat.report.paired import unpaired
+from scaat.report.paired import difference, unpaired
+from scaat.report.results import Comparison
+from scaat.report.tables.making import performance_table
+from scaat.statistics import accuracy_interval
 
 Content = dict[str, Any]
 
@@ -91,6 +97,67 @@ def test_a_mixed_result_names_each_loss_and_the_accuracy(
         "on 1; 1 is undecided; its accuracy is clearly lower (−15.2 points)"
     )
     assert "SCAAT is worse than standard training in: Compressed size (SmoothGrad)." in found.points
+
+
+@pytest.fixture
+def with_answers(
+    make_folder: Callable[..., Path], content: Content
+) -> Callable[[Sequence[bool], Sequence[bool]], Comparison]:
+    """Store which of 60 images SCAAT, and which both others, classify correctly."""
+
+    def comparison(mine: Sequence[bool], theirs: Sequence[bool]) -> Comparison:
+        correct = {
+            row["method"]: np.array(mine if row["method"] == "scaat" else theirs)
+            for row in content["rows"]
+        }
+        for row in content["rows"]:
+            row["accuracy"] = accuracy_interval(correct[row["method"]])
+        folder = make_folder(content)
+        with np.load(folder / "per_image.npz") as stored:
+            values = dict(stored)
+        for i, row in enumerate(content["rows"]):
+            values[f"{i}/correct"] = correct[row["method"]]
+        np.savez(folder / "per_image.npz", **values)
+        return read_results(folder).comparisons[0]
+
+    return comparison
+
+
+def test_accuracy_is_decided_image_by_image(
+    with_answers: Callable[[Sequence[bool], Sequence[bool]], Comparison],
+) -> None:
+    """Errors in common tell the two apart though their own intervals overlap."""
+    compared = with_answers([i >= 8 for i in range(60)], [i >= 3 for i in range(60)])
+    apart = difference(compared, "accuracy", None, "scaat", "standard")
+    assert apart is not None
+    # The resampled difference counts how often the five images are drawn.
+    expected = [-binom.ppf(tail, 60, 5 / 60) / 60 for tail in (0.975, 0.025)]
+    assert apart.bounds == pytest.approx(expected)
+    rows = [compared.model_row(method).metrics["accuracy"] for method in ("scaat", "standard")]
+    assert unpaired("accuracy", *rows) == "undecided"
+    found = findings(compared)
+    assert "; its accuracy is clearly lower (−8.3 points)" in found.headline
+    (point,) = (p for p in found.points if p.startswith("Accuracy: "))
+    assert point.endswith("; −8.3 points [−16.7, −1.7] image by image, clearly lower.")
+    assert _marks(compared) == [(True, False), (True, False), (False, False)]
+
+
+def test_errors_in_other_images_leave_accuracy_undecided(
+    with_answers: Callable[[Sequence[bool], Sequence[bool]], Comparison],
+) -> None:
+    compared = with_answers([i >= 8 for i in range(60)], [i < 57 for i in range(60)])
+    found = findings(compared)
+    assert "; accuracy −8.3 points, undecided" in found.headline
+    (point,) = (p for p in found.points if p.startswith("Accuracy: "))
+    assert point.endswith(" image by image, undecided.")
+    assert _marks(compared) == [(True, False), (True, False), (False, True)]
+
+
+def _marks(comparison: Comparison) -> list[tuple[bool, bool]]:
+    """Return which methods' accuracies are marked as the best and as tied with it."""
+    table = performance_table(comparison)
+    column = table.columns.index(METRICS["accuracy"].label)
+    return [(line.cells[column].best, line.cells[column].tied) for line in table.lines]
 
 
 def test_no_difference_is_called_none(

@@ -227,6 +227,19 @@ def test_differences_are_pooled_image_by_image(
     assert accuracy is not None
     assert accuracy.by_seed == pytest.approx([mine - theirs, mine - theirs - 1 / 60])
     assert accuracy.estimate.bounds is None
+    for run in runs:
+        with np.load(run / "per_image.npz") as stored:
+            values = dict(stored)
+        # The one errs where the other does, and in six images more: their places are the test
+        # set's, not those of ``index``.
+        values |= {"0/correct": np.arange(60) >= 3, "2/correct": np.arange(60) >= 9}
+        np.savez(run / "per_image.npz", **values)
+    (pool,) = pools(read_results(*runs))
+    accuracy = pool.difference("accuracy", "gradient", "scaat", "standard")
+    assert accuracy is not None
+    assert accuracy.by_seed == pytest.approx([-6 / 60] * 2)
+    assert accuracy.estimate.bounds is not None
+    assert accuracy.estimate.bounds[1] < 0
     assert pool.difference("entropy", "gradient", "scaat", "unknown") is None
     html = write_report(results, tmp_path / "out").read_text(encoding="utf-8")
     assert "Differences between training methods, training seeds pooled" in html

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from scaat.attribution import find_attribution
@@ -19,7 +20,7 @@ from scaat.evaluation.examples import example_images, example_maps
 from scaat.evaluation.measures import Subject, measures
 from scaat.evaluation.measures.base import Arrays
 from scaat.evaluation.options import EvaluationOptions
-from scaat.evaluation.performance import all_logits, performance
+from scaat.evaluation.performance import all_logits, auc
 from scaat.evaluation.robustness import PASSES, robustness
 from scaat.evaluation.saliency import counted, fast_predict, gradient_batch, measure_saliency
 from scaat.passes import evaluation_mode
@@ -57,11 +58,14 @@ class Evaluation:
         examples: ``images`` uint8 (k, C, H, W), ``labels`` int64 (k,) and, where the data has
             masks or boxes, ``masks`` bool (k, H, W) of the images kept for pictures.
         settings: the options with every default resolved, and the seed.
+        correct: bool (N,), whether each image of the set is classified correctly, in its order;
+            None, the default, where that is not known. `evaluate` always gives it.
     """
 
     results: dict[str, AttributionResult]
     examples: Arrays
     settings: dict[str, Any]
+    correct: NDArray[np.bool_] | None = None
 
 
 def evaluate(
@@ -113,7 +117,11 @@ def evaluate(
     results = {}
     with evaluation_mode(model), exact_convolutions():
         logits = all_logits(model, image_set, batch_size, device)
-        of_model: dict[str, Any] = performance(logits, image_set.labels, **draw)
+        correct = (logits.argmax(1) == image_set.labels).numpy()
+        of_model: dict[str, Any] = {
+            "accuracy": accuracy_interval(correct),
+            "auc": auc(logits, image_set.labels, **draw),
+        }
         if "calibration" in options.also_measure:
             of_model |= calibration(logits, image_set.labels, **draw)
         attacks = "robustness" in options.also_measure
@@ -156,7 +164,7 @@ def evaluate(
             shown = example_maps(model, attribute, image_set, pictured, logits[pictured], device)
             results[name] = AttributionResult(metrics, per_image, shown)
     settings = asdict(options) | {"images": len(measured), "batch_size": batch_size, "seed": seed}
-    return Evaluation(results, example_images(image_set, pictured), settings)
+    return Evaluation(results, example_images(image_set, pictured), settings, correct)
 
 
 def _kinds(

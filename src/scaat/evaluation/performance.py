@@ -1,4 +1,4 @@
-"""Accuracy and AUC over a whole test set."""
+"""Logits and AUC over a whole test set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from scaat.data.image_set import ImageSet, to_float
 from scaat.errors import InputError
-from scaat.statistics import accuracy_interval, auc_interval
+from scaat.statistics import auc_interval
 
 
 @torch.no_grad()
@@ -39,18 +39,15 @@ def all_logits(
     return logits
 
 
-def performance(
-    logits: Tensor, labels: Tensor, *, seed: int, resamples: int
-) -> dict[str, dict[str, Any] | None]:
-    """Return ``accuracy`` and, for two classes, ``auc``, with intervals.
+def auc(logits: Tensor, labels: Tensor, *, seed: int, resamples: int) -> dict[str, Any] | None:
+    """Return the area under the ROC curve of two classes with its interval.
 
-    The second class is the positive one. ``auc`` is None for more classes, and where the test
-    set holds one class only.
+    The second class is the positive one. None for more classes, and where the test set holds one
+    class only.
     """
-    auc = None
-    if logits.shape[1] == 2:
-        # The difference of logits orders as the probability does, without its saturation.
-        scores = (logits[:, 1] - logits[:, 0]).double().numpy()
-        auc = auc_interval(scores, (labels == 1).numpy(), seed, resamples)
-        auc = None if auc["value"] is None else auc
-    return {"accuracy": accuracy_interval((logits.argmax(1) == labels).numpy()), "auc": auc}
+    if logits.shape[1] != 2:
+        return None
+    # The difference of logits orders as the probability does, without its saturation.
+    scores = (logits[:, 1] - logits[:, 0]).double().numpy()
+    found = auc_interval(scores, (labels == 1).numpy(), seed, resamples)
+    return None if found["value"] is None else found

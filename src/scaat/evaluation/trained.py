@@ -142,7 +142,8 @@ def write_measured(
     base = next((m.train_seconds for m in measured if m.identity["method"] == "standard"), None)
     rows, per_image, shown = [], [], []
     for model in measured:
-        seconds = model.train_seconds
+        seconds, correct = model.train_seconds, model.evaluation.correct
+        answers = {} if correct is None else {"correct": correct}
         for name, result in model.evaluation.results.items():
             rows.append(
                 {
@@ -154,7 +155,7 @@ def write_measured(
                     "settings": model.settings,
                 }
             )
-            per_image.append(result.per_image)
+            per_image.append({**result.per_image, **answers})
             shown.append({**result.example_maps, **model.ordered.get(name, {})})
     return write_results(
         folder,

@@ -17,8 +17,8 @@ from scaat.report.catalogue import (
     method_name,
 )
 from scaat.report.numbers import MINUS, full_text, ratio_text, seconds_text, value_text
-from scaat.report.paired import VERDICTS, Verdict, unpaired, verdict
-from scaat.report.results import Comparison, reference_of
+from scaat.report.paired import VERDICTS, Verdict, difference, sign, unpaired, verdict
+from scaat.report.results import Comparison, Estimate, reference_of
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,9 @@ def _headline(comparison: Comparison, pairs: tuple[Pair, ...]) -> str:
 def _accuracy(comparison: Comparison, pair: Pair) -> str:
     """Return what the maps' verdict goes with: maps may be bought with accuracy."""
     mine, theirs = (comparison.model_row(m).metrics["accuracy"] for m in (pair.method, pair.other))
-    found = unpaired("accuracy", mine, theirs)
     if mine is None or theirs is None or mine.value is None or theirs.value is None:
         return ""
+    found = verdict(comparison, "accuracy", None, pair.method, pair.other)
     change = f"{_points(mine.value - theirs.value)} points"
     if found == "undecided":
         return f"; accuracy {change}, undecided"
@@ -159,24 +159,33 @@ def _performance(comparison: Comparison, pair: Pair) -> list[str]:
     points = []
     for key in PERFORMANCE:
         mine, theirs = (comparison.model_row(m).metrics[key] for m in (pair.method, pair.other))
-        found = unpaired(key, mine, theirs)
         if mine is None or theirs is None or mine.value is None or theirs.value is None:
             continue
         metric = METRICS[key]
-        decided = {
-            "better": "clearly higher: the intervals do not overlap",
-            "worse": "clearly lower: the intervals do not overlap",
-            "undecided": "the intervals overlap",
-            None: "",
-        }[found]
-        if mine.bounds is None or theirs.bounds is None:
-            decided = "no interval was computed"
         points.append(
             f"{metric.name}: {full_text(metric, mine)} for {_prose(pair.method)}, "
             f"{full_text(metric, theirs)} for {_prose(pair.other)}; "
-            f"{_points(mine.value - theirs.value)} points, {decided}."
+            f"{_points(mine.value - theirs.value)} points"
+            f"{_decided(comparison, key, pair, mine, theirs)}."
         )
     return points
+
+
+def _decided(comparison: Comparison, key: str, pair: Pair, mine: Estimate, theirs: Estimate) -> str:
+    """Return the interval of a difference of performance, if there is one, and what it decides."""
+    paired = difference(comparison, key, None, pair.method, pair.other)
+    if paired is not None and paired.low is not None and paired.high is not None:
+        words = {"better": "clearly higher", "worse": "clearly lower", "undecided": "undecided"}
+        interval = f"[{_points(paired.low)}, {_points(paired.high)}]"
+        return f" {interval} image by image, {words[sign(key, paired)]}"
+    if mine.bounds is None or theirs.bounds is None:
+        return ", no interval was computed"
+    return {
+        "better": ", clearly higher: the intervals do not overlap",
+        "worse": ", clearly lower: the intervals do not overlap",
+        "undecided": ", the intervals overlap",
+        None: "",
+    }[unpaired(key, mine, theirs)]
 
 
 def _tally(pair: Pair) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -22,13 +22,17 @@ RATIOS = {
 """Ratios of the means of two per-image metrics."""
 
 
+_STORED = {"accuracy": "correct"}
+"""Names of per-image values that differ from their metric's; those are of all test images."""
+
+
 def difference(
-    comparison: Comparison, metric: str, attribution: str, method: str, other: str
+    comparison: Comparison, metric: str, attribution: str | None, method: str, other: str
 ) -> Estimate | None:
     """Return by how much ``method`` exceeds ``other`` on the same images, with its interval.
 
-    None where the per-image values of either are not at hand (accuracy and AUC never are) or the
-    two share no image.
+    None where the per-image values of either are not at hand (AUC's never are) or the two share
+    no image. For what does not depend on the saliency method it may be None.
     """
     key = (metric, attribution, method, other)
     if key not in comparison.differences:
@@ -42,7 +46,7 @@ def difference(
 
 
 def verdict(
-    comparison: Comparison, metric: str, attribution: str, method: str, other: str
+    comparison: Comparison, metric: str, attribution: str | None, method: str, other: str
 ) -> Verdict | None:
     """Return whether ``method`` is better or worse than ``other``; None if one is missing.
 
@@ -84,7 +88,8 @@ def to_estimate(found: dict[str, Any]) -> Estimate:
 
 def image_values(row: Row, metric: str) -> Array | None:
     """Return a row's value for each image, float64 (n,), or None if not stored."""
-    values = row.source.per_image(row.index, metric, gaps=metric in OPTIONAL)
+    name = _STORED.get(metric, metric)
+    values = row.source.per_image(row.index, name, gaps=metric in OPTIONAL)
     return None if values is None else values.astype(np.float64)
 
 
@@ -99,7 +104,8 @@ def paired_values(metric: str, row: Row, other: Row) -> list[Array] | None:
     values = [v for v in stored if v is not None]
     if len(values) < len(stored):
         return None
-    pairs = _pairs(row, other, [len(v) for v in values])
+    lengths = [len(v) for v in values]
+    pairs = _same_place(lengths) if metric in _STORED else _pairs(row, other, lengths)
     if pairs is None:
         return None
     mine, theirs = values[: len(parts)], values[len(parts) :]
@@ -116,17 +122,20 @@ def _difference(metric: str, row: Row, other: Row) -> Estimate | None:
     return to_estimate(paired_ratio_difference(above, below, other_above, other_below))
 
 
-def _pairs(row: Row, other: Row, lengths: Iterable[int]) -> tuple[Array, Array] | None:
+def _pairs(row: Row, other: Row, lengths: Sequence[int]) -> tuple[Array, Array] | None:
     """Return where the images that two rows share stand in each."""
     indices = [r.source.per_image(r.index, "index") for r in (row, other)]
     if indices[0] is None or indices[1] is None:
         # Rows of one file are of the same images, in one order.
-        if row.source is not other.source or len(set(lengths)) > 1:
-            return None
-        everything = np.arange(next(iter(lengths)))
-        return everything, everything
+        return _same_place(lengths) if row.source is other.source else None
     _, mine, theirs = np.intersect1d(indices[0], indices[1], return_indices=True)
     return (mine, theirs) if len(mine) else None
+
+
+def _same_place(lengths: Sequence[int]) -> tuple[Array, Array] | None:
+    """Return the pairs of images that stand at the same place in both rows."""
+    everything = np.arange(lengths[0])
+    return (everything, everything) if len(set(lengths)) == 1 else None
 
 
 def _negated(estimate: Estimate | None) -> Estimate | None:

@@ -85,8 +85,8 @@ class Pool:
     def difference(self, metric: str, attribution: str, method: str, other: str) -> Pooled | None:
         """Return by how much ``method`` exceeds ``other``, pooled, or None as `pooled`.
 
-        The two are paired in each seed, image by image. Of metrics whose per-image values are not
-        stored, as of accuracy, it is the mean over the seeds, without an interval.
+        The two are paired in each seed, image by image. Where per-image values are not stored it
+        is the mean over the seeds, without an interval.
         """
         key = (metric, attribution, method, other)
         if key not in self.differences:

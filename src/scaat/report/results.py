@@ -100,7 +100,7 @@ class Comparison:
     model: str
     seed: int
     rows: tuple[Row, ...]
-    differences: dict[tuple[str, str, str, str], Estimate | None] = field(
+    differences: dict[tuple[str, str | None, str, str], Estimate | None] = field(
         default_factory=dict, repr=False
     )
     """What `paired.difference` has computed."""
@@ -132,8 +132,13 @@ class Comparison:
         known = {(t.data, t.model, t.method, t.seed): t for s in self.sources for t in s.trainings}
         return tuple(known[key] for key in wanted if key in known)
 
-    def row(self, method: str, attribution: str) -> Row | None:
-        """Return the row of this pair, or None where it was not measured."""
+    def row(self, method: str, attribution: str | None) -> Row | None:
+        """Return the row of this pair, or None where it was not measured.
+
+        With None for the saliency method it is `model_row`.
+        """
+        if attribution is None:
+            return self.model_row(method)
         for row in self.rows:
             if (row.method, row.attribution) == (method, attribution):
                 return row

@@ -86,7 +86,8 @@ class Source:
 
         Args:
             row: Its number in the file.
-            metric: Key of the metric, or ``index`` for the images' positions in the test set.
+            metric: Key of the metric, ``index`` for the images' positions in the test set, or
+                ``correct``, which is of all test images.
             gaps: Whether NaN may stand for images that the metric is not defined for.
         """
         name = f"{row}/{metric}"
@@ -94,7 +95,7 @@ class Source:
         if values is None:
             return None
         path = self.folder / PER_IMAGE
-        if values.ndim != 1 or values.dtype.kind not in "fiu":
+        if values.ndim != 1 or values.dtype.kind not in "fiub":
             raise InputError(
                 f"{path}: array {name!r} is {values.dtype} of shape {values.shape}, expected one "
                 "number for each image"

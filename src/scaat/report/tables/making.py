@@ -22,7 +22,6 @@ from scaat.report.tables.table import (
     Line,
     Table,
     column,
-    model_column,
     printed,
     transposed,
 )
@@ -66,7 +65,7 @@ def performance_table(comparison: Comparison) -> Table:
     """Return accuracy, AUC, AOPC rel of the vanilla gradient and cost by method (Table 2)."""
     rows = [comparison.model_row(method) for method in comparison.methods]
     columns: dict[str, Sequence[Cell]] = {
-        METRICS[key].label: model_column(comparison, key)
+        METRICS[key].label: column(comparison, key, None, comparison.methods)
         for key in (*PERFORMANCE, *MODEL)
         if comparison.measured(key)
     }
@@ -79,8 +78,8 @@ def performance_table(comparison: Comparison) -> Table:
     return Table(
         name="performance",
         caption="Classification performance and training cost",
-        note="Cost: training time relative to standard training in the same run, on the machine "
-        "named at the end.",
+        note=f"{SAME_MARKS} Cost: training time relative to standard training in the same run, on "
+        "the machine named at the end.",
         stub="Training",
         columns=tuple(columns),
         lines=tuple(Line("", method_name(row.method), cells) for row, cells in lines),

@@ -99,9 +99,12 @@ def best(metric: str, estimates: Sequence[Estimate | None]) -> set[int]:
 
 
 def column(
-    comparison: Comparison, metric: str, attribution: str, methods: Iterable[str]
+    comparison: Comparison, metric: str, attribution: str | None, methods: Iterable[str]
 ) -> list[Cell]:
-    """Return the cells of one metric for several training methods, the best ones marked."""
+    """Return the cells of one metric for several training methods, the best ones marked.
+
+    ``attribution`` is None for what does not depend on the saliency method.
+    """
     names = list(methods)
     rows = [comparison.row(method, attribution) for method in names]
     estimates = [None if row is None else row.metrics[metric] for row in rows]
@@ -119,13 +122,6 @@ def column(
         Cell(*printed(metric, estimate), best=i in winners, tied=i in tied)
         for i, estimate in enumerate(estimates)
     ]
-
-
-def model_column(comparison: Comparison, metric: str) -> list[Cell]:
-    """Return the cells of a metric that does not depend on the saliency method."""
-    estimates = [comparison.model_row(method).metrics[metric] for method in comparison.methods]
-    winners = best(metric, estimates)
-    return [Cell(*printed(metric, e), best=i in winners) for i, e in enumerate(estimates)]
 
 
 def printed(metric: str, estimate: Estimate | None) -> tuple[str, str]:

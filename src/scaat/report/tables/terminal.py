@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scaat.report.catalogue import COUNTED, METRICS, PERFORMANCE, attribution_name, method_name
 from scaat.report.results import Results
-from scaat.report.tables.table import column, model_column, title
+from scaat.report.tables.table import column, title
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -44,9 +44,9 @@ def terminal_table(results: Results) -> RichTable:
         for attribution in comparison.attributions:
             table.add_row(Text(attribution_name(attribution)))
             columns = [
-                model_column(comparison, key)
-                if key in PERFORMANCE
-                else column(comparison, key, attribution, comparison.methods)
+                column(
+                    comparison, key, None if key in PERFORMANCE else attribution, comparison.methods
+                )
                 for key in keys
             ]
             for i, method in enumerate(comparison.methods):
