@@ -73,7 +73,8 @@ class Page:
         self.events.clear()
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.call("Page.navigate", url=path.as_uri())
-        self.until(lambda: any(e.get("method") == "Page.loadEventFired" for e in self.events))
+        while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
+            self.events.append(self._receive())
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of a JavaScript expression."""
@@ -86,6 +87,7 @@ class Page:
         end = time.monotonic() + TIMEOUT
         while not condition():
             assert time.monotonic() < end, "the browser did not get there in time"
+            time.sleep(0.02)  # for the browser to work in
             self.call("Runtime.evaluate", expression="0")
 
     def size(self, width: int, height: int) -> None:
