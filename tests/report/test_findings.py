@@ -13,7 +13,7 @@ from scipy.stats import binom
 from scaat.report import Estimate, read_results
 from scaat.report.catalogue import METRICS
 from scaat.report.findings import Findings, findings
-from scaat.report.paired import difference, unpaired
+from scaat.report.paired import difference, unpaired, verdict
 from scaat.report.results import Comparison
 from scaat.report.tables.making import performance_table
 from scaat.statistics import accuracy_interval
@@ -140,6 +140,7 @@ def test_accuracy_is_decided_image_by_image(
     (point,) = (p for p in found.points if p.startswith("Accuracy: "))
     assert point.endswith("; −8.3 points [−16.7, −1.7] image by image, clearly lower.")
     assert _marks(compared) == [(True, False), (True, False), (False, False)]
+    assert verdict(compared, "accuracy", "gradient", "scaat", "standard") == "worse"
 
 
 def test_errors_in_other_images_leave_accuracy_undecided(

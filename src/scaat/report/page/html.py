@@ -25,7 +25,7 @@ from scaat.report.numbers import interval_text, value_text
 from scaat.report.page.gallery import Gallery, example_gallery, ordered_gallery
 from scaat.report.page.pictures import Chart
 from scaat.report.page.settings import flatten, split_settings
-from scaat.report.paired import RATIOS, unpaired, verdict
+from scaat.report.paired import RATIOS, verdict
 from scaat.report.pooling import Pool, pools
 from scaat.report.results import Comparison, Results, Row
 from scaat.report.source import EXAMPLES, PER_IMAGE
@@ -293,11 +293,7 @@ def _key_figures(comparison: Comparison, pair: Pair, attribution: str) -> list[K
     figures = []
     for key in ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_rel"):
         metric, before, after = METRICS[key], rows[0].metrics[key], rows[1].metrics[key]
-        decided = (
-            unpaired(key, after, before)
-            if key in PERFORMANCE
-            else verdict(comparison, key, attribution, pair.method, pair.other)
-        )
+        decided = verdict(comparison, key, attribution, pair.method, pair.other)
         figures.append(
             KeyFigure(
                 name=metric.name,

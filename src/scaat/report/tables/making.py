@@ -15,7 +15,7 @@ from scaat.report.catalogue import (
     method_name,
 )
 from scaat.report.numbers import ratio_text, seconds_text, signed_text
-from scaat.report.paired import VERDICTS, difference, sign, unpaired
+from scaat.report.paired import VERDICTS, difference, sign, verdict
 from scaat.report.results import Comparison
 from scaat.report.tables.table import (
     Cell,
@@ -99,10 +99,7 @@ def differences_table(comparison: Comparison, pairs: Sequence[tuple[str, str]]) 
         if paired is not None:
             value, interval = signed_text(METRICS[metric], paired)
             return Cell(f"{SIGNS[sign(metric, paired)]} {value}", interval)
-        rows = comparison.row(method, attribution), comparison.row(other, attribution)
-        found = None
-        if rows[0] is not None and rows[1] is not None:
-            found = unpaired(metric, rows[0].metrics[metric], rows[1].metrics[metric])
+        found = verdict(comparison, metric, attribution, method, other)
         return Cell("–" if found is None else f"{SIGNS[found]} {found}")
 
     lines = tuple(
