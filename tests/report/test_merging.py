@@ -242,12 +242,46 @@ def test_differences_are_pooled_image_by_image(
     assert accuracy.estimate.bounds[1] < 0
     assert pool.difference("entropy", "gradient", "scaat", "unknown") is None
     html = write_report(results, tmp_path / "out").read_text(encoding="utf-8")
-    assert "Differences between training methods, training seeds pooled" in html
+    assert "Differences, training seeds pooled" in html
     text = (tmp_path / "out" / "tables" / "pooled-differences.csv").read_text()
     wanted = {"method": "scaat", "less": "standard", "metric": "entropy"}
     (line,) = [r for r in csv.DictReader(text.splitlines()) if wanted.items() <= r.items()]
     assert float(line["value"]) == found.estimate.value
     assert line["by_seed"].split() == list(map(repr, found.by_seed))
+
+
+def test_further_measures_are_pooled_in_tables_of_their_families(
+    tmp_path: Path, content: Content, write_folder: Write
+) -> None:
+    runs = []
+    for seed in (0, 1):
+        one = seeded(content, seed)
+        for i, row in enumerate(one["rows"]):
+            inside = 0.5 + 0.1 * i + 0.01 * seed
+            row["energy_inside"] = {"value": inside, "low": 0.3, "high": 0.9, "n": 60}
+        runs.append(write_folder(tmp_path / str(seed), one))
+        with np.load(runs[-1] / "per_image.npz") as stored:
+            values = dict(stored)
+        for i, row in enumerate(one["rows"]):
+            values[f"{i}/energy_inside"] = np.full(60, row["energy_inside"]["value"])
+        np.savez(runs[-1] / "per_image.npz", **values)
+    (pool,) = pools(read_results(*runs))
+    tables = {table.name: table for table in pooled_tables(pool)}
+    assert list(tables) == [
+        "pooled",
+        "pooled-differences",
+        "stability-of-ranks",
+        "pooled-localisation",
+        "pooled-differences-localisation",
+    ]
+    means = [line.cells for line in tables["pooled-localisation"].lines]
+    assert [(cell.value, cell.note) for (cell,) in means] == [
+        ("0.505", "0.500; 0.510"),
+        ("0.605", "0.600; 0.610"),
+        ("0.705", "0.700; 0.710"),
+    ]
+    first = tables["pooled-differences-localisation"].lines[0]
+    assert (first.group, first.cells[0].value) == ("SCAAT less Standard", "▲ +0.200")
 
 
 def test_methods_that_share_no_two_seeds_have_no_pooled_difference(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scaat.report.catalogue import METRICS, SALIENCY, attribution_name, method_name
+from collections.abc import Sequence
+
+from scaat.report.catalogue import FAMILIES, METRICS, SALIENCY, attribution_name, method_name
 from scaat.report.findings import held_against
 from scaat.report.numbers import signed_text
 from scaat.report.paired import sign
@@ -15,17 +17,29 @@ _KEYS = ("accuracy", *SALIENCY)
 
 
 def pooled_tables(pool: Pool) -> list[Table]:
-    """Return the means, the differences where two methods share seeds, and the ranks."""
-    tables = pooled_table(pool), pooled_differences_table(pool), stability_table(pool)
+    """Return the means, the differences where two methods share seeds, and the ranks.
+
+    Then means and differences for each family of further metrics that some seed has.
+    """
+    pooled, differences = "Training seeds pooled", "Differences, training seeds pooled"
+    tables = [_means(pool, _KEYS, "", pooled), _differences(pool, _KEYS, "", differences)]
+    tables.append(_stability(pool))
+    for family in FAMILIES:
+        keys = [key for key in family.metrics if any(c.measured(key) for c in pool.comparisons)]
+        if keys:
+            of_what = f"{family.caption[0].lower()}{family.caption[1:]}"
+            suffix = f"-{family.name}"
+            tables.append(_means(pool, keys, suffix, f"{pooled}: {of_what}"))
+            tables.append(_differences(pool, keys, suffix, f"{differences}: {of_what}"))
     return [table for table in tables if table.lines]
 
 
-def pooled_table(pool: Pool) -> Table:
-    """Return accuracy, sparsity and faithfulness pooled over training seeds."""
+def _means(pool: Pool, keys: Sequence[str], suffix: str, caption: str) -> Table:
+    """Return metrics pooled over training seeds."""
     lines: list[Line] = []
     for attribution in pool.attributions:
         columns: dict[str, list[Cell]] = {}
-        for key in _KEYS:
+        for key in keys:
             found = [pool.pooled(key, method, attribution) for method in pool.methods]
             winners = best(key, [p.estimate if p else None for p in found])
             columns[key] = [
@@ -41,19 +55,19 @@ def pooled_table(pool: Pool) -> Table:
             for method, cells in zip(pool.methods, transposed(columns), strict=True)
         ]
     return Table(
-        name="pooled",
-        caption="Training seeds pooled",
+        name=f"pooled{suffix}",
+        caption=caption,
         note=f"Means over the training seeds {', '.join(map(str, pool.seeds))}; below each "
         "interval the values of the seeds, in this order. Brackets: 95 % interval over seeds and "
         "images; with few seeds it is rough. Bold: the best value of the training methods.",
         stub="Training",
-        columns=tuple(METRICS[key].label for key in _KEYS),
+        columns=tuple(METRICS[key].label for key in keys),
         lines=tuple(lines),
         over="Saliency method",
     )
 
 
-def pooled_differences_table(pool: Pool) -> Table:
+def _differences(pool: Pool, keys: Sequence[str], suffix: str, caption: str) -> Table:
     """Return by how much training methods differ over the training seeds, image by image."""
 
     def cell(metric: str, attribution: str, method: str, other: str) -> Cell:
@@ -67,30 +81,30 @@ def pooled_differences_table(pool: Pool) -> Table:
         return Cell(f"{mark}{value}", interval, note=note)
 
     return Table(
-        name="pooled-differences",
-        caption="Differences between training methods, training seeds pooled",
+        name=f"pooled-differences{suffix}",
+        caption=caption,
         note=f"Means over the training seeds {', '.join(map(str, pool.seeds))} of the differences "
         "image by image; below each interval the values of the seeds, in this order. ▲ better, "
         "▼ worse: the 95 % interval over seeds and images leaves out 0; ≈ undecided: it holds 0. "
         "Without a sign: the values of the images were not stored, so there is no interval. Every "
         "measure is in pooled-differences.csv.",
         stub="Saliency method",
-        columns=tuple(METRICS[key].label for key in _KEYS),
+        columns=tuple(METRICS[key].label for key in keys),
         lines=tuple(
             Line(
                 f"{method_name(method)} less {method_name(other)}",
                 attribution_name(attribution),
-                tuple(cell(key, attribution, method, other) for key in _KEYS),
+                tuple(cell(key, attribution, method, other) for key in keys),
             )
             for method, other in held_against(pool.methods)
             for attribution in pool.attributions
-            if any(pool.difference(key, attribution, method, other) for key in _KEYS)
+            if any(pool.difference(key, attribution, method, other) for key in keys)
         ),
         over="Training",
     )
 
 
-def stability_table(pool: Pool) -> Table:
+def _stability(pool: Pool) -> Table:
     """Return how far the order of the training methods holds from seed to seed."""
 
     def cell(key: str, attribution: str) -> Cell:
