@@ -110,7 +110,7 @@ def test_compare_writes_everything(compared: Path) -> None:
         assert row["settings"]["data"]["seed"] == 0
     with np.load(compared / "per_image.npz") as stored:
         for i, row in enumerate(rows):
-            assert stored[f"{i}/correct"].shape == (8,)
+            assert stored[f"{i}/correct"].shape == stored[f"{i}/margin"].shape == (8,)
             assert stored[f"{i}/correct"].mean() == pytest.approx(row["accuracy"]["value"])
     assert {row["cost_ratio"] for row in rows[:3]} == {1.0}
     assert rows[-1]["settings"]["objective"]["steps"] == 1

@@ -77,7 +77,9 @@ def test_a_row_holds_what_the_functions_find() -> None:
         np.testing.assert_allclose(curve, curves[order].mean(0), atol=1e-6)
     correct = predicted == data.labels
     assert 0 < correct.sum() < len(correct)
-    np.testing.assert_array_equal(evaluation.correct, correct)
+    np.testing.assert_array_equal(evaluation.answers["correct"], correct)
+    margin = (logits[:, 1] - logits[:, 0]).numpy()
+    np.testing.assert_allclose(evaluation.answers["margin"], margin, atol=1e-5)
     assert result.metrics["accuracy"]["value"] == pytest.approx(correct.float().mean().item())
     auc = roc_auc_score(data.labels, (logits[:, 1] - logits[:, 0]))
     assert result.metrics["auc"]["value"] == pytest.approx(auc)
@@ -117,7 +119,7 @@ def test_a_subset_is_seeded_and_keeps_each_images_numbers() -> None:
     assert index.tolist() != list(range(9))
     for name in ("gini", "aopc_lerf", "aopc_morf"):  # the same random pixels
         np.testing.assert_allclose(part.per_image[name], whole.per_image[name][index], atol=1e-6)
-    assert part.metrics["accuracy"]["n"] == len(evaluation.correct) == 40
+    assert part.metrics["accuracy"]["n"] == len(evaluation.answers["correct"]) == 40
     assert part.metrics["gini"]["n"] == 9
     other = evaluate(model, data, replace(OPTIONS, images=9), seed=1).results["gradient"]
     assert other.per_image["index"].tolist() != index.tolist()

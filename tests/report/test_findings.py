@@ -16,7 +16,7 @@ from scaat.report.findings import Findings, findings
 from scaat.report.paired import difference, unpaired, verdict
 from scaat.report.results import Comparison
 from scaat.report.tables.making import performance_table
-from scaat.statistics import accuracy_interval
+from scaat.statistics import accuracy_interval, auc_interval, paired_auc_difference
 
 Content = dict[str, Any]
 
@@ -152,6 +152,38 @@ def test_errors_in_other_images_leave_accuracy_undecided(
     (point,) = (p for p in found.points if p.startswith("Accuracy: "))
     assert point.endswith(" image by image, undecided.")
     assert _marks(compared) == [(True, False), (True, False), (False, True)]
+
+
+def test_auc_is_decided_image_by_image(make_folder: Callable[..., Path], content: Content) -> None:
+    """The second class is known from the answers; without it, or where they differ, is no pair."""
+    rng = np.random.default_rng(0)
+    positive = np.arange(60) < 30
+    hard = 2 * positive + rng.standard_normal(60)
+    margins = {"standard": hard, "saliency-guided": hard, "scaat": hard - 0.6 * positive}
+    answers = {m: {"margin": v, "correct": (v > 0) == positive} for m, v in margins.items()}
+
+    def stored(**changed: np.ndarray) -> Comparison:
+        for row in content["rows"]:
+            row["auc"] = auc_interval(margins[row["method"]], positive)
+        folder = make_folder(content)
+        with np.load(folder / "per_image.npz") as arrays:
+            values = dict(arrays)
+        for i, row in enumerate(content["rows"]):
+            of_row = answers[row["method"]] | (changed if row["method"] == "scaat" else {})
+            values |= {f"{i}/{name}": array for name, array in of_row.items()}
+        np.savez(folder / "per_image.npz", **values)
+        return read_results(folder).comparisons[0]
+
+    compared = stored()
+    apart = difference(compared, "auc", None, "scaat", "standard")
+    expected = paired_auc_difference(margins["scaat"], margins["standard"], positive)
+    assert apart == Estimate(**expected)
+    rows = [compared.model_row(method).metrics["auc"] for method in ("scaat", "standard")]
+    assert unpaired("auc", *rows) == "undecided"
+    (point,) = (p for p in findings(compared).points if p.startswith("AUC: "))
+    assert point.endswith(" image by image, clearly lower.")
+    for other in (answers["scaat"]["correct"] ^ positive, np.ones(59, dtype=bool)):
+        assert difference(stored(correct=other), "auc", None, "scaat", "standard") is None
 
 
 def _marks(comparison: Comparison) -> list[tuple[bool, bool]]:

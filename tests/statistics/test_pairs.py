@@ -4,10 +4,17 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, norm
+from sklearn.metrics import roc_auc_score
 
 from scaat.errors import InputError
-from scaat.statistics import mean_interval, paired_difference, paired_ratio_difference
+from scaat.statistics import (
+    auc_interval,
+    mean_interval,
+    paired_auc_difference,
+    paired_difference,
+    paired_ratio_difference,
+)
 
 
 def draws(seed: int, n: int = 40, mean: float = 1.0) -> np.ndarray:
@@ -93,3 +100,63 @@ def test_other_lengths_are_refused(n: int, m: int) -> None:
         paired_difference(np.ones(n), np.ones(m))
     with pytest.raises(InputError, match="one value of both for each image"):
         paired_ratio_difference(np.ones(n), np.ones(n), np.ones(m), np.ones(m))
+
+
+def two_scores(n: int, shift: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores of two models that find the same images hard; rounded, so that some are tied."""
+    rng = np.random.default_rng(5)
+    positive = rng.random(n) < 0.3
+    hard = rng.standard_normal(n)
+    mine = 1.5 * positive + hard + 0.3 * rng.standard_normal(n)
+    other = (1.5 - shift) * positive + hard + 0.3 * rng.standard_normal(n)
+    return mine.round(1), other.round(1), positive
+
+
+def test_auc_difference_has_delongs_variance() -> None:
+    """Against the definition: every positive image with every negative one."""
+    mine, other, positive = two_scores(90, 0.4)
+    wins = []
+    for scores in (mine, other):
+        apart = scores[positive][:, None] - scores[~positive]
+        wins.append((apart > 0) + 0.5 * (apart == 0))
+    rows, columns = ((wins[0] - wins[1]).mean(axis) for axis in (1, 0))
+    variance = rows.var(ddof=1) / len(rows) + columns.var(ddof=1) / len(columns)
+    found = paired_auc_difference(mine, other, positive)
+    value = roc_auc_score(positive, mine) - roc_auc_score(positive, other)
+    assert found["value"] == pytest.approx(value)
+    assert found["n"] == 90
+    half = norm.ppf(0.975) * math.sqrt(variance)
+    assert (found["low"], found["high"]) == pytest.approx((value - half, value + half))
+
+
+def test_auc_difference_agrees_with_the_bootstrap() -> None:
+    mine, other, positive = two_scores(600, 0.2)
+
+    def apart(above: np.ndarray, below: np.ndarray) -> float:
+        truth = np.r_[np.ones(above.shape[1]), np.zeros(below.shape[1])]
+        first, second = (roc_auc_score(truth, np.r_[above[i], below[i]]) for i in (0, 1))
+        return float(first - second)
+
+    rng = np.random.default_rng(0)
+    above, below = (np.stack([mine, other])[:, of] for of in (positive, ~positive))
+    draws = []
+    for _ in range(1000):
+        chosen = (rng.integers(part.shape[1], size=part.shape[1]) for part in (above, below))
+        draws.append(apart(*(p[:, c] for p, c in zip((above, below), chosen, strict=True))))
+    found = paired_auc_difference(mine, other, positive)
+    assert (found["low"], found["high"]) == pytest.approx(
+        np.quantile(draws, (0.025, 0.975)), abs=0.1 * (found["high"] - found["low"])
+    )
+    # It decides what the two separate intervals leave open.
+    assert found["low"] > 0
+    assert auc_interval(mine, positive)["low"] < auc_interval(other, positive)["high"]
+
+
+def test_auc_difference_of_few_images() -> None:
+    scores, other = np.array([0.1, 0.4, 0.3]), np.array([0.5, 0.2, 0.1])
+    one = paired_auc_difference(scores, other, np.array([False, True, False]))
+    assert one == {"value": 0.5, "low": None, "high": None, "n": 3}
+    none = paired_auc_difference(scores, other, np.zeros(3, dtype=bool))
+    assert none == {"value": None, "low": None, "high": None, "n": 3}
+    with pytest.raises(InputError, match="one value of both for each image"):
+        paired_auc_difference(scores, other, np.zeros(4, dtype=bool))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from scaat.attribution import find_attribution
@@ -20,7 +19,7 @@ from scaat.evaluation.examples import example_images, example_maps
 from scaat.evaluation.measures import Subject, measures
 from scaat.evaluation.measures.base import Arrays
 from scaat.evaluation.options import EvaluationOptions
-from scaat.evaluation.performance import all_logits, auc
+from scaat.evaluation.performance import all_answers, all_logits, auc
 from scaat.evaluation.robustness import PASSES, robustness
 from scaat.evaluation.saliency import counted, fast_predict, gradient_batch, measure_saliency
 from scaat.passes import evaluation_mode
@@ -58,14 +57,15 @@ class Evaluation:
         examples: ``images`` uint8 (k, C, H, W), ``labels`` int64 (k,) and, where the data has
             masks or boxes, ``masks`` bool (k, H, W) of the images kept for pictures.
         settings: the options with every default resolved, and the seed.
-        correct: bool (N,), whether each image of the set is classified correctly, in its order;
-            None, the default, where that is not known. `evaluate` always gives it.
+        answers: of all images of the set, in its order: ``correct`` bool (N,), whether each is
+            classified correctly, and for two classes ``margin`` float32 (N,), by how much the
+            second class's logit exceeds the first's. Empty by default; `evaluate` gives them.
     """
 
     results: dict[str, AttributionResult]
     examples: Arrays
     settings: dict[str, Any]
-    correct: NDArray[np.bool_] | None = None
+    answers: Arrays = field(default_factory=dict)
 
 
 def evaluate(
@@ -117,10 +117,10 @@ def evaluate(
     results = {}
     with evaluation_mode(model), exact_convolutions():
         logits = all_logits(model, image_set, batch_size, device)
-        correct = (logits.argmax(1) == image_set.labels).numpy()
+        answers = all_answers(logits, image_set.labels)
         of_model: dict[str, Any] = {
-            "accuracy": accuracy_interval(correct),
-            "auc": auc(logits, image_set.labels, **draw),
+            "accuracy": accuracy_interval(answers["correct"]),
+            "auc": auc(answers, image_set.labels, **draw),
         }
         if "calibration" in options.also_measure:
             of_model |= calibration(logits, image_set.labels, **draw)
@@ -164,7 +164,7 @@ def evaluate(
             shown = example_maps(model, attribute, image_set, pictured, logits[pictured], device)
             results[name] = AttributionResult(metrics, per_image, shown)
     settings = asdict(options) | {"images": len(measured), "batch_size": batch_size, "seed": seed}
-    return Evaluation(results, example_images(image_set, pictured), settings, correct)
+    return Evaluation(results, example_images(image_set, pictured), settings, answers)
 
 
 def _kinds(

@@ -1,10 +1,13 @@
-"""Logits and AUC over a whole test set."""
+"""What a model answers to a whole test set, and the AUC of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scaat.data.image_set import ImageSet, to_float
@@ -39,15 +42,28 @@ def all_logits(
     return logits
 
 
-def auc(logits: Tensor, labels: Tensor, *, seed: int, resamples: int) -> dict[str, Any] | None:
+def all_answers(logits: Tensor, labels: Tensor) -> dict[str, NDArray[Any]]:
+    """Return ``correct`` bool (N,) and, for two classes, ``margin`` float32 (N,).
+
+    The margin is by how much the second class's logit exceeds the first's. It orders as the
+    probability does, without its saturation.
+    """
+    found: dict[str, NDArray[Any]] = {"correct": (logits.argmax(1) == labels).numpy()}
+    if logits.shape[1] == 2:
+        found["margin"] = (logits[:, 1] - logits[:, 0]).numpy()
+    return found
+
+
+def auc(
+    answers: Mapping[str, NDArray[Any]], labels: Tensor, *, seed: int, resamples: int
+) -> dict[str, Any] | None:
     """Return the area under the ROC curve of two classes with its interval.
 
     The second class is the positive one. None for more classes, and where the test set holds one
     class only.
     """
-    if logits.shape[1] != 2:
+    if "margin" not in answers:
         return None
-    # The difference of logits orders as the probability does, without its saturation.
-    scores = (logits[:, 1] - logits[:, 0]).double().numpy()
+    scores = answers["margin"].astype(np.float64)
     found = auc_interval(scores, (labels == 1).numpy(), seed, resamples)
     return None if found["value"] is None else found

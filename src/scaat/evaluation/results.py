@@ -39,8 +39,8 @@ def write_results(
             `AttributionResult` with ``data``, ``model``, ``method``, ``attribution``, ``seed``,
             ``train_seconds``, ``cost_ratio`` and ``settings`` added.
         per_image: for each row its values by metric, (n,) each, and ``index``, the images'
-            positions in the test set; and, where known, ``correct`` bool (N,), whether each image
-            of the whole test set is classified correctly; stored as ``"{row number}/{name}"``.
+            positions in the test set; and of the whole test set the ``answers`` of an
+            `Evaluation`; stored as ``"{row number}/{name}"``.
         examples: ``images`` uint8 (k, C, H, W), ``labels`` int64 (k,) and, where known,
             ``masks`` bool (k, H, W).
         example_maps: for each row ``maps`` float32 (k, H, W), ``predicted`` int64 (k,) and

@@ -142,8 +142,7 @@ def write_measured(
     base = next((m.train_seconds for m in measured if m.identity["method"] == "standard"), None)
     rows, per_image, shown = [], [], []
     for model in measured:
-        seconds, correct = model.train_seconds, model.evaluation.correct
-        answers = {} if correct is None else {"correct": correct}
+        seconds = model.train_seconds
         for name, result in model.evaluation.results.items():
             rows.append(
                 {
@@ -155,7 +154,7 @@ def write_measured(
                     "settings": model.settings,
                 }
             )
-            per_image.append({**result.per_image, **answers})
+            per_image.append({**result.per_image, **model.evaluation.answers})
             shown.append({**result.example_maps, **model.ordered.get(name, {})})
     return write_results(
         folder,

@@ -10,7 +10,7 @@ import numpy as np
 from scaat.report.catalogue import METRICS, OPTIONAL
 from scaat.report.results import Comparison, Estimate, Row
 from scaat.report.source import Array
-from scaat.statistics import paired_difference, paired_ratio_difference
+from scaat.statistics import paired_auc_difference, paired_difference, paired_ratio_difference
 
 Verdict = Literal["better", "worse", "undecided"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -31,8 +31,8 @@ def difference(
 ) -> Estimate | None:
     """Return by how much ``method`` exceeds ``other`` on the same images, with its interval.
 
-    None where the per-image values of either are not at hand (AUC's never are) or the two share
-    no image. For what does not depend on the saliency method it may be None.
+    None where the per-image values of either are not at hand or the two share no image.
+    ``attribution`` may be None for what does not depend on it.
     """
     key = (metric, attribution, method, other)
     if key not in comparison.differences:
@@ -113,6 +113,8 @@ def paired_values(metric: str, row: Row, other: Row) -> list[Array] | None:
 
 
 def _difference(metric: str, row: Row, other: Row) -> Estimate | None:
+    if metric == "auc":
+        return _auc_difference(row, other)
     values = paired_values(metric, row, other)
     if values is None:
         return None
@@ -130,6 +132,21 @@ def _pairs(row: Row, other: Row, lengths: Sequence[int]) -> tuple[Array, Array] 
         return _same_place(lengths) if row.source is other.source else None
     _, mine, theirs = np.intersect1d(indices[0], indices[1], return_indices=True)
     return (mine, theirs) if len(mine) else None
+
+
+def _auc_difference(row: Row, other: Row) -> Estimate | None:
+    margins, correct = (
+        [v for r in (row, other) if (v := r.source.per_image(r.index, name)) is not None]
+        for name in ("margin", "correct")
+    )
+    if len(margins) + len(correct) < 4 or len({len(v) for v in (*margins, *correct)}) > 1:
+        return None
+    # A margin above zero predicts the second class: so it is, where that is correct.
+    positive = [(m > 0) == c for m, c in zip(margins, correct, strict=True)]
+    if (positive[0] != positive[1]).any():
+        return None
+    mine, theirs = (m.astype(np.float64) for m in margins)
+    return to_estimate(paired_auc_difference(mine, theirs, positive[0]))
 
 
 def _same_place(lengths: Sequence[int]) -> tuple[Array, Array] | None:

@@ -86,8 +86,8 @@ class Source:
 
         Args:
             row: Its number in the file.
-            metric: Key of the metric, ``index`` for the images' positions in the test set, or
-                ``correct``, which is of all test images.
+            metric: Key of the metric, ``index`` for the images' positions in the test set, or,
+                of all test images, ``correct`` and ``margin``.
             gaps: Whether NaN may stand for images that the metric is not defined for.
         """
         name = f"{row}/{metric}"

@@ -7,7 +7,11 @@ from scaat.statistics.intervals import (
     mean_interval,
     ratio_interval,
 )
-from scaat.statistics.pairs import paired_difference, paired_ratio_difference
+from scaat.statistics.pairs import (
+    paired_auc_difference,
+    paired_difference,
+    paired_ratio_difference,
+)
 from scaat.statistics.resampling import CONFIDENCE, RESAMPLES
 from scaat.statistics.seeds import (
     RankStability,
@@ -25,6 +29,7 @@ __all__ = [
     "auc_interval",
     "curve_interval",
     "mean_interval",
+    "paired_auc_difference",
     "paired_difference",
     "paired_ratio_difference",
     "pooled_mean",

@@ -11,11 +11,14 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, rankdata
 
 from scaat.errors import InputError
 from scaat.statistics.intervals import mean_interval, ratio_of_means
 from scaat.statistics.resampling import (
     RESAMPLES,
+    TAILS,
     Array,
     estimate,
     ratio_difference,
@@ -89,7 +92,53 @@ def paired_ratio_difference(
     return ratio_difference_estimate(value, n, means)
 
 
-def _check_paired(values: Array, other: Array) -> None:
+def paired_auc_difference(
+    scores: Array, other: Array, positive: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Return the difference of two areas under the ROC curve and its interval.
+
+    The interval is normal, with DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988, by the
+    ranks of Sun and Xu 2014): resampling would sort all images anew for each resample.
+
+    Args:
+        scores: (n,), finite, higher for the positive class; ties count half.
+        other: (n,), of the same images in the same order.
+        positive: (n,), whether the image is of the positive class.
+
+    Returns:
+        ``value``, ``low``, ``high`` and ``n``; all None but ``n`` where one class is missing, no
+        interval where one of them has a single image.
+
+    Raises:
+        InputError: the three are not of as many images.
+    """
+    _check_paired(scores, other)
+    _check_paired(scores, positive)
+    found = [_placements(values, positive) for values in (scores, other)]
+    differences = [mine - theirs for mine, theirs in zip(*found, strict=True)]
+    sizes = [len(values) for values in differences]
+    if min(sizes) < 1:
+        return estimate(math.nan, len(scores))
+    value = float(differences[0].mean())
+    if min(sizes) < 2:
+        return estimate(value, len(scores))
+    variance = sum(values.var(ddof=1) / len(values) for values in differences)
+    half = float(norm.ppf(TAILS[1]) * math.sqrt(variance))
+    return estimate(value, len(scores)) | {"low": value - half, "high": value + half}
+
+
+def _placements(scores: Array, positive: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Return for each positive image the share of negatives below it, and the other way round."""
+    above, below = scores[positive], scores[~positive]
+    ranks = rankdata(np.concatenate([above, below]))
+    with np.errstate(invalid="ignore"):  # one class is missing: the other has no share of it
+        return (
+            (ranks[: len(above)] - rankdata(above)) / len(below),
+            1 - (ranks[len(above) :] - rankdata(below)) / len(above),
+        )
+
+
+def _check_paired(values: Array, other: NDArray[Any]) -> None:
     if values.shape != other.shape or values.ndim != 1 or not len(values):
         raise InputError(
             "a paired comparison needs one value of both for each image, found arrays of shape "

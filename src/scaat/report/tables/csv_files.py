@@ -65,7 +65,7 @@ def _differences(results: Results, metrics: Iterable[str]) -> Iterable[list[obje
     for comparison in results.comparisons:
         other = comparison.reference
         for row in comparison.rows:
-            for metric in ("accuracy", *metrics) if row.method != other else ():
+            for metric in (*PERFORMANCE, *metrics) if row.method != other else ():
                 found = difference(comparison, metric, row.attribution, row.method, other)
                 if found is not None:
                     names = [row.data, row.model, row.seed, row.method, other, row.attribution]
