@@ -73,8 +73,7 @@ class Page:
         self.events.clear()
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.call("Page.navigate", url=path.as_uri())
-        while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
-            self.events.append(self._receive())
+        self.until(lambda: any(e.get("method") == "Page.loadEventFired" for e in self.events))
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of a JavaScript expression."""

@@ -78,6 +78,13 @@ def add_everything(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
+def add_per_image(folder: Path, arrays: dict[str, Any]) -> None:
+    """Add arrays to ``per_image.npz``, in the place of those of their names."""
+    with np.load(folder / "per_image.npz") as stored:
+        values = dict(stored)
+    np.savez(folder / "per_image.npz", **(values | arrays))
+
+
 def add_arrays(folder: Path, content: dict[str, Any], count: int = 8) -> None:
     """Add to the arrays: the samples by proportion, and every metric's values with positions."""
     rng = np.random.default_rng(3)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import binom
+from tests.report.full import add_per_image
 
 from scaat.report import Estimate, read_results
 from scaat.report.catalogue import METRICS
@@ -113,11 +114,8 @@ def with_answers(
         for row in content["rows"]:
             row["accuracy"] = accuracy_interval(correct[row["method"]])
         folder = make_folder(content)
-        with np.load(folder / "per_image.npz") as stored:
-            values = dict(stored)
-        for i, row in enumerate(content["rows"]):
-            values[f"{i}/correct"] = correct[row["method"]]
-        np.savez(folder / "per_image.npz", **values)
+        rows = enumerate(content["rows"])
+        add_per_image(folder, {f"{i}/correct": correct[row["method"]] for i, row in rows})
         return read_results(folder).comparisons[0]
 
     return comparison
@@ -166,12 +164,9 @@ def test_auc_is_decided_image_by_image(make_folder: Callable[..., Path], content
         for row in content["rows"]:
             row["auc"] = auc_interval(margins[row["method"]], positive)
         folder = make_folder(content)
-        with np.load(folder / "per_image.npz") as arrays:
-            values = dict(arrays)
         for i, row in enumerate(content["rows"]):
             of_row = answers[row["method"]] | (changed if row["method"] == "scaat" else {})
-            values |= {f"{i}/{name}": array for name, array in of_row.items()}
-        np.savez(folder / "per_image.npz", **values)
+            add_per_image(folder, {f"{i}/{name}": array for name, array in of_row.items()})
         return read_results(folder).comparisons[0]
 
     compared = stored()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.report.full import add_per_image
 
 from scaat.errors import InputError
 from scaat.report import find_results, read_results, write_report
@@ -228,12 +229,9 @@ def test_differences_are_pooled_image_by_image(
     assert accuracy.by_seed == pytest.approx([mine - theirs, mine - theirs - 1 / 60])
     assert accuracy.estimate.bounds is None
     for run in runs:
-        with np.load(run / "per_image.npz") as stored:
-            values = dict(stored)
         # The one errs where the other does, and in six images more: their places are the test
         # set's, not those of ``index``.
-        values |= {"0/correct": np.arange(60) >= 3, "2/correct": np.arange(60) >= 9}
-        np.savez(run / "per_image.npz", **values)
+        add_per_image(run, {"0/correct": np.arange(60) >= 3, "2/correct": np.arange(60) >= 9})
     (pool,) = pools(read_results(*runs))
     accuracy = pool.difference("accuracy", "gradient", "scaat", "standard")
     assert accuracy is not None
@@ -260,11 +258,9 @@ def test_further_measures_are_pooled_in_tables_of_their_families(
             inside = 0.5 + 0.1 * i + 0.01 * seed
             row["energy_inside"] = {"value": inside, "low": 0.3, "high": 0.9, "n": 60}
         runs.append(write_folder(tmp_path / str(seed), one))
-        with np.load(runs[-1] / "per_image.npz") as stored:
-            values = dict(stored)
         for i, row in enumerate(one["rows"]):
-            values[f"{i}/energy_inside"] = np.full(60, row["energy_inside"]["value"])
-        np.savez(runs[-1] / "per_image.npz", **values)
+            inside = np.full(60, row["energy_inside"]["value"])
+            add_per_image(runs[-1], {f"{i}/energy_inside": inside})
     (pool,) = pools(read_results(*runs))
     tables = {table.name: table for table in pooled_tables(pool)}
     assert list(tables) == [

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from scaat.report.catalogue import METRICS, OPTIONAL
+from scaat.report.catalogue import METRICS, OPTIONAL, PERFORMANCE
 from scaat.report.results import Comparison, Estimate, Row
 from scaat.report.source import Array
 from scaat.statistics import paired_auc_difference, paired_difference, paired_ratio_difference
@@ -34,14 +34,16 @@ def difference(
     None where the per-image values of either are not at hand or the two share no image.
     ``attribution`` may be None for what does not depend on it.
     """
-    key = (metric, attribution, method, other)
+    rows = comparison.row(method, attribution), comparison.row(other, attribution)
+    if rows[0] is None or rows[1] is None:
+        return None
+    # All saliency methods share what is of the models: over a whole test set resampling is slow.
+    shared = None if metric in PERFORMANCE else attribution
+    key = (metric, shared, method, other)
     if key not in comparison.differences:
-        rows = comparison.row(method, attribution), comparison.row(other, attribution)
-        found = None
-        if rows[0] is not None and rows[1] is not None:
-            found = _difference(metric, rows[0], rows[1])
+        found = _difference(metric, rows[0], rows[1])
         comparison.differences[key] = found
-        comparison.differences[metric, attribution, other, method] = _negated(found)
+        comparison.differences[metric, shared, other, method] = _negated(found)
     return comparison.differences[key]
 
 

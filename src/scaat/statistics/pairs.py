@@ -114,13 +114,13 @@ def paired_auc_difference(
     """
     _check_paired(scores, other)
     _check_paired(scores, positive)
+    smallest = min(positive.sum(), (~positive).sum())
+    if smallest < 1:
+        return estimate(math.nan, len(scores))
     found = [_placements(values, positive) for values in (scores, other)]
     differences = [mine - theirs for mine, theirs in zip(*found, strict=True)]
-    sizes = [len(values) for values in differences]
-    if min(sizes) < 1:
-        return estimate(math.nan, len(scores))
     value = float(differences[0].mean())
-    if min(sizes) < 2:
+    if smallest < 2:
         return estimate(value, len(scores))
     variance = sum(values.var(ddof=1) / len(values) for values in differences)
     half = float(norm.ppf(TAILS[1]) * math.sqrt(variance))
@@ -131,11 +131,10 @@ def _placements(scores: Array, positive: NDArray[np.bool_]) -> tuple[Array, Arra
     """Return for each positive image the share of negatives below it, and the other way round."""
     above, below = scores[positive], scores[~positive]
     ranks = rankdata(np.concatenate([above, below]))
-    with np.errstate(invalid="ignore"):  # one class is missing: the other has no share of it
-        return (
-            (ranks[: len(above)] - rankdata(above)) / len(below),
-            1 - (ranks[len(above) :] - rankdata(below)) / len(above),
-        )
+    return (
+        (ranks[: len(above)] - rankdata(above)) / len(below),
+        1 - (ranks[len(above) :] - rankdata(below)) / len(above),
+    )
 
 
 def _check_paired(values: Array, other: NDArray[Any]) -> None:
