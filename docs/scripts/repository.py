@@ -25,14 +25,14 @@ LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the files beside docs/, and a list of each folder's that has no page of its own."""
+    """Add the files beside docs/, and a list of each folder's that a page links to."""
     for name in BESIDE:
         path = ROOT / name
-        for found in sorted([path, *path.rglob("*")]):
-            if found.is_file():
-                files.append(_file(config, found, abs_src_path=str(found)))
-            elif not (found / "README.md").exists():
-                files.append(_file(config, found / "index.md", content=_list(found)))
+        for found in [path] if path.is_file() else _files(path):
+            files.append(_file(config, found, abs_src_path=str(found)))
+    for folder in sorted(_linked_folders()):
+        if not (folder / "README.md").exists():
+            files.append(_file(config, folder / "index.md", content=_list(folder)))
     return files
 
 
@@ -41,11 +41,29 @@ def _file(config: MkDocsConfig, path: Path, **content: str) -> File:
     return File.generated(config, uri, inclusion=InclusionLevel.NOT_IN_NAV, **content)
 
 
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _linked_folders() -> set[Path]:
+    """Find the folders beside docs/ that some page leads to."""
+    pages = [page for place in ("docs", *BESIDE) for page in (ROOT / place).rglob("*.md")]
+    pages += [ROOT / name for name in BESIDE if name.endswith(".md")]
+    targets = {
+        Path(normpath(page.parent / target))
+        for page in pages
+        for target in LINK.findall(page.read_text())
+    }
+    return {
+        target
+        for target in targets
+        if target.is_dir() and any(target.is_relative_to(ROOT / name) for name in BESIDE)
+    }
+
+
 def _list(folder: Path) -> str:
-    lines = [
-        f"- [{inner.name}]({inner.name}{'/index.md' if inner.is_dir() else ''})"
-        for inner in sorted(folder.iterdir())
-    ]
+    names = [path.relative_to(folder).as_posix() for path in _files(folder)]
+    lines = [f"- [{name}]({name})" for name in names]
     return "\n".join([f"# {folder.relative_to(ROOT).as_posix()}", "", *lines, ""])
 
 
