@@ -9,9 +9,10 @@ BIN := $(VENV)/bin
 compare: $(VENV)/.run
 	$(BIN)/scaat compare --config examples/digits.yaml --out runs/digits
 
-# One thread a process: with more, the two would wait for each other's.
+# One thread a process: with more, the two would wait for each other's. Neighbouring tests stay in one
+# process, where they share what they prepared, until the other has nothing left to do.
 test: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 # What continuous integration runs after the tests.
 check: $(VENV)/.dev
