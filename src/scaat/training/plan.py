@@ -147,11 +147,9 @@ def peak_memory(device: str) -> int | None:
     """
     if torch.device(device).type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    if sys.platform == "linux":
-        # getrusage begins with the peak of whatever started this process.
-        found = re.search(r"^VmHWM:\s*(\d+) kB$", Path("/proc/self/status").read_text(), re.M)
-        if found:
-            return int(found[1]) * 1024
+    status = Path("/proc/self/status")  # Linux, where getrusage begins with the starter's peak
+    if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
+        return int(found[1]) * 1024
     try:
         import resource
     except ImportError:  # Windows
