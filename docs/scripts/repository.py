@@ -30,7 +30,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         path = ROOT / name
         for found in [path] if path.is_file() else _files(path):
             files.append(_file(config, found, abs_src_path=str(found)))
-    for folder in sorted(_linked_folders()):
+    for folder in sorted(_linked_folders(files)):
         if not (folder / "README.md").exists():
             files.append(_file(config, folder / "index.md", content=_list(folder)))
     return files
@@ -45,10 +45,9 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _linked_folders() -> set[Path]:
+def _linked_folders(files: Files) -> set[Path]:
     """Find the folders beside docs/ that some page leads to."""
-    pages = [page for place in ("docs", *BESIDE) for page in (ROOT / place).rglob("*.md")]
-    pages += [ROOT / name for name in BESIDE if name.endswith(".md")]
+    pages = [Path(file.abs_src_path) for file in files if file.src_uri.endswith(".md")]
     targets = {
         Path(normpath(page.parent / target))
         for page in pages
