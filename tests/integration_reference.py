@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning as L
@@ -132,21 +129,6 @@ def own_trainer(
     )
     trainer.fit(module, loader)
     return state_of(objective, network)
-
-
-def join(rank: int, folder: Path) -> None:
-    """Be one of two processes, told so as ``torchrun`` does it."""
-    torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-    os.environ |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}  # looked for, not used
-    distributed.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/meeting",
-        rank=rank,
-        world_size=2,
-        timeout=datetime.timedelta(seconds=300),
-    )
 
 
 def assert_equal(one: dict[str, Tensor], two: dict[str, Tensor]) -> None:

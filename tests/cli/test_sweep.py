@@ -67,6 +67,7 @@ def test_a_sweep_and_more_of_it(data: Path, tmp_path: Path) -> None:
     assert said.document["rows"][0]["accuracy"]["n"] == 8  # a fifth of the images, for the test
 
 
+@pytest.mark.usefixtures("spawned_anew")
 def test_several_at_once_are_what_each_is_alone(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import datetime
 import itertools
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 from tests.conformance.settings import BATCH, KINDS, METHODS, Run, epoch
-from torch import Tensor, distributed, multiprocessing
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from scaat.data import Augmentation, DataSplits, ImageSet
 from scaat.training import TrainingOptions, fit, load_trained
+from two_processes import in_two_processes
 
 SETTINGS = list(itertools.product(KINDS, METHODS))
 every_setting = pytest.mark.parametrize(("kind", "method"), SETTINGS)
@@ -110,14 +110,6 @@ def test_images_train_by_one_call_too(kind: str, method: str, tmp_path: Path) ->
 
 def process(rank: int, folder: Path) -> None:
     """Train every setting on this process's half of each batch."""
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/meeting",
-        rank=rank,
-        world_size=2,
-        timeout=datetime.timedelta(seconds=300),
-    )
     found = {}
     for kind, method in SETTINGS:
         run = Run(kind, method)
@@ -126,12 +118,11 @@ def process(rank: int, folder: Path) -> None:
             run.step(index[rank::2], rank=rank)
         found[f"{kind} {method}"] = run.state()
     torch.save(found, folder / f"{rank}.pt")
-    distributed.destroy_process_group()
 
 
 def test_two_processes_hold_one_model(tmp_path: Path) -> None:
     """After an epoch weights and proportions are equal on both, and every visit counted."""
-    multiprocessing.spawn(process, (tmp_path,), nprocs=2)
+    in_two_processes(process, tmp_path)
     one, two = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     for kind, method in SETTINGS:
         first, second = one[f"{kind} {method}"], two[f"{kind} {method}"]

@@ -9,7 +9,7 @@ import datasets
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
 from torchvision.transforms.functional import to_tensor
 from transformers import (
     ResNetConfig,
@@ -28,7 +28,6 @@ from integration_reference import (
     STD,
     Recording,
     assert_equal,
-    join,
     own_trainer,
     pictures,
     replay,
@@ -40,6 +39,7 @@ from scaat.errors import InputError
 from scaat.integrations.hugging_face import STATE, ObjectiveTrainer
 from scaat.objectives import Objective
 from scaat.training.seeding import seed_step
+from two_processes import in_two_processes
 
 SAMPLES, BATCH, EPOCHS = 21, 4, 2
 
@@ -280,8 +280,7 @@ def one_step(folder: Path, batch: int, accumulate: int) -> dict[str, Tensor]:
     return trainer.model.state_dict()
 
 
-def in_two_processes(rank: int, folder: Path) -> None:
-    join(rank, folder)
+def process(rank: int, folder: Path) -> None:
     steps = EPOCHS * -(-SAMPLES // (2 * BATCH))
     trainer = new_trainer(folder / "run", save_strategy="steps", save_steps=steps - 1)
     trainer.add_callback(Seeds(rank))
@@ -304,11 +303,10 @@ def in_two_processes(rank: int, folder: Path) -> None:
     ]
     step = one_step(folder / "step", BATCH, 2)
     torch.save((whole, expected, again, counted, step), folder / f"{rank}.pt")
-    distributed.destroy_process_group()
 
 
 def test_two_processes(tmp_path: Path) -> None:
-    multiprocessing.spawn(in_two_processes, (tmp_path,), nprocs=2)
+    in_two_processes(process, tmp_path)
     one, two = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     for whole, expected, again, _, _ in (one, two):
         assert_equal(whole, expected)

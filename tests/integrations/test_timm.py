@@ -12,7 +12,7 @@ from PIL import Image
 from timm.data import FastCollateMixup, create_dataset, create_loader
 from timm.task import resume_task_checkpoint
 from timm.utils import CheckpointSaver
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
 
 from integration_reference import (
     CLASSES,
@@ -21,7 +21,6 @@ from integration_reference import (
     STD,
     Recording,
     assert_equal,
-    join,
     own_trainer,
     pictures,
     replay,
@@ -32,6 +31,7 @@ from scaat import Standard
 from scaat.errors import InputError
 from scaat.integrations.timm import IndexedTargets, ObjectiveTask
 from scaat.training.seeding import seed_step
+from two_processes import in_two_processes
 
 SAMPLES, SIDE, BATCH = 18, 16, 4
 EPOCHS = 2
@@ -263,8 +263,7 @@ def checkpoint_of(task: ObjectiveTask) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in (found | state["task_state"]).items()}
 
 
-def in_two_processes(rank: int, folder: Path) -> None:
-    join(rank, folder)
+def process(rank: int, folder: Path) -> None:
     for compiled, model in ((False, network), (True, small_network)):
 
         def distributed_task(compiled: bool = compiled, model: Any = model) -> ObjectiveTask:
@@ -289,12 +288,11 @@ def in_two_processes(rank: int, folder: Path) -> None:
         assert EPOCHS * len(resumed.objective.visits) == len(visits)
         content = (checkpoint_of(task), expected, index, checkpoint_of(resumed))
         torch.save(content, folder / f"{compiled}-{rank}.pt")
-    distributed.destroy_process_group()
 
 
 def test_two_processes(tmp_path: Path) -> None:
     write_images(tmp_path / "data")
-    multiprocessing.spawn(in_two_processes, (tmp_path,), nprocs=2)
+    in_two_processes(process, tmp_path)
     for compiled in (False, True):
         one, two = (torch.load(tmp_path / f"{compiled}-{rank}.pt") for rank in (0, 1))
         for name, value in one[0].items():

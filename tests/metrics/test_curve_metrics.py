@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor
 
 from scaat.errors import InputError
@@ -14,6 +11,7 @@ from scaat.functional.aopc import perturbation_curve
 from scaat.functional.insertion_deletion import area_under_curve, insertion_deletion
 from scaat.functional.road import road, road_curves
 from scaat.metrics import AOPC, ROAD, InsertionDeletion
+from two_processes import in_two_processes
 
 FAITHFULNESS = {
     "aopc": (AOPC, {"steps": 3, "repeats": 2, "fill": "mean", "seed": 4}, perturbation_curve),
@@ -75,10 +73,7 @@ def test_no_image_is_said_in_one_sentence(metric) -> None:
         metric.values()
 
 
-def _one_of_two(rank: int, folder: str) -> None:
-    dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
-    )
+def _one_of_two(rank: int, folder: Path) -> None:
     part = slice(0, 3) if rank == 0 else slice(3, 7)
     found = {}
     for name, (metric_class, settings, _) in FAITHFULNESS.items():
@@ -86,13 +81,11 @@ def _one_of_two(rank: int, folder: str) -> None:
         metric.update(predict, images()[part], maps()[part], numbers=torch.arange(7)[part])
         found[name] = metric.compute()
         assert all(len(values) == (3, 4)[rank] for values in metric.values().values())
-    torch.save(found, f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    torch.save(found, folder / f"{rank}.pt")
 
 
 def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    mp.spawn(_one_of_two, args=(str(tmp_path),), nprocs=2)
+    in_two_processes(_one_of_two, tmp_path)
     expected = {}
     for name, (metric_class, settings, _) in FAITHFULNESS.items():
         metric = metric_class(**settings)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 from itertools import accumulate
@@ -9,8 +8,6 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor
 from torchmetrics import MetricCollection
 
@@ -38,6 +35,7 @@ from scaat.metrics import (
     RelativeInputStability,
     SaliencyEntropy,
 )
+from two_processes import in_two_processes
 
 AOPC_SETTINGS = {"steps": 3, "repeats": 2, "fraction": 0.5, "seed": 4}
 
@@ -219,10 +217,7 @@ def test_no_image_is_said_in_one_sentence(metric) -> None:
         metric.values()
 
 
-def _one_of_two(rank: int, folder: str) -> None:
-    dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
-    )
+def _one_of_two(rank: int, folder: Path) -> None:
     part = slice(0, 3) if rank == 0 else slice(3, 7)
     faithfulness = AOPC(**AOPC_SETTINGS)
     numbers = torch.arange(7)[part]
@@ -233,13 +228,11 @@ def _one_of_two(rank: int, folder: str) -> None:
         metric.update(*case.inputs(part, torch.float32))
         found[case.metric.__name__] = metric.compute()
         assert len(metric.values()) == len(numbers)
-    torch.save(found, f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    torch.save(found, folder / f"{rank}.pt")
 
 
 def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    mp.spawn(_one_of_two, args=(str(tmp_path),), nprocs=2)
+    in_two_processes(_one_of_two, tmp_path)
     metric = AOPC(**AOPC_SETTINGS)
     metric.update(predict, images(), maps())
     expected = metric.compute()

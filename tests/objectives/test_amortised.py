@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import datetime
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from tests.objectives.conftest import plain_net
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, nn
 
 from scaat import SCAAT, Standard
 from scaat.cost import FlopCounter
@@ -27,6 +26,7 @@ from scaat.functional import (
 from scaat.functional.saliency import sum_channels
 from scaat.objectives.amortised import choose_samples, is_search_step, searched_count, take
 from scaat.passes import evaluation_mode, search_view
+from two_processes import in_two_processes
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -363,14 +363,6 @@ def test_the_count_follows_whatever_changes_the_buffer(assign: bool, batch: Batc
 
 def process(rank: int, folder: Path) -> None:
     """Train on half of each batch, as `tests/objectives/test_gather.py` does, and log visits."""
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/meeting",
-        rank=rank,
-        world_size=2,
-        timeout=datetime.timedelta(seconds=120),
-    )
     found = []
     generator = torch.Generator().manual_seed(2)
     inputs, labels = torch.rand(40, 6, generator=generator), torch.arange(40) % 3
@@ -398,12 +390,11 @@ def process(rank: int, folder: Path) -> None:
             method.load_state_dict(state)
         found.append((method.proportion.clone(), mine, "divergence" in output.terms))
     torch.save((found, parallel.module.weight.detach()), folder / f"{rank}.pt")
-    distributed.destroy_process_group()
 
 
 def test_two_processes_agree(tmp_path: Path) -> None:
     """On the steps, on the proportions after each, and on the weights."""
-    multiprocessing.spawn(process, (tmp_path,), nprocs=2)
+    in_two_processes(process, tmp_path)
     (first, weight), (second, other) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert torch.equal(weight, other)
     before = torch.full((40,), 0.5)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
 
 from scaat import SCAAT
 from scaat.objectives.gather import VisitGatherer
 from scaat.training.compiling import compile_model
+from two_processes import in_two_processes
 
 SAMPLES = 21
 
@@ -50,16 +50,8 @@ def objective() -> SCAAT:
     return SCAAT(SAMPLES, epsilon=0.0, region_size=1, proportion_step=0.07)
 
 
-def run(rank: int, world_size: int, folder: Path) -> None:
-    torch.set_num_threads(1)
-    if world_size > 1:
-        distributed.init_process_group(
-            "gloo",
-            init_method=f"file://{folder}/meeting",
-            rank=rank,
-            world_size=world_size,
-            timeout=datetime.timedelta(seconds=300),
-        )
+def run(rank: int, folder: Path) -> None:
+    world_size = distributed.get_world_size() if distributed.is_initialized() else 1
     inputs, labels = data()
     method, net, history, calls = objective(), model(), [], []
     with pytest.MonkeyPatch.context() as patch:
@@ -74,7 +66,6 @@ def run(rank: int, world_size: int, folder: Path) -> None:
         for compiled in (False, True):
             state = wrapped(rank, compiled=compiled)
             torch.save(state, folder / f"wrapped-{compiled}-{rank}.pt")
-        distributed.destroy_process_group()
 
 
 def wrapped(rank: int, *, compiled: bool) -> dict[str, Tensor]:
@@ -98,8 +89,8 @@ def wrapped(rank: int, *, compiled: bool) -> dict[str, Tensor]:
 
 
 def test_two_processes_equal_one(tmp_path: Path) -> None:
-    run(0, 1, tmp_path)
-    multiprocessing.spawn(run, (2, tmp_path), nprocs=2)
+    run(0, tmp_path)
+    in_two_processes(run, tmp_path)
     (single, none), (first, calls), (second, others) = (
         torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1")
     )

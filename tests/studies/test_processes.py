@@ -101,22 +101,23 @@ def test_an_error_of_ours_comes_back_and_ends_the_rest(tmp_path: Path) -> None:
     [
         (partial(fail, OSError(28, "No space left", "/x")), OSError, "No space left.*'/x'"),
         (partial(fail, ZeroDivisionError("secret")), RuntimeError, "a failed; its traceback is"),
-        (partial(fail, ConnectionError("secret")), RuntimeError, "a failed; its traceback is"),
         (partial(fail, KeyboardInterrupt()), KeyboardInterrupt, "^$"),
         (partial(fail, SystemExit(0)), KeyboardInterrupt, "^$"),
         (partial(kill, signal.SIGKILL), MemoryExhaustedError, "process of a was ended by SIGKILL"),
         (partial(kill, signal.SIGTERM), TrainingStopped, "^stopped by SIGTERM; the same command"),
     ],
 )
-def test_how_a_process_ends(
-    call: partial[None],
-    error: type[BaseException],
-    said: str,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_how_a_process_ends(call: partial[None], error: type[BaseException], said: str) -> None:
     with pytest.raises(error, match=said):
         run(Call("a", call))
-    assert ("Error: secret" in capfd.readouterr().err) == (error is RuntimeError)
+
+
+@pytest.mark.usefixtures("spawned_anew")
+def test_another_error_is_shown_with_its_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="a failed; its traceback is above"):
+        run(Call("a", partial(fail, ConnectionError("secret"))))
+    assert "Traceback (most recent" in (shown := capfd.readouterr().err)
+    assert "ConnectionError: secret" in shown
 
 
 PARENT = """
