@@ -14,11 +14,13 @@ from tests.report.full import add_per_image
 
 from scaat.errors import InputError
 from scaat.report import find_results, read_results, write_report
+from scaat.report.catalogue import METRICS
 from scaat.report.examples import shown_examples
 from scaat.report.paired import difference
 from scaat.report.pooling import pools
 from scaat.report.tables import csv_files
 from scaat.report.tables.pooled import pooled_tables
+from scaat.statistics import auc_interval
 
 Content = dict[str, Any]
 Write = Callable[..., Path]
@@ -246,6 +248,45 @@ def test_differences_are_pooled_image_by_image(
     (line,) = [r for r in csv.DictReader(text.splitlines()) if wanted.items() <= r.items()]
     assert float(line["value"]) == found.estimate.value
     assert line["by_seed"].split() == list(map(repr, found.by_seed))
+
+
+def test_aucs_are_pooled_with_their_images(
+    tmp_path: Path, content: Content, write_folder: Write
+) -> None:
+    positive = np.arange(60) < 30
+    runs, areas = [], []
+    for seed in (0, 1):
+        hard = 2 * positive + np.random.default_rng(seed).standard_normal(60)
+        but_for_one = np.where(positive | (np.arange(60) == 59), 1.0, -1.0)
+        margins = [hard, but_for_one, hard - 0.6 * positive]
+        one = seeded(content, seed)
+        for row, margin in zip(one["rows"], margins, strict=True):
+            row["auc"] = auc_interval(margin, positive)
+        areas.append([row["auc"]["value"] for row in one["rows"]])
+        runs.append(write_folder(tmp_path / str(seed), one))
+        for i, margin in enumerate(margins):
+            answers = {f"{i}/margin": margin, f"{i}/correct": (margin > 0) == positive}
+            add_per_image(runs[-1], answers)
+    results = read_results(*runs)
+    (pool,) = pools(results)
+    assert all(METRICS["auc"].label in table.columns for table in pooled_tables(pool)[:3])
+    for name in ("pooled.csv", "pooled-differences.csv"):
+        lines = csv.DictReader(csv_files(results)[name].splitlines())
+        assert "auc" in {line["metric"] for line in lines}
+    for i, method in enumerate(("standard", "saliency-guided", "scaat")):
+        found = pool.pooled("auc", method, "gradient")
+        assert found is not None
+        assert found.by_seed == pytest.approx([of_seed[i] for of_seed in areas])
+        assert found.estimate.value == pytest.approx(np.mean(found.by_seed))
+        assert found.estimate.bounds is not None
+        low, high = found.estimate.bounds
+        assert low < found.estimate.value < high
+        assert (high == 1.0) == (method == "saliency-guided")  # not above
+    lower = pool.difference("auc", "gradient", "scaat", "standard")
+    assert lower is not None
+    assert lower.by_seed == pytest.approx([of_seed[2] - of_seed[0] for of_seed in areas])
+    assert lower.estimate.bounds is not None
+    assert lower.estimate.bounds[1] < 0
 
 
 def test_further_measures_are_pooled_in_tables_of_their_families(

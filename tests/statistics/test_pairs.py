@@ -10,10 +10,12 @@ from sklearn.metrics import roc_auc_score
 from scaat.errors import InputError
 from scaat.statistics import (
     auc_interval,
+    auc_parts,
     mean_interval,
     paired_auc_difference,
     paired_difference,
     paired_ratio_difference,
+    pooled_mean,
 )
 
 
@@ -127,6 +129,41 @@ def test_auc_difference_has_delongs_variance() -> None:
     assert found["n"] == 90
     half = norm.ppf(0.975) * math.sqrt(variance)
     assert (found["low"], found["high"]) == pytest.approx((value - half, value + half))
+
+
+def test_parts_of_an_auc_have_its_mean_and_delongs_variance() -> None:
+    mine, other, positive = two_scores(600, 0.2)
+    parts, others = auc_parts(mine, positive), auc_parts(other, positive)
+    assert parts.mean() == pytest.approx(roc_auc_score(positive, mine))
+    # The difference of two models' parts is that of their areas, and so is its interval.
+    paired = paired_difference(parts, others)
+    expected = paired_auc_difference(mine, other, positive)
+    assert paired["value"] == pytest.approx(expected["value"])
+    assert (paired["low"], paired["high"]) == pytest.approx(
+        (expected["low"], expected["high"]), abs=0.1 * (expected["high"] - expected["low"])
+    )
+    assert np.isnan(auc_parts(mine, np.ones(600, dtype=bool))).all()
+    with pytest.raises(InputError, match="one value of both for each image"):
+        auc_parts(mine, positive[1:])
+
+
+def test_an_auc_pooled_by_its_parts_is_a_naive_bootstrap_of_seeds_and_images() -> None:
+    generator = np.random.default_rng(3)
+    positive = generator.random(300) < 0.3
+    scores = [generator.normal(1.2 * positive + 0.2 * n * positive, 1.0) for n in range(3)]
+    found = pooled_mean([auc_parts(of_seed, positive) for of_seed in scores])
+    areas = [roc_auc_score(positive, of_seed) for of_seed in scores]
+    assert found["by_seed"] == pytest.approx(areas)
+    draws = []
+    for _ in range(2000):
+        drawn = []
+        for seed in generator.integers(3, size=2):  # two of three seeds
+            images = generator.integers(300, size=300)
+            drawn.append(roc_auc_score(positive[images], scores[seed][images]))
+        draws.append(np.mean(drawn))
+    assert (found["low"], found["high"]) == pytest.approx(
+        np.quantile(draws, (0.025, 0.975)), abs=0.1 * (found["high"] - found["low"])
+    )
 
 
 def test_auc_difference_agrees_with_the_bootstrap() -> None:

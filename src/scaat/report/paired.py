@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scaat.report.catalogue import METRICS, OPTIONAL, PERFORMANCE
 from scaat.report.results import Comparison, Estimate, Row
 from scaat.report.source import Array
-from scaat.statistics import paired_auc_difference, paired_difference, paired_ratio_difference
+from scaat.statistics import (
+    auc_parts,
+    paired_auc_difference,
+    paired_difference,
+    paired_ratio_difference,
+)
 
 Verdict = Literal["better", "worse", "undecided"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -22,7 +28,7 @@ RATIOS = {
 """Ratios of the means of two per-image metrics."""
 
 
-_STORED = {"accuracy": "correct"}
+_STORED = {"accuracy": "correct", "auc": "margin"}
 """Names of per-image values that differ from their metric's; those are of all test images."""
 
 
@@ -89,7 +95,13 @@ def to_estimate(found: dict[str, Any]) -> Estimate:
 
 
 def image_values(row: Row, metric: str) -> Array | None:
-    """Return a row's value for each image, float64 (n,), or None if not stored."""
+    """Return a row's value for each image, float64 (n,), or None if not stored.
+
+    Of the AUC it is the image's part in it (`scaat.statistics.auc_parts`).
+    """
+    if metric == "auc":
+        found = _scores(row)
+        return None if found is None else auc_parts(*found)
     name = _STORED.get(metric, metric)
     values = row.source.per_image(row.index, name, gaps=metric in OPTIONAL)
     return None if values is None else values.astype(np.float64)
@@ -101,6 +113,8 @@ def paired_values(metric: str, row: Row, other: Row) -> list[Array] | None:
     Of a ratio its parts: numerator and denominator of ``row``, then those of ``other``. None
     where a value is not stored or no image is shared.
     """
+    if metric == "auc" and _shared_scores(row, other) is None:
+        return None
     parts = RATIOS.get(metric, (metric,))
     stored = [image_values(r, part) for r in (row, other) for part in parts]
     values = [v for v in stored if v is not None]
@@ -137,18 +151,25 @@ def _pairs(row: Row, other: Row, lengths: Sequence[int]) -> tuple[Array, Array] 
 
 
 def _auc_difference(row: Row, other: Row) -> Estimate | None:
-    margins, correct = (
-        [v for r in (row, other) if (v := r.source.per_image(r.index, name)) is not None]
-        for name in ("margin", "correct")
-    )
-    if len(margins) + len(correct) < 4 or len({len(v) for v in (*margins, *correct)}) > 1:
+    found = _shared_scores(row, other)
+    return None if found is None else to_estimate(paired_auc_difference(*found))
+
+
+def _shared_scores(row: Row, other: Row) -> tuple[Array, Array, NDArray[np.bool_]] | None:
+    """Return the scores of both rows and the classes, or None unless these are the same in both."""
+    mine, theirs = _scores(row), _scores(other)
+    if mine is None or theirs is None or not np.array_equal(mine[1], theirs[1]):
+        return None
+    return mine[0], theirs[0], mine[1]
+
+
+def _scores(row: Row) -> tuple[Array, NDArray[np.bool_]] | None:
+    """Return the margin of the second class over the first, and whether each image is of it."""
+    margin, correct = (row.source.per_image(row.index, name) for name in ("margin", "correct"))
+    if margin is None or correct is None or len(margin) != len(correct):
         return None
     # A margin above zero predicts the second class: so it is, where that is correct.
-    positive = [(m > 0) == c for m, c in zip(margins, correct, strict=True)]
-    if (positive[0] != positive[1]).any():
-        return None
-    mine, theirs = (m.astype(np.float64) for m in margins)
-    return to_estimate(paired_auc_difference(mine, theirs, positive[0]))
+    return margin.astype(np.float64), (margin > 0) == correct
 
 
 def _same_place(lengths: Sequence[int]) -> tuple[Array, Array] | None:

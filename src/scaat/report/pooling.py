@@ -80,6 +80,9 @@ class Pool:
         if any(len(column) < len(rows) for column in stored):
             return _without_images(rows, metric)
         found = pooled_mean(stored[0]) if len(parts) == 1 else pooled_ratio(stored[0], stored[1])
+        if metric == "auc" and found["high"] is not None:
+            # The images' parts spread evenly about an area that ends at 1.
+            found["low"], found["high"] = max(0.0, found["low"]), min(1.0, found["high"])
         return Pooled(to_estimate(found), tuple(found["by_seed"]))
 
     def difference(self, metric: str, attribution: str, method: str, other: str) -> Pooled | None:

@@ -8,6 +8,7 @@ from scaat.statistics.intervals import (
     ratio_interval,
 )
 from scaat.statistics.pairs import (
+    auc_parts,
     paired_auc_difference,
     paired_difference,
     paired_ratio_difference,
@@ -27,6 +28,7 @@ __all__ = [
     "RankStability",
     "accuracy_interval",
     "auc_interval",
+    "auc_parts",
     "curve_interval",
     "mean_interval",
     "paired_auc_difference",

@@ -127,6 +127,35 @@ def paired_auc_difference(
     return estimate(value, len(scores)) | {"low": value - half, "high": value + half}
 
 
+def auc_parts(scores: Array, positive: NDArray[np.bool_]) -> Array:
+    """Return for each image the part that it has in the area under the ROC curve.
+
+    Their mean is the area, and their variance over n is DeLong's of the area (his placements,
+    each class weighed by how rare it is), so the area can be resampled, paired and pooled as a mean
+    over images can.
+
+    Args:
+        scores: (n,), finite, higher for the positive class; ties count half.
+        positive: (n,), whether the image is of the positive class.
+
+    Returns:
+        float64 (n,); all NaN where one class is missing.
+
+    Raises:
+        InputError: the two are not of as many images.
+    """
+    _check_paired(scores, positive)
+    n, found = len(scores), np.full(len(scores), math.nan)
+    if not 0 < positive.sum() < n:
+        return found
+    for of_class, placements in zip(
+        (positive, ~positive), _placements(scores, positive), strict=True
+    ):
+        area = placements.mean()
+        found[of_class] = area + (placements - area) * (n / of_class.sum())
+    return found
+
+
 def _placements(scores: Array, positive: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Return for each positive image the share of negatives below it, and the other way round."""
     above, below = scores[positive], scores[~positive]

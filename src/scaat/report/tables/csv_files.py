@@ -77,7 +77,7 @@ def _pooled(results: Results, metrics: Iterable[str]) -> Iterable[list[object]]:
         first = pool.comparisons[0]
         for method in pool.methods:
             for attribution in pool.attributions:
-                for metric in ("accuracy", *metrics):
+                for metric in (*PERFORMANCE, *metrics):
                     found = pool.pooled(metric, method, attribution)
                     if found is not None:
                         names = [first.data, first.model, method, attribution, metric]
@@ -89,7 +89,7 @@ def _pooled_differences(results: Results, metrics: Iterable[str]) -> Iterable[li
         first = pool.comparisons[0]
         for method, other in held_against(pool.methods):
             for attribution in pool.attributions:
-                for metric in ("accuracy", *metrics):
+                for metric in (*PERFORMANCE, *metrics):
                     found = pool.difference(metric, attribution, method, other)
                     if found is not None:
                         names = [first.data, first.model, method, other, attribution, metric]

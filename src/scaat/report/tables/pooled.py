@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scaat.report.catalogue import FAMILIES, METRICS, SALIENCY, attribution_name, method_name
+from scaat.report.catalogue import (
+    FAMILIES,
+    METRICS,
+    PERFORMANCE,
+    SALIENCY,
+    attribution_name,
+    method_name,
+)
 from scaat.report.findings import held_against
 from scaat.report.numbers import signed_text
 from scaat.report.paired import sign
@@ -13,8 +20,6 @@ from scaat.report.results import Estimate
 from scaat.report.tables.making import SIGNS
 from scaat.report.tables.table import Cell, Line, Table, best, printed, transposed
 
-_KEYS = ("accuracy", *SALIENCY)
-
 
 def pooled_tables(pool: Pool) -> list[Table]:
     """Return the means, the differences where two methods share seeds, and the ranks.
@@ -22,11 +27,15 @@ def pooled_tables(pool: Pool) -> list[Table]:
     Then means and differences for each family of further metrics that some seed has.
     """
     pooled, differences = "Training seeds pooled", "Differences, training seeds pooled"
-    tables = [_means(pool, _KEYS, "", pooled), _differences(pool, _KEYS, "", differences)]
-    tables.append(_stability(pool))
+
+    def measured(*keys: str) -> list[str]:
+        return [key for key in keys if any(c.measured(key) for c in pool.comparisons)]
+
+    first = measured(*PERFORMANCE, *SALIENCY)
+    tables = [_means(pool, first, "", pooled), _differences(pool, first, "", differences)]
+    tables.append(_stability(pool, first))
     for family in FAMILIES:
-        keys = [key for key in family.metrics if any(c.measured(key) for c in pool.comparisons)]
-        if keys:
+        if keys := measured(*family.metrics):
             of_what = f"{family.caption[0].lower()}{family.caption[1:]}"
             suffix = f"-{family.name}"
             tables.append(_means(pool, keys, suffix, f"{pooled}: {of_what}"))
@@ -104,7 +113,7 @@ def _differences(pool: Pool, keys: Sequence[str], suffix: str, caption: str) -> 
     )
 
 
-def _stability(pool: Pool) -> Table:
+def _stability(pool: Pool, keys: Sequence[str]) -> Table:
     """Return how far the order of the training methods holds from seed to seed."""
 
     def cell(key: str, attribution: str) -> Cell:
@@ -121,9 +130,9 @@ def _stability(pool: Pool) -> Table:
         note="In how many seeds the method with the best mean is the best, in how many the whole "
         "order of the means holds, and that order, the best first.",
         stub="Saliency method",
-        columns=tuple(METRICS[key].label for key in _KEYS),
+        columns=tuple(METRICS[key].label for key in keys),
         lines=tuple(
-            Line("", attribution_name(a), tuple(cell(key, a) for key in _KEYS))
+            Line("", attribution_name(a), tuple(cell(key, a) for key in keys))
             for a in pool.attributions
         ),
     )
