@@ -164,12 +164,16 @@ def _shared_scores(row: Row, other: Row) -> tuple[Array, Array, NDArray[np.bool_
 
 
 def _scores(row: Row) -> tuple[Array, NDArray[np.bool_]] | None:
-    """Return the margin of the second class over the first, and whether each image is of it."""
+    """Return the margin of the second class over the first, and whether each image is of it.
+
+    None where they are not stored, or one class is missing.
+    """
     margin, correct = (row.source.per_image(row.index, name) for name in ("margin", "correct"))
     if margin is None or correct is None or len(margin) != len(correct):
         return None
     # A margin above zero predicts the second class: so it is, where that is correct.
-    return margin.astype(np.float64), (margin > 0) == correct
+    positive = (margin > 0) == correct
+    return (margin.astype(np.float64), positive) if 0 < positive.sum() < len(positive) else None
 
 
 def _same_place(lengths: Sequence[int]) -> tuple[Array, Array] | None:
