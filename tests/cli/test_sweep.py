@@ -67,7 +67,10 @@ def test_a_sweep_and_more_of_it(data: Path, tmp_path: Path) -> None:
     assert said.document["rows"][0]["accuracy"]["n"] == 8  # a fifth of the images, for the test
 
 
-def test_several_at_once_are_what_each_is_alone(data: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("spawned_anew")
+def test_several_at_once_are_what_each_is_alone(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     vary = ["--vary", "method=standard,scaat", "--seeds", "0,1", "--json"]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as each of the processes has, since threads round differently
@@ -75,6 +78,7 @@ def test_several_at_once_are_what_each_is_alone(data: Path, tmp_path: Path) -> N
         alone = sweep(tmp_path / "alone", data, *vary)
     finally:
         torch.set_num_threads(threads)
+    capfd.readouterr()
     told = sweep(tmp_path / "both", data, *vary, "--jobs", 2)
     assert told.status == 0, told.err
     rows = [done.document["rows"] for done in (alone, told)]
@@ -83,23 +87,14 @@ def test_several_at_once_are_what_each_is_alone(data: Path, tmp_path: Path) -> N
     assert rows[0] == rows[1]
     assert "Trial 4 of 4 begins: scaat-seed-1" in told.err
     assert re.search(r"minutes; 4 of 4 are done", told.err)
+    lines = capfd.readouterr().err.splitlines()  # of the processes themselves
+    assert sorted(line.partition("  loss")[0] for line in lines) == [
+        f"{method}-seed-{seed}  epoch 1/1" for method in ("scaat", "standard") for seed in (0, 1)
+    ]
     again = sweep(tmp_path / "both", data, *vary, "--jobs", 2, "--resume")
     assert again.status == 0, again.err
     assert again.document == told.document
     assert "Trial" not in again.err
-
-
-@pytest.mark.usefixtures("spawned_anew")
-def test_each_of_several_tells_its_epochs(
-    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    vary = ["--vary", "method=standard", "--seeds", "0,1", "--jobs", 2]
-    done = sweep(tmp_path / "out", data, *vary)
-    assert done.status == 0, done.err
-    lines = capfd.readouterr().err.splitlines()  # of the processes themselves
-    assert sorted(line.partition("  loss")[0] for line in lines) == [
-        f"standard-seed-{seed}  epoch 1/1" for seed in (0, 1)
-    ]
 
 
 def test_one_of_several_that_falls_apart(data: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ RATIOS = {
 """Ratios of the means of two per-image metrics."""
 
 
-_STORED = {"accuracy": "correct", "auc": "margin"}
+_STORED = {"accuracy": "correct"}
 """Names of per-image values that differ from their metric's; those are of all test images."""
 
 
@@ -113,8 +113,9 @@ def paired_values(metric: str, row: Row, other: Row) -> list[Array] | None:
     Of a ratio its parts: numerator and denominator of ``row``, then those of ``other``. None
     where a value is not stored or no image is shared.
     """
-    if metric == "auc" and _shared_scores(row, other) is None:
-        return None
+    if metric == "auc":
+        found = _shared_scores(row, other)
+        return None if found is None else [auc_parts(scores, found[2]) for scores in found[:2]]
     parts = RATIOS.get(metric, (metric,))
     stored = [image_values(r, part) for r in (row, other) for part in parts]
     values = [v for v in stored if v is not None]

@@ -24,6 +24,7 @@ def csv_files(results: Results) -> dict[str, str]:
         *SALIENCY,
         *(key for key in OPTIONAL if any(row.metrics[key] for row in results.rows)),
     )
+    every = (*PERFORMANCE, *saliency)
     performance = (*PERFORMANCE, "aopc_rel")
     model_rows = [c.model_row(m) for c in results.comparisons for m in c.methods]
     files = {
@@ -48,13 +49,13 @@ def csv_files(results: Results) -> dict[str, str]:
             ),
         ),
     }
-    if differences := list(_differences(results, saliency)):
+    if differences := list(_differences(results, every)):
         head = ["data", "model", "seed", "method", "less", "attribution", "metric", "better"]
         files["differences.csv"] = _csv((*head, *_PARTS), differences)
-    if pooled := list(_pooled(results, saliency)):
+    if pooled := list(_pooled(results, every)):
         head = ["data", "model", "method", "attribution", "metric", "better"]
         files["pooled.csv"] = _csv((*head, *_PARTS, *_SEEDS), pooled)
-    if apart := list(_pooled_differences(results, saliency)):
+    if apart := list(_pooled_differences(results, every)):
         head = ["data", "model", "method", "less", "attribution", "metric", "better"]
         files["pooled-differences.csv"] = _csv((*head, *_PARTS, *_SEEDS), apart)
     return files
@@ -65,7 +66,7 @@ def _differences(results: Results, metrics: Iterable[str]) -> Iterable[list[obje
     for comparison in results.comparisons:
         other = comparison.reference
         for row in comparison.rows:
-            for metric in (*PERFORMANCE, *metrics) if row.method != other else ():
+            for metric in metrics if row.method != other else ():
                 found = difference(comparison, metric, row.attribution, row.method, other)
                 if found is not None:
                     names = [row.data, row.model, row.seed, row.method, other, row.attribution]
@@ -77,7 +78,7 @@ def _pooled(results: Results, metrics: Iterable[str]) -> Iterable[list[object]]:
         first = pool.comparisons[0]
         for method in pool.methods:
             for attribution in pool.attributions:
-                for metric in (*PERFORMANCE, *metrics):
+                for metric in metrics:
                     found = pool.pooled(metric, method, attribution)
                     if found is not None:
                         names = [first.data, first.model, method, attribution, metric]
@@ -89,7 +90,7 @@ def _pooled_differences(results: Results, metrics: Iterable[str]) -> Iterable[li
         first = pool.comparisons[0]
         for method, other in held_against(pool.methods):
             for attribution in pool.attributions:
-                for metric in (*PERFORMANCE, *metrics):
+                for metric in metrics:
                     found = pool.difference(metric, attribution, method, other)
                     if found is not None:
                         names = [first.data, first.model, method, other, attribution, metric]
