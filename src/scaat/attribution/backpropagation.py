@@ -14,11 +14,11 @@ from torch.nn.modules.module import register_module_forward_hook
 from scaat.attribution.method import Query, attributions, saliency_method
 from scaat.errors import InputError
 
-_MIX_IMAGES = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.Softmax)
-"""Modules for which Captum's DeepLift has a rule that uses other images of the batch."""
-
-_RULED = (nn.ReLU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus, *_MIX_IMAGES)
+_RESCALED = (nn.ReLU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus)
 """Modules for which Captum's DeepLift has a rule, valid for one call of the module."""
+
+_WRONG_RULE = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.Softmax)
+"""Modules whose rule in Captum's DeepLift mixes the images of a batch and is not complete."""
 
 _SMALLEST_CHANGE = 1e-6
 """Of an activation's input; below it the slope is mostly rounding error."""
@@ -70,32 +70,31 @@ def guided_gradient(query: Query) -> Tensor:
 def deeplift(query: Query) -> Tensor:
     """Return DeepLift with the rescale rule from a black image (Shrikumar et al. 2017).
 
-    This is Captum's `DeepLift`. It has rules for nn.ReLU, ELU, LeakyReLU, Sigmoid, Tanh, Softplus
-    and max pooling without overlap, each module called once. The attributions of an image add up
-    to the difference of its logit from the black image's; a model that violates this has a layer
-    without a rule (a functional activation, a product of features, layer norm) and is refused.
+    This is Captum's `DeepLift`, which is right for nn.ReLU, ELU, LeakyReLU, Sigmoid, Tanh and
+    Softplus modules that are called once. The attributions of an image add up to the difference
+    of its logit from the black image's; a model that violates this has a layer without a rule (a
+    functional activation, a product of features, layer norm) and is refused.
 
-    Costs four forward passes and two input gradients. A model with max pooling is
-    explained one image at a time, since Captum's rule for it mixes the images of a batch.
+    Costs four forward passes and two input gradients.
 
     Raises:
-        InputError: An activation module is called several times, as in torchvision's ResNets, or
-            the attributions do not add up to the difference of the logits.
+        InputError: An activation module is called several times (torchvision's ResNets), the
+            model uses max pooling or softmax modules (VGG), or the attributions do not add up to
+            the difference of the logits.
     """
     calls, _ = _probe(query)
     for name, module in query.model.named_modules():
-        if calls[module] > 1 and isinstance(module, _RULED):
+        kind = type(module).__name__
+        if calls[module] > 1 and isinstance(module, _RESCALED):
             raise InputError(
-                f"deeplift cannot explain this model: it calls {type(module).__name__} {name!r} "
-                f"{calls[module]} times, expected one module for each call"
+                f"deeplift cannot explain this model: it calls {kind} {name!r} {calls[module]} "
+                "times, expected one module for each call"
             )
-    # What Captum's rule takes from the batch is right for a single image.
-    size = 1 if any(isinstance(module, _MIX_IMAGES) for module in calls) else len(query.images)
-    starts = range(0, len(query.images), size)
-    return torch.cat([_deeplift(query.part(slice(i, i + size))) for i in starts])
-
-
-def _deeplift(query: Query) -> Tensor:
+        if calls[module] and isinstance(module, _WRONG_RULE):
+            raise InputError(
+                f"deeplift cannot explain this model: Captum's rule for {kind} ({name!r}) is not "
+                "right, expected a model without max pooling and softmax modules"
+            )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that hooks are registered
         signed, gaps = DeepLift(_Network(query), eps=_SMALLEST_CHANGE).attribute(

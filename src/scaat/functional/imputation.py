@@ -1,4 +1,4 @@
-"""Linear imputation: each removed pixel becomes the weighted mean of its eight neighbours (ROAD)."""
+"""Linear imputation (ROAD): each removed pixel becomes the weighted mean of its neighbours."""
 
 from __future__ import annotations
 
