@@ -41,6 +41,8 @@ from scaat.objectives import Objective, Proportions
 from scaat.training.seeding import seed_step
 from two_processes import in_two_processes
 
+pytestmark = pytest.mark.slow
+
 SAMPLES, BATCH, EPOCHS = 21, 4, 2
 
 

@@ -33,6 +33,8 @@ from scaat.integrations.timm import IndexedTargets, ObjectiveTask
 from scaat.training.seeding import seed_step
 from two_processes import in_two_processes
 
+pytestmark = pytest.mark.slow
+
 SAMPLES, SIDE, BATCH = 18, 16, 4
 EPOCHS = 2
 

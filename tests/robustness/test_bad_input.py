@@ -28,6 +28,8 @@ from tests.robustness.damage import Damage, damages, scalars
 from scaat.data import DataOptions
 from scaat.data.conversion import convert
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = os.environ.get("SCAAT_EXAMPLES")
 many = settings(
     max_examples=int(EXAMPLES or 15),

@@ -51,6 +51,7 @@ def answers(shared: SharedModel, images: Tensor) -> tuple[Tensor, Tensor]:
     return logits, logits.softmax(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_onnx(name: str, tmp_path: Path) -> None:
     onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
@@ -83,6 +84,7 @@ def test_onnx(name: str, tmp_path: Path) -> None:
     assert json.loads(known["architecture"]) == shared.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["small-resnet", "grey", "shrunk"])
 def test_torch_export(name: str, tmp_path: Path) -> None:
     shared = made(MODELS[name])
@@ -97,6 +99,7 @@ def test_torch_export(name: str, tmp_path: Path) -> None:
     assert json.loads(extra["scaat.json"])["classes"] == list(shared.classes)
 
 
+@pytest.mark.slow
 def test_the_model_stays_as_it_is(tmp_path: Path) -> None:
     shared = made(MODELS["grey"])
     model = shared.model.train()
@@ -128,6 +131,7 @@ class Choosy(nn.Module):
         return images.amax((2, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnx", "torch-export"])
 @pytest.mark.parametrize(
     ("network", "message"),

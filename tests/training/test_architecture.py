@@ -90,6 +90,7 @@ def test_frozen_backbone_of_a_file_is_trained_and_read_back(
         assert torch.equal(again(images), trained.model(images))
 
 
+@pytest.mark.slow
 def test_heads_without_a_loss_train_on_several_processes(
     splits: DataSplits, tmp_path: Path
 ) -> None:
