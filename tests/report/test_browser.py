@@ -13,12 +13,12 @@ from tests.browser import Watch, chromium, needs_chromium
 from scaat.report import read_results, write_report
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, ViewportSize
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 
 HOSTILE = "<script>document.title = 'owned'</script>"
-DESK = {"width": 1440, "height": 900}
+DESK: ViewportSize = {"width": 1440, "height": 900}
 SLIDER = ".gallery input[type=range]"
 METHOD = ".gallery input[data-choice=method]"
 SHEET = ".gallery input[data-choice=sheet]"
