@@ -122,6 +122,7 @@ def test_pages_fit_and_the_search_works_from_the_disk(site: Path) -> None:
     pages = sorted(set(site.rglob("*.html")) - {site / "404.html"})  # that one is for servers
     with chromium() as browser:
         page = browser.new_page()
+        page.set_default_timeout(60_000)
         watch = Watch(page)
         for width in (PHONE, DESK):
             page.set_viewport_size({"width": width, "height": 900})
