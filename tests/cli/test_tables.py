@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scaat.cli.tables import parts, show_table
-from scaat.report.tables.table import Cell, Line, Table
+from scaat.cli.tables import show_table
+from scaat.display.table import Cell, Line, Table, parts
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaat.explain.naming import safe_names, titles
+from scaat.display.text import safe_names, titles
 
 
 def test_titles_are_as_short_as_they_can_be() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scaat.explain.lettering import font, printable, shortened, wrapped
-from scaat.explain.sheet import CELL, Cell, Group, contact_sheet, magnified
-from scaat.report.overlay import dark_grey, heat_colours, overlay
+from scaat.display.grid import CELL, Cell, Group, contact_sheet, magnified
+from scaat.display.overlay import dark_grey, heat_colours, overlay
+from scaat.display.text import font, printable, shortened, wrapped
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 

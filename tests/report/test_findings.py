@@ -11,12 +11,12 @@ import pytest
 from scipy.stats import binom
 from tests.report.full import add_per_image
 
+from scaat.display.labels import METRICS
 from scaat.report import Estimate, read_results
-from scaat.report.catalogue import METRICS
+from scaat.report.compare import difference, unpaired, verdict
 from scaat.report.findings import Findings, findings
-from scaat.report.paired import difference, unpaired, verdict
 from scaat.report.results import Comparison
-from scaat.report.tables.making import performance_table
+from scaat.report.tables import performance_table
 from scaat.statistics import accuracy_interval, auc_interval, paired_auc_difference
 
 Content = dict[str, Any]

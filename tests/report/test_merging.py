@@ -12,14 +12,12 @@ import numpy as np
 import pytest
 from tests.report.full import add_per_image
 
+from scaat.display.labels import METRICS
 from scaat.errors import InputError
 from scaat.report import find_results, read_results, write_report
-from scaat.report.catalogue import METRICS
+from scaat.report.compare import difference, pools
 from scaat.report.examples import shown_examples
-from scaat.report.paired import difference
-from scaat.report.pooling import pools
-from scaat.report.tables import csv_files
-from scaat.report.tables.pooled import pooled_tables
+from scaat.report.tables import csv_files, pooled_tables
 from scaat.statistics import auc_interval
 
 Content = dict[str, Any]

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from scaat.cost import Cost
+from scaat.display.labels import MINUS, NARROW_SPACE
+from scaat.display.table import escape
 from scaat.files import new_folder, write_bytes, write_json, write_text
-from scaat.report.numbers import MINUS, NARROW_SPACE
-from scaat.report.tables.markdown import escape
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,7 +104,7 @@ def write_costs(folder: Path, costs: Sequence[Cost], found: Mapping[str, Any]) -
         costs: What was measured.
         found: The same as JSON values, with environment and settings.
     """
-    from scaat.report.writing import figure_bytes  # draws: not needed to print
+    from scaat.display.style import figure_bytes
 
     with new_folder(folder) as part:
         write_json(part / "cost.json", {"schema": SCHEMA, **found})
@@ -129,7 +129,7 @@ def cost_figure(costs: Sequence[Cost]) -> Figure:
     """Return time against passes, both beside standard training, with the line where they agree."""
     from matplotlib.figure import Figure
 
-    from scaat.report.figures.style import MUTED, marks, plain, style
+    from scaat.display.style import MUTED, marks, plain, style
 
     looks = marks(list(dict.fromkeys(cost.variant.method for cost in costs)))
     with style():

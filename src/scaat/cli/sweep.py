@@ -34,12 +34,12 @@ from scaat.cli.studies import (
 from scaat.cli.tables import show_table
 from scaat.cli.types import Choice
 from scaat.cli.vary import Tried, label, varied_values, vary_option
+from scaat.display.style import figure_bytes
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.files import write_bytes, write_json, write_text
 from scaat.objectives import objectives
 from scaat.report import Estimate, read_results
-from scaat.report.writing import figure_bytes
 from scaat.studies import Trial, combinations, settings_of
 from scaat.studies.sweep_report import front, measured_columns, sweep_figure, sweep_table
 from scaat.studies.tables import markdown_section

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from scaat.statistics import mean_interval
-from scaat.statistics.resampling import estimate, resampled_means
+from scaat.statistics.intervals import estimate, resampled_means
 
 BINS = 15
 """Equal bins of [0, 1], as Guo et al. count."""

@@ -16,8 +16,7 @@ from scaat.errors import InputError
 from scaat.evaluation.arithmetic import exact_convolutions
 from scaat.evaluation.calibration import calibration
 from scaat.evaluation.examples import example_images, example_maps
-from scaat.evaluation.measures import Subject, measures
-from scaat.evaluation.measures.base import Arrays
+from scaat.evaluation.measures import Arrays, Subject, measures
 from scaat.evaluation.options import EvaluationOptions
 from scaat.evaluation.performance import all_answers, all_logits, auc
 from scaat.evaluation.robustness import PASSES, robustness

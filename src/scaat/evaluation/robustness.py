@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scaat.data.image_set import ImageSet, to_float
-from scaat.evaluation.measures.base import Arrays
+from scaat.evaluation.measures import Arrays
 from scaat.functional.perturbation import pgd
 from scaat.passes import search_view
 

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from scaat.attribution import Attribution
 from scaat.data.image_set import ImageSet, to_float
-from scaat.evaluation.measures import Batch, Measure, Subject
-from scaat.evaluation.measures.base import Arrays
+from scaat.evaluation.measures import Arrays, Batch, Measure, Subject
 from scaat.functional.maps import check_maps
 from scaat.functional.saliency import Predict
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scaat.report.catalogue import (
+from scaat.display.labels import (
     BOUNDS,
     COUNTED,
     FAITHFULNESS,
     METRICS,
+    MINUS,
     PERFORMANCE,
     SALIENCY,
     SPARSITY,
+    Estimate,
     attribution_name,
+    full_text,
     method_name,
+    ratio_text,
+    seconds_text,
+    value_text,
 )
-from scaat.report.numbers import MINUS, full_text, ratio_text, seconds_text, value_text
-from scaat.report.paired import VERDICTS, Verdict, difference, sign, unpaired, verdict
-from scaat.report.results import Comparison, Estimate, reference_of
+from scaat.report.compare import VERDICTS, Verdict, difference, sign, unpaired, verdict
+from scaat.report.results import Comparison, reference_of
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from scaat.errors import InputError
 from scaat.files import json_text, write_bytes, write_text
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
-from scaat.report.lookup import Entry
+from scaat.report.reading import Entry
 from scaat.sharing.imports import refuse_code_in
 from scaat.sharing.model import SharedModel
 

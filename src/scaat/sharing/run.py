@@ -13,8 +13,7 @@ from torch import Tensor
 from scaat.data import to_float
 from scaat.errors import InputError, unknown
 from scaat.report import Comparison, find_results, read_results
-from scaat.report.lookup import Entry
-from scaat.report.reading import FILE
+from scaat.report.reading import FILE, Entry
 from scaat.sharing.model import SharedModel
 from scaat.training import load_trained, read_config
 from scaat.training.fitting import MODEL

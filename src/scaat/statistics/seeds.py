@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from scaat.errors import InputError
-from scaat.statistics.intervals import ratio_of_means
-from scaat.statistics.resampling import (
+from scaat.statistics.intervals import (
     RESAMPLES,
     Array,
     estimate,
@@ -24,6 +23,7 @@ from scaat.statistics.resampling import (
     ratio_difference,
     ratio_difference_estimate,
     ratio_estimate,
+    ratio_of_means,
     resampled_ratios,
 )
 

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scaat.report.catalogue import METRICS, attribution_name
-from scaat.report.figures.style import INK, MUTED, WIDTH, style
-from scaat.report.numbers import seconds_text
-from scaat.report.results import Estimate
-from scaat.report.tables.table import Cell, Line, Table, printed
+from scaat.display.labels import METRICS, Estimate, attribution_name, seconds_text
+from scaat.display.style import INK, MUTED, WIDTH, style
+from scaat.display.table import Cell, Line, Table, printed
 from scaat.studies.estimates import Setting
 from scaat.studies.front import pareto_front
 from scaat.studies.tables import head

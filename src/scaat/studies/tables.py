@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from scaat.report.catalogue import METRICS
-from scaat.report.tables.markdown import escape, markdown
-from scaat.report.tables.table import Table
+from scaat.display.labels import METRICS
+from scaat.display.table import Table, escape, markdown
 
 
 def markdown_section(table: Table) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scaat.attribution import Attribution
+from scaat.declarations import declarations
 from scaat.evaluation.options import EvaluationOptions
 from scaat.functional.saliency import Predict
+from scaat.metrics import PerImageMetric
 from scaat.registry import Registry
-from scaat.statistics import mean_interval
+from scaat.statistics import mean_interval, ratio_interval
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -65,12 +68,14 @@ class Batch:
 class Measure(ABC):
     """A group of metrics; `update` sees every test image once, in batches.
 
-    Made anew for each saliency method.
+    Each saliency method has instances of its own.
     """
 
     def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
         self.subject = subject
         self.options = options
+        self.metrics: Mapping[str, PerImageMetric] = {}
+        """By the keys of their values; filled by measures that need nothing else."""
 
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
@@ -81,20 +86,26 @@ class Measure(ABC):
     def update(self, batch: Batch) -> None:
         """Measure a batch."""
 
-    @abstractmethod
     def values(self) -> dict[str, Tensor]:
         """Return by name the values (n,) of each image, and curves (n, steps)."""
+        return {name: metric.values() for name, metric in self.metrics.items()}
 
     def row(self, values: Arrays, seed: int, resamples: int) -> dict[str, Any]:
         """Return the entries of ``results.json`` for what `values` returned, as arrays.
 
-        By default the mean of every value, with its interval.
+        By default the mean of every value and the declared ratios of two, with intervals.
         """
-        return {
+        means = {
             name: mean_interval(array, seed, resamples)
             for name, array in values.items()
             if array.ndim == 1
         }
+        ratios = {
+            each.key: ratio_interval(*(values[part] for part in each.ratio_of), seed, resamples)
+            for each in declarations().values()
+            if each.ratio_of and set(each.ratio_of) <= set(values)
+        }
+        return means | ratios
 
 
 measures: Registry[type[Measure]] = Registry("measure")
