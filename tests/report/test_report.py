@@ -18,7 +18,8 @@ from PIL import Image
 from scaat.display.overlay import display_map
 from scaat.display.style import marks
 from scaat.report import read_results, write_report
-from scaat.report.page import flatten, split_settings
+from scaat.report.page import split_settings
+from scaat.report.results import flatten
 
 Content = dict[str, Any]
 

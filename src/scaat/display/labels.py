@@ -79,8 +79,12 @@ BOUNDS = ("random", "oracle")  # attributions that no model's training has a han
 
 
 def method_name(key: str) -> str:
-    """Return the printed name of a training method; an unknown one keeps its own."""
-    return METHODS.get(key, key)
+    """Return the printed name of a training method; an unknown one keeps its own.
+
+    What follows in brackets, the settings that tell variants apart, stays as it is.
+    """
+    name, bracket, settings = key.partition(" (")
+    return METHODS.get(name, name) + bracket + settings
 
 
 def attribution_name(key: str) -> str:

@@ -268,7 +268,8 @@ def _prose(method: str) -> str:
         "norm-regularised": "norm-regularised training",
         "saliency-guided-adversarial": "saliency-guided adversarial training",
     }
-    return known.get(method, method_name(method))
+    name, bracket, settings = method.partition(" (")
+    return known.get(name, method_name(name)) + bracket + settings
 
 
 def _possessive(method: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from scaat.display.table import Table
 from scaat.report.compare import Pool, pools, verdict
 from scaat.report.examples import Gallery, example_gallery, ordered_gallery
 from scaat.report.findings import Findings, Pair, findings
-from scaat.report.results import EXAMPLES, PER_IMAGE, Comparison, Results, Row
+from scaat.report.results import EXAMPLES, PER_IMAGE, Comparison, Results, Row, flatten
 from scaat.report.tables import (
     comparison_table,
     differences_table,
@@ -81,19 +80,6 @@ class Chart:
             "|".join(_DARK), lambda found: _DARK[found[0]], self.svg.decode(), flags=re.ASCII
         )
         return data_address(text.encode(), "image/svg+xml")
-
-
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested settings as ``{"a.b": text}``, in their order."""
-    flat: dict[str, str] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = (
-                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            )
-    return flat
 
 
 def split_settings(

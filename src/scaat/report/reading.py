@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,17 @@ import numpy as np
 
 from scaat.display.labels import OPTIONAL, PERFORMANCE, SALIENCY, Estimate
 from scaat.errors import InputError
-from scaat.report.results import Array, Curve, Randomisation, Results, Row, Source, Traces, Training
+from scaat.report.results import (
+    Array,
+    Curve,
+    Randomisation,
+    Results,
+    Row,
+    Source,
+    Traces,
+    Training,
+    told_apart,
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +126,9 @@ SCHEMA = 1
 
 FILE = "results.json"
 
+_NAMED = 3
+"""As many settings name a run; more would not fit a table."""
+
 
 def find_results(run: Path) -> Path:
     """Return the folder with the results of ``run``: itself, or its ``evaluation``."""
@@ -126,6 +139,9 @@ def find_results(run: Path) -> Path:
 def read_results(*runs: Path) -> Results:
     """Read and check the results of one or several runs.
 
+    Runs of one method under other settings are named by what differs, ``scaat (weight=1)`` and
+    ``scaat (weight=5)``, or by their folders where more than three settings differ.
+
     Args:
         runs: Folders that hold ``results.json`` and, unless they were removed, ``per_image.npz``
             and ``examples.npz``; or run folders whose results lie in ``evaluation``.
@@ -133,7 +149,7 @@ def read_results(*runs: Path) -> Results:
     Raises:
         InputError: A file is missing, isn't JSON, has another schema, lacks a key, or holds a
             value of the wrong kind (the sentence names the file and the key), or two rows are of
-            the same data, model, method, attribution and seed.
+            the same data, model, method, attribution and seed under the same settings.
     """
     folders = [find_results(run) for run in runs]
     names = [
@@ -141,7 +157,9 @@ def read_results(*runs: Path) -> Results:
         for folder in folders
     ]
     labels = [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names)]
-    read = [_read(folder, label) for folder, label in zip(folders, labels, strict=True)]
+    read = _name_variants(
+        [_read(folder, label) for folder, label in zip(folders, labels, strict=True)]
+    )
     rows = tuple(row for _, of_source in read for row in of_source)
     _refuse_twins(rows)
     return Results(tuple(source for source, _ in read), rows)
@@ -251,6 +269,48 @@ def _training(entry: Entry) -> Training:
     )
 
 
+def _name_variants(read: list[tuple[Source, list[Row]]]) -> list[tuple[Source, list[Row]]]:
+    """Return the runs; rows that would repeat each other are named by their differing settings.
+
+    Settings are compared between runs: one run has one setting of a method.
+    """
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in (row for _, rows in read for row in rows):
+        groups.setdefault((row.data, row.model, row.method), []).append(row)
+    names: dict[tuple[Source, tuple[str, str, str]], str] = {}
+    for group, rows in groups.items():
+        settings = {row.source: told_apart(row.settings) for row in rows}
+        keys = dict.fromkeys(key for flat in settings.values() for key in flat)
+        differing = [k for k in keys if len({flat.get(k) for flat in settings.values()}) > 1]
+        if not differing or len({row.key for row in rows}) == len(rows):
+            continue
+        for source, flat in settings.items():
+            said = (f"{key.rpartition('.')[2]}={flat.get(key, 'default')}" for key in differing)
+            what = ", ".join(said) if len(differing) <= _NAMED else source.label
+            names[source, group] = f"{group[2]} ({what})"
+    named = []
+    for source, rows in read if names else ():
+        trainings = tuple(
+            replace(t, method=names.get((source, (t.data, t.model, t.method)), t.method))
+            for t in source.trainings
+        )
+        renamed = replace(source, trainings=trainings)
+        named.append(
+            (
+                renamed,
+                [
+                    replace(
+                        row,
+                        source=renamed,
+                        method=names.get((source, (row.data, row.model, row.method)), row.method),
+                    )
+                    for row in rows
+                ],
+            )
+        )
+    return named or read
+
+
 def _refuse_twins(rows: Iterable[Row]) -> None:
     seen: dict[tuple[str, str, str, str, int], Row] = {}
     for row in rows:
@@ -262,5 +322,5 @@ def _refuse_twins(rows: Iterable[Row]) -> None:
             there = f"rows[{twin.index}]"
         raise InputError(
             f"{here} repeats {there} ({', '.join(map(str, row.key))}), expected each data, "
-            "model, method, attribution and seed once"
+            "model, method, attribution and seed once under the same settings"
         )

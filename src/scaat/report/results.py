@@ -368,6 +368,34 @@ def _same_test(settings: Mapping[str, Any], ignored: tuple[str, ...] = _PLACE) -
     return json.dumps([kept, protocol], sort_keys=True, default=str)
 
 
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings as ``{"a.b": text}``, in their order."""
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = (
+                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            )
+    return flat
+
+
+def told_apart(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return by dotted key the settings that make two runs of one method different.
+
+    Left out are the place of the data, what follows from the seed, the settings of the saliency
+    methods and what the training measured.
+    """
+    kept = {key: value for key, value in settings.items() if key not in ("attribution", "trained")}
+    ignored = {f"data.{key}" for key in _PLACE + _BY_SEED}
+    return {
+        key: value
+        for key, value in flatten(kept).items()
+        if key not in ignored and not key.startswith(tuple(f"{name}." for name in ignored))
+    }
+
+
 def reference_of(methods: Sequence[str]) -> str:
     """Return the training method that others are held against: ``standard``, or the first."""
     return "standard" if "standard" in methods else methods[0]

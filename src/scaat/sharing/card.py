@@ -11,8 +11,7 @@ import yaml
 from scaat.display.labels import METRICS, PERFORMANCE, attribution_name, method_name
 from scaat.display.overlay import DISPLAY_RULE
 from scaat.display.table import escape, markdown
-from scaat.report.page import flatten
-from scaat.report.results import Comparison
+from scaat.report.results import Comparison, flatten
 from scaat.report.tables import comparison_table, further_tables, performance_table
 from scaat.sharing.imports import own_module
 from scaat.sharing.model import SharedModel
