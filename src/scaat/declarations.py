@@ -78,7 +78,7 @@ MODEL = (
         key="accuracy",
         name="Accuracy",
         better="higher",
-        definition="Share of test images whose most probable class is the true one.",
+        definition="Fraction of test images whose most probable class is the true one.",
         category="performance",
         short="Acc.",
         decimals=3,
@@ -96,9 +96,8 @@ MODEL = (
         key="robust_accuracy_2",
         name="Accuracy under attack, 2/255",
         better="higher",
-        definition="Share of the measured test images that are classified correctly as they are "
-        "and after an attack that knows the model: PGD with 20 steps, which may change each pixel "
-        "by 2/255.",
+        definition="Fraction of the measured test images that are classified correctly as they are "
+        "and after a white-box attack: PGD with 20 steps, which may change each pixel by 2/255.",
         category="model",
         short="PGD 2/255",
         decimals=3,
@@ -116,7 +115,7 @@ MODEL = (
         key="calibration_error",
         name="Calibration error",
         better="lower",
-        definition="Expected calibration error: by how much the share of correct predictions "
+        definition="Expected calibration error: by how much the fraction of correct predictions "
         "differs from their probability, over 15 bins of probability.",
         category="model",
         short="ECE",

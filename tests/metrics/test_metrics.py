@@ -12,6 +12,7 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 import scaat.metrics
+from scaat.declarations import MODEL, declarations
 from scaat.errors import InputError
 from scaat.functional.aopc import perturbation_curve
 from scaat.functional.compressed_size import compressed_size
@@ -34,6 +35,7 @@ from scaat.metrics import (
     PointingGame,
     RelativeInputStability,
     SaliencyEntropy,
+    SaliencyMetric,
 )
 from two_processes import in_two_processes
 
@@ -242,3 +244,20 @@ def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
         expected[case.metric.__name__] = values.nanmean()
     for rank in range(2):
         torch.testing.assert_close(torch.load(tmp_path / f"{rank}.pt"), expected)
+
+
+def test_declarations_read_from_source_are_those_of_the_classes() -> None:
+    exported = [getattr(scaat.metrics, name) for name in scaat.metrics.__all__]
+    declared = {
+        each.key: each
+        for metric in exported
+        if isinstance(metric, type) and issubclass(metric, SaliencyMetric)
+        for each in metric.declares
+    }
+    assert {**{each.key: each for each in MODEL}, **declared} == declarations()
+
+
+def test_direction_follows_from_the_declarations() -> None:
+    assert GiniIndex.higher_is_better is True
+    assert SaliencyEntropy.higher_is_better is MapCorrelation.higher_is_better is False
+    assert AOPC.higher_is_better is None  # LeRF is better low, MoRF high

@@ -79,7 +79,7 @@ def test_a_loss_on_all_counts(
         "+0.2 points, undecided; saliency-guided training beats SCAAT on 15 of 15"
     )
     (losses,) = (p for p in found.points if p.startswith("SCAAT is worse than standard training"))
-    for name in ("Saliency entropy", "Compressed size", "Gini index", "AOPC LeRF", "AOPC rel"):
+    for name in ("Saliency entropy", "Compressed size", "Gini index", "AOPC LeRF", "AOPC ratio"):
         assert f"{name} (every saliency method)" in losses
 
 

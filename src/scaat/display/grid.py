@@ -72,7 +72,7 @@ def contact_sheet(groups: Sequence[Group], rows: Sequence[Sequence[Cell]]) -> Im
 def magnified(pixels: Pixels, side: int, *, shrink: bool = True) -> Image.Image:
     """Return a picture whose longer side is near ``side`` pixels.
 
-    A small one is magnified by a whole number, so that its pixels stay squares of one colour; one
+    A small one is magnified by a whole number, so that its pixels stay blocks of one colour; one
     of more than one and a half times ``side`` is scaled down, if ``shrink``.
     """
     image = Image.fromarray(pixels)

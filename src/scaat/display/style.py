@@ -128,7 +128,7 @@ def legend(
         figure: Made with the constrained layout, which makes room.
         methods: Training methods.
         further: Labelled lines that the key explains too.
-        lined: Whether the line style, too, stands for the method.
+        lined: Whether the line style, too, identifies the method.
     """
     handles = [
         Line2D(

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cell:
-    """A printed value, its interval, and how it stands among those it is compared with."""
+    """A printed value, its interval, and whether it is the best of those compared."""
 
     value: str
     interval: str = ""
     best: bool = False
     tied: bool = False
-    """Not told apart from the best: the interval of the paired difference holds 0."""
+    """No significant difference from the best: the interval of the paired difference holds 0."""
     note: str = ""
 
 

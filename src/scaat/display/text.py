@@ -84,7 +84,7 @@ LONGEST = 80  # bytes; three such parts and an ending fit the 255 that file syst
 
 
 def titles(paths: Sequence[Path]) -> list[str]:
-    """Return a different title for each path: as few of its last parts as tell it from others.
+    """Return a different title for each path: as few of its last parts as distinguish it.
 
     Paths that are one and the same have one title.
     """
@@ -100,8 +100,8 @@ def safe_names(texts: Iterable[str]) -> list[str]:
     """Return a different file name (without ending) for each text.
 
     Letters, digits, dots, dashes and underscores stay, anything else becomes ``_``. Where two
-    texts would have one name, also on file systems that tell neither case nor Unicode forms
-    apart, the later gets a number.
+    texts would have one name, also on file systems that ignore case and Unicode forms, the later
+    gets a number.
     """
     taken: set[str] = set()
     names = []
@@ -118,5 +118,5 @@ def safe_names(texts: Iterable[str]) -> list[str]:
 
 def _safe(text: str) -> str:
     text = unicodedata.normalize("NFC", text.encode(errors="replace").decode())
-    text = re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "_", text))  # "--" stands between names
+    text = re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "_", text))  # "--" separates names
     return text.encode()[:LONGEST].decode(errors="ignore").strip("._-") or "unnamed"

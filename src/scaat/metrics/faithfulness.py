@@ -48,12 +48,12 @@ class AOPC(CurveMetric):
         ),
         Declaration(
             key="aopc_rel",
-            name="AOPC rel",
+            name="AOPC ratio",
             better="higher",
             definition="Ratio of the two means, MoRF over LeRF: how much more the relevant regions "
             "matter than the irrelevant ones.",
             category="faithfulness",
-            short="rel",
+            short="ratio",
             ratio_of=("aopc_morf", "aopc_lerf"),
         ),
     )
@@ -180,7 +180,7 @@ class ROAD(CurveMetric):
             better="higher",
             definition="Remove and debias: half of how much more the probability falls as the "
             "most relevant pixels are removed than as the least relevant are, each removed pixel "
-            "filled from its neighbours, so that the shape of what is removed tells nothing.",
+            "filled from its neighbours, so that the shape of the removed part gives nothing away.",
             category="further",
             short="ROAD",
             decimals=3,

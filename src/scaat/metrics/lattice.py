@@ -23,12 +23,12 @@ class LatticeFraction(MapMetric):
     declares = (
         Declaration(
             key="lattice_share",
-            name="Share on one lattice",
+            name="Fraction on one lattice",
             better="lower",
-            definition="Share of the map's sum on one pixel in four, those with an even or odd "
+            definition="Fraction of the map's sum on one pixel in four, those with an even or odd "
             "row and an even or odd column, whichever has most over all images: 0.25 is an even "
-            "spread, 0.5 every second row. A network that reads one lattice alone has sparse maps "
-            "that tell nothing.",
+            "spread, 0.5 every second row. The maps of a network that reads one lattice alone "
+            "are sparse without being informative.",
             category="lattice",
             short="Lattice",
             decimals=3,
@@ -55,33 +55,33 @@ class BlockAOPC(AOPC):
     declares = (
         Declaration(
             key="squares_lerf",
-            name="AOPC LeRF in squares",
+            name="AOPC LeRF, 2 x 2 blocks",
             better="lower",
-            definition="AOPC LeRF with squares of 2 x 2 pixels replaced instead of single ones; "
+            definition="AOPC LeRF with blocks of 2 x 2 pixels replaced instead of single ones; "
             "each holds a pixel of every lattice.",
             category="lattice",
-            short="LeRF, squares",
+            short="LeRF, 2 x 2",
             scale=1e3,
             unit="10⁻³",
         ),
         Declaration(
             key="squares_morf",
-            name="AOPC MoRF in squares",
+            name="AOPC MoRF, 2 x 2 blocks",
             better="higher",
-            definition="AOPC MoRF in the same squares.",
+            definition="AOPC MoRF with the same blocks.",
             category="lattice",
-            short="MoRF, squares",
+            short="MoRF, 2 x 2",
             scale=1e3,
             unit="10⁻³",
         ),
         Declaration(
             key="squares_rel",
-            name="AOPC rel in squares",
+            name="AOPC ratio, 2 x 2 blocks",
             better="higher",
-            definition="Their ratio. Far below AOPC rel: the maps are faithful pixel by pixel "
-            "alone.",
+            definition="Their ratio. Far below the AOPC ratio: the maps are faithful pixel by "
+            "pixel alone.",
             category="lattice",
-            short="rel, squares",
+            short="ratio, 2 x 2",
             ratio_of=("squares_morf", "squares_lerf"),
         ),
     )

@@ -141,7 +141,7 @@ def _difference(metric: str, row: Row, other: Row) -> Estimate | None:
 
 
 def _pairs(row: Row, other: Row, lengths: Sequence[int]) -> tuple[Array, Array] | None:
-    """Return where the images that two rows share stand in each."""
+    """Return where the images that two rows share are in each."""
     indices = [r.source.per_image(r.index, "index") for r in (row, other)]
     if indices[0] is None or indices[1] is None:
         # Rows of one file are of the same images, in one order.
@@ -177,7 +177,7 @@ def _scores(row: Row) -> tuple[Array, NDArray[np.bool_]] | None:
 
 
 def _same_place(lengths: Sequence[int]) -> tuple[Array, Array] | None:
-    """Return the pairs of images that stand at the same place in both rows."""
+    """Return the pairs of images at the same place in both rows."""
     everything = np.arange(lengths[0])
     return (everything, everything) if len(set(lengths)) == 1 else None
 
@@ -316,7 +316,7 @@ def pools(results: Results) -> tuple[Pool, ...]:
 def _values(row: Row, metric: str) -> Array | None:
     estimate = row.metrics[metric]
     if metric == "accuracy" and estimate is not None and estimate.value is not None:
-        # A share of n images is n ones and zeros, in whatever order.
+        # A fraction of n images is n ones and zeros, in whatever order.
         return (np.arange(estimate.n) < round(estimate.value * estimate.n)).astype(np.float64)
     return image_values(row, metric)
 

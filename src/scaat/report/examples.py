@@ -210,8 +210,8 @@ def ordered_gallery(comparison: Comparison, name: str) -> Gallery | None:
         return None
     return Gallery(
         name,
-        "Training samples by their final proportion, ascending: the share of the image, its least "
-        "relevant part, that training was left to perturb. It falls for a sample whose prediction "
+        "Training samples by their final proportion, ascending: the fraction of the image, its "
+        "least relevant part, that training was left to perturb. It falls for a sample whose prediction "
         f"such perturbations upset, and rises for one they do not. {DISPLAY_RULE}",
         tuple(map(method_name, sheets)),
         tuple(sheets.values()),
@@ -265,7 +265,7 @@ def ordered_samples(comparison: Comparison) -> list[FigureSpec]:
             f"proportions-{row.method}",
             figure,
             f"Training samples of {method_name(row.method)} by their final proportion, the "
-            "number above each: the share of the image, its least relevant part, that "
+            "number above each: the fraction of the image, its least relevant part, that "
             f"training was left to perturb. Below: {attribution_name(row.attribution)} maps. "
             + DISPLAY_RULE,
             f"{count} training samples with final proportions from "
@@ -340,11 +340,11 @@ class _Cells:
         return block * (self.columns * step - self.GAP + self.BLOCK_GAP) + column * step
 
     def head(self, block: int, column: int) -> tuple[float, float]:
-        """Return where a column's head begins, as shares of the figure."""
+        """Return where a column's head begins, as fractions of the figure."""
         return self._left(block, column) / WIDTH, 1 - (self.HEAD - 0.05) / self.height
 
     def cell(self, image: int, column: int) -> tuple[float, float, float, float]:
-        """Return left, bottom, width and height of a cell, as shares of the figure."""
+        """Return left, bottom, width and height of a cell, as fractions of the figure."""
         line, block = divmod(image, self.blocks)
         top = self.HEAD + line * self.line + self.CAPTION
         bottom = 1 - (top + self.tall) / self.height

@@ -76,7 +76,7 @@ def insertion_deletion(comparison: Comparison) -> list[FigureSpec]:
                             band(ax, row.traces.fraction, getattr(row.traces, part), mark)
                     name = plain(attribution_name(attributions[number]))
                     ax.set_title(name if stacked else head)
-                    ax.set_xlabel("share of pixels " + ("kept" if part[0] == "i" else "removed"))
+                    ax.set_xlabel("fraction of pixels " + ("kept" if part[0] == "i" else "removed"))
                     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
                 if stacked:
                     places[0].set_ylabel(f"{head}\npredicted class's probability")
@@ -110,7 +110,7 @@ _ORDERS = {"lerf": "Least relevant first (LeRF) ↓", "morf": "Most relevant fir
 
 
 def perturbation_curves(comparison: Comparison) -> list[FigureSpec]:
-    """Return LeRF and MoRF decay by perturbed share, a band for each method's 95 % interval."""
+    """Return LeRF and MoRF decay by perturbed fraction, a band for each method's 95 % interval."""
     with style():
         alone = len(comparison.attributions) == 1
         figure, symlog = _beside(comparison) if alone else _stacked(comparison)
@@ -178,7 +178,7 @@ def _curve_panel(ax: Axes, comparison: Comparison, attribution: str, order: str)
         row = comparison.row(method, attribution)
         if row is not None:
             band(ax, row.fraction, _curve(row, order), mark)
-    ax.set_xlabel("share of regions replaced")
+    ax.set_xlabel("fraction of regions replaced")
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
@@ -231,7 +231,7 @@ def entropy_distribution(comparison: Comparison) -> list[FigureSpec]:
         axes = figure.subplots(len(layout), len(layout[0]), squeeze=False, sharex=True, sharey=True)
         for line, numbers in zip(axes, layout, strict=True):
             blank(line[len(numbers) :])
-            line[0].set_ylabel("share of test images (%)")
+            line[0].set_ylabel("test images (%)")
             for ax, number in zip(line, numbers, strict=False):
                 attribution = attributions[number]
                 for method, (colour, _, dashes) in marks(comparison.methods).items():
@@ -289,12 +289,12 @@ def metric_intervals(comparison: Comparison) -> list[FigureSpec]:
             "metrics",
             figure,
             "Every saliency metric with its 95 % bootstrap interval over the test images. An "
-            "arrowhead marks an interval that goes on beyond the axis, without an end where the "
+            "arrowhead marks an interval that extends beyond the axis, without an end where the "
             "table says unbounded. Axes that span orders of magnitude are logarithmic.",
             "Dot plots; the numbers are those of the table of sparsity and faithfulness. "
             + "; ".join(
                 f"{method_name(row.method)}, {attribution_name(row.attribution)}: "
-                f"AOPC rel {full_text(METRICS['aopc_rel'], row.metrics['aopc_rel'])}"
+                f"AOPC ratio {full_text(METRICS['aopc_rel'], row.metrics['aopc_rel'])}"
                 for row in comparison.rows
             )
             + ".",

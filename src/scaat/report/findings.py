@@ -84,11 +84,11 @@ def findings(comparison: Comparison) -> Findings:
 def held_against(methods: Sequence[str]) -> list[tuple[str, str]]:
     """Return which training method is held against which, the method in question first."""
     reference = reference_of(methods)
-    rivals = [method for method in methods if method != reference]
-    if not rivals:
+    baselines = [method for method in methods if method != reference]
+    if not baselines:
         return []
-    subject = "scaat" if "scaat" in rivals else rivals[-1]
-    others = [method for method in rivals if method != subject]
+    subject = "scaat" if "scaat" in baselines else baselines[-1]
+    others = [method for method in baselines if method != subject]
     return [
         (subject, reference),
         *((subject, other) for other in others),
@@ -230,7 +230,7 @@ def _unbounded(comparison: Comparison) -> list[str]:
     if not listed:
         return []
     return [
-        "AOPC rel is not pinned down, its interval being unbounded because LeRF may be zero, "
+        "The interval of the AOPC ratio is unbounded, because LeRF may be zero, "
         f"for {'; '.join(listed)}."
     ]
 

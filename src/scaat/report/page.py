@@ -103,7 +103,7 @@ def split_settings(
 
 
 def _whose(held: Sequence[Row], rows: Sequence[Row]) -> str:
-    """Name some rows briefly: by the first thing that tells them from the others."""
+    """Name some rows briefly: by the first field that distinguishes them from the others."""
     namers: dict[str, Callable[[Any], str]] = {
         "method": method_name,
         "attribution": attribution_name,
@@ -298,7 +298,7 @@ def _overview(results: Results) -> str:
 
 
 def _protocol(row: Row) -> tuple[int, str, str]:
-    """Return steps, largest share and fill of a row's perturbation curves."""
+    """Return steps, largest fraction and fill of a row's perturbation curves."""
     measured = row.settings.get("evaluation")
     measured = measured if isinstance(measured, Mapping) else {}
     fill = str(measured.get("aopc_fill", "random"))
@@ -347,7 +347,7 @@ def _section(
 def _contents(
     comparison: Comparison, found: Findings, charts: Mapping[str, Chart], name: str
 ) -> Iterator[tuple[str, list[Table | Chart | Gallery | None]]]:
-    """Yield a section's headings, each with what stands under it."""
+    """Yield a section's headings, each with what is under it."""
     pairs = [(pair.method, pair.other) for pair in found.pairs]
     differences = differences_table(comparison, pairs) if pairs else None
     further = {table.name: table for table in further_tables(comparison)}

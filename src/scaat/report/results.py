@@ -207,7 +207,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Traces:
-    """Probability of the predicted class as pixels are inserted and deleted, by their share."""
+    """Probability of the predicted class as pixels are inserted and deleted, by their fraction."""
 
     fraction: Array
     insertion: Curve
@@ -245,7 +245,7 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:
-        """Return what tells this row from every other in a report."""
+        """Return what identifies this row in a report."""
         return self.data, self.model, self.method, self.attribution, self.seed
 
 

@@ -108,14 +108,14 @@ def _comment(text: str) -> str:
 SIGNS = dict(zip(VERDICTS, "▲▼≈", strict=True))
 
 MARKS = (
-    "Bold: the best value of the training methods under one saliency method. ≈: not told apart "
-    "from the best, as the 95 % interval of the difference, image by image, holds 0. Arrows: "
-    "which direction is better. Brackets: 95 % interval over the test images."
+    "Bold: the best value of the training methods under one saliency method. ≈: no significant "
+    "difference from the best, as the 95 % interval of the difference, image by image, holds 0. "
+    "Arrows: which direction is better. Brackets: 95 % interval over the test images."
 )
 
 SAME_MARKS = (
-    "Bold, ≈, arrows and brackets as in the table of sparsity and faithfulness: the best, what is "
-    "not told apart from it, which direction is better, 95 % intervals."
+    "Bold, ≈, arrows and brackets as in the table of sparsity and faithfulness: the best, no "
+    "significant difference from it, which direction is better, 95 % intervals."
 )
 
 
@@ -141,7 +141,7 @@ def further_tables(comparison: Comparison) -> list[Table]:
 
 
 def performance_table(comparison: Comparison) -> Table:
-    """Return accuracy, AUC, AOPC rel of the vanilla gradient and cost by method (Table 2)."""
+    """Return accuracy, AUC, AOPC ratio of the vanilla gradient and cost by method (Table 2)."""
     rows = [comparison.model_row(method) for method in comparison.methods]
     columns: dict[str, Sequence[Cell]] = {
         METRICS[key].label: column(comparison, key, None, comparison.methods)

@@ -222,7 +222,7 @@ def auc_interval(
 
 
 def accuracy_interval(correct: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the share of correct predictions (n,) and its Wilson interval."""
+    """Return the fraction of correct predictions (n,) and its Wilson interval."""
     hits, n = int(correct.sum()), len(correct)
     interval = binomtest(hits, n).proportion_ci(CONFIDENCE, method="wilson")
     return estimate(hits / n, n) | {"low": float(interval.low), "high": float(interval.high)}
@@ -366,7 +366,7 @@ def auc_parts(scores: Array, positive: NDArray[np.bool_]) -> Array:
 
 
 def _placements(scores: Array, positive: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Return for each positive image the share of negatives below it, and the other way round."""
+    """Return each positive image's fraction of negatives below it, and the other way round."""
     above, below = scores[positive], scores[~positive]
     ranks = rankdata(np.concatenate([above, below]))
     return (

@@ -34,8 +34,8 @@ class RankStability:
 
     Attributes:
         order: the methods from best to worst by their mean over the seeds.
-        kept: share of the seeds that have this whole order.
-        first: share of the seeds in which the best of ``order`` is strictly the best.
+        kept: fraction of the seeds that have this whole order.
+        first: fraction of the seeds in which the best of ``order`` is strictly the best.
         seeds: their number.
     """
 
