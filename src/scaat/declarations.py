@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Literal
 
 Category = Literal[
-    "performance",  # of the model, whatever its maps
+    "performance",  # of the model
     "model",  # of the model, on request
     "sparsity",
     "faithfulness",
@@ -24,7 +24,11 @@ Category = Literal[
     "stability",
     "sanity",
 ]
-"""Which table shows the number; the first and the two of the paper are always measured."""
+"""Which table shows the number.
+
+Performance, sparsity and faithfulness hold the paper's numbers: every results file has them, and
+the report's verdicts count them. A new metric belongs in one of the others, most often ``further``.
+"""
 
 
 @dataclass(frozen=True)

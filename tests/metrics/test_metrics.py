@@ -19,6 +19,7 @@ from scaat.functional.compressed_size import compressed_size
 from scaat.functional.entropy import entropy
 from scaat.functional.gini import gini
 from scaat.functional.hoyer import hoyer
+from scaat.functional.lattice import lattice_shares
 from scaat.functional.localisation import energy_inside, iou_at_area, pointing_game
 from scaat.functional.spearman import spearman
 from scaat.functional.stability import max_sensitivity, relative_input_stability
@@ -29,6 +30,7 @@ from scaat.metrics import (
     GiniIndex,
     Hoyer,
     IoUAtArea,
+    LatticeFraction,
     MapCorrelation,
     MaxSensitivity,
     PerImageMetric,
@@ -138,7 +140,7 @@ def parts(*sizes: int) -> list[slice]:
 
 def test_every_metric_with_a_value_an_image_is_in_the_list() -> None:
     public = {getattr(scaat.metrics, name) for name in scaat.metrics.__all__}
-    bases = {PerImageMetric, scaat.metrics.MapMetric}
+    bases = {PerImageMetric, scaat.metrics.MapMetric, LatticeFraction}  # the last: below
     found = {m for m in public if issubclass(m, PerImageMetric)} - bases
     assert {case.metric for case in CASES} == found
 
@@ -261,3 +263,13 @@ def test_direction_follows_from_the_declarations() -> None:
     assert GiniIndex.higher_is_better is True
     assert SaliencyEntropy.higher_is_better is MapCorrelation.higher_is_better is False
     assert AOPC.higher_is_better is None  # LeRF is better low, MoRF high
+
+
+def test_the_lattice_is_that_of_all_images_together() -> None:
+    metric = LatticeFraction()
+    for part in parts(3, 4):
+        metric.update(maps()[part])
+    fractions = lattice_shares(maps())
+    lattice = max(range(4), key=lambda i: float(fractions[:, i].sum()))
+    assert torch.equal(metric.values(), fractions[:, lattice])
+    assert torch.allclose(metric.compute(), fractions.mean(0).max())

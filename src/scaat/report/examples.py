@@ -211,8 +211,8 @@ def ordered_gallery(comparison: Comparison, name: str) -> Gallery | None:
     return Gallery(
         name,
         "Training samples by their final proportion, ascending: the fraction of the image, its "
-        "least relevant part, that training was left to perturb. It falls for a sample whose prediction "
-        f"such perturbations upset, and rises for one they do not. {DISPLAY_RULE}",
+        "least relevant part, that training was left to perturb. It falls for a sample whose "
+        f"prediction such perturbations change, and rises for one they do not. {DISPLAY_RULE}",
         tuple(map(method_name, sheets)),
         tuple(sheets.values()),
         *size,
