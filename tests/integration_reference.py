@@ -14,8 +14,8 @@ from scaat import SCAAT
 from scaat.data import Augmentation, ImageSet, identity
 from scaat.objectives import ObjectiveOutput
 from scaat.training import TrainingOptions
+from scaat.training.batches import seed_step
 from scaat.training.module import TrainingModule
-from scaat.training.seeding import seed_step
 
 SEED = 7
 CLASSES = 3

@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 
 from scaat import SCAAT
 from scaat.objectives.gather import VisitGatherer
-from scaat.training.compiling import compile_model
+from scaat.training.devices import compile_model
 from two_processes import in_two_processes
 
 SAMPLES = 21

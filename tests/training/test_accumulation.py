@@ -10,8 +10,7 @@ import torch
 
 from scaat.data import Augmentation, DataSplits
 from scaat.training import TrainingOptions, fit
-from scaat.training.accumulation import loss_scale
-from scaat.training.padding import counted_samples
+from scaat.training.batches import counted_samples, loss_scale
 
 OPTIONS = TrainingOptions(
     model="nets:plain", epochs=2, batch_size=8, learning_rate=0.05, precision="32",

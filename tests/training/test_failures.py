@@ -13,7 +13,7 @@ from scaat.data import DataSplits
 from scaat.errors import InputError, MemoryExhaustedError
 from scaat.objectives import SCAAT, Standard
 from scaat.training import NonFiniteLossError, TrainingOptions, fit
-from scaat.training.failures import failures_in_words
+from scaat.training.interruption import translate_errors
 
 OPTIONS = TrainingOptions(
     model="nets:tiny", epochs=1, batch_size=8, precision="32", accelerator="cpu"
@@ -24,12 +24,12 @@ import resource, sys, torch
 from scaat.errors import MemoryExhaustedError
 from scaat.objectives import Standard
 from scaat.training import TrainingOptions
-from scaat.training.failures import failures_in_words
+from scaat.training.interruption import translate_errors
 
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
 try:
-    with failures_in_words(TrainingOptions(batch_size=512, precision="32"), Standard()):
+    with translate_errors(TrainingOptions(batch_size=512, precision="32"), Standard()):
         torch.ones(2**28)
 except MemoryExhaustedError as error:
     print(error)
@@ -53,7 +53,7 @@ def test_advice_names_what_this_training_uses() -> None:
     options = replace(OPTIONS, precision="bf16")
     with (
         pytest.raises(MemoryExhaustedError, match="saliency") as caught,
-        failures_in_words(options, SCAAT(4, saliency="smoothgrad")),
+        translate_errors(options, SCAAT(4, saliency="smoothgrad")),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     assert "bf16" not in str(caught.value)
@@ -62,7 +62,7 @@ def test_advice_names_what_this_training_uses() -> None:
 def test_other_errors_pass_as_they_are() -> None:
     with (
         pytest.raises(RuntimeError, match="mat1 and mat2"),
-        failures_in_words(OPTIONS, Standard()),
+        translate_errors(OPTIONS, Standard()),
     ):
         torch.ones(2, 3) @ torch.ones(2, 3)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scaat.training.history import read_history
+from scaat.training.logs import read_history
 
 
 def test_curves_are_those_of_the_epochs(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scaat.training.means import EpochMeans
+from scaat.training.logs import EpochMeans
 
 
 def test_means_weigh_by_samples_and_begin_anew() -> None:

@@ -23,13 +23,13 @@ from scaat.data import ImageSet, to_float
 from scaat.data.options import LARGEST
 from scaat.errors import InputError
 from scaat.evaluation import environment
-from scaat.exhaustion import memory_in_words
 from scaat.files import require_new
 from scaat.functional.checks import check_positive
 from scaat.objectives import build_objective, objectives
+from scaat.oom import translate_oom
 from scaat.training import TrainingOptions
 from scaat.training.architecture import starting_model
-from scaat.training.precision import autocast_dtype, lightning_precision
+from scaat.training.devices import autocast_dtype, lightning_precision
 
 METHODS = (BASE, "saliency-guided", "scaat")
 RANDOM, RANDOM_SIZE, RANDOM_CLASSES = "random", 32, 10
@@ -81,7 +81,7 @@ def cost(
     raw, labels, _ = train.__getitems__(list(range(min(options.batch_size, len(train)))))
     with (
         console().status("Starting ...") as status,
-        memory_in_words("the measurement", ["batch_size", "image_size"]),
+        translate_oom("the measurement", ["batch_size", "image_size"]),
     ):
         costs = measure_costs(
             model,

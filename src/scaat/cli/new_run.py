@@ -25,7 +25,7 @@ from scaat.data.survey import Survey, survey
 from scaat.errors import InputError, did_you_mean
 from scaat.files import write_text
 from scaat.hardware import available_memory
-from scaat.training.advice import Setting, advise
+from scaat.suggestions import Setting, advise
 
 SEED = 0
 SLOW = 128  # pixels from which on the measuring of 200 images takes hours on a few cores

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from scaat.data.parquet import column_names
 from scaat.data.registry import Source
 from scaat.data.survey import Seen, Survey
-from scaat.training.advice import LARGEST
+from scaat.suggestions import LARGEST
 
 FEW = 50  # images of a class
 UNBALANCED = 3  # times as many images in the largest class as in the smallest

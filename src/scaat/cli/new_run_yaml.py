@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from scaat.training.advice import Setting
+from scaat.suggestions import Setting
 
 WIDTH = 96
 

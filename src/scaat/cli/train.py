@@ -25,7 +25,7 @@ from scaat.objectives import objectives
 from scaat.training import fit, open_folder
 from scaat.training.architecture import starting_model
 from scaat.training.checkpoint import checkpoints, step_of
-from scaat.training.launch import is_main_process
+from scaat.training.devices import is_main_process
 
 
 @if_interrupted("nothing was written")

@@ -92,7 +92,7 @@ def look_at_machine(folder: Path, *, torch_works: bool) -> Machine:
 
 def _precision() -> tuple[str | None, str]:
     try:
-        from scaat.training.precision import automatic_precision
+        from scaat.training.devices import automatic_precision
 
         return automatic_precision()
     except Exception as error:  # a package of the extra `run` is missing or broken: told elsewhere

@@ -23,7 +23,7 @@ from scaat.passes import evaluation_mode, search_view
 with extra("run", "the adapter for Lightning"):
     import lightning as L
 
-    from scaat.training.padding import counted_samples
+    from scaat.training.batches import counted_samples
 
 __all__ = ["ObjectiveMixin", "SaliencyEvaluation"]
 

@@ -1,8 +1,10 @@
-"""A run's folder: which run it belongs to."""
+"""The folder of a run: which run it belongs to, and one training in it at a time."""
 
 from __future__ import annotations
 
+import errno
 import inspect
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,9 +13,10 @@ from typing import Any
 import yaml
 
 from scaat.data import DataOptions
-from scaat.errors import InputError
+from scaat.errors import InputError, WriteError
 from scaat.files import read_yaml, write_text
 from scaat.objectives import objectives
+from scaat.training.checkpoint import FOLDER as CHECKPOINTS
 from scaat.training.options import TrainingOptions
 
 CONFIG = "config.yaml"
@@ -125,3 +128,43 @@ def _default(name: str) -> Any:
         known = inspect.signature(objectives[rest[0]]).parameters
         return known[rest[1]].default if rest[1] in known else None
     return None
+
+
+_HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN)
+
+
+@contextmanager
+def only_training(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in ``folder``.
+
+    A second training there would write over the first one's checkpoints, and remove the files that
+    it is about to rename. The system lets go when this process ends, however it ends, also where
+    processes that it started live on. On Windows, and on file systems without locks, nobody is
+    kept out.
+
+    Raises:
+        InputError: Another process trains there.
+        WriteError: The folder cannot be written.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    path = folder / CHECKPOINTS / ".lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise WriteError(f"{str(path)!r} cannot be written ({error.strerror})") from error
+    with file:
+        try:
+            # POSIX's kind: flock's would be held by workers that outlive a killed process.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _HELD_BY_ANOTHER:
+                raise InputError(
+                    f"folder {str(folder)!r} is in use: another process is training there; wait "
+                    "until it ends, or stop it"
+                ) from None
+        yield

@@ -12,15 +12,11 @@ from torch.nn import functional as F
 from scaat.data import Augmentation, augment, to_float
 from scaat.errors import InputError, NonFiniteLossError
 from scaat.objectives import Objective
-from scaat.training.accumulation import loss_scale
+from scaat.training.batches import Batch, counted_samples, loss_scale, seed_step
 from scaat.training.checkpoint import check_format
-from scaat.training.compiling import compile_model, uncompile_model
-from scaat.training.means import EpochMeans
+from scaat.training.devices import compile_model, uncompile_model
+from scaat.training.logs import EpochMeans
 from scaat.training.options import TrainingOptions
-from scaat.training.padding import counted_samples
-from scaat.training.seeding import seed_step
-
-Batch = tuple[Tensor, Tensor, Tensor]
 
 MOMENTUM_CYCLE = 0.05
 """How far one-cycle lowers momentum while the learning rate is high, and raises it after."""

@@ -19,7 +19,7 @@ _EXHAUSTED = (
 
 
 @contextmanager
-def memory_in_words(work: str, lower: Sequence[str]) -> Iterator[None]:
+def translate_oom(work: str, lower: Sequence[str]) -> Iterator[None]:
     """Raise `MemoryExhaustedError` for any error that says that memory ran out.
 
     Args:
