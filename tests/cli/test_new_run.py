@@ -10,12 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
-from scaat.suggestions import Setting
 from tests.cli.inside import scaat, write_images
 from tests.robustness.test_bad_input import encoded
 
-from scaat.cli.new_run_notes import image_size_for
-from scaat.cli.new_run_yaml import commented
+from scaat.suggestions import Setting, commented, image_size_for
 
 
 @pytest.fixture(scope="module")

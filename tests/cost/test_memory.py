@@ -6,8 +6,7 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from scaat.cost.memory import TensorMemory, peak_bytes
-from scaat.cost.step import TrialStep, idle_optimizer
+from scaat.cost.step import TensorMemory, TrialStep, idle_optimizer, peak_bytes
 from scaat.objectives import build_objective
 
 CPU = torch.device("cpu")

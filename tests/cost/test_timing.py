@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from scaat.cost.timing import interleaved, spread, timed, turn_length
+from scaat.cost.step import interleaved, spread, timed, turn_length
 
 CPU = torch.device("cpu")
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from scaat.suggestions import activation_bytes, advise, region_size
 from torch import nn
 
 from scaat.models import build_model
 from scaat.objectives import build_objective
+from scaat.suggestions import activation_bytes, advise, region_size
 
 GIB = 2**30
 

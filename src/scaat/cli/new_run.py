@@ -14,8 +14,6 @@ from rich.text import Text
 
 from scaat.cli.command import SectionedCommand
 from scaat.cli.interruption import if_interrupted
-from scaat.cli.new_run_notes import image_size_for, notes_on
-from scaat.cli.new_run_yaml import commented
 from scaat.cli.output import Result, console
 from scaat.cli.progress import image_progress
 from scaat.data import DataOptions, datasets
@@ -25,7 +23,7 @@ from scaat.data.survey import Survey, survey
 from scaat.errors import InputError, did_you_mean
 from scaat.files import write_text
 from scaat.hardware import available_memory
-from scaat.suggestions import Setting, advise
+from scaat.suggestions import Setting, advise, commented, image_size_for, notes_on
 
 SEED = 0
 SLOW = 128  # pixels from which on the measuring of 200 images takes hours on a few cores

@@ -10,9 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from scaat.cost.counting import Operations, count_operations
-from scaat.cost.memory import peak_bytes
-from scaat.cost.step import TrialStep, idle_optimizer, trial_copy
-from scaat.cost.timing import Spread, interleaved, spread, turn_length
+from scaat.cost.step import (
+    Spread,
+    TrialStep,
+    idle_optimizer,
+    interleaved,
+    peak_bytes,
+    spread,
+    trial_copy,
+    turn_length,
+)
 from scaat.errors import InputError
 from scaat.functional.checks import check_positive
 from scaat.objectives import build_objective

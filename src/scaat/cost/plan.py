@@ -12,8 +12,7 @@ import torch
 
 from scaat.cost.counting import count_operations
 from scaat.cost.measure import BASE
-from scaat.cost.step import Batch, TrialStep, idle_optimizer, trial_copy
-from scaat.cost.timing import timed
+from scaat.cost.step import Batch, TrialStep, idle_optimizer, timed, trial_copy
 from scaat.data import DataSplits, augment, to_float
 from scaat.models import Classifier
 from scaat.objectives import build_objective
