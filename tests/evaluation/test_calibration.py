@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from scaat.evaluation.calibration import calibration
+from scaat.evaluation.performance import calibration
 
 
 def of_confidence(confidence: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from scaat.data.image_set import ImageSet
 from scaat.evaluation import EvaluationOptions, evaluate
-from scaat.evaluation.robustness import robustness
+from scaat.evaluation.context import EvaluationContext
+from scaat.evaluation.performance import robustness
 
 OPTIONS = EvaluationOptions(
     attributions=("gradient",),
@@ -55,15 +56,10 @@ def with_margins(model: Linear) -> tuple[ImageSet, Tensor]:
 def found(
     model: nn.Module, data: ImageSet, batch_size: int = 8, seed: int = 0
 ) -> dict[str, Tensor]:
-    values = robustness(
-        model,
-        data,
-        torch.arange(len(data)),
-        seed=seed,
-        batch_size=batch_size,
-        device=torch.device("cpu"),
-        tick=lambda _: None,
+    context = EvaluationContext(
+        model, data, OPTIONS, "gradient", seed, torch.device("cpu"), 4 * batch_size, None, id
     )
+    values = robustness(context, torch.arange(len(data)))
     return {name: torch.from_numpy(held) for name, held in values.items()}
 
 

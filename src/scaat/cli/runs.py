@@ -157,9 +157,8 @@ def measure_run(
         options: The protocol.
         method: How the model was trained.
         config: The run's resolved configuration.
-        random_label_model: Its like, trained on random labels, if there is one.
+        random_label_model: A model of the same kind trained on random labels, if there is one.
     """
-    device = evaluation_device(config["training"]["accelerator"])
     with evaluation_progress(method) as progress:
         return measure_trained(
             folder,
@@ -167,11 +166,8 @@ def measure_run(
             options,
             title=method,
             config={**config, "objective": config["objectives"].get(method, {})},
-            device=device,
-            seed=config["seed"],
-            random_label_model=None
-            if random_label_model is None
-            else random_label_model.to(device),
+            device=evaluation_device(config["training"]["accelerator"]),
+            random_label_model=random_label_model,
             progress=progress,
         )
 
