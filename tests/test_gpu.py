@@ -27,7 +27,7 @@ from scaat.errors import MemoryExhaustedError, TrainingStopped
 from scaat.evaluation import EvaluationOptions, evaluate
 from scaat.evaluation.context import exact_convolutions
 from scaat.evaluation.options import OPTIONAL_MEASURES
-from scaat.models.small_resnet import small_resnet
+from scaat.models.networks import small_resnet
 from scaat.objectives import build_objective
 from scaat.training import TrainingOptions, fit, load_trained
 

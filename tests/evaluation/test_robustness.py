@@ -57,7 +57,15 @@ def found(
     model: nn.Module, data: ImageSet, batch_size: int = 8, seed: int = 0
 ) -> dict[str, Tensor]:
     context = EvaluationContext(
-        model, data, OPTIONS, "gradient", seed, torch.device("cpu"), 4 * batch_size, None, id
+        model,
+        data,
+        OPTIONS,
+        "gradient",
+        seed,
+        torch.device("cpu"),
+        batch_size=4 * batch_size,
+        random_label_model=None,
+        count=lambda _: None,
     )
     values = robustness(context, torch.arange(len(data)))
     return {name: torch.from_numpy(held) for name, held in values.items()}

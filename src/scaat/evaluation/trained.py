@@ -77,7 +77,7 @@ def measure_trained(
         options,
         seed=config["seed"],
         device=device,
-        random_label_model=random_label_model and random_label_model.to(device),
+        random_label_model=None if random_label_model is None else random_label_model.to(device),
         progress=progress,
     )
     ordered = {}

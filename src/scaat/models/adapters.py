@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError
-from scaat.models.user import import_named
+from scaat.models.recipes import import_named
 from scaat.registry import Registry
 
 Adapter = Callable[[Any], Tensor]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from scaat.errors import InputError, did_you_mean
 from scaat.functional.blur import convolve
-from scaat.models.recipe import Factory, Recipe
+from scaat.models.recipes import Factory, Recipe
 from scaat.passes import evaluation_mode
 
 FORM = "smoothed:LAYER:MODEL, such as smoothed:layer1:resnet18"
