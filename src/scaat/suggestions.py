@@ -26,17 +26,17 @@ RATE = 0.1
 STEPS = 1700  # of the run on Tiny ImageNet: 12 epochs of 141
 EPOCHS = (8, 40)
 _PASSES = 2  # that SCAAT keeps for the gradient: of the clean images and of the perturbed ones
-_SHARE = 0.5  # of the free memory
+_FRACTION = 0.5  # of the free memory
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting and why it is as it is.
+    """A setting and its reason.
 
     Attributes:
-        name: Where it stands in a configuration, with dots.
-        value: As a configuration holds it.
-        why: In words.
+        name: Its place in a configuration, dotted.
+        value: A plain value, as in a configuration.
+        why: The reason, a sentence or two.
     """
 
     name: str
@@ -117,9 +117,9 @@ def region_size(image_size: tuple[int, int]) -> tuple[int, str]:
             "4 was measured as best of 1, 4 and 8 at 32 pixels and used at 64; other sizes were "
             "not tried."
         )
-    share = "An eighth of the side as at 32" if side < 32 else "A sixteenth of the side as at 64"
+    fraction = "An eighth of the side as at 32" if side < 32 else "A sixteenth of the side as at 64"
     return size, (
-        f"{share} pixels; a rule of thumb, not measured: 4 was best of 1, 4 and 8 at 32 pixels, "
+        f"{fraction} pixels; a rule of thumb, not measured: 4 was best of 1, 4 and 8 at 32 pixels, "
         "and used at 64."
     )
 
@@ -128,7 +128,7 @@ def _batch_size(
     image_size: tuple[int, int], train_images: int, free_memory: int | None
 ) -> tuple[int, str]:
     needed = activation_bytes(image_size) * _PASSES
-    fits = None if free_memory is None else free_memory * _SHARE / needed
+    fits = None if free_memory is None else free_memory * _FRACTION / needed
     batch = BATCH
     while batch > LEAST_BATCH and (batch * 8 > train_images or (fits is not None and batch > fits)):
         batch //= 2
@@ -168,7 +168,7 @@ def _scaat(image_size: tuple[int, int], drawings: bool) -> list[Setting]:
             Setting(
                 "objectives.scaat.initial_proportion",
                 0.5,
-                "As in the run on digits; the proportion then adapts image by image.",
+                "As in the run on digits; the proportion then adapts per image.",
             ),
             Setting(
                 "objectives.scaat.weight",
@@ -193,8 +193,8 @@ def _scaat(image_size: tuple[int, int], drawings: bool) -> list[Setting]:
         Setting(
             "objectives.scaat.initial_proportion",
             0.2,
-            "As in that run. It is the share of the image that the model learns not to mind: "
-            "larger ones give sparser maps and cost accuracy. It adapts image by image.",
+            "As in that run: the fraction of the image to which the model becomes invariant. "
+            "Larger values give sparser maps and cost accuracy. It adapts per image.",
         ),
         Setting("objectives.scaat.weight", 5.0, "As in that run. Smaller ones cost less accuracy."),
         region,
@@ -242,48 +242,48 @@ def image_size_for(sizes: Counter[tuple[int, int]], asked: int | None) -> Size:
     smaller = sum(length < side for length in shorter)
     enlarged = f"; {smaller:,} images are smaller and become larger" if smaller else ""
     if others:
-        found = f"The images have {len(sizes):,} sizes, from {_named(min(sizes))} pixels on"
+        sizes_now = f"The images have {len(sizes):,} sizes, from {_named(min(sizes))} pixels on"
         why = f"The images have {len(sizes):,} sizes: the shorter side's median, at most {LARGEST}"
     else:
-        found = f"The images have {_named(first)} pixels"
+        sizes_now = f"The images have {_named(first)} pixels"
         why = f"The images have {_named(first)} pixels: {LARGEST} keeps training affordable"
     note = (
-        f"{found}: they are resized to {side} pixels on the shorter side and the centre square is "
-        f"cut out, so what lies at the ends of the longer side is lost{enlarged} (--image-size "
-        "chooses another size)."
+        f"{sizes_now}: they are resized to {side} pixels on the shorter side and cropped to the "
+        f"centre square, so the ends of the longer side are lost{enlarged} (--image-size chooses "
+        "another size)."
     )
     return Size(
         side, (side, side), f"{why}, a rule of thumb; the centre square is cut out.", [note]
     )
 
 
-def notes_on(found: Survey, spec: str, source: Source, group: str | None) -> list[str]:
+def notes_on(data: Survey, spec: str, source: Source, group: str | None) -> list[str]:
     """Return what a user should know of the data before training on them."""
     return [
-        *_unreadable(found),
-        *_balance(found),
-        *_colour(found),
-        *_twins(found),
-        *_groups(found, spec, source, group),
+        *_unreadable(data),
+        *_balance(data),
+        *_colour(data),
+        *_twins(data),
+        *_groups(data, spec, source, group),
     ]
 
 
-def _unreadable(found: Survey) -> Iterator[str]:
-    sentences = list(found.unreadable.values())
+def _unreadable(data: Survey) -> Iterator[str]:
+    sentences = list(data.unreadable.values())
     for sentence in sentences[:SHOWN]:
         yield f"{sentence}: training stops there, so mend or remove it."
     if len(sentences) > SHOWN:
         yield f"{len(sentences) - SHOWN} more images cannot be read: scaat data check names them."
-    looked = found.looked_at + len(found.unreadable)
-    if looked < found.images:
+    looked = data.looked_at + len(data.unreadable)
+    if looked < data.images:
         yield (
-            f"{looked:,} of {found.images:,} images were looked at; scaat data check decodes all."
+            f"{looked:,} of {data.images:,} images were looked at; scaat data check decodes all."
         )
 
 
-def _balance(found: Survey) -> Iterator[str]:
-    train = found.counts["train"]
-    few = [name for name, count in zip(found.classes, train, strict=True) if count < FEW]
+def _balance(data: Survey) -> Iterator[str]:
+    train = data.counts["train"]
+    few = [name for name, count in zip(data.classes, train, strict=True) if count < FEW]
     if few:
         yield (
             f"{_listed(few)} {'has' if len(few) == 1 else 'have'} fewer than {FEW} images: expect "
@@ -291,8 +291,8 @@ def _balance(found: Survey) -> Iterator[str]:
         )
     least, most = min(train), max(train)
     if most >= UNBALANCED * max(1, least):
-        largest = found.classes[train.index(most)]
-        smallest = found.classes[train.index(least)]
+        largest = data.classes[train.index(most)]
+        smallest = data.classes[train.index(least)]
         yield (
             f"The classes are unbalanced: {largest!r} has {most:,} images and {smallest!r} "
             f"{least:,}. Always answering {largest!r} would be right for {most / sum(train):.0%}, "
@@ -300,22 +300,22 @@ def _balance(found: Survey) -> Iterator[str]:
         )
 
 
-def _colour(found: Survey) -> Iterator[str]:
-    if 0.02 < found.grey / max(1, found.decoded) < 0.98:
+def _colour(data: Survey) -> Iterator[str]:
+    if 0.02 < data.grey / max(1, data.decoded) < 0.98:
         yield (
-            f"{found.grey:,} of {found.decoded:,} images that were decoded are grey, the others "
+            f"{data.grey:,} of {data.decoded:,} images that were decoded are grey, the others "
             "in colour: if that goes with the class, a model may learn that instead."
         )
 
 
-def _twins(found: Survey) -> Iterator[str]:
-    contradicting = [places for places in found.twins if len({p.label for p in places}) > 1]
-    across = [places for places in found.twins if len({p.part for p in places}) > 1]
-    within = [places for places in found.twins if places not in (*across, *contradicting)]
+def _twins(data: Survey) -> Iterator[str]:
+    contradicting = [places for places in data.twins if len({p.label for p in places}) > 1]
+    across = [places for places in data.twins if len({p.part for p in places}) > 1]
+    within = [places for places in data.twins if places not in (*across, *contradicting)]
     for places, said in (
         (contradicting, "in more than one class"),
         (across, "in more than one of the data's own parts, so the test is easier than it looks"),
-        (within, "several times in one class, so twins may lie on both sides of a split"),
+        (within, "several times in one class, so duplicates may end up on both sides of a split"),
     ):
         if places:
             yield (
@@ -324,7 +324,7 @@ def _twins(found: Survey) -> Iterator[str]:
             )
 
 
-def _groups(found: Survey, spec: str, source: Source, group: str | None) -> Iterator[str]:
+def _groups(data: Survey, spec: str, source: Source, group: str | None) -> Iterator[str]:
     if group is not None or {"test", "validation"} <= source.parts.keys():
         return
     kind, _, argument = spec.partition(":")
@@ -338,9 +338,9 @@ def _groups(found: Survey, spec: str, source: Source, group: str | None) -> Iter
                 "NAME keeps equal values in one split, without which what is held out is "
                 "easier than it looks."
             )
-    elif found.groups is not None:
+    elif data.groups is not None:
         yield (
-            f"The files' names suggest {found.groups:,} groups of images (a slide, a patient): a "
+            f"The files' names suggest {data.groups:,} groups of images (a slide, a patient): a "
             "random split tears them apart and makes the test easier than it is. Put each group "
             "whole into folders train/, validation/ and test/."
         )

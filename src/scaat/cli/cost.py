@@ -117,32 +117,32 @@ def cells(cost: Cost) -> list[str]:
     ]
 
 
-def write_costs(folder: Path, costs: Sequence[Cost], found: Mapping[str, Any]) -> None:
+def write_costs(folder: Path, costs: Sequence[Cost], content: Mapping[str, Any]) -> None:
     """Write ``cost.json``, ``cost.md`` and ``cost.png`` to a new folder, all or none.
 
     Args:
         folder: New or empty.
         costs: What was measured.
-        found: The same as JSON values, with environment and settings.
+        content: The same as JSON values, with environment and settings.
     """
     from scaat.report.writing import figure_bytes  # draws: not needed to print
 
     with new_folder(folder) as part:
-        write_json(part / "cost.json", {"schema": SCHEMA, **found})
-        write_text(part / "cost.md", cost_markdown(costs, found))
+        write_json(part / "cost.json", {"schema": SCHEMA, **content})
+        write_text(part / "cost.md", cost_markdown(costs, content))
         write_bytes(part / "cost.png", figure_bytes(cost_figure(costs), "png"))
 
 
-def cost_markdown(costs: Sequence[Cost], found: Mapping[str, Any]) -> str:
+def cost_markdown(costs: Sequence[Cost], content: Mapping[str, Any]) -> str:
     """Return the table as Markdown, with what it was measured on."""
-    environment = found["environment"]
+    environment = content["environment"]
     lines = [["method", *COLUMNS], ["---", *["---:"] * len(COLUMNS)]]
     lines += [[escape(cost.variant.label), *cells(cost)] for cost in costs]
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     machine = ", ".join(
         f"{name} {environment[name]}" for name in ("cpu", "threads", "torch", "date")
     )
-    title = _title(found["settings"], environment["device"])
+    title = _title(content["settings"], environment["device"])
     return f"## {escape(title)}\n\n{table}\n{NOTE}\n\n{escape(machine)}\n"
 
 
@@ -266,18 +266,18 @@ def cost(
         "turn_seconds": turn_seconds,
     }
     machine = environment(device)
-    found = {
+    content = {
         "environment": machine | {"command": command_line()},
         "settings": settings,
         "costs": [as_json(each) for each in costs],
     }
     console(stderr=False).print(cost_table(costs, settings, str(machine["device"])))
     if out is not None:
-        write_costs(out, costs, found)
+        write_costs(out, costs, content)
         console(stderr=False).print(
             f"Written: {out}", soft_wrap=True, highlight=False, markup=False
         )
-    return {**found, "out": None if out is None else str(out)}
+    return {**content, "out": None if out is None else str(out)}
 
 
 def _chosen(

@@ -74,11 +74,11 @@ def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result |
 
 def _left(out: Path) -> str:
     """Say how a training that was interrupted goes on."""
-    found = checkpoints(out)
-    if found:
+    saved = checkpoints(out)
+    if saved:
         return (
             "the same command with --resume goes on from the checkpoint after step "
-            f"{step_of(found[-1])}"
+            f"{step_of(saved[-1])}"
         )
     return "there is no checkpoint yet; the same command with --resume begins again"
 

@@ -73,7 +73,7 @@ class Cost:
 
     @property
     def excess(self) -> float:
-        """By what share the time is above that of its operations at standard training's speed.
+        """The relative excess of the time over that of its operations at standard training's speed.
 
         0.05 is 5 % above this roofline; a negative value is below it.
         """
@@ -228,11 +228,11 @@ def _memory(
     device: torch.device,
     progress: Callable[[str], None],
 ) -> list[int]:
-    found = []
+    peaks = []
     for variant, step in zip(variants, steps, strict=True):
         progress(f"measuring the memory of {variant.label}")
-        found.append(peak_bytes(step, device))
-    return found
+        peaks.append(peak_bytes(step, device))
+    return peaks
 
 
 def _check_labels(variants: Sequence[Variant]) -> None:

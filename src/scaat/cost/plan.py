@@ -1,4 +1,4 @@
-"""What a training will cost, found by making a few of its steps on a copy."""
+"""What a training will cost, from a few of its steps on a copy of the model."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ def plan_training(
         forward = count_operations(step.forward, step.model).total
         passes, seconds = _measured(step, forward, steps, device)
         own = step.objective
-        share = max(1 - own.delay / batches, 0.0) / own.cycle
-        if share < 1:  # the other steps are standard training's
+        own_fraction = max(1 - own.delay / batches, 0.0) / own.cycle
+        if own_fraction < 1:  # the other steps are standard training's
             plain = _trial(splits, model, BASE, {}, options, device, precision)
             others = _measured(plain, forward, steps, device)
-            passes = share * passes + (1 - share) * others[0]
-            seconds = share * seconds + (1 - share) * others[1]
+            passes = own_fraction * passes + (1 - own_fraction) * others[0]
+            seconds = own_fraction * seconds + (1 - own_fraction) * others[1]
     return Plan(
         passes=passes,
         step_seconds=seconds,
@@ -151,8 +151,8 @@ def peak_memory(device: str) -> int | None:
     if torch.device(device).type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     status = Path("/proc/self/status")  # Linux, where getrusage begins with the starter's peak
-    if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
-        return int(found[1]) * 1024
+    if status.exists() and (match := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
+        return int(match[1]) * 1024
     try:
         import resource
     except ImportError:  # Windows

@@ -155,11 +155,11 @@ def interleaved(
     Returns:
         Seconds of one repetition: a list for each round, a number for each step.
     """
-    found = []
+    times = []
     for number in range(rounds):
-        found.append([timed(step, repeats, device) / repeats for step in steps])
+        times.append([timed(step, repeats, device) / repeats for step in steps])
         progress(number + 1)
-    return found
+    return times
 
 
 def timed(step: Step, repeats: int, device: torch.device) -> float:

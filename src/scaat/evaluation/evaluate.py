@@ -99,7 +99,7 @@ def evaluate(
         device: where the model is.
         random_label_model: a model of the same kind trained on random labels, on ``device``:
             the maps' rank correlation with its maps is measured, too (Adebayo et al. 2018).
-        progress: called as the work goes on.
+        progress: called after every pass.
 
     Raises:
         InputError: there are fewer than two images, an option does not fit them or the model, or

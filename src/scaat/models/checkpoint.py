@@ -46,7 +46,7 @@ def load_model(
     of all names that training programs add, `PREFIXES`, are cut where the names then fit.
 
     Args:
-        checkpoint: The file; its ending ``.safetensors`` tells that format.
+        checkpoint: The file; the suffix ``.safetensors`` selects that format.
         name: The network, as for `build_model`.
         num_classes: Number of logits.
         image_size: Height and width of the images, in pixels.
@@ -127,11 +127,11 @@ def find_weights(content: Any, path: Path) -> dict[str, Tensor]:
         ):
             return {str(name): weight for name, weight in state.items()}
     if isinstance(content, Mapping):
-        found = _listed([repr(key) for key in content]) if content else "nothing"
+        held = _listed([repr(key) for key in content]) if content else "nothing"
     else:
-        found = f"a {type(content).__name__}"
+        held = f"a {type(content).__name__}"
     raise InputError(
-        f"checkpoint {str(path)!r} holds {found}; expected named tensors, at the top or under "
+        f"checkpoint {str(path)!r} holds {held}; expected named tensors, at the top or under "
         f"{', '.join(map(repr, NESTS))}"
     )
 
@@ -267,12 +267,12 @@ def load_pretrained(model: Classifier, path: Path, name: str, num_classes: int) 
     return f"{name} starts from {str(path)!r}; its head ({layers}) {was} and starts at random"
 
 
-def _of_other_classes(found: Tensor, wanted: Tensor, num_classes: int) -> bool:
+def _of_other_classes(stored: Tensor, wanted: Tensor, num_classes: int) -> bool:
     """Whether two weights differ in their number of classes alone."""
     return (
-        found.dim() == wanted.dim() > 0
-        and len(wanted) == num_classes != len(found)
-        and found.shape[1:] == wanted.shape[1:]
+        stored.dim() == wanted.dim() > 0
+        and len(wanted) == num_classes != len(stored)
+        and stored.shape[1:] == wanted.shape[1:]
     )
 
 

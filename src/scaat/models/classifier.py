@@ -89,7 +89,7 @@ def freeze(model: Classifier, trainable: str, num_classes: int) -> None:
         model: Changed in place.
         trainable: ``"all"``; ``"head"``, the layer that gives the logits; or names of the
             network's submodules, separated by commas (``"layer4,fc"``).
-        num_classes: Number of logits, by which the head is found.
+        num_classes: Number of logits; identifies the head.
 
     Raises:
         InputError: A name is not of the network, holds no parameters, or no head is found.
@@ -118,8 +118,8 @@ def head_names(network: nn.Module, num_classes: int) -> list[str]:
     """
     classifier: Any = getattr(network, "get_classifier", None)
     if classifier is not None:
-        found = classifier()
-        heads = found if isinstance(found, tuple | list | nn.ModuleList) else [found]
+        heads = classifier()
+        heads = heads if isinstance(heads, tuple | list | nn.ModuleList) else [heads]
         modules = {id(module): name for name, module in network.named_modules()}
         known = [modules[id(head)] for head in heads if id(head) in modules]
         if any(True for name in known for _ in network.get_submodule(name).parameters()):

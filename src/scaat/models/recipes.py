@@ -104,7 +104,7 @@ def from_torchvision(name: str) -> Recipe:
         )
     spec = f"torchvision:{name}"
     builder = get_model_builder(name)
-    # Only the class tells: a builder passes on what it does not name itself.
+    # Ask the class: a builder passes on what it does not name itself.
     accepted = inspect.signature(inspect.signature(builder).return_annotation).parameters
     options: dict[str, Any] = {"weights": None}
     if "init_weights" in accepted:  # GoogLeNet and Inception warn unless told
@@ -162,7 +162,7 @@ def _side(spec: str, image_size: tuple[int, int]) -> int:
 
 
 def import_named(kind: str, spec: str) -> Any:
-    """Return what ``package.module:name`` stands for.
+    """Import ``package.module:name``.
 
     Args:
         kind: What it is called in messages.
@@ -219,5 +219,5 @@ def from_user(spec: str) -> Recipe:
 def _parameters(factory: Callable[..., Any]) -> tuple[str, ...]:
     try:
         return tuple(inspect.signature(factory).parameters)
-    except (TypeError, ValueError):  # not callable, or built in: calling it tells
+    except (TypeError, ValueError):  # not callable, or built in
         return ()

@@ -60,7 +60,7 @@ def build_model(
 
     Returns:
         Maps images (N, C, H, W) in [0, 1] to logits (N, num_classes); its submodule ``network``
-        is what the name stands for.
+        is the named network.
 
     Raises:
         InputError: The name is unknown, the network does not come in this size or gives no such

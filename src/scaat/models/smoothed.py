@@ -112,9 +112,9 @@ def smooth_behind(network: nn.Module, layer: str, images: Tensor) -> None:
     hook.remove()
     features = outputs[0] if outputs else None
     if not isinstance(features, Tensor) or features.dim() != 4:
-        found = f"shape {tuple(features.shape)}" if isinstance(features, Tensor) else "no tensor"
+        kind = f"shape {tuple(features.shape)}" if isinstance(features, Tensor) else "no tensor"
         raise InputError(
-            f"layer {layer!r} gives {found}, expected feature maps (N, C, H, W) to smooth"
+            f"layer {layer!r} gives {kind}, expected feature maps (N, C, H, W) to smooth"
         )
     parent, _, name = layer.rpartition(".")
     block = nn.Sequential(known[layer], FeatureSmoothing(features.shape[1]))

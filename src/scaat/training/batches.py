@@ -35,15 +35,15 @@ def seed_step(seed: int, step: int, rank: int = 0) -> None:
 
 
 class ResumableSampler(DistributedSampler[Any]):
-    """torch's sampler for several processes, which can leave out the beginning of one epoch.
+    """torch's sampler for several processes that can skip the beginning of one epoch.
 
     The order depends on the seed and the epoch alone.
     """
 
     _cut: tuple[int, int] = (-1, 0)
 
-    def go_on(self, epoch: int, samples: int) -> None:
-        """Leave out this process's first ``samples`` of ``epoch``, which were seen already."""
+    def resume_at(self, epoch: int, samples: int) -> None:
+        """Skip this process's first ``samples`` of ``epoch``, which were seen already."""
         self._cut = (epoch, samples)
 
     def __iter__(self) -> Iterator[Any]:
@@ -56,8 +56,8 @@ class ResumableSampler(DistributedSampler[Any]):
 def worker_count(images: ImageSet, wanted: int | None) -> int:
     """Return how many processes load a set's images.
 
-    None where they are decoded already: a batch is then one copy, and handing it from process to
-    process would be another. Else one a core that this process may use, 8 at most.
+    0 for decoded images: a batch is then one copy, and passing it between processes would be
+    another. Otherwise one per core that this process may use, at most 8.
     """
     if wanted is not None:
         return wanted
@@ -109,7 +109,7 @@ class Batches(L.LightningDataModule):
             shuffle=True,
             seed=self.seed,
         )
-        sampler.go_on(self._seen["epoch"], self._seen["batches"] * self.batch_size)
+        sampler.resume_at(self._seen["epoch"], self._seen["batches"] * self.batch_size)
         return self._loader(self.splits.train, self.batch_size, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -139,17 +139,17 @@ class Batches(L.LightningDataModule):
         return {"epoch": self.trainer.current_epoch, "batches": seen}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint's place."""
+        """Resume from a checkpoint's place."""
         self._seen = dict(state_dict)
 
 
 def counted_samples(
     batch_idx: int, *, batch_size: int, size: int, samples: int, processes: int, rank: int
 ) -> Tensor | None:
-    """Tell a batch's own samples from those that only give every process as many.
+    """Mark a batch's real samples, as opposed to those that pad it to equal size on all processes.
 
-    torch's ``DistributedSampler`` deals the order of an epoch out in turn, and goes back to its
-    beginning until all processes have the same number: those samples are seen twice.
+    torch's ``DistributedSampler`` deals an epoch's order out in turn, and starts again from its
+    beginning until all processes have as many samples: those are seen twice.
 
     Args:
         batch_idx: The batch's number in its epoch.
@@ -160,7 +160,7 @@ def counted_samples(
         rank: This process's number.
 
     Returns:
-        bool (size,), or None where all are the batch's own.
+        bool (size,), or None if all are real.
     """
     places = (batch_idx * batch_size + torch.arange(size)) * processes + rank
     own = places < samples

@@ -22,7 +22,7 @@ from scaat.training.interruption import StopRequest
 
 FOLDER = "checkpoints"
 FORMAT = 1
-"""Raised when a checkpoint's content changes so that older versions cannot go on from it."""
+"""Raised when a checkpoint's content changes so that older versions cannot resume from it."""
 
 _KEY = "scaat_format"
 _KEPT = 2  # the newest, and the one before in case that one is damaged
@@ -48,7 +48,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             write_text(_checksum(path), f"{hashlib.sha256(held).hexdigest()}  {path.name}\n")
             write_bytes(path, held)
         except WriteError as error:
-            whole = found[-1].name if (found := checkpoints(path.parents[1])) else "none"
+            whole = (
+                whole_files[-1].name if (whole_files := checkpoints(path.parents[1])) else "none"
+            )
             raise WriteError(f"{error}; the last whole checkpoint is {whole}") from error
         for old in checkpoints(path.parents[1])[:-_KEPT]:
             old.unlink()
@@ -56,7 +58,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
-    """Return where the checkpoint after ``step`` optimiser steps of a run stands."""
+    """Return where the checkpoint after ``step`` optimiser steps of a run belongs."""
     return folder / FOLDER / f"step-{step:09d}.ckpt"
 
 
@@ -104,9 +106,9 @@ def check_format(checkpoint: Mapping[str, Any]) -> None:
     Raises:
         InputError: The checkpoint has a format that this version does not know.
     """
-    if (found := checkpoint.get(_KEY)) != FORMAT:
+    if (version := checkpoint.get(_KEY)) != FORMAT:
         raise InputError(
-            f"the checkpoint has format {found!r}, expected {FORMAT}: go on with the version of "
+            f"the checkpoint has format {version!r}, expected {FORMAT}: go on with the version of "
             "scaat that wrote it"
         )
 

@@ -23,7 +23,7 @@ GPUS = ("cuda", "mps")
 
 
 def check_accelerator(name: str) -> None:
-    """Refuse an accelerator that Lightning would refuse later, and in more words.
+    """Refuse an unknown or absent accelerator early.
 
     Args:
         name: Lightning's name for it.
@@ -102,14 +102,14 @@ def plan_launch(
                 f"SLURM started {tasks} tasks without saying how many a node has; expected "
                 f"--ntasks-per-node={-(-tasks // found_nodes)} instead of --ntasks"
             )
-    for name, wanted, found in (
+    for name, wanted, started in (
         ("devices", devices, found_devices),
         ("nodes", nodes, found_nodes),
     ):
-        if launcher and wanted not in (None, found):
+        if launcher and wanted not in (None, started):
             raise InputError(
-                f"{name} is {wanted}, but {launcher} started {found}; expected {name} {found}, or "
-                "nothing, to take what it started"
+                f"{name} is {wanted}, but {launcher} started {started}; expected {name} {started} "
+                "or nothing, to take what it started"
             )
     if launcher and strategy == "ddp_spawn":
         raise InputError(
@@ -122,7 +122,7 @@ def plan_launch(
         raise InputError(f"strategy is 'ddp_spawn', which has one node; found nodes {nodes}")
     chosen: str = strategy
     if strategy == "auto":
-        # Spawned processes return to the caller, which then goes on alone.
+        # Spawned processes return to the caller, which then continues alone.
         chosen = "ddp" if launcher or nodes > 1 else "ddp_spawn" if devices > 1 else "auto"
     if chosen != "auto" and unused_weights:
         chosen += "_find_unused_parameters_true"
@@ -175,8 +175,8 @@ LightningPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
 def lightning_precision(precision: Precision, accelerator: str = "auto") -> LightningPrecision:
     """Translate an option to Lightning's name for it.
 
-    ``auto`` is bf16 autocast where the device computes it natively: NVIDIA GPUs since Ampere,
-    and CPUs with AVX-512 BF16 or AMX. Elsewhere bf16 is emulated and slower than float32.
+    ``auto`` is bf16 autocast where the device computes it natively (NVIDIA GPUs since Ampere,
+    CPUs with AVX-512 BF16 or AMX); elsewhere bf16 is emulated and slower than float32.
 
     Args:
         precision: The option.
@@ -231,9 +231,9 @@ def automatic_precision(accelerator: str = "auto") -> tuple[Literal["bf16", "32"
         return "32", f"whether {accelerator!r} computes bf16 natively is not known"
     # Private in torch, and the only place that knows; absent means unknown, hence no.
     checks = {"AVX-512 BF16": "_is_avx512_bf16_supported", "AMX": "_is_amx_tile_supported"}
-    found = [name for name, check in checks.items() if getattr(torch.cpu, check, bool)()]
-    if found:
-        return "bf16", f"the processor computes it natively ({', '.join(found)})"
+    features = [name for name, check in checks.items() if getattr(torch.cpu, check, bool)()]
+    if features:
+        return "bf16", f"the processor computes it natively ({', '.join(features)})"
     return "32", "the processor has neither AVX-512 BF16 nor AMX, so bf16 would be slower"
 
 

@@ -95,7 +95,7 @@ def fit(
     The files are ``model.pt``, ``training.json``, ``checkpoints/`` (the newest two, each with
     optimiser, schedule, proportions, place in the epoch and running means) and ``logs/``. A run
     depends on its arguments alone: every step's random numbers are seeded by ``seed`` and the
-    step, so one that goes on from a checkpoint ends, on a CPU, bit by bit as it would have.
+    step, so on a CPU it resumes exactly after an interruption.
 
     Args:
         splits: The data; validation images are only watched.

@@ -22,7 +22,7 @@ from scaat.training.options import TrainingOptions
 CONFIG = "config.yaml"
 
 OPERATIONAL = ("training.workers", "training.checkpoint_every")
-"""Settings that change how a run is carried out and none of its results."""
+"""Settings that change how a run executes, but none of its results."""
 
 
 def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
@@ -65,7 +65,7 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
 
 @contextmanager
 def claimed_folder(folder: Path, config: dict[str, Any]) -> Iterator[None]:
-    """Claim ``folder`` as `open_folder` does, and give it back after an error if it is empty yet.
+    """Claim ``folder`` as `open_folder` does, and release it after an error if it is still empty.
 
     For work that cannot be resumed: the same command can then be given again.
 
@@ -103,19 +103,19 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
-    """Return the first setting in which two configurations differ, in words."""
+def _first_difference(recorded: Any, wanted: Any, name: str = "") -> str | None:
+    """Describe the first setting in which two configurations differ."""
     if name in OPERATIONAL:
         return None
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for key in [*wanted, *(key for key in found if key not in wanted)]:
+    if isinstance(recorded, dict) and isinstance(wanted, dict):
+        for key in [*wanted, *(key for key in recorded if key not in wanted)]:
             inner = f"{name}.{key}" if name else str(key)
-            if key not in found and wanted[key] == _default(inner):
+            if key not in recorded and wanted[key] == _default(inner):
                 continue  # a version without the option did what its default does
-            if difference := _first_difference(found.get(key), wanted.get(key), inner):
+            if difference := _first_difference(recorded.get(key), wanted.get(key), inner):
                 return difference
         return None
-    return None if found == wanted else f"{name} is {found!r} there and {wanted!r} now"
+    return None if recorded == wanted else f"{name} is {recorded!r} there and {wanted!r} now"
 
 
 def _default(name: str) -> Any:

@@ -117,16 +117,15 @@ def _end(children: Sequence[BaseProcess]) -> None:
 
 @contextmanager
 def translate_errors(options: TrainingOptions, objective: nn.Module) -> Iterator[None]:
-    """Raise what a user can act on for memory that ran out and for a spawned process's error.
+    """Translate exhausted memory and errors of spawned processes into errors of this package.
 
     Raises:
         MemoryExhaustedError: Memory ran out; the message says what to lower.
         WriteError: A log cannot be written.
         InputError: An operation is refused for being not deterministic, or batch norm has a
             batch of a single value a channel.
-        KeyboardInterrupt: Somebody pressed Ctrl-C.
-        Any error of ours, as raised in a process that the training started, which hands it over
-            as text.
+        KeyboardInterrupt: Ctrl-C was pressed.
+        Any error of this package that a spawned process raised, which arrives as text.
     """
     try:
         with translate_oom("training", _advice(options, objective)):
@@ -178,8 +177,8 @@ def _raise_again(error: ProcessRaisedException) -> None:
         for kind in (InputError, NonFiniteLossError, MemoryExhaustedError, WriteError)
     }
     names = "|".join((*kinds, TrainingStopped.__name__))
-    found = re.search(rf"^scaat\.errors\.({names}): (.+)", str(error), re.MULTILINE)
-    if found and found[1] in kinds:
-        raise kinds[found[1]](found[2]) from error
-    if found and (said := re.match(r"stopped by (\w+) after step (\d+)", found[2])):
+    match = re.search(rf"^scaat\.errors\.({names}): (.+)", str(error), re.MULTILINE)
+    if match and match[1] in kinds:
+        raise kinds[match[1]](match[2]) from error
+    if match and (said := re.match(r"stopped by (\w+) after step (\d+)", match[2])):
         raise TrainingStopped(signal.Signals[said[1]].value, int(said[2])) from error

@@ -23,10 +23,10 @@ from scaat.files import write_text
 class EpochMeans:
     """Running sums of a step's figures, weighted by the number of samples in its batch.
 
-    Each figure is averaged over the steps that have it. One that is the mean over a part of a batch
-    stands for the whole batch, so it has that weight.
+    Each figure is averaged over the steps that have it, with the batch's size as its weight, even
+    where it is the mean over a part of the batch.
 
-    Lightning's own means begin anew when a run goes on in the middle of an epoch.
+    Lightning's own means restart when a run resumes in the middle of an epoch.
     """
 
     def __init__(self) -> None:
@@ -43,15 +43,15 @@ class EpochMeans:
             self._samples[name] = self._samples.get(name, 0) + samples
 
     def joined(self) -> dict[str, Tensor]:
-        """Return the means over all processes, float32, and begin anew.
+        """Return the means over all processes, float32, and restart.
 
-        NaN stands for a figure that came before, but in no step since the last call.
+        A figure of earlier steps that no step had since the last call is NaN.
         """
         names = list(self._sums)
-        found = self._packed()
+        packed = self._packed()
         if distributed.is_available() and distributed.is_initialized():
-            distributed.all_reduce(found)
-        sums, samples = found.chunk(2)
+            distributed.all_reduce(packed)
+        sums, samples = packed.chunk(2)
         self._sums = dict(zip(names, torch.zeros_like(sums), strict=True))
         self._samples = dict.fromkeys(names, 0)
         return dict(zip(names, (sums / samples).float(), strict=True))
@@ -60,15 +60,15 @@ class EpochMeans:
         """Return the sums of all processes, a row each; all have to call it."""
         if not self._sums:
             return {"names": [], "sums": None}
-        found = self._packed()
-        rows = [found]
+        packed = self._packed()
+        rows = [packed]
         if distributed.is_available() and distributed.is_initialized():
-            rows = [torch.empty_like(found) for _ in range(distributed.get_world_size())]
-            distributed.all_gather(rows, found)
+            rows = [torch.empty_like(packed) for _ in range(distributed.get_world_size())]
+            distributed.all_gather(rows, packed)
         return {"names": list(self._sums), "sums": torch.stack(rows).cpu()}
 
     def load(self, state: Mapping[str, object], rank: int, device: torch.device) -> None:
-        """Go on from the sums of a process."""
+        """Resume from the sums of a process."""
         names, sums = state["names"], state["sums"]
         assert isinstance(names, list)
         self._sums, self._samples = {}, {}
@@ -92,8 +92,8 @@ _EVERY = 10  # steps from one row to the next
 class RunLog(Callback):
     """Writes every tenth step's and every epoch's figures, here and to Lightning's logger.
 
-    A row is on disk before the checkpoint of its step is. When a run goes on from a checkpoint,
-    the rows after it are cut, and come again.
+    A row is on disk before the checkpoint of its step. When a run resumes from a checkpoint, the
+    rows after it are removed and written again.
 
     Attributes:
         figures: The last epoch's, by name.
@@ -107,7 +107,7 @@ class RunLog(Callback):
         self.figures: dict[str, float] = {}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Cut what came after the checkpoint that the training goes on from."""
+        """Remove the rows after the checkpoint that the training resumes from."""
         if trainer.is_global_zero:
             for name in (STEPS, EPOCHS):
                 cut_rows(self.folder / name, trainer.global_step)
@@ -199,7 +199,7 @@ def _rename_columns(path: Path, names: list[str]) -> None:
 
 
 def _is_absent(name: str, value: Any) -> bool:
-    """Tell the mean of a term that no step of the epoch had."""
+    """Whether a value is the mean of a term that no step of the epoch had."""
     return name.endswith("_epoch") and math.isnan(value)
 
 
@@ -266,7 +266,7 @@ class TrainingBar(TQDMProgressBar):
         self.title = title
 
     def on_train_start(self, trainer: L.Trainer, *rest: Any) -> None:
-        """Begin an epoch's bar, as a run that goes on inside an epoch has no start of it."""
+        """Start an epoch's bar: a run that resumes inside an epoch has no epoch start."""
         super().on_train_start(trainer, *rest)
         self.on_train_epoch_start(trainer)
 
@@ -300,8 +300,8 @@ class EpochLines(Callback):
 
 def _shown(metrics: Mapping[str, Any], span: str) -> dict[str, Any]:
     """Return those of `SHOWN` that were logged, of one ``span``: a step or an epoch."""
-    found = {name: metrics.get(f"{name}_{span}", metrics.get(name)) for name in SHOWN}
-    return {name: value for name, value in found.items() if value is not None}
+    values = {name: metrics.get(f"{name}_{span}", metrics.get(name)) for name in SHOWN}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 class TrainingClock(Callback):
@@ -327,7 +327,7 @@ class TrainingClock(Callback):
         self._seconds, self._since = self.seconds, None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock: a run that goes on inside an epoch has no start of it."""
+        """Start the clock: a run that resumes inside an epoch has no epoch start."""
         self._start()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -351,5 +351,5 @@ class TrainingClock(Callback):
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Go on from a checkpoint's seconds."""
+        """Resume from a checkpoint's seconds."""
         self._seconds = state_dict["seconds"]

@@ -37,8 +37,7 @@ class TrainingModule(L.LightningModule):
         seed: Seeds every step; see `seed_step`.
     """
 
-    # Already equal on all processes; broadcasting them at each step would cost num_samples
-    # numbers of traffic.
+    # Already equal on all processes; broadcasting num_samples values each step would be waste.
     _ddp_params_and_buffers_to_ignore = ("objective.proportion", "objective.step")
 
     def __init__(
@@ -173,7 +172,7 @@ class TrainingModule(L.LightningModule):
         return self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
 
     def _counted(self, batch_idx: int, size: int) -> Tensor | None:
-        """Tell the samples that only fill the last batch up, where there are several processes."""
+        """Mark the samples that only pad the last batch of several processes."""
         if self.trainer.world_size == 1:
             return None
         counted = counted_samples(
