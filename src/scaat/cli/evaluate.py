@@ -18,10 +18,10 @@ from scaat.cli.models import Normalisation, Statistics
 from scaat.cli.names import complete_model
 from scaat.cli.options import config_option, dataclass_options, gather
 from scaat.cli.output import Result
-from scaat.cli.progress import evaluation_progress
 from scaat.cli.runs import (
     evaluation_device,
     evaluation_options,
+    evaluation_progress,
     load_splits,
     measure_run,
     read_evaluation_options,

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+import rich.progress
 import torch
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
 from scaat.cli.options import config_option, dataclass_options, objective_options
 from scaat.cli.output import Result, console
-from scaat.cli.progress import evaluation_progress
 from scaat.data import DataOptions, DataSplits, load_data
-from scaat.evaluation import EvaluationOptions, environment
+from scaat.evaluation import EvaluationOptions, Progress, environment
 from scaat.evaluation.trained import Measured, measure_trained, write_measured
 from scaat.models import find_adapter, find_model
 from scaat.objectives import build_objective
+from scaat.oom import translate_oom
 from scaat.report import Row, find_results, read_results, terminal_table, write_report
 from scaat.training import TrainingOptions
 from scaat.training.devices import check_accelerator, check_compile, is_main_process, plan_launch
@@ -103,6 +106,32 @@ def read_evaluation_options(config: Mapping[str, Any]) -> EvaluationOptions:
     """Return the evaluation part of a configuration."""
     fields = dict(config["evaluation"])
     return EvaluationOptions(**fields | {"attributions": tuple(fields["attributions"])})
+
+
+@contextmanager
+def evaluation_progress(title: str) -> Iterator[Progress]:
+    """Show a progress bar while a model is evaluated, and tell it in words if memory runs out.
+
+    Yields:
+        What `scaat.evaluation.evaluate` calls as it goes on.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with rich.progress.Progress(*columns, console=console()) as progress:
+        task = progress.add_task(f"evaluate {title}", total=None)
+
+        def show(name: str, done: int, total: int) -> None:
+            progress.update(
+                task, description=f"evaluate {title}, {name}", completed=done, total=total
+            )
+
+        with translate_oom("the evaluation", ["eval_batch_size", "eval_images"]):
+            yield show
 
 
 def evaluation_device(accelerator: str) -> torch.device:

@@ -14,10 +14,10 @@ import yaml
 
 from scaat.cli.memory import keep_freed_memory
 from scaat.cli.output import console, mode
-from scaat.cli.progress import evaluation_progress
 from scaat.cli.runs import (
     command_line,
     evaluation_device,
+    evaluation_progress,
     load_splits,
 )
 from scaat.data import DataOptions, DataSplits, load_data

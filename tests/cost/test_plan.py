@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.training.conftest import brightness
 
 from scaat.cost.plan import Plan, plan_training
 from scaat.data import DataSplits
@@ -17,6 +18,11 @@ from scaat.training.architecture import starting_model
 OPTIONS = TrainingOptions(
     model="nets:tiny", epochs=3, batch_size=8, precision="32", accelerator="cpu"
 )
+
+
+@pytest.fixture
+def splits() -> DataSplits:
+    return brightness()
 
 
 def plan(splits: DataSplits, options: TrainingOptions = OPTIONS, **method: object) -> Plan:
