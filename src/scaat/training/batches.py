@@ -143,7 +143,7 @@ class Batches(L.LightningDataModule):
         self._seen = dict(state_dict)
 
 
-def counted_samples(
+def is_real_sample(
     batch_idx: int, *, batch_size: int, size: int, samples: int, processes: int, rank: int
 ) -> Tensor | None:
     """Mark a batch's real samples, as opposed to those that pad it to equal size on all processes.

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from scaat.data import Augmentation, augment, to_float
 from scaat.errors import InputError, NonFiniteLossError
 from scaat.objectives import Objective
-from scaat.training.batches import Batch, counted_samples, loss_scale, seed_step
+from scaat.training.batches import Batch, is_real_sample, loss_scale, seed_step
 from scaat.training.checkpoint import check_format
 from scaat.training.devices import compile_model, uncompile_model
 from scaat.training.logs import EpochMeans
@@ -175,7 +175,7 @@ class TrainingModule(L.LightningModule):
         """Mark the samples that only pad the last batch of several processes."""
         if self.trainer.world_size == 1:
             return None
-        counted = counted_samples(
+        counted = is_real_sample(
             batch_idx,
             batch_size=self.options.batch_size,
             size=size,
