@@ -10,13 +10,14 @@ from click.testing import CliRunner
 
 from scaat.cli.compare import command as compare
 from scaat.cli.evaluate import command as evaluate
-from scaat.cli.options import argument_help, gather, objective_options
+from scaat.cli.options import gather, objective_options
 from scaat.cli.train import command as train
 from scaat.cli.types import NAMES, NUMBER
 from scaat.data import DataOptions
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.objectives import objectives
+from scaat.objectives.options import argument_help
 from scaat.training import TrainingOptions
 
 

@@ -11,7 +11,6 @@ import torch
 
 from scaat.data import DataSplits
 from scaat.errors import InputError, MemoryExhaustedError
-from scaat.objectives import SCAAT, Standard
 from scaat.training import NonFiniteLossError, TrainingOptions, fit
 from scaat.training.interruption import translate_errors
 
@@ -29,7 +28,7 @@ from scaat.training.interruption import translate_errors
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
 try:
-    with translate_errors(TrainingOptions(batch_size=512, precision="32"), Standard()):
+    with translate_errors(TrainingOptions(batch_size=512, precision="32")):
         torch.ones(2**28)
 except MemoryExhaustedError as error:
     print(error)
@@ -52,8 +51,8 @@ def test_memory_that_really_runs_out_says_what_to_lower() -> None:
 def test_advice_names_what_this_training_uses() -> None:
     options = replace(OPTIONS, precision="bf16")
     with (
-        pytest.raises(MemoryExhaustedError, match="saliency") as caught,
-        translate_errors(options, SCAAT(4, saliency="smoothgrad")),
+        pytest.raises(MemoryExhaustedError, match="image_size") as caught,
+        translate_errors(options),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     assert "bf16" not in str(caught.value)
@@ -62,7 +61,7 @@ def test_advice_names_what_this_training_uses() -> None:
 def test_other_errors_pass_as_they_are() -> None:
     with (
         pytest.raises(RuntimeError, match="mat1 and mat2"),
-        translate_errors(OPTIONS, Standard()),
+        translate_errors(OPTIONS),
     ):
         torch.ones(2, 3) @ torch.ones(2, 3)
 

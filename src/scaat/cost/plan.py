@@ -90,13 +90,12 @@ def plan_training(
         step = _trial(splits, model, method, objective_options, options, device, precision)
         forward = count_operations(step.forward, step.model).total
         passes, seconds = _measured(step, forward, steps, device)
-        own = step.objective
-        own_fraction = max(1 - own.delay / batches, 0.0) / own.cycle
-        if own_fraction < 1:  # the other steps are standard training's
+        own = step.objective.own_fraction
+        if own < 1:  # the other steps are standard training's
             plain = _trial(splits, model, BASE, {}, options, device, precision)
             others = _measured(plain, forward, steps, device)
-            passes = own_fraction * passes + (1 - own_fraction) * others[0]
-            seconds = own_fraction * seconds + (1 - own_fraction) * others[1]
+            passes = own * passes + (1 - own) * others[0]
+            seconds = own * seconds + (1 - own) * others[1]
     return Plan(
         passes=passes,
         step_seconds=seconds,

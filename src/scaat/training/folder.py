@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ import yaml
 from scaat.data import DataOptions
 from scaat.errors import InputError, WriteError
 from scaat.files import read_yaml, write_text
-from scaat.objectives import objectives
+from scaat.objectives import objective_options, objectives
 from scaat.training.checkpoint import FOLDER as CHECKPOINTS
 from scaat.training.options import TrainingOptions
 
@@ -125,7 +124,7 @@ def _default(name: str) -> Any:
         options = DataOptions if section == "data" else TrainingOptions
         return getattr(options(), rest[0], None)
     if section == "objectives" and len(rest) == 2 and rest[0] in objectives:
-        known = inspect.signature(objectives[rest[0]]).parameters
+        known = objective_options(objectives[rest[0]])
         return known[rest[1]].default if rest[1] in known else None
     return None
 
