@@ -21,7 +21,6 @@ OPTIONS = TrainingOptions(
 LIMITED = """
 import resource, sys, torch
 from scaat.errors import MemoryExhaustedError
-from scaat.objectives import Standard
 from scaat.training import TrainingOptions
 from scaat.training.interruption import translate_errors
 
