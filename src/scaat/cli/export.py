@@ -13,7 +13,7 @@ from scaat.cli.share import method_option
 from scaat.cli.types import Choice
 from scaat.errors import InputError
 from scaat.sharing import FORMATS, SharedModel, export_model, is_shared, load_shared, open_run
-from scaat.sharing.prediction import RANDOM_BATCHES, TOLERANCE
+from scaat.sharing.exporting import RANDOM_BATCHES, TOLERANCE
 
 
 @if_interrupted("nothing was written")

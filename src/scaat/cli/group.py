@@ -101,7 +101,7 @@ def run() -> None:
         click.echo(str(stop) or "interrupted", err=True)
         sys.exit(130)
     except TrainingStopped as stop:
-        from scaat.training.launch import is_main_process
+        from scaat.training.devices import is_main_process
 
         if is_main_process():
             click.echo(str(stop), err=True)

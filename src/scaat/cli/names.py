@@ -115,7 +115,7 @@ COMPLETIONS: dict[str, Complete] = {
 
 
 def _library_models(library: str) -> list[str]:
-    from scaat.models.libraries import timm_models, torchvision_models
+    from scaat.models.recipes import timm_models, torchvision_models
 
     known = {"torchvision": torchvision_models, "timm": timm_models}
     return known[library]() if library in known else []

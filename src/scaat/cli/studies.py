@@ -27,8 +27,8 @@ from scaat.files import require_new, write_text
 from scaat.studies import Part, Trial, carry_out
 from scaat.studies.processes import Call, in_processes
 from scaat.studies.trial import failure_of, plain, results_of
-from scaat.training.launch import started_outside
-from scaat.training.progress import EpochLines
+from scaat.training.devices import started_outside
+from scaat.training.logs import EpochLines
 
 
 class Seeds(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4

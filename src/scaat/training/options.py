@@ -7,13 +7,13 @@ from typing import Literal
 
 from scaat.errors import InputError, did_you_mean
 from scaat.functional.checks import check_positive
-from scaat.training.compiling import Compile
-from scaat.training.launch import Strategy
 
 SIZES = ("data", "own")
 Schedule = Literal["one-cycle", "cosine"]
 Normalisation = Literal["auto", "own", "data", "imagenet", "none"]
 Precision = Literal["auto", "32", "bf16", "16"]
+Strategy = Literal["auto", "ddp", "ddp_spawn", "fsdp"]
+Compile = Literal["none", "inductor", "aot_eager"]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""Signals that ask a training to stop: SIGTERM, and SIGUSR1 as batch systems send it ahead."""
+"""What stops a training: signals, exhausted memory, failed processes."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
@@ -16,6 +17,17 @@ from typing import Any
 import lightning as L
 import torch
 from torch import distributed
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from scaat.errors import (
+    InputError,
+    MemoryExhaustedError,
+    NonFiniteLossError,
+    TrainingStopped,
+    WriteError,
+)
+from scaat.oom import translate_oom
+from scaat.training.options import TrainingOptions
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name))
 """Windows has no SIGUSR1."""
@@ -101,3 +113,70 @@ def _end(children: Sequence[BaseProcess]) -> None:
     for child in children:
         child.join(max(0.0, until - time.monotonic()))
         child.kill()
+
+
+@contextmanager
+def translate_errors(options: TrainingOptions) -> Iterator[None]:
+    """Translate exhausted memory and errors of spawned processes into errors of this package.
+
+    Raises:
+        MemoryExhaustedError: Memory ran out; the message says what to lower.
+        WriteError: A log cannot be written.
+        InputError: An operation is refused for being not deterministic, or batch norm has a
+            batch of a single value a channel.
+        KeyboardInterrupt: Ctrl-C was pressed.
+        Any error of this package that a spawned process raised, which arrives as text.
+    """
+    try:
+        with translate_oom("training", _advice(options)):
+            yield
+    except ProcessRaisedException as error:
+        _raise_again(error)
+        raise
+    except OSError as error:  # of a logger of Lightning's
+        raise WriteError(f"{error.filename or 'a log'} cannot be written ({error})") from error
+    except RuntimeError as error:
+        if "does not have a deterministic implementation" not in str(error):
+            raise
+        operation = str(error).partition(" does not")[0]
+        raise InputError(
+            f"deterministic is set, but {operation} has no deterministic implementation on this "
+            "device; expected another model, or no such option"
+        ) from error
+    except ValueError as error:
+        if "Expected more than 1 value per channel" not in str(error):
+            raise
+        raise InputError(
+            "batch norm found a batch of one image, whose values have no spread; expected a "
+            f"batch_size (now {options.batch_size}) that does not leave one image over"
+        ) from error
+    except SystemExit as error:
+        # What Lightning makes of Ctrl-C.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _advice(options: TrainingOptions) -> list[str]:
+    lower = [
+        f"batch_size (now {options.batch_size}; accumulate {2 * options.accumulate} with half of "
+        "it makes the same steps)",
+        "image_size",
+    ]
+    if options.precision == "32":
+        lower.append("precision (bf16 halves what a pass keeps)")
+    return lower
+
+
+def _raise_again(error: ProcessRaisedException) -> None:
+    """Raise our own error that ended a process, if its text shows one."""
+    kinds = {
+        kind.__name__: kind
+        for kind in (InputError, NonFiniteLossError, MemoryExhaustedError, WriteError)
+    }
+    names = "|".join((*kinds, TrainingStopped.__name__))
+    match = re.search(rf"^scaat\.errors\.({names}): (.+)", str(error), re.MULTILINE)
+    if match and match[1] in kinds:
+        raise kinds[match[1]](match[2]) from error
+    if match and (said := re.match(r"stopped by (\w+) after step (\d+)", match[2])):
+        raise TrainingStopped(signal.Signals[said[1]].value, int(said[2])) from error
