@@ -73,7 +73,9 @@ def _compare(
 ) -> Result:
     open_folder(out, config, resume=resume)
     folders = {method: out / "models" / method for method in config["methods"]}
-    for method, folder in folders.items():
+    # Standard training first: a method with an accuracy budget is compared with it.
+    reference = folders.get("standard")
+    for method, folder in sorted(folders.items(), key=lambda item: item[0] != "standard"):
         if is_finished(folder):
             console().print(f"{method} is trained already")
             continue
@@ -85,6 +87,7 @@ def _compare(
             options,
             seed=config["seed"],
             folder=folder,
+            reference=reference,
             resume=resume,
             quiet=mode().quiet,
         )

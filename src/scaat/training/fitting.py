@@ -24,7 +24,7 @@ from scaat.files import remove_parts, write_json
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
-from scaat.training.architecture import starting_model
+from scaat.training.architecture import architecture_of, starting_model
 from scaat.training.batches import Batches, count_batches
 from scaat.training.checkpoint import (
     AtomicCheckpointIO,
@@ -52,6 +52,8 @@ from scaat.training.logs import FOLDER as LOGS
 from scaat.training.logs import RunLog, TrainingClock, progress_callback
 from scaat.training.module import TrainingModule
 from scaat.training.options import TrainingOptions
+from scaat.training.reference import FOLDER as REFERENCE
+from scaat.training.reference import keeps_budget, reference_curve
 from scaat.training.warning_filters import Silence, silence
 
 MODEL = "model.pt"
@@ -86,6 +88,7 @@ def fit(
     *,
     seed: int,
     folder: Path,
+    reference: Path | None = None,
     resume: bool = False,
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
@@ -104,13 +107,16 @@ def fit(
         options: Model, optimiser and processes.
         seed: At least 0; sets the initial weights, the order and every draw.
         folder: Where to write.
+        reference: Folder of a standard training of the same network, data and length, which a
+            method with an accuracy budget is compared with. Where such a method has none, one is
+            trained first, in ``folder/reference``.
         resume: Go on from the folder's newest whole checkpoint, if it has one.
         quiet: Show no progress on standard error.
         callbacks: Of Lightning, beside those of the training itself.
 
     Raises:
         InputError: An option is out of range, a name is unknown, the folder holds another
-            training, or another process trains there.
+            training, another process trains there, or the reference is another kind of training.
         NonFiniteLossError: The loss became NaN or infinite.
         MemoryExhaustedError: Memory ran out.
         WriteError: A file cannot be written; earlier checkpoints stay.
@@ -118,6 +124,39 @@ def fit(
     """
     check_accelerator(options.accelerator)
     check_compile(options.compile, options.accelerator)
+    if not resume and checkpoints(folder):
+        raise InputError(
+            f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
+            "resume to go on with it"
+        )
+    about_reference: dict[str, Any] = {}
+    if keeps_budget(method, objective_options):
+        compared = reference or folder / REFERENCE
+        if reference is None and not is_finished(compared):
+            build_objective(method, len(splits.train), objective_options, training_steps=1)
+            fit(
+                splits,
+                "standard",
+                {},
+                options,
+                seed=seed,
+                folder=compared,
+                resume=True,
+                quiet=quiet,
+            )
+        standard = load_trained(compared)
+        curve = reference_curve(
+            compared,
+            standard.summary,
+            standard.architecture,
+            wanted=architecture_of(splits.train, options),
+            epochs=options.epochs,
+        )
+        objective_options = {**objective_options, "reference": curve}
+        about_reference = {
+            "reference_seconds": standard.summary["train_seconds"],
+            "reference_val_accuracy": standard.summary.get("val_accuracy"),
+        }
     torch.manual_seed(seed)
     start = starting_model(splits.train, options)
     architecture, model = start.architecture, start.model.to(memory_format=torch.channels_last)
@@ -134,11 +173,6 @@ def fit(
     objective = build_objective(method, samples, objective_options, training_steps=length)
     module = TrainingModule(model, objective, options, splits.augmentation, seed)
     precision = lightning_precision(options.precision, options.accelerator)
-    if not resume and checkpoints(folder):
-        raise InputError(
-            f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
-            "resume to go on with it"
-        )
     main_process = is_main_process()
     with only_training(folder) if main_process else nullcontext():
         start_at = newest_checkpoint(folder) if resume else None
@@ -160,6 +194,8 @@ def fit(
             )
         reached = _reached(folder)
         summary = {
+            "method": method,
+            **about_reference,
             "train_seconds": reached["callbacks"]["TrainingClock"]["seconds"],
             "steps": int(reached["global_step"]),
             "epochs": options.epochs,

@@ -37,9 +37,6 @@ class TrainingModule(L.LightningModule):
         seed: Seeds every step; see `seed_step`.
     """
 
-    # Already equal on all processes; broadcasting num_samples values each step would be waste.
-    _ddp_params_and_buffers_to_ignore = ("objective.proportion", "objective.step")
-
     def __init__(
         self,
         model: nn.Module,
@@ -54,6 +51,10 @@ class TrainingModule(L.LightningModule):
         self.options = options
         self.augmentation = augmentation
         self.seed = seed
+        # Already equal on all processes; broadcasting num_samples values each step would be waste.
+        self._ddp_params_and_buffers_to_ignore = [
+            f"objective.{name}" for name, _ in objective.named_buffers()
+        ]
         self.means = EpochMeans()
         self.figures: dict[str, Tensor] = {}
 
