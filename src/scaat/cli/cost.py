@@ -20,13 +20,13 @@ from scaat.cli.types import NAMES, NUMBER
 from scaat.cli.variants import Changed, variant_option
 from scaat.cost import BASE, Variant, measure_costs
 from scaat.data import ImageSet, to_float
-from scaat.data.options import LARGEST
 from scaat.errors import InputError
 from scaat.evaluation import environment
 from scaat.exhaustion import memory_in_words
 from scaat.files import require_new
 from scaat.functional.checks import check_positive
 from scaat.objectives import build_objective, objectives
+from scaat.options.data import LARGEST
 from scaat.training import TrainingOptions
 from scaat.training.architecture import starting_model
 from scaat.training.precision import autocast_dtype, lightning_precision

@@ -45,7 +45,7 @@ def attribution_names() -> list[str]:
 
 def measure_names() -> list[str]:
     """Return what can be measured on request."""
-    from scaat.evaluation.options import OPTIONAL_MEASURES
+    from scaat.options.evaluation import OPTIONAL_MEASURES
 
     return list(OPTIONAL_MEASURES)
 

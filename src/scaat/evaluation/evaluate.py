@@ -18,10 +18,10 @@ from scaat.evaluation.calibration import calibration
 from scaat.evaluation.examples import example_images, example_maps
 from scaat.evaluation.measures import Subject, measures
 from scaat.evaluation.measures.base import Arrays
-from scaat.evaluation.options import EvaluationOptions
 from scaat.evaluation.performance import all_answers, all_logits, auc
 from scaat.evaluation.robustness import PASSES, robustness
 from scaat.evaluation.saliency import counted, fast_predict, gradient_batch, measure_saliency
+from scaat.options.evaluation import EvaluationOptions
 from scaat.passes import evaluation_mode
 from scaat.statistics import accuracy_interval
 

@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader
 
 from scaat.data import DataSplits, ImageSet, identity
 from scaat.hardware import usable_cores
+from scaat.options.training import TrainingOptions
 from scaat.training.module import Batch
-from scaat.training.options import TrainingOptions
 from scaat.training.sampling import ResumableSampler
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Literal
 
 import torch
 from torch import nn
 
 from scaat.errors import InputError
+from scaat.options.training import Compile
 from scaat.passes import allow_variants
-
-Compile = Literal["none", "inductor", "aot_eager"]
 
 
 def check_compile(backend: Compile, accelerator: str) -> None:

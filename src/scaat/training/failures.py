@@ -18,7 +18,7 @@ from scaat.errors import (
     WriteError,
 )
 from scaat.exhaustion import memory_in_words
-from scaat.training.options import TrainingOptions
+from scaat.options.training import TrainingOptions
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from scaat.files import remove_parts, write_json
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
+from scaat.options.training import TrainingOptions
 from scaat.training.accelerator import check_accelerator
 from scaat.training.architecture import starting_model
 from scaat.training.batches import Batches, count_batches
@@ -44,7 +45,6 @@ from scaat.training.lock import only_training
 from scaat.training.logs import FOLDER as LOGS
 from scaat.training.logs import RunLog
 from scaat.training.module import TrainingModule
-from scaat.training.options import TrainingOptions
 from scaat.training.precision import LightningPrecision, lightning_precision, precision_plugin
 from scaat.training.progress import progress_callback
 from scaat.training.signals import StopRequest, signals_for_children

@@ -14,7 +14,7 @@ from scaat.data import DataOptions
 from scaat.errors import InputError
 from scaat.files import read_yaml, write_text
 from scaat.objectives import objectives
-from scaat.training.options import TrainingOptions
+from scaat.options.training import TrainingOptions
 
 CONFIG = "config.yaml"
 

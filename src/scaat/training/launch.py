@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from scaat.errors import InputError
-
-Strategy = Literal["auto", "ddp", "ddp_spawn", "fsdp"]
+from scaat.options.training import Strategy
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from scaat.data import Augmentation, augment, to_float
 from scaat.errors import InputError, NonFiniteLossError
 from scaat.objectives import Objective
+from scaat.options.training import TrainingOptions
 from scaat.training.accumulation import loss_scale
 from scaat.training.checkpoint import check_format
 from scaat.training.compiling import compile_model, uncompile_model
 from scaat.training.means import EpochMeans
-from scaat.training.options import TrainingOptions
 from scaat.training.padding import counted_samples
 from scaat.training.seeding import seed_step
 

@@ -17,9 +17,9 @@ from scaat.cost.timing import timed
 from scaat.data import DataSplits, augment, to_float
 from scaat.models import Classifier
 from scaat.objectives import build_objective
+from scaat.options.training import TrainingOptions
 from scaat.training.batches import count_batches
 from scaat.training.launch import plan_launch
-from scaat.training.options import TrainingOptions
 from scaat.training.precision import LightningPrecision, autocast_dtype, lightning_precision
 
 

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.plugins import Precision as LightningPlugin
 
-from scaat.training.options import Precision
+from scaat.options.training import Precision
 
 LightningPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
 

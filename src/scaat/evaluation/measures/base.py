@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scaat.attribution import Attribution
-from scaat.evaluation.options import EvaluationOptions
 from scaat.functional.saliency import Predict
+from scaat.options.evaluation import EvaluationOptions
 from scaat.registry import Registry
 from scaat.statistics import mean_interval
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from scaat.evaluation.measures.base import Arrays, Batch, Measure, Subject, measures
-from scaat.evaluation.options import EvaluationOptions
 from scaat.functional.road import STEPS
 from scaat.metrics import ROAD, InsertionDeletion
+from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from scaat.evaluation.measures.base import Batch, Measure, Subject, measures
-from scaat.evaluation.options import EvaluationOptions
 from scaat.metrics import CompressedSize, GiniIndex, Hoyer, MapMetric, SaliencyEntropy
+from scaat.options.evaluation import EvaluationOptions
 
 
 @measures.register("sparsity")

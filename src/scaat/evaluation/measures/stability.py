@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from scaat.evaluation.measures.base import Batch, Measure, Subject, measures
-from scaat.evaluation.options import EvaluationOptions
 from scaat.metrics import MaxSensitivity, RelativeInputStability
+from scaat.options.evaluation import EvaluationOptions
 
 
 @measures.register("stability")

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from scaat.errors import InputError, did_you_mean
-from scaat.functional.checks import check_positive
-from scaat.training.compiling import Compile
-from scaat.training.launch import Strategy
 
 SIZES = ("data", "own")
 Schedule = Literal["one-cycle", "cosine"]
 Normalisation = Literal["auto", "own", "data", "imagenet", "none"]
 Precision = Literal["auto", "32", "bf16", "16"]
+Compile = Literal["none", "inductor", "aot_eager"]
+Strategy = Literal["auto", "ddp", "ddp_spawn", "fsdp"]
 
 
 @dataclass(frozen=True)
@@ -162,6 +161,8 @@ class TrainingOptions:
     )
 
     def __post_init__(self) -> None:
+        from scaat.functional.checks import check_positive
+
         for name in (
             "epochs",
             "batch_size",
