@@ -17,6 +17,7 @@ from scaat.cli.output import (
     show_result,
 )
 from scaat.errors import did_you_mean
+from scaat.hardware import keep_freed_memory
 
 SHORT = f"{__name__}.short"
 """Where a context notes that only the common options are to be shown."""
@@ -71,6 +72,7 @@ class Command(click.Command):
         name = ctx.command_path.partition(" ")[2]
         if NOTE in ctx.meta and not mode().quiet:
             click.echo(f"note: {ctx.meta[NOTE]}", err=True)
+        keep_freed_memory()
         try:
             with only_the_result():
                 result = super().invoke(ctx)
@@ -89,9 +91,10 @@ class Command(click.Command):
                 records = [option.get_help_record(ctx) for option in options]
                 formatter.write_dl([record for record in records if record is not None])
         if not every and any(parameter.name == "help_all" for parameter in self.params):
-            more = " and scaat methods NAME those of a method" if self.takes_methods else ""
             formatter.write_paragraph()
-            formatter.write_text(f"{ctx.command_path} --help-all shows every option{more}.")
+            formatter.write_text(f"Every option: {ctx.command_path} --help-all")
+            if self.takes_methods:
+                formatter.write_text("Options of a training method: scaat methods scaat")
 
 
 class Group(click.Group):

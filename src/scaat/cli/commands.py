@@ -40,8 +40,8 @@ COMPLETE = "_SCAAT_COMPLETE"
 """The environment variable by which click knows that a shell asks for completion."""
 
 OF_A_STEP = (
-    *("model", "input_size", "adapter", "trainable"),
-    *("batch_size", "precision", "accelerator", "compile"),
+    *("training.model", "training.input_size", "training.adapter", "training.trainable"),
+    *("training.batch_size", "training.precision", "training.accelerator", "training.compile"),
 )
 """The training options that decide what a step computes, which are those of ``scaat cost``."""
 
@@ -101,23 +101,6 @@ def run() -> None:
         sys.exit(missing_extra(error))
 
 
-def _options(*options: click.Option) -> Callable[[F], F]:
-    """Return a decorator that gives a command some options, in their order."""
-
-    def decorate(function: F) -> F:
-        for option in reversed(options):
-            function.__dict__.setdefault("__click_params__", []).append(option)
-        return function
-
-    return decorate
-
-
-def _seed(text: str) -> click.Option:
-    return click.Option(
-        ["--seed"], type=click.IntRange(min=0), default=0, show_default=True, help=text
-    )
-
-
 def _alone(_: click.Context, __: click.Parameter, jobs: int) -> int:
     if jobs > 1:
         from scaat.training.launch import started_outside
@@ -130,20 +113,11 @@ def _alone(_: click.Context, __: click.Parameter, jobs: int) -> int:
     return jobs
 
 
-def _fits(option: click.Option, names: Iterable[str]) -> bool:
-    return str(option.name).rpartition(".")[2] in names
-
-
 out_option = click.option(
-    "--out",
-    type=FOLDER,
-    required=True,
-    help="Folder for everything that is written; new or empty.",
+    "--out", type=FOLDER, required=True, help="Folder for everything that is written; new or empty."
 )
 resume_option = click.option(
-    "--resume",
-    is_flag=True,
-    help="Continue the run in --out, which must have the same options.",
+    "--resume", is_flag=True, help="Continue the run in --out, which must have the same options."
 )
 dry_run_option = click.option(
     "--dry-run",
@@ -151,8 +125,12 @@ dry_run_option = click.option(
     help="Make a few steps on a copy, print what the training would take (passes and time of a "
     "step, time and memory of all), and write nothing.",
 )
-run_settings = _options(
-    config_option(), _seed("Seed of the split, the weights and every random draw.")
+method_option = click.option(
+    "--method",
+    type=Entry("method", method_names),
+    default="scaat",
+    show_default=True,
+    help="How to train; scaat methods lists the choices.",
 )
 jobs_option = click.option(
     "--jobs",
@@ -181,25 +159,32 @@ def seeds_option(default: str | None, described: str = "") -> Callable[[F], F]:
     )
 
 
-def _of_checkpoint(*, several: bool) -> Callable[[F], F]:
-    """Return a decorator for the options that describe a network in a checkpoint file."""
-    return _options(
-        click.Option(
-            ["--model"],
-            multiple=several,
-            help="A checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, "
-            "torchvision:NAME, timm:NAME or package.module:factory.",
-        ),
-        click.Option(
-            ["--normalisation"],
-            type=Normalisation(),
-            help="What a checkpoint's network was trained with: imagenet, six numbers (means "
-            "then deviations, for images in [0, 1]), or none if it normalises itself.",
-        ),
+def seed_option(text: str) -> Callable[[F], F]:
+    """Return ``--seed`` with its help."""
+    return click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help=text
     )
 
 
-@cli.command("new-run", short_help="Look at your images and write a commented configuration.")
+def network_option(*, multiple: bool) -> Callable[[F], F]:
+    """Return ``--model``, the network of a checkpoint."""
+    return click.option(
+        "--model",
+        multiple=multiple,
+        help="A checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, "
+        "torchvision:NAME, timm:NAME or package.module:factory.",
+    )
+
+
+normalisation_option = click.option(
+    "--normalisation",
+    type=Normalisation(),
+    help="What a checkpoint's network was trained with: imagenet, six numbers (means then "
+    "deviations, for images in [0, 1]), or none if it normalises itself.",
+)
+
+
+@cli.command("new-run")
 @click.argument("data", metavar="DATA")
 @click.option("--out", type=FOLDER, required=True, help="The configuration to write, FILE.yaml.")
 @click.option(
@@ -214,7 +199,9 @@ def _of_checkpoint(*, several: bool) -> Callable[[F], F]:
 @click.option("--classes", help="Use only these classes, separated by commas, in this order.")
 @click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
 def new_run(**options: Any) -> Result:
-    """Look at DATA and write a commented configuration for scaat compare and scaat train.
+    """Look at DATA and write a commented configuration.
+
+    scaat compare and scaat train take it.
 
     DATA is a folder of images, in a folder for each class, or whatever --data takes. Headers of
     the files are read, some images decoded; nothing is trained. The settings are those of runs
@@ -225,11 +212,7 @@ def new_run(**options: Any) -> Result:
     return new_run(**options)
 
 
-@cli.command(
-    short_help="Train several methods on one data set, evaluate them, write a report.",
-    settings=[*DATA, *TRAINING, *EVALUATION],
-    takes_methods=True,
-)
+@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True)
 @out_option
 @click.option(
     "--methods",
@@ -238,11 +221,12 @@ def new_run(**options: Any) -> Result:
     show_default=True,
     help="Training methods to compare; scaat methods lists them.",
 )
-@run_settings
+@config_option
+@seed_option("Seed of the split, the weights and every random draw.")
 @resume_option
 @dry_run_option
 def compare(**options: Any) -> Result:
-    """Train several methods on one data set, evaluate them and write a report.
+    """Train several methods on one data set and compare them.
 
     The main job: prints the comparison and writes results.json, report.html, tables (Markdown
     and CSV) and figures to --out, and each model to a folder of its own there.
@@ -252,20 +236,11 @@ def compare(**options: Any) -> Result:
     return compare(**options)
 
 
-@cli.command(
-    short_help="Train one model with one method.",
-    settings=[*DATA, *TRAINING],
-    takes_methods=True,
-)
+@cli.command(settings=[*DATA, *TRAINING], takes_methods=True)
 @out_option
-@click.option(
-    "--method",
-    type=Entry("method", method_names),
-    default="scaat",
-    show_default=True,
-    help="How to train; scaat methods lists the choices.",
-)
-@run_settings
+@method_option
+@config_option
+@seed_option("Seed of the split, the weights and every random draw.")
 @resume_option
 @dry_run_option
 def train(**options: Any) -> Result | None:
@@ -279,11 +254,7 @@ def train(**options: Any) -> Result | None:
     return train(**options)
 
 
-@cli.command(
-    short_help="Try settings, each measured on validation images.",
-    settings=[*DATA, *TRAINING, *EVALUATION],
-    takes_methods=True,
-)
+@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True)
 @out_option
 @click.option(
     "--vary",
@@ -293,15 +264,9 @@ def train(**options: Any) -> Result | None:
     help="An option of this command and the values to try, such as scaat.epsilon=8/255,16/255; "
     "give it once for each option.",
 )
-@click.option(
-    "--method",
-    type=Entry("method", method_names),
-    default="scaat",
-    show_default=True,
-    help="How to train, unless --vary varies it; scaat methods lists the choices.",
-)
+@method_option
 @seeds_option("0")
-@_options(config_option())
+@config_option
 @resume_option
 @jobs_option
 @click.option(
@@ -310,12 +275,10 @@ def train(**options: Any) -> Result | None:
     help="Vary each option alone, instead of trying every combination.",
 )
 @click.option(
-    "--sample",
-    type=int,
-    help="Try this many of the combinations, drawn at random; default: all.",
+    "--sample", type=int, help="Try this many of the combinations, drawn at random; default: all."
 )
 def sweep(**options: Any) -> Result:
-    """Try settings: train each and measure it on the validation images.
+    """Try settings: train each, measure it on validation images.
 
     Tries every combination of the values given by --vary, or a part of them, with each seed.
     The test images are not looked at. Writes a table, a picture and sweep.json to --out, and each
@@ -339,12 +302,9 @@ def _scales() -> Iterable[str]:
     return SCALES
 
 
-@cli.command(short_help="Carry out the experiments of the paper, from data to table.")
+@cli.command()
 @click.argument(
-    "experiments",
-    metavar="[EXPERIMENT]...",
-    nargs=-1,
-    type=Entry("experiment", _experiments),
+    "experiments", metavar="[EXPERIMENT]...", nargs=-1, type=Entry("experiment", _experiments)
 )
 @out_option
 @resume_option
@@ -366,7 +326,7 @@ def _scales() -> Iterable[str]:
 @seeds_option(None, " Default: 0 at scale small, else 0,1,2.")
 @jobs_option
 def reproduce(**options: Any) -> Result:
-    """Carry out experiments of the paper, from data to finished table.
+    """Carry out experiments of the paper, from data to table.
 
     EXPERIMENT is table1, table2, table3, figure2, figure3, ablations or rivals; several share the
     trainings that they have in common, and all of them are meant where none is named. At scale
@@ -379,15 +339,14 @@ def reproduce(**options: Any) -> Result:
     return reproduce(**options)
 
 
-@cli.command(
-    short_help="Measure the saliency maps of a trained model.", settings=[*DATA, *EVALUATION]
-)
+@cli.command(settings=[*DATA, *EVALUATION])
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=FOLDER, help="Folder for the results; SOURCE/evaluation if not given.")
-@_options(config_option())
-@_of_checkpoint(several=False)
+@config_option
+@network_option(multiple=False)
+@normalisation_option
 @click.option("--title", help="What results call a checkpoint; the file's name if not given.")
-@_options(_seed("With a checkpoint: seed of the split and every random draw."))
+@seed_option("With a checkpoint: seed of the split and every random draw.")
 @click.option(
     "--random-labels-run",
     type=RUN,
@@ -409,7 +368,7 @@ def evaluate(**options: Any) -> Result:
     return evaluate(**options)
 
 
-@cli.command(short_help="Show which pixels of your images drive models' decisions.")
+@cli.command()
 @click.argument("images", nargs=-1, required=True)
 @click.option(
     "--run",
@@ -450,7 +409,8 @@ def evaluate(**options: Any) -> Result:
     help="File with a network's weights (torch.save of a state_dict, or safetensors); never "
     "executed.",
 )
-@_of_checkpoint(several=True)
+@network_option(multiple=True)
+@normalisation_option
 @click.option(
     "--classes", help="A checkpoint's classes: how many, or a text file with one name a line."
 )
@@ -460,7 +420,9 @@ def evaluate(**options: Any) -> Result:
     help="What a checkpoint's network takes, in pixels: 224, or 480x640 for height x width.",
 )
 def explain(**options: Any) -> Result:
-    """Show which pixels of IMAGES (files, folders or quoted patterns) drive models' decisions.
+    """Show which pixels of IMAGES drive the decisions of models.
+
+    IMAGES are files, folders or quoted patterns.
 
     Writes for every image, model and saliency method an overlay (PNG) and the raw map (.npy), a
     contact sheet of all, and explanations.json. The images must have the models' size, unless
@@ -471,7 +433,7 @@ def explain(**options: Any) -> Result:
     return explain(**options)
 
 
-@cli.group("data", short_help="List, inspect, check and convert data sets.")
+@cli.group("data")
 def data() -> None:
     """List, inspect, check and convert data sets.
 
@@ -511,10 +473,10 @@ def data_info(**options: Any) -> Result:
 @data_image_size
 @data_classes
 def data_check(**options: Any) -> Result:
-    """Decode every image of DATA and name the broken ones; exit with 1 if there are any.
+    """Decode every image of DATA and name the broken ones.
 
-    Files of CIFAR, MNIST, Fashion-MNIST, KMNIST and PatchCamelyon are compared to the checksums
-    that were published, too.
+    Exits with 1 if there are any. Files of CIFAR, MNIST, Fashion-MNIST, KMNIST and PatchCamelyon
+    are compared to the published checksums, too.
     """
     from scaat.cli.data import check
 
@@ -529,13 +491,16 @@ def data_check(**options: Any) -> Result:
 @click.option("--inclusive-boxes", is_flag=True, help="Parquet boxes name their last pixel.")
 @data_classes
 def data_convert(**options: Any) -> Result:
-    """Write DATA decoded to the folder OUT, which --data cache:OUT maps instead of decoding."""
+    """Write DATA decoded to the folder OUT.
+
+    --data cache:OUT maps it into memory instead of decoding.
+    """
     from scaat.cli.data import convert
 
     return convert(**options)
 
 
-@cli.command(short_help="Make tables, figures and the HTML report from results files.")
+@cli.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
 @click.option(
     "--out",
@@ -543,7 +508,7 @@ def data_convert(**options: Any) -> Result:
     help="Folder for the report; the folder of the results if there is one run.",
 )
 def report(**options: Any) -> Result:
-    """Make tables, figures and report.html from the results files in the folders RUN.
+    """Make tables, figures and report.html from the results in RUN.
 
     Reads results.json, per_image.npz and examples.npz of each, in RUN or RUN/evaluation; neither
     model nor data is needed. Several runs make one report: methods that were trained apart are
@@ -554,7 +519,7 @@ def report(**options: Any) -> Result:
     return report(**options)
 
 
-@cli.command(short_help="Write a trained model as a folder to give away, with a model card.")
+@cli.command()
 @click.argument("run", metavar="RUN", type=RUN)
 @out_option
 @method_of_run_option
@@ -573,7 +538,9 @@ def report(**options: Any) -> Result:
 )
 @click.option("--private", is_flag=True, help="Make the repository a private one.")
 def share(**options: Any) -> Result:
-    """Write the model of RUN, of scaat train or scaat compare, as a folder to give away.
+    """Write the model of RUN as a folder to give away.
+
+    RUN is the folder of scaat train or scaat compare.
 
     Writes model.safetensors, config.json, the model card README.md and, where the run has a
     report, its figures of saliency maps, which show test images. With --repo-id the folder is
@@ -585,7 +552,7 @@ def share(**options: Any) -> Result:
     return share(**options)
 
 
-@cli.command(short_help="Write a trained model for prediction: ONNX or torch.export.")
+@cli.command()
 @click.argument("run", metavar="RUN", type=RUN)
 @click.option(
     "--format",
@@ -595,15 +562,14 @@ def share(**options: Any) -> Result:
     help="onnx (needs the extra export) or torch-export (a .pt2 file of PyTorch).",
 )
 @click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="The file; new.",
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file; new."
 )
 @method_of_run_option
 @click.option("--probabilities", is_flag=True, help="Give the softmax of the logits, too.")
 def export(**options: Any) -> Result:
-    """Write the model of RUN, a run's folder or a shared one, for prediction.
+    """Write the model of RUN for prediction by other programs.
+
+    RUN is the folder of a run or of a shared model.
 
     Images in [0, 1] (N, channels, height, width) go in, for any N; logits come out. Normalisation
     is inside, the file has the classes' names. It is written only if it gives the model's own
@@ -615,7 +581,6 @@ def export(**options: Any) -> Result:
 
 
 @cli.command(
-    short_help="Measure passes, time and memory of a step of each training method.",
     settings=[
         Setting(
             "--data",
@@ -632,7 +597,7 @@ def export(**options: Any) -> Result:
             help="Height and width in pixels; default: 32 for random images, the data's own for "
             "others.",
         ),
-        *(option for option in TRAINING if _fits(option, OF_A_STEP)),
+        *(option for option in TRAINING if option.name in OF_A_STEP),
     ],
     takes_methods=True,
 )
@@ -671,9 +636,9 @@ def export(**options: Any) -> Result:
     help="Time of a turn of standard training, at least; each method repeats its step as often.",
 )
 @click.option("--classes", type=click.IntRange(min=2), help="Of random images; default: 10.")
-@_options(config_option())
+@config_option
 def cost(**options: Any) -> Result:
-    """Measure what a training step costs by each method, beside standard training.
+    """Measure passes, time and memory of a step of each method.
 
     Counts passes from floating-point operations (forward, gradient with respect to the inputs
     and to the weights), times the methods by turns, measures their memory, and says how far each
@@ -684,7 +649,7 @@ def cost(**options: Any) -> Result:
     return cost(**options)
 
 
-@cli.command(short_help="List training methods, saliency methods and measures, or describe one.")
+@cli.command()
 @click.argument("name", required=False)
 @click.option(
     "--kind",
@@ -692,19 +657,19 @@ def cost(**options: Any) -> Result:
     help="List these alone: training methods, saliency methods (attribution) or measures.",
 )
 def methods(**options: Any) -> Result:
-    """List training methods, saliency methods and measures; with NAME, describe that one.
+    """List training methods, saliency methods or measures.
 
-    Of a training method, NAME also shows the options: scaat methods scaat
+    With NAME, describe that one, with the options of a training method: scaat methods scaat
     """
     from scaat.cli.methods import methods
 
     return methods(**options)
 
 
-@cli.command(short_help="Print the script for completion in bash, zsh or fish.", has_result=False)
+@cli.command(has_result=False)
 @click.argument("shell", type=Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> None:
-    """Print the script that makes SHELL complete commands, options and names.
+    """Print the script that makes SHELL complete scaat commands.
 
     \b
     bash: eval "$(scaat completion bash)"    # in ~/.bashrc
@@ -718,7 +683,7 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, "scaat", COMPLETE).source())
 
 
-@cli.command(short_help="Show versions, devices and what is wrong with them.")
+@cli.command()
 def doctor() -> Result:
     """Show versions, devices and what is wrong with them.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
 from scaat.cli.output import Result, console, if_interrupted, mode
 from scaat.cli.plan import show_plan
@@ -30,7 +29,6 @@ DEFAULT_METHODS = ("standard", "saliency-guided", "scaat")
 @if_interrupted("nothing was written")
 def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result:
     """Train several methods on one data set, evaluate them and write a report."""
-    keep_freed_memory()
     config = gather(parameters)
     methods = config["methods"]
     config = resolved("compare", config, methods)

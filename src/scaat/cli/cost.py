@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from scaat.cli.cost_output import as_json, cost_table, write_costs
-from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import Changed, gather
 from scaat.cli.output import Result, console, if_interrupted
 from scaat.cli.runs import command_line, evaluation_device, load_splits, read_training_options
@@ -38,7 +37,6 @@ def cost(
     **parameters: Any,
 ) -> Result:
     """Measure what a training step costs by each method, beside standard training."""
-    keep_freed_memory()
     config = gather(parameters)
     chosen = _chosen(config["methods"], config["objectives"], variants)
     options = read_training_options({"training": config["training"], "objectives": {}})

@@ -11,7 +11,6 @@ import click
 from click.core import ParameterSource
 from torch import nn
 
-from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
 from scaat.cli.output import Result, if_interrupted
 from scaat.cli.runs import (
@@ -52,7 +51,6 @@ def evaluate(
     **parameters: Any,
 ) -> Result:
     """Measure the saliency maps of a trained model."""
-    keep_freed_memory()
     gathered = gather(parameters)
     data, measured = gathered.pop("data"), gathered
     options = read_evaluation_options(measured)

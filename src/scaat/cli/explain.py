@@ -15,7 +15,6 @@ from torch import Tensor
 
 from scaat import __version__
 from scaat.attribution import find_attribution
-from scaat.cli.memory import keep_freed_memory
 from scaat.cli.models import (
     ModelSource,
     checkpoint_source,
@@ -62,7 +61,6 @@ def explain(
     out: Path,
 ) -> Result:
     """Show which pixels of IMAGES (files, folders or quoted patterns) drive models' decisions."""
-    keep_freed_memory()
     for name in attributions:
         find_attribution(name)  # unknown names are refused before anything is read
     _require_new(out)

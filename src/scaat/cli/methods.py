@@ -68,7 +68,8 @@ def _described(kind: str, name: str, text: str) -> Result:
 
 
 def _summary(text: str) -> str:
-    return " ".join(text.split("\n\n")[0].replace("``", "").split())
+    sentence = " ".join(text.split("\n\n")[0].replace("``", "").split()).removeprefix("Return ")
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _documentation(registry: Any) -> Summaries:

@@ -147,22 +147,21 @@ def gather(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def config_option() -> click.Option:
-    """Return ``--config FILE``: defaults for all other options from a YAML file."""
+def _load(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    if path is not None and not context.resilient_parsing:
+        context.default_map = _read_defaults(context, path)
 
-    def load(context: click.Context, _: click.Parameter, path: Path | None) -> None:
-        if path is not None and not context.resilient_parsing:
-            context.default_map = _read_defaults(context, path)
 
-    return click.Option(
-        ["--config"],
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        is_eager=True,
-        expose_value=False,
-        callback=load,
-        help="YAML file with any of these options; a flag given here wins. Every run writes "
-        "its own as config.yaml.",
-    )
+config_option = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=_load,
+    help="YAML file with any of these options; a flag given here wins. Every run writes its own as "
+    "config.yaml.",
+)
+"""Gives a command ``--config FILE``: defaults for all other options from a YAML file."""
 
 
 def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
@@ -176,29 +175,24 @@ def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
     }
     if "seeds" in known and "seeds" not in content and isinstance(content.get("seed"), int):
         content["seeds"] = [content.pop("seed")]
+    leaves = {name.rpartition(".")[2]: name for name in known}
     defaults: dict[str, Any] = {}
     unused: dict[str, None] = {}
     for name, value in _flatten(content):
         if name in known:
             defaults[name] = _as_typed(path, name, known[name], value)
-        elif name in _names_of_all_commands() and not _is_misplaced(name, content, known):
+        elif name in _names_of_all_commands() and ("command" in content or name not in leaves):
             if name != "command":  # config.yaml of a run says which command made it
                 unused[name.partition(".")[0]] = None
-        else:
-            raise InputError(
-                f"{str(path)!r} has an unknown option {name!r}{did_you_mean(name, known)}"
-            )
+        else:  # a typo, or a name outside its section
+            nearest = did_you_mean(leaves.get(name, name), known)
+            raise InputError(f"{str(path)!r} has an unknown option {name!r}{nearest}")
     if unused:
         context.meta[NOTE] = (
             f"{context.command_path} does not use all of {str(path)!r}: it ignores settings of "
             f"{', '.join(unused)}"
         )
     return defaults
-
-
-def _is_misplaced(name: str, content: Mapping[str, Any], known: Iterable[str]) -> bool:
-    """Return whether a user wrote, for example, ``model`` outside its section ``training``."""
-    return "command" not in content and name in {place.rpartition(".")[2] for place in known}
 
 
 @cache
@@ -216,7 +210,7 @@ def _names_of_all_commands() -> frozenset[str]:
 
 def _as_typed(path: Path, name: str, parameter: click.Parameter, value: Any) -> Any:
     """Return a value as the command line would bring it, where ``2.7`` is no whole number."""
-    if value is None and parameter.default is not None:
+    if value is None and isinstance(parameter.default, str | int | float | tuple):
         raise InputError(f"{str(path)!r} gives no value for {name!r}, expected one or no such line")
     if isinstance(value, list):
         several = getattr(parameter, "multiple", False)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scaat.cli.memory import keep_freed_memory
 from scaat.cli.output import Result, console, if_interrupted
 from scaat.cli.studies import (
     carry_out_ahead,
@@ -47,7 +46,6 @@ def reproduce(
     resume: bool,
 ) -> Result:
     """Carry out experiments of the paper, from data to finished table."""
-    keep_freed_memory()
     chosen = SCALES[scale]
     sources = _located(scale, data)
     if resume and (out / ASKED).is_file() and (read_yaml(out / ASKED) or {}).get("scale") != scale:

@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 
-from scaat.cli.memory import keep_freed_memory
 from scaat.cli.output import console, mode
 from scaat.cli.runs import (
     command_line,
@@ -23,6 +22,7 @@ from scaat.data import DataOptions, DataSplits, load_data
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.files import require_new, write_text
+from scaat.hardware import keep_freed_memory
 from scaat.studies import Part, Trial, carry_out
 from scaat.studies.processes import Call, in_processes
 from scaat.studies.trial import failure_of, plain, results_of

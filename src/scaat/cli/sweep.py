@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from scaat.cli import commands
-from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
 from scaat.cli.output import Result, if_interrupted
 from scaat.cli.runs import (
@@ -53,7 +52,6 @@ def sweep(
     **parameters: Any,
 ) -> Result:
     """Try settings: train each and measure it on the validation images."""
-    keep_freed_memory()
     trials = _trials(parameters, vary, seeds, one_at_a_time=one_at_a_time, sample=sample)
     asked = gather(parameters)
     evaluation = read_evaluation_options(asked)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
 from scaat.cli.output import Result, console, if_interrupted, mode
 from scaat.cli.plan import show_plan
@@ -23,7 +22,6 @@ from scaat.training.launch import is_main_process
 @if_interrupted("nothing was written")
 def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result | None:
     """Train one model with one method."""
-    keep_freed_memory()
     config = gather(parameters)
     method = config["method"]
     config = resolved("train", config, [method])
