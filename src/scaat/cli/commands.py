@@ -6,7 +6,7 @@ Nothing here imports torch, so help needs a tenth of the time that a run's impor
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,12 +15,12 @@ import click
 from scaat import __version__
 from scaat.cli.command import Group
 from scaat.cli.options import (
+    ATTRIBUTIONS,
+    METHODS,
     Setting,
     VariantType,
-    attribution_names,
     config_option,
     dataclass_options,
-    method_names,
 )
 from scaat.cli.output import Interrupted, Result
 from scaat.cli.types import NUMBER, Choice, Entry, Names, Normalisation, Seeds, Size, Vary
@@ -127,7 +127,7 @@ dry_run_option = click.option(
 )
 method_option = click.option(
     "--method",
-    type=Entry("method", method_names),
+    type=Entry("method", METHODS),
     default="scaat",
     show_default=True,
     help="How to train; scaat methods lists the choices.",
@@ -216,7 +216,7 @@ def new_run(**options: Any) -> Result:
 @out_option
 @click.option(
     "--methods",
-    type=Names(method_names),
+    type=Names(METHODS),
     default="standard,saliency-guided,scaat",
     show_default=True,
     help="Training methods to compare; scaat methods lists them.",
@@ -290,27 +290,18 @@ def sweep(**options: Any) -> Result:
     return sweep(**options)
 
 
-def _experiments() -> Iterable[str]:
-    from scaat.studies.paper import EXPERIMENTS
-
-    return EXPERIMENTS
-
-
-def _scales() -> Iterable[str]:
-    from scaat.studies.paper import SCALES
-
-    return SCALES
-
-
 @cli.command()
 @click.argument(
-    "experiments", metavar="[EXPERIMENT]...", nargs=-1, type=Entry("experiment", _experiments)
+    "experiments",
+    metavar="[EXPERIMENT]...",
+    nargs=-1,
+    type=Entry("experiment", "scaat.studies.paper:EXPERIMENTS"),
 )
 @out_option
 @resume_option
 @click.option(
     "--scale",
-    type=Entry("scale", _scales),
+    type=Entry("scale", "scaat.studies.paper:SCALES"),
     default="small",
     show_default=True,
     help="small: embedded images, one seed, minutes on 2 cores; medium: parts of real data sets, "
@@ -380,7 +371,7 @@ def evaluate(**options: Any) -> Result:
 @out_option
 @click.option(
     "--attributions",
-    type=Names(attribution_names),
+    type=Names(ATTRIBUTIONS),
     default="gradient",
     show_default=True,
     help="Saliency methods; scaat methods --kind attribution lists them.",
@@ -608,7 +599,7 @@ def export(**options: Any) -> Result:
 )
 @click.option(
     "--methods",
-    type=Names(method_names),
+    type=Names(METHODS),
     default=(),
     help="Training methods to measure (scaat methods lists them); default: "
     "standard,saliency-guided,scaat where no --variant is given. standard is always measured.",

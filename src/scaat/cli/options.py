@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 import click
 
-from scaat.cli.types import NUMBER, Choice, Names
-from scaat.errors import InputError, did_you_mean, unknown
+from scaat.cli.types import NUMBER, Choice, Entry, Names
+from scaat.errors import InputError, did_you_mean
 from scaat.files import read_yaml
 
 NOT_OPTIONS = ("self", "num_samples", "training_steps", "bounds")
@@ -33,6 +33,9 @@ COMMON = {
 """Settings that ``--help`` shows, the most used first; ``--help-all`` shows the others, too."""
 
 TITLES = {"": "Options", "data": "Data", "training": "Training", "evaluation": "Evaluation"}
+
+METHODS, ATTRIBUTIONS = "scaat.objectives:objectives", "scaat.attribution:attributions"
+"""The registries of training methods and saliency methods, which import torch."""
 
 NOTE = f"{__name__}.note"
 """Where a context keeps what is to be said about its configuration file."""
@@ -109,21 +112,9 @@ def objective_options(method: str) -> list[click.Option]:
 
 def all_objective_options() -> list[click.Option]:
     """Return the options of every objective; this imports torch."""
-    return [option for method in method_names() for option in objective_options(method)]
-
-
-def method_names() -> list[str]:
-    """Return the training methods; this imports torch."""
     from scaat.objectives import objectives
 
-    return list(objectives)
-
-
-def attribution_names() -> list[str]:
-    """Return the saliency methods; this imports torch."""
-    from scaat.attribution import attributions
-
-    return list(attributions)
+    return [option for method in objectives for option in objective_options(method)]
 
 
 def argument_help(docstring: str) -> dict[str, str]:
@@ -236,7 +227,7 @@ def _setting(
     flag = flag.replace("_", "-")
     kind, is_optional = _type(annotation)
     if place == "evaluation.attributions":
-        kind = Names(attribution_names)
+        kind = Names(ATTRIBUTIONS)
     return Setting(
         f"--{flag}/--no-{flag}" if annotation is bool else f"--{flag}",
         place,
@@ -286,8 +277,7 @@ class VariantType(click.ParamType):  # type: ignore[type-arg]  # generic since c
         """Return method and changes, or fail with one sentence and the nearest name."""
         text = str(value).strip()
         method, colon, rest = text.partition(":")
-        if method not in method_names():
-            self.fail(f"{unknown('method', method, method_names())}.", param, ctx)
+        Entry("method", METHODS).convert(method, param, ctx)
         options = {str(o.name).rpartition(".")[2]: o for o in objective_options(method)}
         changes: dict[str, Any] = {}
         for part in rest.split(",") if colon else ():

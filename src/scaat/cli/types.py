@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from fractions import Fraction
+from pkgutil import resolve_name
 from typing import Any
 
 import click
@@ -49,16 +49,16 @@ class Entry(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 
     Args:
         kind: What an entry is called in help and errors.
-        names: Returns the known names.
+        registry: Where the known names are, such as ``"scaat.objectives:objectives"``.
     """
 
-    def __init__(self, kind: str, names: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, kind: str, registry: str) -> None:
         self.name = self.kind = kind
-        self.names = names
+        self.registry = registry
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name, or fail with one sentence."""
-        known = list(self.names())
+        known = list(resolve_name(self.registry))
         if value not in known:
             self.fail(f"{unknown(self.kind, str(value), known)}.", param, ctx)
         return str(value)
@@ -67,21 +67,26 @@ class Entry(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Complete the name."""
-        return [CompletionItem(name) for name in self.names() if name.startswith(incomplete)]
+        return [
+            CompletionItem(name)
+            for name in resolve_name(self.registry)
+            if name.startswith(incomplete)
+        ]
 
 
 class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """Several names, separated by commas; an empty tuple is a default only.
 
     Args:
-        names: Returns the names that a shell completes; others are left to the command to refuse.
+        registry: Where the names are that a shell completes, if anywhere; the command refuses
+            others.
     """
 
     name = "name,..."
     takes_list = True
 
-    def __init__(self, names: Callable[[], Iterable[str]] = tuple) -> None:
-        self.names = names
+    def __init__(self, registry: str | None = None) -> None:
+        self.registry = registry
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -103,7 +108,7 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         before, comma, last = incomplete.rpartition(",")
         return [
             CompletionItem(f"{before}{comma}{name}")
-            for name in self.names()
+            for name in (resolve_name(self.registry) if self.registry else ())
             if name.startswith(last) and name not in before.split(",")
         ]
 
