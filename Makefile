@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: compare test check docs docs-pictures build smoke lowest clean
+.PHONY: compare test check api docs docs-pictures build smoke lowest clean
 
 # The main job on embedded real data: 1,797 handwritten digits.
 compare: $(VENV)/.run
@@ -18,6 +18,11 @@ test: $(VENV)/.dev
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Breaking changes of the public names since the last tag, or since main where there is none.
+api: $(VENV)/.dev
+	$(BIN)/griffe check scaat --search src --extensions scripts/public_names.py \
+		--against "$$(git describe --tags --abbrev=0 2>/dev/null || echo main)"
 
 # The documentation as a site: opens from site/index.html, without a network.
 docs: $(VENV)/.dev

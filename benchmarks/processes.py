@@ -98,7 +98,7 @@ def run(rank: int, processes: int, steps: int, batch_size: int, folder: str) -> 
         std=[0.25] * 3,
     )
     parallel = DistributedDataParallel(model) if processes > 1 else model
-    objective = SCAAT(SAMPLES, steps=1)
+    objective = SCAAT(SAMPLES)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     generator = torch.Generator().manual_seed(rank)
     images = torch.rand(batch_size, 3, SIDE, SIDE, generator=generator)

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader
 
-from scaat import SCAAT
 from scaat.data import Augmentation, ImageSet, identity
-from scaat.objectives import ObjectiveOutput
+from scaat.objectives import SCAAT, ObjectiveOutput, Proportions, Search
 from scaat.training import TrainingOptions
 from scaat.training.module import TrainingModule
 from scaat.training.seeding import seed_step
@@ -20,7 +19,11 @@ from scaat.training.seeding import seed_step
 SEED = 7
 CLASSES = 3
 MEAN, STD = (0.4,), (0.25,)  # grey images, which have one memory format
-OPTIONS = {"epsilon": 0.1, "steps": 2, "proportion_step": 0.03}
+OPTIONS = {
+    "weight": 5.0,
+    "search": Search(epsilon=0.1, steps=2),
+    "proportions": Proportions(proportion_step=0.03),
+}
 LEARNING_RATE = 0.05
 
 

@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from scaat import SCAAT
 from scaat.functional import aopc, entropy, gini, perturbation_curve, saliency_map
 from scaat.metrics import GiniIndex
-from scaat.objectives import Objective, ObjectiveOutput
+from scaat.objectives import Objective, ObjectiveOutput, Search
 
 
 def train(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """One step; `objective(...)` has to have a type, which torch's modules do not give."""
-    objective: Objective = SCAAT(num_samples=len(images), epsilon=8 / 255, steps=1, weight=1.0)
+    objective: Objective = SCAAT(
+        num_samples=len(images), weight=1.0, search=Search(epsilon=8 / 255, steps=1)
+    )
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     out = objective(model, images, labels, torch.arange(len(images)))
     assert_type(out, ObjectiveOutput)

@@ -6,8 +6,15 @@ import pytest
 import torch
 from captum.attr import NoiseTunnel, Saliency
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from scaat.attribution import gradient, integrated_gradients, smoothgrad
+from scaat.attribution import (
+    deeplift,
+    gradient,
+    guided_backprop,
+    integrated_gradients,
+    smoothgrad,
+)
 from scaat.errors import InputError
 
 
@@ -91,3 +98,79 @@ def test_smoothgrad_equals_captums_noise_tunnel() -> None:
 def test_smoothgrad_refuses_no_samples() -> None:
     with pytest.raises(InputError, match="1 sample or more"):
         smoothgrad(Linear(), *batch(), samples=0)
+
+
+class Twice(nn.Module):
+    """Two convolutions, with an activation after each and a last layer."""
+
+    def __init__(self, first, second) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Conv2d(2, 4, 3, padding=1)
+        self.more = nn.Conv2d(4, 4, 3, padding=1)
+        self.first, self.second = first, second
+        self.last = nn.Linear(60, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.second(self.more(self.first(self.body(x))))
+        return self.last(x.flatten(1))
+
+
+def test_deeplift_multiplies_slopes_of_the_activations() -> None:
+    model, (images, targets) = Twice(nn.Tanh(), nn.ReLU()), batch()
+    found = deeplift(model, images, targets)
+    for i in range(6):
+        points = torch.stack([images[i], torch.zeros_like(images[i])])
+        hidden = model.body(points)
+        later = model.more(hidden.tanh())
+        slopes = [
+            (value[0] - value[1]) / (entry[0] - entry[1])
+            for entry, value in ((hidden, hidden.tanh()), (later, later.relu()))
+        ]
+        back = model.last.weight[targets[i]].view(4, 5, 3) * slopes[1]
+        back = F.conv_transpose2d(back[None], model.more.weight, padding=1) * slopes[0]
+        back = F.conv_transpose2d(back, model.body.weight, padding=1)[0]
+        torch.testing.assert_close(found[i], (back * images[i]).abs().sum(0).detach())
+
+
+def test_guided_backprop_clamps_the_gradient_at_every_relu() -> None:
+    relu = nn.ReLU(inplace=True)  # one module called twice, as in torchvision's ResNets
+    model, (images, targets) = Twice(relu, relu), batch()
+    hidden = model.body(images)
+    later = model.more(hidden.relu())
+    back = model.last.weight[targets].view(6, 4, 5, 3)
+    back = (back * (later > 0)).clamp(min=0)
+    back = F.conv_transpose2d(back, model.more.weight, padding=1) * (hidden > 0)
+    back = F.conv_transpose2d(back.clamp(min=0), model.body.weight, padding=1)
+    expected = back.abs().sum(1).detach()
+    torch.testing.assert_close(guided_backprop(model, images, targets), expected)
+
+
+class Skip(nn.Module):
+    """x + ReLU(x): Captum's hook would also change the gradient of the first term."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.relu(x)
+
+
+RELU = nn.ReLU()
+
+
+@pytest.mark.parametrize(
+    ("method", "model", "said"),
+    [
+        (deeplift, Twice(RELU, RELU), "ReLU 'first' 2 times"),
+        (deeplift, Twice(nn.ReLU(), F.relu), "no DeepLift rule"),
+        (deeplift, Twice(nn.ReLU(), nn.MaxPool2d(1)), "rule for MaxPool2d"),
+        (guided_backprop, Twice(nn.ReLU(), F.relu), "of its 2 ReLU calls 1 are nn.ReLU"),
+        (guided_backprop, Twice(nn.ReLU(), Skip()), "1 do not share their input"),
+        (guided_backprop, Twice(nn.Tanh(), nn.Tanh()), "found none"),
+    ],
+)
+def test_models_that_captum_explains_wrongly_are_refused(method, model, said) -> None:
+    with pytest.raises(InputError, match=said):
+        method(model, *batch())

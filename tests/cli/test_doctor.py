@@ -10,16 +10,12 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 from tests.cli.inside import scaat
 
 from scaat import __version__
-from scaat.doctor import diagnosis
-from scaat.doctor.machine import Gpu, Machine
-from scaat.doctor.packages import CORE, Package, read_extras
-
-MACHINE = Machine(
-    "a processor", cores=4, quota=None, threads=4, omp_num_threads=None, torch_build="cpu"
-)
+from scaat import doctor as module
+from scaat.doctor import CORE, Package, check_torch, read_extras
 
 
 def doctor(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,11 +42,12 @@ def test_here() -> None:
     done = scaat("doctor", "--json")
     assert done.status == 0, done
     found = done.document
-    assert found["versions"]["scaat"] == __version__
+    assert found["version"] == __version__
     core = {package["name"]: package for package in found["extras"]["core"]["packages"]}
     assert core["torch"]["installed"] == metadata.version("torch")
     assert found["extras"]["run"]["install"] == "pip install 'scaat[run]'"
-    assert found["machine"]["precision"] in ("bf16", "32")
+    assert found["precision"].partition(":")[0] in ("bf16", "32")
+    assert f"PyTorch version: {torch.__version__}" in found["environment"]
     assert found["broken"] == []
 
 
@@ -103,9 +100,7 @@ def test_missing_packages_are_named_with_their_command(
     extras = read_extras("sample")
     assert [package.name for package in extras[CORE]] == ["numpy"]
     assert extras["more"] == [Package("absent-thing", ">=2", None)]
-    monkeypatch.setattr(
-        diagnosis, "read_extras", lambda: {CORE: extras[CORE], "run": extras["more"]}
-    )
+    monkeypatch.setattr(module, "read_extras", lambda: {CORE: extras[CORE], "run": extras["more"]})
     done = scaat("doctor", "-q")
     assert done.status == 1
     assert "absent-thing: not installed" in done.err
@@ -118,43 +113,40 @@ def test_a_package_made_for_another_torch_clashes(
     distribution(tmp_path, "sample", "1", "Requires-Dist: torch", "Requires-Dist: picky")
     distribution(tmp_path, "picky", "3", "Requires-Dist: torch==1.0")
     monkeypatch.syspath_prepend(tmp_path)
-    torch, picky = read_extras("sample")[CORE]
-    assert torch.faults == []
+    whole, picky = read_extras("sample")[CORE]
+    assert whole.faults == ()
     (fault,) = picky.faults
-    assert fault.startswith(f"picky 3 asks for torch==1.0, found {metadata.version('torch')}")
+    assert fault.startswith(f"picky 3 requires torch==1.0, found {metadata.version('torch')}")
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("threads", "quota", "limit", "said"),
     [
-        ({"writable": False}, "cannot be written"),
-        ({"nvidia_driver": True}, "built without CUDA"),
-        ({"nvidia_driver": True, "torch_build": "CUDA 12.8"}, "finds no GPU"),
-        ({"threads": 16}, "16 threads on 4 cores"),
-        ({"quota": 2.0}, "set OMP_NUM_THREADS=2"),
-        ({"threads": 1, "omp_num_threads": "1"}, "leaves 3 of 4 cores unused"),
+        (16, None, None, "16 threads on 4 cores"),
+        (4, 2.0, None, "set OMP_NUM_THREADS=2"),
+        (1, None, "1", "leaves 3 of 4 cores unused"),
+        (4, None, None, None),
     ],
 )
-def test_problems_of_the_machine(
-    changes: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_threads_and_cores(
+    threads: int,
+    quota: float | None,
+    limit: str | None,
+    said: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    machine = Machine(**{**vars(MACHINE), **changes})
-    monkeypatch.setattr(diagnosis, "look_at_machine", lambda *_, **__: machine)
-    monkeypatch.setattr(diagnosis, "read_extras", lambda: {CORE: []})
-    found = diagnosis.diagnose(tmp_path)
-    assert len(found.problems) == 1
-    assert said in found.problems[0]
-    assert found.broken == []
+    monkeypatch.setattr(module, "usable_cores", lambda: 4)
+    monkeypatch.setattr(module, "core_quota", lambda: quota)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if limit:
+        monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    problems = check_torch()
+    assert [said in problem for problem in problems] == ([True] if said else [])
 
 
-def test_a_machine_without_problems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    gpu = Gpu("a GPU", memory=2**34, free=2**33)
-    machine = Machine(
-        **{**vars(MACHINE), "gpus": [gpu], "nvidia_driver": True, "torch_build": "CUDA 12.8"}
-    )
-    monkeypatch.setattr(diagnosis, "look_at_machine", lambda *_, **__: machine)
-    monkeypatch.setattr(diagnosis, "read_extras", lambda: {CORE: []})
-    done = scaat("doctor")
-    assert done.status == 0
-    assert "a GPU: 8.0 GiB of 16.0 GiB are free" in done.out
-    assert "No problem was found." in done.out
+def test_a_driver_without_a_gpu_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.shutil, "which", lambda _: "nvidia-smi")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "has no GPU" in check_torch()[0]

@@ -11,12 +11,13 @@ import yaml
 from click.testing import CliRunner
 
 from scaat.cli.commands import cli, compare, evaluate, sweep, train
-from scaat.cli.options import NOTE, argument_help, gather, objective_options
+from scaat.cli.options import NOTE, gather, objective_options
 from scaat.cli.types import NUMBER, Names, Normalisation
 from scaat.data import DataOptions
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.objectives import objectives
+from scaat.objectives.options import argument_help
 from scaat.training import TrainingOptions
 
 

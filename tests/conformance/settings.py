@@ -26,7 +26,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in objectives},
     "scaat-amortised": (
         "scaat",
-        {"search_share": 0.5, "search_interval": 2, "delay_steps": 1, "ramp_steps": 9},
+        {"search_interval": 2, "ramp_steps": 9},
     ),
 }
 

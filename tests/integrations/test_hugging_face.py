@@ -37,7 +37,7 @@ from integration_reference import (
 from scaat import SCAAT, Standard
 from scaat.errors import InputError
 from scaat.integrations.hugging_face import STATE, ObjectiveTrainer
-from scaat.objectives import Objective
+from scaat.objectives import Objective, Proportions
 from scaat.training.seeding import seed_step
 from two_processes import in_two_processes
 
@@ -203,7 +203,7 @@ def test_terms_that_some_steps_lack_are_not_diluted(tmp_path: Path) -> None:
     """One step in two is searched: the log over four shows the mean of two."""
     found = []
     for every in (1, 4):
-        method = SCAAT(SAMPLES, steps=1, adaptive=False, search_interval=2)
+        method = SCAAT(SAMPLES, proportions=Proportions(adaptive=False), search_interval=2)
         trainer = new_trainer(tmp_path, method, logging_strategy="steps", logging_steps=every)
         trainer.train()
         found.append([entry for entry in trainer.state.log_history if "loss" in entry])

@@ -1,8 +1,19 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
+
+from scaat.objectives import SCAAT, build_objective
+
+
+def scaat(num_samples: int, **options: Any) -> SCAAT:
+    """SCAAT from flat options, as configurations name them."""
+    objective = build_objective("scaat", num_samples, {"weight": 5.0, **options})
+    assert isinstance(objective, SCAAT)
+    return objective
 
 
 def plain_net() -> nn.Module:

@@ -15,9 +15,7 @@ from scaat.training.compiling import compile_model
 VARIANTS: list[tuple[str, dict[str, object]]] = [
     *((name, {}) for name in objectives),
     ("scaat", {"search_mode": "eval", "steps": 1}),
-    ("scaat", {"saliency": "smoothgrad", "smoothgrad_samples": 2, "steps": 1}),
     ("scaat", {"steps": 0, "search_interval": 2, "ramp_steps": 3}),
-    ("scaat", {"search_share": 0.3, "search_interval": 2, "delay_steps": 1, "steps": 1}),
     ("norm-regularised", {"penalty": "group", "steps": 2}),
 ]
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from tests.objectives.conftest import scaat
 from torch import Tensor, distributed, nn
 
-from scaat import SCAAT
-from scaat.objectives.gather import VisitGatherer
+from scaat.objectives import SCAAT
+from scaat.objectives.proportions import VisitGatherer
 from scaat.training.compiling import compile_model
 from two_processes import in_two_processes
 
@@ -47,7 +48,7 @@ def counting(collective: Callable[..., object], calls: list[int]) -> Callable[..
 
 def objective() -> SCAAT:
     # With epsilon 0 the outcome does not hang on a random start, which differs by process.
-    return SCAAT(SAMPLES, epsilon=0.0, region_size=1, proportion_step=0.07)
+    return scaat(SAMPLES, epsilon=0.0, region_size=1, proportion_step=0.07)
 
 
 def run(rank: int, folder: Path) -> None:
@@ -75,7 +76,7 @@ def wrapped(rank: int, *, compiled: bool) -> dict[str, Tensor]:
     if compiled:
         compile_model(net, "aot_eager")
     parallel = nn.parallel.DistributedDataParallel(net)
-    method = SCAAT(SAMPLES, epsilon=0.1, steps=2, region_size=1, proportion_step=0.07)
+    method = scaat(SAMPLES, epsilon=0.1, steps=2, region_size=1, proportion_step=0.07)
     optimizer = torch.optim.SGD(parallel.parameters(), lr=0.1)
     inputs, labels = data()
     for batch in batches():

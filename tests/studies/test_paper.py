@@ -59,10 +59,10 @@ def test_the_cheap_way_costs_four_passes_and_rises_over_the_training(
     (cheap,) = (v for v in EXPERIMENTS["rivals"].variants(source) if v.title == "scaat, cheap")  # type: ignore[arg-type]
     objective = build_objective("scaat", 10, dict(cheap.options), training_steps=99)
     assert isinstance(objective, SCAAT)
-    assert (objective.steps, objective.cycle, objective.ramp_steps) == (0, 4, 99)
+    assert (objective.search.steps, objective.search_interval, objective.ramp_steps) == (0, 4, 99)
     exact = build_objective("scaat", 10, dict(source.scaat))  # type: ignore[attr-defined]
     assert isinstance(exact, SCAAT)
-    assert (objective.epsilon, objective.weight) == (exact.epsilon, 16 * exact.weight)
+    assert (objective.search.epsilon, objective.weight) == (exact.search.epsilon, 16 * exact.weight)
 
 
 @pytest.mark.parametrize(("scale", "source"), SOURCES, ids=lambda v: getattr(v, "key", v))

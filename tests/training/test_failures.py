@@ -11,7 +11,7 @@ import torch
 
 from scaat.data import DataSplits
 from scaat.errors import InputError, MemoryExhaustedError
-from scaat.objectives import SCAAT, Standard
+from scaat.objectives import Standard
 from scaat.training import NonFiniteLossError, TrainingOptions, fit
 from scaat.training.failures import failures_in_words
 
@@ -52,8 +52,8 @@ def test_memory_that_really_runs_out_says_what_to_lower() -> None:
 def test_advice_names_what_this_training_uses() -> None:
     options = replace(OPTIONS, precision="bf16")
     with (
-        pytest.raises(MemoryExhaustedError, match="saliency") as caught,
-        failures_in_words(options, SCAAT(4, saliency="smoothgrad")),
+        pytest.raises(MemoryExhaustedError, match="image_size") as caught,
+        failures_in_words(options, Standard()),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     assert "bf16" not in str(caught.value)

@@ -154,7 +154,7 @@ class StepTerms(Callback):
 def test_terms_that_some_steps_lack_are_not_diluted(splits: DataSplits, tmp_path: Path) -> None:
     """Six steps an epoch, searches in steps 15 and 30: in the third epoch and the fifth."""
     terms = StepTerms()
-    method = {**SCAAT, "search_interval": 15, "search_share": 0.5}
+    method = {**SCAAT, "search_interval": 15}
     fit(
         splits, "scaat", method, replace(OPTIONS, epochs=5), seed=0, folder=tmp_path,
         callbacks=[terms],
@@ -182,7 +182,7 @@ def test_a_last_epoch_without_a_search_is_written(splits: DataSplits, tmp_path: 
     options = replace(OPTIONS, epochs=2, batch_size=20)  # three steps an epoch
     trained = fit(splits, "scaat", method, options, seed=0, folder=tmp_path / "one")
     assert "divergence" in trained.summary
-    method = {**SCAAT, "search_interval": 3, "delay_steps": 1}
+    method = {**SCAAT, "search_interval": 4}
     trained = fit(
         splits, "scaat", method, replace(options, epochs=1), seed=0, folder=tmp_path / "2"
     )

@@ -77,7 +77,7 @@ def test_an_older_version_may_lack_a_methods_option(tmp_path: Path) -> None:
         return {"objectives": {"scaat": {"epsilon": 0.5, **options}}}
 
     open_folder(tmp_path, config(), resume=False)
-    open_folder(tmp_path, config(search_interval=1, search_share=1.0), resume=True)
+    open_folder(tmp_path, config(search_interval=1, ramp_steps=0), resume=True)
     with pytest.raises(InputError, match=r"scaat\.search_interval is None there and 2 now"):
         open_folder(tmp_path, config(search_interval=2), resume=True)
     with pytest.raises(InputError, match=r"scaat\.of_later is None there and 3 now"):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from captum.attr import Occlusion
 from torch import Tensor
 
-from scaat.attribution.method import Query, saliency_method
-from scaat.attribution.registry import attributions
+from scaat.attribution.method import Query, attributions, saliency_method
 from scaat.errors import InputError
 
 _BATCH = 256  # images in a forward pass; more would gain no speed

@@ -1,4 +1,4 @@
-"""SmoothGrad: the gradient averaged over noisy copies of the image."""
+"""SmoothGrad, SmoothGrad-squared and VarGrad: moments of the gradient under noise on the image."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import torch
 from captum.attr import Saliency
 from torch import Tensor
 
-from scaat.attribution.method import Query, saliency_method
-from scaat.attribution.registry import attributions
+from scaat.attribution.method import Query, attributions, saliency_method
 from scaat.errors import InputError
 
 
@@ -33,12 +32,49 @@ def smoothgrad(query: Query, *, samples: int = 50, noise: float = 0.15, seed: in
         seed: of the noise.
     """
     total = torch.zeros_like(query.images, requires_grad=False)
-    for gradient in noisy_gradients(query, samples, noise, seed):
+    for gradient in _noisy_gradients(query, samples, noise, seed):
         total += gradient
     return total / samples
 
 
-def noisy_gradients(query: Query, samples: int, noise: float, seed: int) -> Iterator[Tensor]:
+@attributions.register("smoothgrad-squared")
+@saliency_method
+def smoothgrad_squared(
+    query: Query, *, samples: int = 50, noise: float = 0.15, seed: int = 0
+) -> Tensor:
+    """Return the mean of the squared gradients over noisy copies (Hooker et al. 2019).
+
+    Captum's `NoiseTunnel` with ``nt_type="smoothgrad_sq"``; cost and options as in `smoothgrad`,
+    with the same noise.
+    """
+    total = torch.zeros_like(query.images, requires_grad=False)
+    for gradient in _noisy_gradients(query, samples, noise, seed):
+        total += gradient.square()
+    return total / samples
+
+
+@attributions.register("vargrad")
+@saliency_method
+def vargrad(query: Query, *, samples: int = 50, noise: float = 0.15, seed: int = 0) -> Tensor:
+    """Return the variance of the gradients over noisy copies (Adebayo et al. 2018).
+
+    Captum's `NoiseTunnel` with ``nt_type="vargrad"``, which divides by the number of samples;
+    cost and options as in `smoothgrad`, with the same noise, but 2 samples or more. Where a
+    network is piecewise linear and the noise crosses no bend, the variance is zero.
+    """
+    if samples < 2:
+        raise InputError(f"VarGrad takes 2 samples or more, found {samples}")
+    mean = torch.zeros_like(query.images, requires_grad=False)
+    squares = torch.zeros_like(mean)
+    # Welford's recurrence: the mean of squares less the squared mean would cancel.
+    for count, gradient in enumerate(_noisy_gradients(query, samples, noise, seed), start=1):
+        change = gradient - mean
+        mean += change / count
+        squares += change * (gradient - mean)
+    return squares / samples
+
+
+def _noisy_gradients(query: Query, samples: int, noise: float, seed: int) -> Iterator[Tensor]:
     """Yield the signed gradients (N, C, H, W) at ``samples`` noisy copies of the images.
 
     Raises:

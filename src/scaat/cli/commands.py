@@ -676,7 +676,7 @@ def completion(shell: str) -> None:
 
 @cli.command()
 def doctor() -> Result:
-    """Show versions, devices and what is wrong with them.
+    """Check packages and machine; print PyTorch's report on them.
 
     Ends with 1 if something that the command line needs is missing or broken. Imports every
     package that scaat can use, which takes some seconds.

@@ -7,8 +7,6 @@ its help follow from there.
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -91,21 +89,19 @@ def dataclass_options(section: str, options: type, prefix: str = "") -> list[cli
 @cache
 def objective_options(method: str) -> list[click.Option]:
     """Return an option ``--METHOD.NAME`` for each keyword of an objective's constructor."""
+    from scaat.objectives import objective_options as options_of
     from scaat.objectives import objectives
 
-    objective = objectives[method]
-    hints = typing.get_type_hints(objective.__init__)
-    helps = argument_help(objective.__doc__ or "")
     return [
         _setting(
             f"{method}.{name}",
             f"objectives.{method}.{name}",
-            hints[name],
-            parameter.default,
-            helps[name],
+            option.annotation,
+            option.default,
+            option.help,
             common=False,
         )
-        for name, parameter in inspect.signature(objective).parameters.items()
+        for name, option in options_of(objectives[method]).items()
         if name not in NOT_OPTIONS
     ]
 
@@ -115,15 +111,6 @@ def all_objective_options() -> list[click.Option]:
     from scaat.objectives import objectives
 
     return [option for method in objectives for option in objective_options(method)]
-
-
-def argument_help(docstring: str) -> dict[str, str]:
-    """Return the text of each argument in the ``Args`` section of a Google-style docstring."""
-    section = re.search(r"^( *)Args:\n(.*?)(?=^\1\S|\Z)", docstring, re.DOTALL | re.MULTILINE)
-    if section is None:
-        return {}
-    entries = re.findall(r"^ +(\w+): (.*?)(?=^ +\w+: |\Z)", section[2], re.DOTALL | re.MULTILINE)
-    return {name: " ".join(text.split()).replace("``", "") for name, text in entries}
 
 
 def gather(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Cost:
     Attributes:
         variant: Of which training.
         passes: Its operations in units of one forward pass of the batch; where steps differ
-            (``search_interval``), the mean over them, and so for the times; after ``delay_steps``.
+            (``search_interval``), the mean over them, and so for the times.
         pass_ratio: Its operations as a multiple of standard training's.
         seconds: Of a step, over the rounds.
         time_ratio: To standard training's time, round by round.
@@ -153,16 +153,13 @@ def measure_costs(
             device=device,
             progress=lambda done: progress(f"timing: {done} of {rounds} rounds"),
         )
-    cycles = [step.objective.cycle for step in steps]
+    fractions = [step.objective.own_fraction for step in steps]
     operations = [
-        _averaged(each, operations[base], cycle)
-        for each, cycle in zip(operations, cycles, strict=True)
+        _averaged(each, operations[base], own)
+        for each, own in zip(operations, fractions, strict=True)
     ]
     times = [
-        [
-            (each + (cycle - 1) * turn[base]) / cycle
-            for each, cycle in zip(turn, cycles, strict=True)
-        ]
+        [own * each + (1 - own) * turn[base] for each, own in zip(turn, fractions, strict=True)]
         for turn in times
     ]
     return tuple(
@@ -180,11 +177,11 @@ def measure_costs(
     )
 
 
-def _averaged(own: Operations, standard: Operations, cycle: int) -> Operations:
+def _averaged(own: Operations, standard: Operations, fraction: float) -> Operations:
     """Return the mean over one step of a method's own and the others of standard training."""
     return Operations(
         *(
-            (one + (cycle - 1) * other) / cycle
+            fraction * one + (1 - fraction) * other
             for one, other in zip(astuple(own), astuple(standard), strict=True)
         )
     )

@@ -33,7 +33,7 @@ def idle_optimizer(model: nn.Module, momentum: float = 0.9) -> torch.optim.Optim
 class TrialStep:
     """An objective's step: forward, backward, and the optimiser's.
 
-    Where only some steps are the objective's own (``search_interval``), each call is one of them.
+    The objective is put in evaluation mode, in which every step is its own, whatever its interval.
 
     Args:
         model: Its weights stay; its batch-norm statistics and gradients change.
@@ -52,7 +52,7 @@ class TrialStep:
         autocast: torch.dtype | None = None,
     ) -> None:
         self.model = model
-        self.objective = objective
+        self.objective = objective.eval()
         self.batch = batch
         self.optimizer = optimizer
         self.autocast = autocast
@@ -60,7 +60,6 @@ class TrialStep:
     def __call__(self) -> None:
         """Make the step."""
         images, labels, index = self.batch()
-        self.objective.skip_to_own_step()
         with self._precision(images):
             loss = self.objective(self.model, images, labels, index).loss
         self.optimizer.zero_grad()

@@ -52,7 +52,8 @@ def probabilities(
     The arguments are those of `scaat.functional.perturbation_curve`; images, maps and region size
     have passed `check_removable`. One clean pass serves all
     removals, and the orders of a removal see the same backgrounds. Between the first perturbed
-    batch of a group of images and its last, the host waits for nothing on the device.
+    batch of a group of images and its last, the host does not wait for the device, except for
+    ``"noisy-linear"``, which imputes on the CPU.
 
     Returns:
         The clean probability, float32 (N,), and for each removal those of the perturbed images,

@@ -4,6 +4,6 @@
 need their library; what stands here needs torch alone.
 """
 
-from scaat.integrations.indexing import IndexedDataset
+from scaat.integrations.common import IndexedDataset
 
 __all__ = ["IndexedDataset"]

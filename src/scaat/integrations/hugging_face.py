@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError
-from scaat.integrations.extras import extra
-from scaat.integrations.indexing import INDEX, IndexedDataset
-from scaat.integrations.pixels import Pixels, load_state
+from scaat.integrations.common import INDEX, IndexedDataset, Pixels, extra, load_state
 from scaat.objectives import Objective
 
 with extra("hugging-face", "the adapter for the Hugging Face Trainer"):

@@ -15,7 +15,7 @@ from scaat.errors import InputError
 from scaat.functional import aopc, entropy, gini, perturbation_curve, saliency_map
 from scaat.functional.checks import check_images
 from scaat.functional.saliency import Predict
-from scaat.integrations.extras import extra
+from scaat.integrations.common import extra
 from scaat.models.adapters import find_adapter
 from scaat.objectives import Objective, ObjectiveOutput
 from scaat.passes import evaluation_mode, search_view

@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError
-from scaat.integrations.extras import extra
-from scaat.integrations.indexing import IndexedDataset
-from scaat.integrations.pixels import Pixels, load_state
+from scaat.integrations.common import IndexedDataset, Pixels, extra, load_state
 from scaat.objectives import Objective
 from scaat.passes import allow_variants
 

@@ -1,18 +1,28 @@
-"""What the objectives share: their registry, their checks and their construction."""
+"""What the objectives share: their registry, what they return and their checks."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from scaat.errors import InputError, did_you_mean
+from scaat.errors import InputError
 from scaat.functional.checks import Bounds, check_images, check_labels, check_share
-from scaat.objectives.output import ObjectiveOutput
 from scaat.registry import Registry
+
+
+class ObjectiveOutput(NamedTuple):
+    """Result of one objective on one batch."""
+
+    loss: Tensor
+    """Scalar to call ``backward`` on."""
+    logits: Tensor
+    """Logits of the clean batch, shape (N, classes), with their graph."""
+    terms: dict[str, Tensor]
+    """Named scalars for the log, detached: the loss's parts and what the method tracks."""
+
 
 objectives: Registry[type[Objective]] = Registry("method")
 """Training methods by the name that the command line and the results use."""
@@ -68,17 +78,12 @@ class Objective(nn.Module):
         raise NotImplementedError
 
     @property
-    def cycle(self) -> int:
-        """Training steps of which one is the objective's own, the others standard training's."""
-        return 1
+    def own_fraction(self) -> float:
+        """Fraction of the training steps that are the objective's own.
 
-    @property
-    def delay(self) -> int:
-        """Training steps at the beginning that are standard training's."""
-        return 0
-
-    def skip_to_own_step(self) -> None:
-        """Make the next step one of the objective's own: for measurements of what it costs."""
+        The others are standard training. In evaluation mode every call is the objective's own.
+        """
+        return 1.0
 
     def check_batch(
         self, images: Tensor, labels: Tensor, index: Tensor, counted: Tensor | None
@@ -115,29 +120,3 @@ class Objective(nn.Module):
         return F.cross_entropy(
             logits, labels, label_smoothing=self.label_smoothing, reduction=reduction
         )
-
-
-def build_objective(
-    name: str, num_samples: int, options: dict[str, Any], *, training_steps: int | None = None
-) -> Objective:
-    """Construct a registered objective.
-
-    Args:
-        name: Its registered name.
-        num_samples: Size of the training set, passed on where the objective takes it.
-        options: Its keyword arguments.
-        training_steps: Batches of the whole training, passed on where the objective takes it.
-
-    Raises:
-        InputError: The name or an option is unknown (the nearest one is named), or an option
-            has a value out of range.
-    """
-    objective = objectives[name]
-    known = inspect.signature(objective).parameters
-    for option in options:
-        if option not in known:
-            raise InputError(
-                f"method {name!r} has no option {option!r}{did_you_mean(option, known)}"
-            )
-    training = {"num_samples": num_samples, "training_steps": training_steps}
-    return objective(**{key: value for key, value in training.items() if key in known} | options)

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from scaat.functional.checks import Bounds, check_positive
 from scaat.functional.gradients import input_gradient
-from scaat.objectives.base import Objective, objectives
-from scaat.objectives.output import ObjectiveOutput
+from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 from scaat.passes import twice_differentiable
 
 

@@ -17,8 +17,7 @@ from scaat.functional.structured_perturbation import (
     inside,
     structured_ascent,
 )
-from scaat.objectives.base import Objective, objectives
-from scaat.objectives.output import ObjectiveOutput
+from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 from scaat.objectives.search import check_choice
 from scaat.passes import keep_graphs, loss_view, search_view
 

@@ -1,31 +1,71 @@
-"""What SCAAT keeps from step to step: each sample's proportion, and how many steps there were."""
+"""SCAAT's memory of its samples: each one's proportion, the same on all processes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
+from torch.nn import functional as F
 
 from scaat.errors import InputError
 from scaat.functional.checks import Bounds, check_positive, check_share
 from scaat.functional.proportion import visited_proportion
 from scaat.objectives.base import Objective
-from scaat.objectives.gather import VisitGatherer
+
+_NOBODY = -1  # where a process's part is not full
+
+
+@dataclass(frozen=True)
+class Proportions:
+    """How the proportion q of irrelevant features follows each sample (algorithm 2).
+
+    Args:
+        initial_proportion: q_0 in [0, 1], the fraction of features that is perturbed at first. The
+            default is the fraction of the pixels that perturbation curves replace.
+        proportion_step: gamma, how far one visit moves q.
+        min_proportion: q_min, the least fraction that q may fall to.
+        max_proportion: q_max, the greatest fraction that q may rise to.
+        warmup_steps: N^warm-up, training steps before q adapts, counted from the first step of
+            the training.
+        adaptive: Adapt q; False keeps it at ``initial_proportion``.
+
+    Raises:
+        InputError: An option is out of range.
+    """
+
+    initial_proportion: float = 0.2
+    proportion_step: float = 0.01
+    min_proportion: float = 0.1
+    max_proportion: float = 0.9
+    warmup_steps: int = 0
+    adaptive: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("initial_proportion", "proportion_step", "min_proportion", "max_proportion"):
+            check_share(getattr(self, name), name)
+        low, high = self.min_proportion, self.max_proportion
+        if self.adaptive and not low <= self.initial_proportion <= high:
+            raise InputError(
+                f"initial_proportion is {self.initial_proportion!r}, expected it between "
+                f"min_proportion {low!r} and max_proportion {high!r}"
+            )
+        check_positive(self.warmup_steps, "warmup_steps", zero=True)
 
 
 class AdaptiveProportions(Objective):
-    """An objective with a proportion q for each training sample (the paper's algorithm 2).
+    """An objective with a proportion q for each training sample.
+
+    The buffer ``proportion``, float32, shape (num_samples,), follows each sample's index in the
+    training set. The buffer ``step``, int64, counts the calls in training mode. Both are saved in
+    the ``state_dict``, are equal on all processes after every step, and keep their dtype when a
+    module that holds the objective is cast.
 
     Args:
         num_samples: Size of the training set.
-        initial_proportion: See `SCAAT`, as all others.
-        proportion_step: How far one visit moves q.
-        min_proportion: The least q.
-        max_proportion: The greatest q.
-        warmup_steps: Training steps before q adapts.
-        adaptive: Adapt q.
+        proportions: How q adapts.
         label_smoothing: See `Objective`.
         bounds: See `Objective`.
     """
@@ -36,37 +76,16 @@ class AdaptiveProportions(Objective):
     def __init__(
         self,
         num_samples: int,
-        initial_proportion: float,
-        proportion_step: float,
-        min_proportion: float,
-        max_proportion: float,
-        warmup_steps: int,
-        adaptive: bool,
+        proportions: Proportions,
         label_smoothing: float,
         bounds: Bounds | None,
     ) -> None:
         super().__init__(label_smoothing, bounds)
         check_positive(num_samples, "num_samples")
-        for name, value in (
-            ("initial_proportion", initial_proportion),
-            ("proportion_step", proportion_step),
-            ("min_proportion", min_proportion),
-            ("max_proportion", max_proportion),
-        ):
-            check_share(value, name)
-        if adaptive and not min_proportion <= initial_proportion <= max_proportion:
-            raise InputError(
-                f"initial_proportion is {initial_proportion!r}, expected it between "
-                f"min_proportion {min_proportion!r} and max_proportion {max_proportion!r}"
-            )
-        check_positive(warmup_steps, "warmup_steps", zero=True)
-        self.proportion_step = proportion_step
-        self.min_proportion = min_proportion
-        self.max_proportion = max_proportion
-        self.warmup_steps = warmup_steps
-        self.adaptive = adaptive
+        self.proportions = proportions
         self._gather_visits = VisitGatherer()
-        proportion = torch.full((num_samples,), float(initial_proportion), dtype=torch.float32)
+        initial = float(proportions.initial_proportion)
+        proportion = torch.full((num_samples,), initial, dtype=torch.float32)
         self.register_buffer("proportion", proportion)
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self._known_step: int | None = None
@@ -105,7 +124,7 @@ class AdaptiveProportions(Objective):
     @torch.no_grad()
     def _adapt(self, index: Tensor, correct: Tensor, counted: Tensor | None) -> None:
         """Move q of the visited samples, after the step was counted."""
-        if not self.adaptive:
+        if not self.proportions.adaptive:
             return
         if counted is not None:
             index, correct = index[counted], correct[counted]
@@ -114,10 +133,58 @@ class AdaptiveProportions(Objective):
             self.proportion,
             index,
             correct,
-            step=self.proportion_step,
-            minimum=self.min_proportion,
-            maximum=self.max_proportion,
+            step=self.proportions.proportion_step,
+            minimum=self.proportions.min_proportion,
+            maximum=self.proportions.max_proportion,
         )
         # A tensor's comparison, not Python's: reading the step would make the device wait.
-        warm = self.step > self.warmup_steps
+        warm = self.step > self.proportions.warmup_steps
         self.proportion.scatter_(0, index, torch.where(warm, adapted, self.proportion[index]))
+
+
+class VisitGatherer:
+    """Joins all processes' visits of each step by one collective.
+
+    A process sends its number of visits and then the visits, 8 bytes each, in a part whose
+    length all processes agree on: the largest batch of any of them so far. Every process reads
+    from the numbers that came whether one had more, in which case the step gathers once more and
+    all grow alike. So one small gather a step is the rule, and the first step has a second.
+    """
+
+    def __init__(self) -> None:
+        self.capacity = 0
+
+    def __call__(self, index: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
+        """Return all processes' visits of one step, in the order of their ranks.
+
+        Args:
+            index: This process's sample positions, int64, shape (n,); n may differ by process.
+            correct: Its outcomes, bool, shape (n,).
+
+        Returns:
+            Index and outcomes of all processes; the arguments themselves where
+            ``torch.distributed`` is not in use.
+        """
+        if not (distributed.is_available() and distributed.is_initialized()):
+            return index, correct
+        if distributed.get_world_size() == 1:
+            return index, correct
+        # Both facts in one number, so that they travel together.
+        visits = index * 2 + correct
+        parts, largest = self._gather(visits)
+        if largest > self.capacity:
+            self.capacity = largest
+            parts, _ = self._gather(visits)
+        joined = torch.cat(parts)
+        joined = joined[joined != _NOBODY]
+        return joined // 2, joined % 2 == 1
+
+    def _gather(self, visits: Tensor) -> tuple[list[Tensor], int]:
+        """Return every process's part, and the largest number of visits."""
+        sent = visits[: self.capacity]
+        sent = F.pad(sent, (0, self.capacity - len(sent)), value=_NOBODY)
+        message = torch.cat([sent.new_tensor([len(visits)]), sent])
+        gathered = [torch.empty_like(message) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(gathered, message)
+        largest = int(torch.stack([part[0] for part in gathered]).max())
+        return [part[1:] for part in gathered], largest

@@ -10,8 +10,7 @@ from scaat.functional.checks import Bounds, check_positive, check_share
 from scaat.functional.divergence import kl_divergence
 from scaat.functional.replacement import replace_lowest
 from scaat.functional.saliency import saliency_map
-from scaat.objectives.base import Objective, objectives
-from scaat.objectives.output import ObjectiveOutput
+from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 from scaat.passes import evaluation_mode, loss_view, search_view
 
 

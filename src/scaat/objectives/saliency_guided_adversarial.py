@@ -11,8 +11,7 @@ from scaat.functional.divergence import kl_divergence
 from scaat.functional.perturbation import pgd
 from scaat.functional.replacement import replace_lowest
 from scaat.functional.saliency import saliency_map
-from scaat.objectives.base import Objective, objectives
-from scaat.objectives.output import ObjectiveOutput
+from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 from scaat.objectives.search import check_search, search_passes
 from scaat.passes import loss_view
 

@@ -1,19 +1,124 @@
-"""What the objectives that search for harmful inputs share: their checks and their passes."""
+"""The search for harmful inputs, and the checks that searching objectives share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Literal, get_args
 
-from torch import nn
+from torch import Tensor, nn
 
 from scaat.errors import InputError, did_you_mean
 from scaat.functional.checks import Bounds, check_positive
-from scaat.functional.saliency import Predict
+from scaat.functional.divergence import DIVERGENCES, Divergence, DivergenceName
+from scaat.functional.perturbation import masked_pgd, masked_step
+from scaat.functional.regions import region_average, suited_region_size
+from scaat.functional.saliency import Predict, Score, sum_channels
+from scaat.functional.selection import lowest
 from scaat.passes import evaluation_mode, search_view
 
 SearchMode = Literal["train", "eval"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """How SCAAT looks for the perturbation of each image (paper equations 5 to 7).
+
+    Args:
+        epsilon: Radius of the perturbation in the maximum norm, in units of the inputs (pixels
+            in [0, 1]); 0 perturbs nothing. The default was chosen on CIFAR-10: the 8/255 that is
+            customary for adversarial robustness cleans the maps less.
+        steps: k, steps of PGD; 1 is FGSM, 4 the paper's choice. 0 takes one step against the
+            gradient of the saliency map, which is known already: it lowers the class's score
+            instead of raising the divergence.
+        step_size: Size of a step in units of the inputs; by default 1.25 epsilon for one step or
+            none, so that the step crosses most of the ball, and 2.5 epsilon / k otherwise.
+        region_size: Side in pixels of the square regions over which the map is averaged; 1 is no
+            average. By default it suits the inputs: 4 for images (N, C, H, W) of 32 to 64
+            pixels, an eighth of the shorter side below and a sixteenth above, and no average for
+            inputs of any other shape.
+        divergence: ``"jeffreys"`` (equation 4), ``"jensen-shannon"`` or ``"kl"``, which is
+            D(perturbed || clean).
+        score: Differentiate the class's ``"logit"`` or its ``"probability"`` for the map.
+        search_mode: ``"train"`` lets the map and the search see batch norm and dropout as the
+            training pass does, without updating statistics; ``"eval"`` puts the model in
+            evaluation mode for both.
+
+    Raises:
+        InputError: An option is out of range.
+    """
+
+    epsilon: float = 64 / 255
+    steps: int = 1
+    step_size: float | None = None
+    region_size: int | None = None
+    divergence: DivergenceName = "jeffreys"
+    score: Score = "logit"
+    search_mode: SearchMode = "train"
+
+    def __post_init__(self) -> None:
+        check_search(self.epsilon, self.steps, self.step_size, self.search_mode, None, zero=True)
+        if self.region_size is not None:
+            check_positive(self.region_size, "region_size")
+        check_choice(self.divergence, "divergence", tuple(DIVERGENCES))
+        check_choice(self.score, "score", get_args(Score))
+
+    @property
+    def measure(self) -> Divergence:
+        """The divergence as a function of two tensors of logits."""
+        return DIVERGENCES[self.divergence]
+
+    def irrelevant(self, gradient: Tensor, proportion: Tensor) -> Tensor:
+        """Mark each sample's features of lowest region-averaged saliency (equation 7).
+
+        Args:
+            gradient: Of the true class's score, of the shape of the inputs.
+            proportion: q of each sample, shape (N,).
+
+        Returns:
+            Bool, shape (N, H, W) for images, that of ``gradient`` for other inputs.
+        """
+        maps = sum_channels(gradient)
+        if gradient.dim() == 4:
+            maps = region_average(maps, self.region_size or suited_region_size(*maps.shape[1:]))
+        return lowest(maps, proportion)
+
+    def perturb(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        gradient: Tensor,
+        reference: Tensor,
+        proportion: Tensor,
+        bounds: Bounds | None,
+    ) -> Tensor:
+        """Return the images, perturbed where they are irrelevant (equations 5 to 7).
+
+        Args:
+            model: Searched in the mode that it is in.
+            images: Clean inputs, shape (N, ...).
+            gradient: Of the true class's score at ``images``.
+            reference: Clean logits, shape (N, classes).
+            proportion: q of each sample, shape (N,).
+            bounds: Range of valid inputs.
+        """
+        mask = self.irrelevant(gradient, proportion)
+        step_size = self.step_size
+        if step_size is None and self.steps < 2:
+            step_size = 1.25 * self.epsilon
+        limits = {"epsilon": self.epsilon, "step_size": step_size or None, "bounds": bounds}
+        if self.steps == 0:
+            return masked_step(images, -gradient, mask, **limits)  # away from the class
+        return masked_pgd(
+            search_view(model),
+            images,
+            mask,
+            steps=self.steps,
+            divergence=self.measure,
+            reference=reference,
+            **limits,
+        )
 
 
 def check_search(
@@ -23,16 +128,19 @@ def check_search(
     search_mode: str,
     bounds: Bounds | None,
     *,
-    zero_steps: bool = False,
+    zero: bool = False,
 ) -> None:
-    """Raise `InputError` unless these are the settings of a search in a ball."""
+    """Raise `InputError` unless these are the settings of a search in a ball.
+
+    ``zero`` allows no steps; see `Search`.
+    """
     check_positive(epsilon, "epsilon", zero=True)
     if bounds is not None and epsilon > bounds[1] - bounds[0]:
         raise InputError(
             f"epsilon is {epsilon!r}, expected at most the inputs' range of "
             f"{bounds[1] - bounds[0]:g}"
         )
-    check_positive(steps, "steps", zero=zero_steps)
+    check_positive(steps, "steps", zero=zero)
     if step_size is not None:
         check_positive(step_size, "step_size")
     check_choice(search_mode, "search_mode", get_args(SearchMode))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from scaat.objectives.base import Objective, objectives
-from scaat.objectives.output import ObjectiveOutput
+from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 
 
 @objectives.register("standard")

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from scaat.functional.checks import Bounds, check_positive
 from scaat.functional.divergence import kl_divergence
 from scaat.functional.perturbation import pgd
-from scaat.objectives.base import Objective, objectives
-from scaat.objectives.output import ObjectiveOutput
+from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 from scaat.objectives.search import SearchMode, check_search, search_passes
 from scaat.passes import loss_view
 

@@ -35,7 +35,7 @@ def failures_in_words(options: TrainingOptions, objective: nn.Module) -> Iterato
             as text.
     """
     try:
-        with memory_in_words("training", _advice(options, objective)):
+        with memory_in_words("training", _advice(options)):
             yield
     except ProcessRaisedException as error:
         _raise_again(error)
@@ -64,7 +64,7 @@ def failures_in_words(options: TrainingOptions, objective: nn.Module) -> Iterato
         raise
 
 
-def _advice(options: TrainingOptions, objective: nn.Module) -> list[str]:
+def _advice(options: TrainingOptions) -> list[str]:
     lower = [
         f"batch_size (now {options.batch_size}; accumulate {2 * options.accumulate} with half of "
         "it makes the same steps)",
@@ -72,8 +72,6 @@ def _advice(options: TrainingOptions, objective: nn.Module) -> list[str]:
     ]
     if options.precision == "32":
         lower.append("precision (bf16 halves what a pass keeps)")
-    if getattr(objective, "saliency", None) == "smoothgrad":
-        lower.append("saliency (gradient needs no noisy copies)")
     return lower
 
 

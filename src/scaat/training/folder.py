@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ import yaml
 from scaat.data import DataOptions
 from scaat.errors import InputError
 from scaat.files import read_yaml, write_text
-from scaat.objectives import objectives
+from scaat.objectives import objective_options, objectives
 from scaat.options.training import TrainingOptions
 
 CONFIG = "config.yaml"
@@ -122,6 +121,6 @@ def _default(name: str) -> Any:
         options = DataOptions if section == "data" else TrainingOptions
         return getattr(options(), rest[0], None)
     if section == "objectives" and len(rest) == 2 and rest[0] in objectives:
-        known = inspect.signature(objectives[rest[0]]).parameters
+        known = objective_options(objectives[rest[0]])
         return known[rest[1]].default if rest[1] in known else None
     return None

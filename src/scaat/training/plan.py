@@ -87,13 +87,12 @@ def plan_training(
         step = _trial(splits, model, method, objective_options, options, device, precision)
         forward = count_operations(step.forward, step.model).total
         passes, seconds = _measured(step, forward, steps, device)
-        own = step.objective
-        share = max(1 - own.delay / batches, 0.0) / own.cycle
-        if share < 1:  # the other steps are standard training's
+        own = step.objective.own_fraction
+        if own < 1:  # the other steps are standard training's
             plain = _trial(splits, model, BASE, {}, options, device, precision)
             others = _measured(plain, forward, steps, device)
-            passes = share * passes + (1 - share) * others[0]
-            seconds = share * seconds + (1 - share) * others[1]
+            passes = own * passes + (1 - own) * others[0]
+            seconds = own * seconds + (1 - own) * others[1]
     return Plan(
         passes=passes,
         step_seconds=seconds,
