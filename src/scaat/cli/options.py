@@ -183,6 +183,7 @@ def _names_of_all_commands() -> frozenset[str]:
         str(parameter.name)
         for command in cli.commands.values()
         for parameter in command.get_params(context)
+        if parameter.expose_value
     ) | {"command", "checkpoint", "shared"}
 
 
