@@ -3,18 +3,24 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: compare test check api docs docs-pictures build smoke lowest clean
+.PHONY: compare test test-slow check api docs docs-pictures build smoke lowest clean
 
 # The main job on embedded real data: 1,797 handwritten digits.
 compare: $(VENV)/.run
 	$(BIN)/scaat compare --config examples/digits.yaml --out runs/digits
 
-# One thread a process: with more, the two would wait for each other's. Neighbouring tests stay in one
-# process, where they share what they prepared, until the other has nothing left to do.
-test: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+# One thread per process, since two processes with more threads slow each other down. Neighbouring
+# tests share a process and its fixtures until the other process has nothing left to do.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
-# What continuous integration runs after the tests.
+test: $(VENV)/.dev
+	$(PYTEST)
+
+# The tests marked slow: trainings, many processes, the documentation's code, a browser.
+test-slow: $(VENV)/.dev
+	$(PYTEST) -m slow
+
+# Lint and types.
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -52,7 +58,7 @@ lowest:
 	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet --constraint constraints/lowest.txt \
 		--editable '.[run,hub]' hypothesis pytest pytest-xdist
-	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest --numprocesses 2 $(LOWEST)
+	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -m "" --numprocesses 2 $(LOWEST)
 
 LOWEST := $(addprefix tests/,attribution cli conformance data evaluation explain functional metrics \
 	models objectives report statistics training)

@@ -30,6 +30,7 @@ def test_every_block_says_what_it_is(page: Path) -> None:
             assert block.kind in RUN, block.code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [p for p in SITE if blocks(p.read_text())], ids=name)
 def test_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python and shell blocks run in the page's order, in an empty folder, at a small size."""

@@ -33,6 +33,7 @@ CORE = [
 ]
 
 
+@pytest.mark.slow
 def test_core_layers_import_none_of_the_extra() -> None:
     # torchmetrics imports some of these itself where they are installed: compare with it alone.
     # All in one process, since each takes seconds to import torch.
@@ -61,6 +62,7 @@ def test_the_package_itself_does_not_import_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_the_objectives_import_quickly_beyond_torch() -> None:
     # Of the processor, which other work on the machine does not lengthen as it does the clock's.
     program = (

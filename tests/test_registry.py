@@ -14,9 +14,7 @@ def test_entries_keep_their_order_and_misspelt_names_are_corrected() -> None:
     assert registry["apple"] == 2
     assert "apple" in registry
     assert len(registry) == 2
-    with pytest.raises(
-        InputError, match=r"unknown fruit 'aple' \(did you mean 'apple'\?\); known: pear, apple"
-    ):
+    with pytest.raises(InputError, match="did you mean 'apple'"):
         registry["aple"]
     with pytest.raises(RuntimeError, match="two entries of kind 'fruit' are called 'pear'"):
         registry.register("pear")(3)

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import nbformat
 import pytest
 from docs.scripts.declared import identifier
 from nbclient import NotebookClient
-from tests.report.browser import CHROMIUM, Page, chromium
+from tests.browser import Watch, chromium, needs_chromium
 
 from scaat.cli.commands import cli
 from scaat.objectives import objectives
@@ -23,6 +22,8 @@ from scaat.objectives import objectives
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "docs" / "notebooks" / "quickstart.ipynb"
 PHONE, DESK = 390, 1440
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -115,34 +116,22 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     assert "LeRF" in notebook.cells[-2].outputs[0].text
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with chromium(tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
-def test_pages_fit_a_phone_and_a_desk(site: Path, page: Page) -> None:
-    """No page is wider than its window, complains, or asks for anything but its own files."""
+@needs_chromium
+def test_pages_fit_and_the_search_works_from_the_disk(site: Path) -> None:
+    """No page is wider than its window, complains, or requests anything but its own files."""
     pages = sorted(set(site.rglob("*.html")) - {site / "404.html"})  # that one is for servers
-    for width in (PHONE, DESK):
-        page.size(width, 900)
-        for path in pages:
-            page.open(path)
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, f"{path.relative_to(site)} is {wide} wide at {width}"
-            assert page.complaints() == [], path.relative_to(site)
-            assert all(url.startswith("file://") for url in page.requested()), page.requested()
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
-def test_the_search_works_from_the_disk(site: Path, page: Page) -> None:
-    page.size(DESK, 900)
-    page.open(site / "index.html")
-    page.evaluate(
-        "(e => { e.focus(); e.value = 'proportion'; e.dispatchEvent(new Event('keyup')) })"
-        "(document.querySelector('.md-search__input'))"
-    )
-    page.until(
-        lambda: page.evaluate("document.querySelectorAll('.md-search-result__item').length") > 2
-    )
+    with chromium() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        watch = Watch(page)
+        for width in (PHONE, DESK):
+            page.set_viewport_size({"width": width, "height": 900})
+            for path in pages:
+                watch.open(path)
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width, f"{path.relative_to(site)} is {wide} wide at {width}"
+                assert watch.complaints == [], path.relative_to(site)
+                assert all(url.startswith("file://") for url in watch.requests), watch.requests
+        watch.open(site / "index.html")
+        page.locator(".md-search__input").press_sequentially("proportion")
+        page.locator(".md-search-result__item").nth(2).wait_for(state="attached")

@@ -9,7 +9,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest import mock
 
 import numpy as np
@@ -32,8 +32,8 @@ class Done:
         return json.loads(self.out)
 
 
-def scaat(*arguments: object) -> Done:
-    """Run a command as the shell would."""
+def scaat(*arguments: object, on_warning: Literal["error", "ignore"] = "error") -> Done:
+    """Run a command as the shell would; by default a warning that reaches a user fails the test."""
     out, err = io.StringIO(), io.StringIO()
     status = 0
     with (
@@ -42,7 +42,7 @@ def scaat(*arguments: object) -> Done:
         contextlib.redirect_stderr(err),
         warnings.catch_warnings(),
     ):
-        warnings.simplefilter("error")  # a warning that reaches a user fails the test
+        warnings.simplefilter(on_warning)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         try:
             run()

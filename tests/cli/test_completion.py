@@ -49,6 +49,7 @@ def test_the_script_names_the_command_and_the_variable(shell: str) -> None:
     assert f"{shell}_complete" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 def test_in_bash(tmp_path: Path) -> None:
     program = tmp_path / "scaat"

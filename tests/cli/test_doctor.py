@@ -61,6 +61,7 @@ def test_every_extra_of_the_metadata_is_there() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_broken_and_an_old_package_are_told_and_end_with_1(tmp_path: Path) -> None:
     (tmp_path / "torchvision").mkdir()
     (tmp_path / "torchvision" / "__init__.py").write_text(
@@ -76,6 +77,7 @@ def test_a_broken_and_an_old_package_are_told_and_end_with_1(tmp_path: Path) -> 
     assert f"captum is 0.5, expected {wanted}: pip install 'captum{wanted}'" in broken
 
 
+@pytest.mark.slow
 def test_it_needs_click_and_nothing_else_of_the_extra_run(tmp_path: Path) -> None:
     run = {package.name: package for package in read_extras()["run"]}
     names = {"pyyaml": "yaml", "scikit-learn": "sklearn"}

@@ -164,7 +164,6 @@ def refused(scaat: Run, out: Path, message: str, *arguments: object) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--attributions", "gradiant"], "did you mean 'gradient'"),
         (["--attributions", "gradient,oracle"], "model 'scaat': attribution 'oracle'"),
         (["--attributions", "grad-cam", "--layer", "network.9"], "no layer 'network.9'"),
         (["--target", "lift"], "unknown class of"),

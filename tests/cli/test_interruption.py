@@ -15,7 +15,10 @@ from tests.cli.inside import scaat, write_images
 
 PATIENCE = 90.0  # seconds, for a machine that does much else
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of a terminal")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="signals of a terminal"),
+]
 
 
 def interrupt(

@@ -46,6 +46,7 @@ def test_a_plan_is_a_document(images: Path, tmp_path: Path) -> None:
     assert done.document["methods"]["standard"]["optimizer_steps"] == 4
 
 
+@pytest.mark.slow
 def test_compare_evaluate_report_and_explain(
     images: Path, trained: tuple[Path, Done], tmp_path: Path
 ) -> None:
@@ -73,6 +74,7 @@ def test_compare_evaluate_report_and_explain(
     assert Path(shown.document["sheets"][0]).is_file()
 
 
+@pytest.mark.slow
 def test_two_of_three_classes_have_an_auc(tmp_path: Path) -> None:
     """And a model of them is evaluated, planned and shown as one of two classes."""
     data = write_images(tmp_path / "images", ("a", 20), ("b", 20), ("c", 20))

@@ -33,6 +33,7 @@ def comments_and_values(text: str) -> list[tuple[bool, str]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["compare", "train"])
 def test_the_file_works_as_it_is(command: str, images: Path, tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"

@@ -31,6 +31,7 @@ def test_every_recipe_is_tried() -> None:
     assert {path.stem for path in RECIPES.iterdir()} == set(DATA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(DATA))
 def test_a_recipe_is_a_plan_that_can_be_carried_out(name: str, tmp_path: Path) -> None:
     kind, write, flags = DATA[name]

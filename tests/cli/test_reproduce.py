@@ -36,6 +36,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Scale:
     return scale
 
 
+@pytest.mark.slow
 def test_experiments_share_their_trainings(quick: Scale, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = scaat("reproduce", "table1", "table3", "--out", out, "--json")
@@ -90,6 +91,7 @@ def test_experiments_share_their_trainings(quick: Scale, tmp_path: Path) -> None
         assert f"]({name})" in (out / f"{name.split('-')[0]}.md").read_text()
 
 
+@pytest.mark.slow
 def test_ablations_are_of_one_source(quick: Scale, tmp_path: Path) -> None:
     done = scaat("reproduce", "ablations", "--out", tmp_path / "out", "--seeds", "3", "--json")
     assert done.status == 0, done.err
@@ -100,6 +102,7 @@ def test_ablations_are_of_one_source(quick: Scale, tmp_path: Path) -> None:
     assert sum(line.startswith("| ") for line in text.splitlines()) == 2 + 11
 
 
+@pytest.mark.slow
 def test_rivals_are_all_objectives_smoothed_features_and_the_cheap_way(
     quick: Scale, tmp_path: Path
 ) -> None:

@@ -81,6 +81,7 @@ def test_evaluate_takes_a_shared_model(shared: Path, run: Path, data: Path, scaa
     assert scaat("report", *folders[1:], "--out", shared.parent / "report")[0] == 0
 
 
+@pytest.mark.slow
 def test_export(shared: Path, run: Path, scaat: Run, tmp_path: Path) -> None:
     for source, name in ((shared, "a.pt2"), (run, "b.pt2")):
         path = tmp_path / name

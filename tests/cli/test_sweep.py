@@ -31,6 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_images(tmp_path_factory.mktemp("images"), ("a", 20), ("b", 20))
 
 
+@pytest.mark.slow
 def test_a_sweep_and_more_of_it(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "sweep"
     vary = ["--vary", "method=standard,scaat", "--vary", "scaat.weight=1,2"]
@@ -67,6 +68,7 @@ def test_a_sweep_and_more_of_it(data: Path, tmp_path: Path) -> None:
     assert said.document["rows"][0]["accuracy"]["n"] == 8  # a fifth of the images, for the test
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spawned_anew")
 def test_several_at_once_are_what_each_is_alone(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -97,6 +99,7 @@ def test_several_at_once_are_what_each_is_alone(
     assert "Trial" not in again.err
 
 
+@pytest.mark.slow
 def test_one_of_several_that_falls_apart(data: Path, tmp_path: Path) -> None:
     vary = ["--method", "standard", "--vary", "learning-rate=0.1,1e30"]
     done = sweep(tmp_path / "out", data, *vary, "--jobs", 2, "--quiet", "--json")
@@ -107,6 +110,7 @@ def test_one_of_several_that_falls_apart(data: Path, tmp_path: Path) -> None:
     assert "loss became" in why
 
 
+@pytest.mark.slow
 def test_an_error_in_one_of_several_is_one_sentence(data: Path, tmp_path: Path) -> None:
     vary = ["--vary", "scaat.weight=1,2", "--jobs", 2]
     done = sweep(tmp_path / "out", data / "missing", *vary)

@@ -47,6 +47,7 @@ def test_one_step_reaches_every_weight(kind: str, method: str) -> None:
         assert moved.nonzero().flatten().tolist() == sorted(next(epoch()).tolist())
 
 
+@pytest.mark.slow
 @every_setting
 def test_epochs_learn(kind: str, method: str) -> None:
     run = Run(kind, method)
@@ -90,6 +91,7 @@ def test_half_precision_is_near_float32(kind: str, method: str, dtype: torch.dty
     assert half.losses != single.losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if len(KINDS[kind].shape) == 3])
 @pytest.mark.parametrize("method", METHODS)
 def test_images_train_by_one_call_too(kind: str, method: str, tmp_path: Path) -> None:
@@ -120,6 +122,7 @@ def process(rank: int, folder: Path) -> None:
     torch.save(found, folder / f"{rank}.pt")
 
 
+@pytest.mark.slow
 def test_two_processes_hold_one_model(tmp_path: Path) -> None:
     """After an epoch weights and proportions are equal on both, and every visit counted."""
     in_two_processes(process, tmp_path)

@@ -144,6 +144,7 @@ except WriteError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on files")
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     done = subprocess.run(

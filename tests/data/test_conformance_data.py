@@ -201,6 +201,7 @@ def test_every_option_has_a_help_text() -> None:
     assert all(field.metadata["help"].endswith(".") for field in fields(DataOptions))
 
 
+@pytest.mark.slow
 def test_import_brings_nothing_heavy() -> None:
     code = (
         "import sys, scaat.data; "

@@ -123,16 +123,16 @@ def test_bad_images(write_folder: Write, spoil: Callable[[Path], None], message:
 
 
 def test_bad_folders(tmp_path: Path, write_folder: Write) -> None:
-    with pytest.raises(InputError, match="nowhere does not exist; expected a folder"):
+    with pytest.raises(InputError, match="nowhere does not exist"):
         load(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="empty is empty; expected a folder for each class"):
+    with pytest.raises(InputError, match="empty is empty"):
         load(tmp_path / "empty")
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file is a file; expected a folder"):
         load(tmp_path / "file")
     root = write_folder(counts={"cat": 30})
-    with pytest.raises(InputError, match="has one class only; expected two or more"):
+    with pytest.raises(InputError, match="has one class only"):
         load(root)
 
 
@@ -142,7 +142,7 @@ def test_bad_parts(write_folder: Write) -> None:
         load(root)
     write_folder("train", {"cat": 20, "dog": 20})
     write_folder("test", {"eel": 1})
-    with pytest.raises(InputError, match="eel is no class of train; expected cat, dog"):
+    with pytest.raises(InputError, match="eel is no class of train"):
         load(root)
 
 

@@ -81,5 +81,5 @@ def test_what_cannot_be_found_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_missing_train_split(tmp_path: Path) -> None:
     hub.DatasetDict({"other": table(range(4))}).save_to_disk(str(tmp_path))
-    with pytest.raises(InputError, match="has splits other; expected one named train"):
+    with pytest.raises(InputError, match="has splits other"):
         load(tmp_path)

@@ -149,5 +149,5 @@ def test_mapped_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cut.npy cannot be mapped as an array"):
         MappedPixels(tmp_path / "cut.npy")
     np.save(tmp_path / "float.npy", memory.float().numpy())
-    with pytest.raises(InputError, match=r"holds float32 of shape .*; expected uint8"):
+    with pytest.raises(InputError, match=r"holds float32 of shape"):
         MappedPixels(tmp_path / "float.npy")

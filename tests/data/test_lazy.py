@@ -64,6 +64,7 @@ def test_workers_change_nothing(folder: Path, workers: int) -> None:
     assert torch.equal(torch.cat([images for images, _, _ in batches]), train.pixels())
 
 
+@pytest.mark.slow
 def test_training_is_the_same_from_memory_and_by_workers(folder: Path, tmp_path: Path) -> None:
     options = TrainingOptions(
         model="nets:tiny", epochs=2, batch_size=8, precision="32", accelerator="cpu", workers=2

@@ -104,7 +104,7 @@ def test_a_batch_of_something_else(
 
 
 def test_missing_and_cut_batches(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cifar-10-python\.tar\.gz; download .* https://"):
+    with pytest.raises(InputError, match=r"cifar-10-python\.tar\.gz"):
         source(f"cifar10:{tmp_path}")
     root = cifar10(tmp_path)
     path = root / "test_batch"
@@ -216,7 +216,7 @@ def test_medmnist_arrays_that_do_not_fit(
 
 
 def test_medmnist_missing_or_cut(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"does not exist; download .* https://medmnist\.com"):
+    with pytest.raises(InputError, match=r"does not exist"):
         source(f"medmnist:{tmp_path / 'set.npz'}")
     path = medmnist(tmp_path / "set.npz")
     path.write_bytes(path.read_bytes()[:-200])

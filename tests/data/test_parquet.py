@@ -195,12 +195,12 @@ def test_a_missing_and_a_corrupt_image_are_named_by_row(write_parquet: Write) ->
 
 def test_no_label_column(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": [b"x"], "kind": [1]}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="no column 'label'; found 'image', 'kind'"):
+    with pytest.raises(InputError, match="no column 'label'"):
         load(tmp_path / "a.parquet")
 
 
 def test_bad_files(tmp_path: Path, write_parquet: Write) -> None:
-    with pytest.raises(InputError, match="nowhere does not exist; expected a Parquet file"):
+    with pytest.raises(InputError, match="nowhere does not exist"):
         load(tmp_path / "nowhere")
     (tmp_path / "set").mkdir()
     with pytest.raises(InputError, match=r"set holds no train\*\.parquet"):
@@ -210,7 +210,7 @@ def test_bad_files(tmp_path: Path, write_parquet: Write) -> None:
         load(tmp_path / "set")
     table = pq.read_table(write_parquet())
     pq.write_table(table.slice(0, 0), tmp_path / "set" / "train.parquet")
-    with pytest.raises(InputError, match=r"train\.parquet has no rows; expected an image a row"):
+    with pytest.raises(InputError, match=r"train\.parquet has no rows"):
         load(tmp_path / "set")
 
 

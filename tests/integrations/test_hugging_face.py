@@ -41,6 +41,8 @@ from scaat.objectives import Objective, Proportions
 from scaat.training.seeding import seed_step
 from two_processes import in_two_processes
 
+pytestmark = pytest.mark.slow
+
 SAMPLES, BATCH, EPOCHS = 21, 4, 2
 
 
@@ -246,9 +248,9 @@ def test_half_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_cannot_work_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"num_samples of the objective is 20, expected the .* 21"):
+    with pytest.raises(InputError, match=r"num_samples of the objective is 20"):
         new_trainer(tmp_path, SCAAT(20))
-    with pytest.raises(InputError, match=r"label_smoothing_factor is 0.1; expected it as"):
+    with pytest.raises(InputError, match=r"label_smoothing_factor is 0.1"):
         new_trainer(tmp_path, label_smoothing_factor=0.1)
     options = {"objective": SCAAT(SAMPLES), "mean": MEAN, "std": STD}
     with pytest.raises(InputError, match="compute_loss_func is given"):
@@ -259,7 +261,7 @@ def test_what_cannot_work_is_refused(tmp_path: Path) -> None:
             resnet(), arguments(tmp_path, max_steps=1), train_dataset=stream, **options
         )
     trainer = new_trainer(tmp_path)
-    with pytest.raises(InputError, match="a training batch holds 'pixel_values'; expected"):
+    with pytest.raises(InputError, match="a training batch holds 'pixel_values'"):
         trainer.compute_loss(resnet().train(), {"pixel_values": torch.rand(2, 1, 16, 16)})
     (tmp_path / "checkpoint-3").mkdir()
     with pytest.raises(InputError, match="checkpoint-3' holds nothing of the objective"):

@@ -123,7 +123,7 @@ def test_what_has_no_positions_is_refused(dataset: Any, message: str) -> None:
 
 
 def test_what_cannot_carry_an_index_is_refused() -> None:
-    with pytest.raises(InputError, match="an item of the data set is a Tensor; expected a tuple"):
+    with pytest.raises(InputError, match="an item of the data set is a Tensor"):
         IndexedDataset(torch.arange(3))[0]
     with pytest.raises(InputError, match="have a key 'index' already"):
         IndexedDataset([{"index": 3}])[0]

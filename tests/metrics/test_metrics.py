@@ -231,6 +231,7 @@ def _one_of_two(rank: int, folder: Path) -> None:
     torch.save(found, folder / f"{rank}.pt")
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
     in_two_processes(_one_of_two, tmp_path)
     metric = AOPC(**AOPC_SETTINGS)

@@ -123,7 +123,7 @@ def test_nothing_is_executed(
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "evil.pt"
     save({"state_dict": Payload()}, path)
-    with pytest.raises(InputError, match=r"evil\.pt' refers to code \(.+\), which is never"):
+    with pytest.raises(InputError, match=r"evil\.pt' refers to code \(.+\)"):
         load_model(path, "nets:tiny", **KNOWN)
     assert not (tmp_path / "executed").exists()
     pickle.loads(pickle.dumps(Payload()))  # the payload is live: it does run where it is let
@@ -153,7 +153,7 @@ def test_truncated_anywhere_is_damaged(network: nn.Module, tmp_path: Path) -> No
     whole = path.read_bytes()
     for length in (0, 1, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(InputError, match=r"cut\.pt' is damaged, truncated or not of PyTorch"):
+        with pytest.raises(InputError, match=r"cut\.pt' is damaged"):
             read_checkpoint(path)
 
 
@@ -163,7 +163,7 @@ def test_truncated_anywhere_is_damaged(network: nn.Module, tmp_path: Path) -> No
 def test_foreign_files_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "foreign.ckpt"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"foreign\.ckpt' is damaged, truncated or not of PyTorch"):
+    with pytest.raises(InputError, match=r"foreign\.ckpt' is damaged"):
         read_checkpoint(path)
 
 
@@ -172,7 +172,7 @@ def test_torchscript_is_refused(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)
-    with pytest.raises(InputError, match="is a TorchScript program, which is never executed"):
+    with pytest.raises(InputError, match="is a TorchScript program"):
         read_checkpoint(path)
 
 

@@ -101,8 +101,8 @@ def test_saliency_methods_explain_the_plain_network(method: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet81", r"unknown model 'resnet81' \(did you mean 'resnet18'\?\)"),
-        ("torchvision:resnet5O", r"no classifier 'resnet5O' \(did you mean 'resnet50'\?\)"),
+        ("resnet81", r"unknown model 'resnet81'"),
+        ("torchvision:resnet5O", r"no classifier 'resnet5O'"),
         ("no_such_module:f", "module 'no_such_module' cannot be imported"),
         ("nets:missing", "module 'nets' has no 'missing'"),
         ("torchvision:vit_b_32", r"'torchvision:vit_b_32' cannot be built for images of 30x30"),

@@ -71,6 +71,7 @@ def train(
     return losses, net, getattr(objective, "proportion", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "wrap"),
     [

@@ -142,8 +142,8 @@ def test_bad_batches_are_refused(name: str, trap: nn.Module, batch: Batch) -> No
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("scat", {}, r"unknown method 'scat' \(did you mean 'scaat'\?\)"),
-        ("scaat", {"epsilom": 1}, r"no option 'epsilom' \(did you mean 'epsilon'\?\)"),
+        ("scat", {}, r"unknown method 'scat'"),
+        ("scaat", {"epsilom": 1}, r"no option 'epsilom'"),
         ("scaat", {"epsilon": -0.1}, "epsilon is -0.1, expected a non-negative number"),
         ("scaat", {"epsilon": 8}, "epsilon is 8, expected at most the inputs' range of 1"),
         ("scaat", {"epsilon": float("nan")}, "epsilon is nan"),

@@ -89,6 +89,7 @@ def wrapped(rank: int, *, compiled: bool) -> dict[str, Tensor]:
     return state | {"proportion": method.proportion}
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path: Path) -> None:
     run(0, tmp_path)
     in_two_processes(run, tmp_path)

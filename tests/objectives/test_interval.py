@@ -243,6 +243,7 @@ def process(rank: int, folder: Path) -> None:
     torch.save((found, parallel.module.weight.detach()), folder / f"{rank}.pt")
 
 
+@pytest.mark.slow
 def test_two_processes_agree(tmp_path: Path) -> None:
     """On the steps, on the proportions after each, and on the weights."""
     in_two_processes(process, tmp_path)

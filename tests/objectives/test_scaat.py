@@ -310,5 +310,5 @@ def test_by_default_the_regions_suit_the_images(height: int, width: int, side: i
 
 def test_index_out_of_range_is_refused(batch: Batch) -> None:
     images, labels, index = batch
-    with pytest.raises(InputError, match=r"index \d+ is out of range, expected 0 to 4"):
+    with pytest.raises(InputError, match=r"index \d+ is out of range"):
         scaat(5)(plain_net(), images, labels, index)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.report.browser import CHROMIUM, Page, chromium
+from tests.browser import Watch, chromium, needs_chromium
 
 from scaat.report import read_results, write_report
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, ViewportSize
+
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 HOSTILE = "<script>document.title = 'owned'</script>"
+DESK: ViewportSize = {"width": 1440, "height": 900}
 SLIDER = ".gallery input[type=range]"
 METHOD = ".gallery input[data-choice=method]"
 SHEET = ".gallery input[data-choice=sheet]"
@@ -58,100 +61,100 @@ def report(
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with chromium(tmp_path_factory.mktemp("profile")) as page:
-        yield page
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
-def page(tab: Page, report: Path) -> Page:
-    tab.media()
-    tab.size(1440, 900)
-    tab.open(report)
-    return tab
+def page(browser: Browser, report: Path) -> Iterator[Page]:
+    page = browser.new_page(viewport=DESK)
+    page.goto(report.as_uri())
+    yield page
+    page.close()
 
 
-def blend(page: Page) -> str:
-    shown = "getComputedStyle(document.querySelector('.gallery')).getPropertyValue('--blend')"
-    return str(page.evaluate(shown)).strip()
+def blend(page: Page) -> float:
+    gallery = page.locator(".gallery").first
+    return float(gallery.evaluate("e => getComputedStyle(e).getPropertyValue('--blend')"))
 
 
 def opacity(page: Page) -> float:
-    heat = "document.querySelector('.sheet:not([hidden]) .tile:not([hidden]) img.heat')"
-    return float(page.evaluate(f"getComputedStyle({heat}).opacity"))
+    heat = page.locator(".sheet:not([hidden]) .tile:not([hidden]) img.heat").first
+    return float(heat.evaluate("e => getComputedStyle(e).opacity"))
 
 
-def seen(page: Page, selector: str) -> int:
-    """How many elements have a place on the page."""
-    return int(
-        page.evaluate(
-            f"[...document.querySelectorAll({json.dumps(selector)})]"
-            ".filter(e => e.offsetParent).length"
-        )
-    )
+def visible(page: Page, selector: str) -> int:
+    """How many of the elements are visible."""
+    return page.locator(f"{selector}:visible").count()
 
 
-def test_loads_in_silence_and_asks_for_nothing(page: Page, report: Path) -> None:
-    assert page.complaints() == []
-    assert page.requested() == [report.as_uri()]
+def test_loads_without_complaints_or_requests(browser: Browser, report: Path) -> None:
+    page = browser.new_page()
+    watch = Watch(page)
+    watch.open(report)
+    assert watch.complaints == []
+    assert [url for url in watch.requests if not url.startswith("data:")] == [report.as_uri()]
+    page.close()
 
 
 def test_hostile_names_are_text(page: Page) -> None:
-    assert page.evaluate("document.title") != "owned"
-    said = page.evaluate("document.querySelector('.tile:not([data-method]) > span').innerText")
-    assert said == HOSTILE
-    assert page.evaluate(f"document.title.includes({json.dumps(HOSTILE)})")
-    assert page.evaluate("document.querySelectorAll('script').length") == 1
+    assert page.title() != "owned"
+    assert HOSTILE in page.title()
+    assert page.locator(".tile:not([data-method]) > span").first.inner_text() == HOSTILE
+    assert page.locator("script").count() == 1
 
 
 def test_the_slider_works_by_keyboard(page: Page) -> None:
-    page.evaluate(f"document.querySelector('{SLIDER}').focus()")
+    page.locator(SLIDER).first.focus()
     before, faint = blend(page), opacity(page)
-    page.key("ArrowRight", 39)
-    assert float(blend(page)) == pytest.approx(float(before) + 0.05)
-    page.key("Home", 36)
-    assert float(blend(page)) == 0
+    page.keyboard.press("ArrowRight")
+    assert blend(page) == pytest.approx(before + 0.05)
+    page.keyboard.press("Home")
+    assert blend(page) == 0
     assert opacity(page) < faint
-    assert page.evaluate("document.querySelector('.gallery output').value") == "image only"
+    assert page.locator(".gallery output").first.inner_text() == "image only"
 
 
 def test_the_slider_works_by_mouse(page: Page) -> None:
-    left, top, width, height = page.place(SLIDER)
-    for kind in ("mousePressed", "mouseReleased"):
-        page.mouse(kind, left + 0.98 * width, top + height / 2)
-    assert float(blend(page)) >= 0.9
+    slider = page.locator(SLIDER).first
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    assert box is not None
+    slider.click(position={"x": 0.98 * box["width"], "y": box["height"] / 2})
+    assert blend(page) >= 0.9
 
 
 def test_methods_switch_by_mouse_and_saliency_methods_by_keyboard(page: Page) -> None:
-    everything = seen(page, ".gallery .tile[data-method]")
-    page.click(f"label:has({METHOD.removeprefix('.gallery ')}[value='1'])")
-    chosen = seen(page, ".gallery .tile[data-method]")
-    assert chosen == seen(page, ".gallery .tile[data-method='1']")
+    everything = visible(page, ".gallery .tile[data-method]")
+    page.locator(f"label:has({METHOD.removeprefix('.gallery ')}[value='1'])").first.click()
+    chosen = visible(page, ".gallery .tile[data-method]")
+    assert chosen == visible(page, ".gallery .tile[data-method='1']")
     assert 0 < chosen < everything
-    first = page.evaluate("document.querySelector('.sheet:not([hidden])').dataset.sheet")
-    page.evaluate(f"document.querySelector('{SHEET}:checked').focus()")
-    page.key("ArrowRight", 39)
-    second = page.evaluate("document.querySelector('.sheet:not([hidden])').dataset.sheet")
-    assert (first, second) == ("0", "1")
+    sheet = page.locator(".sheet:visible").first
+    first = sheet.get_attribute("data-sheet")
+    page.locator(f"{SHEET}:checked").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert (first, sheet.get_attribute("data-sheet")) == ("0", "1")
 
 
-def test_without_scripts_every_map_is_there(tab: Page, report: Path) -> None:
-    tab.size(1440, 900)
-    tab.open(report, scripts=False)
-    tab.call("Emulation.setScriptExecutionDisabled", value=False)
-    assert seen(tab, ".sheet") >= 3
-    assert seen(tab, ".controls") == 0
+def test_without_scripts_every_map_is_there(browser: Browser, report: Path) -> None:
+    page = browser.new_page(viewport=DESK, java_script_enabled=False)
+    page.goto(report.as_uri())
+    assert visible(page, ".sheet") >= 3
+    assert visible(page, ".controls") == 0
+    page.close()
 
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_sticks_out_of_the_page(page: Page, width: int, scheme: str) -> None:
-    page.size(width, 900)
-    page.media(scheme=scheme)
+def test_nothing_sticks_out_of_the_page(page: Page, width: int, scheme: Any) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_print_shows_all_sheets_without_controls(page: Page) -> None:
-    page.media("print")
-    assert seen(page, ".controls") == 0
-    assert seen(page, ".sheet") >= 1
+    page.emulate_media(media="print")
+    assert visible(page, ".controls") == 0
+    assert visible(page, ".sheet") >= 1

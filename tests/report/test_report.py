@@ -251,6 +251,7 @@ def test_settings_are_split_by_what_they_apply_to(folder: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_report_needs_neither_torch_nor_pyplot() -> None:
     code = (
         "import sys, scaat.report; "

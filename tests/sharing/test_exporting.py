@@ -51,6 +51,7 @@ def answers(shared: SharedModel, images: Tensor) -> tuple[Tensor, Tensor]:
     return logits, logits.softmax(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_onnx(name: str, tmp_path: Path) -> None:
     onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
@@ -83,6 +84,7 @@ def test_onnx(name: str, tmp_path: Path) -> None:
     assert json.loads(known["architecture"]) == shared.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["small-resnet", "grey", "shrunk"])
 def test_torch_export(name: str, tmp_path: Path) -> None:
     shared = made(MODELS[name])
@@ -97,6 +99,7 @@ def test_torch_export(name: str, tmp_path: Path) -> None:
     assert json.loads(extra["scaat.json"])["classes"] == list(shared.classes)
 
 
+@pytest.mark.slow
 def test_the_model_stays_as_it_is(tmp_path: Path) -> None:
     shared = made(MODELS["grey"])
     model = shared.model.train()
@@ -128,6 +131,7 @@ class Choosy(nn.Module):
         return images.amax((2, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnx", "torch-export"])
 @pytest.mark.parametrize(
     ("network", "message"),
@@ -157,6 +161,6 @@ def test_wrong_arguments(tmp_path: Path) -> None:
     shared = made(MODELS["grey"])
     with pytest.raises(InputError, match=r"unknown format 'onx'.*did you mean 'onnx'"):
         export_model(shared, tmp_path / "m", "onx")
-    with pytest.raises(InputError, match=r"shape \(2, 3, 16, 16\), expected \(k, 1, 16, 16\)"):
+    with pytest.raises(InputError, match=r"shape \(2, 3, 16, 16\)"):
         export_model(shared, tmp_path / "m", "torch-export", images=torch.rand(2, 3, 16, 16))
     assert list(tmp_path.iterdir()) == []

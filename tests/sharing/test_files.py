@@ -218,7 +218,7 @@ def test_weights_of_another_shape_are_refused(folder: Path, tmp_path: Path) -> N
     save_shared(made(classes=4), tmp_path / "other")
     (folder / "model.safetensors").write_bytes((tmp_path / "other/model.safetensors").read_bytes())
     rewrite(folder, lambda config: None)
-    with pytest.raises(InputError, match=r"network\.6\.bias has shape \(4,\), expected \(3,\)"):
+    with pytest.raises(InputError, match=r"network\.6\.bias has shape \(4,\)"):
         load_shared(folder)
 
 

@@ -42,6 +42,7 @@ def shared(compared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_there_and_back(shared: Path, tmp_path: Path) -> None:
     """Then nothing answers any more, as where there is no network."""
     (shared / "payload.py").write_text("raise SystemExit")

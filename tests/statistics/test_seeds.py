@@ -112,7 +112,7 @@ def test_difference_of_two_ratios_without_end_is_unknown() -> None:
 
 def test_ratio_difference_of_other_images_is_refused() -> None:
     one = [np.ones(4), np.ones(4)]
-    with pytest.raises(InputError, match=r"the same images, found \[4, 4\] and .*\[4, 3\]"):
+    with pytest.raises(InputError, match=r"the same images"):
         pooled_ratio_difference(one, one, one, [np.ones(4), np.ones(3)])
     with pytest.raises(InputError, match="two training seeds or more"):
         pooled_ratio_difference(one[:1], one[:1], one[:1], one[:1])

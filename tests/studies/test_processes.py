@@ -19,7 +19,7 @@ from scaat.studies.processes import Call, in_processes
 
 PATIENCE = 120.0  # seconds, for a machine that does much else
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals by number")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals by number")]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -79,6 +79,7 @@ def test_samples_count_once(processes: int, samples: int) -> None:
     assert sorted(found) == list(range(samples))
 
 
+@pytest.mark.slow
 def test_padded_processes_equal_one(splits: DataSplits, tmp_path: Path) -> None:
     """45 samples on two processes: the 46th is a repeat, which does not move q."""
     splits = replace(splits, augmentation=Augmentation())

@@ -54,7 +54,7 @@ def test_input_size(input_size: str, expected: object, splits: DataSplits) -> No
         ({"trainable": "8"}, "trainable names '8'"),
         ({"weights": "nowhere.pt"}, "'nowhere.pt' cannot be read"),
         ({"model": "torchvision:inception_v3"}, "cannot be built for images of 12x12"),
-        ({"adapter": "men"}, r"unknown adapter 'men' \(did you mean 'mean'\?\)"),
+        ({"adapter": "men"}, r"unknown adapter 'men'"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -90,6 +90,7 @@ def test_frozen_backbone_of_a_file_is_trained_and_read_back(
         assert torch.equal(again(images), trained.model(images))
 
 
+@pytest.mark.slow
 def test_heads_without_a_loss_train_on_several_processes(
     splits: DataSplits, tmp_path: Path
 ) -> None:

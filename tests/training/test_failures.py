@@ -36,6 +36,7 @@ except MemoryExhaustedError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_that_really_runs_out_says_what_to_lower() -> None:
     done = subprocess.run(
@@ -67,6 +68,7 @@ def test_other_errors_pass_as_they_are() -> None:
         torch.ones(2, 3) @ torch.ones(2, 3)
 
 
+@pytest.mark.slow
 def test_a_spawned_process_speaks_in_the_same_sentence(splits: DataSplits, tmp_path: Path) -> None:
     """Spawned processes hand errors over as text, with a traceback around."""
     options = replace(OPTIONS, devices=2, learning_rate=1e30)

@@ -198,6 +198,7 @@ def test_a_last_epoch_without_a_search_is_written(splits: DataSplits, tmp_path: 
     assert [value is None for value in history["curves"]["divergence"]] == [True, False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", [1, 3])
 def test_two_processes_equal_one(interval: int, splits: DataSplits, tmp_path: Path) -> None:
     """Same global batches, nothing random beside their order: same proportions and weights."""

@@ -11,6 +11,8 @@ import pytest
 
 from scaat.training.checkpoint import checkpoints, newest_checkpoint
 
+pytestmark = pytest.mark.slow
+
 # A limit on the size of files is a real refusal of the system's, without a disk to fill. The second
 # epoch's checkpoint does not fit any more; what was written before stays.
 PROGRAM = """

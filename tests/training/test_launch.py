@@ -90,6 +90,7 @@ def test_first_process(environ: dict[str, str], main: bool, launcher: str | None
     assert started_outside(environ) == launcher
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["torchrun", "lightning"])
 def test_two_processes_make_one_run(launcher: str, tmp_path: Path) -> None:
     """One folder, one line of success, and proportions of every training sample."""

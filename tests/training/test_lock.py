@@ -50,6 +50,7 @@ def run(splits: DataSplits, folder: Path, **extra: Any) -> TrainedModel:
     return fit(splits, "standard", {}, options, seed=0, folder=folder, quiet=True, **extra)
 
 
+@pytest.mark.slow
 def test_one_process_at_a_time(splits: DataSplits, tmp_path: Path) -> None:
     part = tmp_path / "checkpoints" / ".step-000000001.ckpt.1.part"  # what the other one writes
     with held_elsewhere(tmp_path) as process:

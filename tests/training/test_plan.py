@@ -72,6 +72,7 @@ def test_wrong_options_are_refused(splits: DataSplits) -> None:
         plan(splits, method="scaat", epsilon=-1.0)
 
 
+@pytest.mark.slow
 def test_peak_memory_is_what_the_process_itself_has_held() -> None:
     """In a process of its own, which one that holds more has started."""
     starter, held = 1_500_000_000, 500_000_000  # bytes; the imports alone take less than half of it

@@ -34,6 +34,7 @@ def test_auto_without_torchs_knowledge_is_float32(monkeypatch: pytest.MonkeyPatc
     assert lightning_precision("auto", "cpu") == "32-true"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("extra", "expected"),
     [
