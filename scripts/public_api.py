@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 import scaat
-from scaat.cli.group import cli
+from scaat.cli.commands import cli
 from scaat.registry import Registry
 
 ROOT = Path(__file__).parents[1]
@@ -119,7 +119,8 @@ def _command(command: Any, name: str) -> dict[str, Parameters | None]:
         }
     flags = {
         flag: parameter.required
-        for parameter in command.params
+        for parameter in command.get_params(click.Context(command))
+        if parameter.name not in ("help", "help_all")
         for flag in (*parameter.opts, *parameter.secondary_opts)
     }
     return {name: ["*", *sorted(flag + ("" if needed else "=") for flag, needed in flags.items())]}

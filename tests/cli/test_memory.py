@@ -11,7 +11,7 @@ import pytest
 # with the heap once the tensor is gone. Page faults would depend on what else the machine does.
 PROGRAM = """
 import ctypes, json, sys, torch
-from scaat.cli.memory import keep_freed_memory
+from scaat.hardware import keep_freed_memory
 
 class Account(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in (

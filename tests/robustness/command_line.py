@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from scaat.cli.group import run
+from scaat.cli.commands import run
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from scaat.cli.command import SectionedCommand
 from scaat.cli.output import ExitWithResult, Result, complain, mode
 from scaat.doctor import Diagnosis, diagnose
 from scaat.doctor.diagnosis import install_command, missing
@@ -17,11 +16,7 @@ from scaat.doctor.packages import CORE, Package
 
 
 def doctor() -> Result:
-    """Show versions, devices and what is wrong with them.
-
-    Ends with 1 if something that the command line needs is missing or broken. Imports every
-    package that scaat can use, which takes some seconds.
-    """
+    """Show versions, devices and what is wrong with them."""
     found = diagnose(Path.cwd())
     if not (mode().quiet or mode().json):
         for line in _lines(found):
@@ -78,6 +73,3 @@ def _extra(extra: str, packages: list[Package]) -> str:
 
 def _gib(size: int | None) -> str:
     return "unknown" if size is None else f"{size / 2**30:.1f} GiB"
-
-
-command = SectionedCommand("doctor", callback=doctor, help=doctor.__doc__)
