@@ -186,7 +186,7 @@ def measure(options: argparse.Namespace, case: str, contender: str, file: str) -
     peak = highest_mib() - base
     np.savez(file, **curves)
 
-    from scaat.evaluation.environment import environment
+    from scaat.evaluation.results import environment
 
     found = {
         "seconds": statistics.median(seconds),

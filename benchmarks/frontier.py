@@ -30,7 +30,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from scaat.cli.cost_output import as_json
+from scaat.cli.cost import as_json
 from scaat.cost import Variant, measure_costs
 from scaat.data import DataOptions, load_data, to_float
 from scaat.evaluation import EvaluationOptions, environment

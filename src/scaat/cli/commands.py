@@ -80,7 +80,7 @@ def run() -> None:
         click.echo(str(stop) or "interrupted", err=True)
         sys.exit(130)
     except TrainingStopped as stop:
-        from scaat.training.launch import is_main_process
+        from scaat.training.devices import is_main_process
 
         if is_main_process():
             click.echo(str(stop), err=True)
@@ -103,7 +103,7 @@ def run() -> None:
 
 def _alone(_: click.Context, __: click.Parameter, jobs: int) -> int:
     if jobs > 1:
-        from scaat.training.launch import started_outside
+        from scaat.training.devices import started_outside
 
         if launcher := started_outside():
             raise InputError(

@@ -21,7 +21,7 @@ from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.training import TrainingOptions, fit, is_finished, open_folder
 from scaat.training.architecture import starting_model
-from scaat.training.launch import started_outside
+from scaat.training.devices import started_outside
 
 DEFAULT_METHODS = ("standard", "saliency-guided", "scaat")
 

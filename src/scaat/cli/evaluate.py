@@ -107,7 +107,7 @@ def _evaluate_run(
         config["random_labels_run"] = str(random_labels_run)
     splits = load_splits(config)
     with _claimed(folder, config):
-        found = measure_run(
+        measured_run = measure_run(
             run,
             splits,
             options,
@@ -115,7 +115,7 @@ def _evaluate_run(
             config=config,
             random_label_model=random_labels,
         )
-        return _written(folder, found, splits, config, config["training"]["accelerator"])
+        return _written(folder, measured_run, splits, config, config["training"]["accelerator"])
 
 
 def _evaluate_checkpoint(
@@ -143,7 +143,7 @@ def _evaluate_checkpoint(
                 device=device,
                 progress=progress,
             )
-        found = Measured(
+        measured = Measured(
             evaluation,
             identity={
                 "data": splits.name,
@@ -154,7 +154,7 @@ def _evaluate_checkpoint(
             train_seconds=None if shared is None else shared.train_seconds,
             settings={**settings, "data": splits.settings, "evaluation": evaluation.settings},
         )
-        return _written(out, found, splits, config, DEVICE)
+        return _written(out, measured, splits, config, DEVICE)
 
 
 def _network(checkpoint: Path, splits: DataSplits, config: dict[str, Any]) -> nn.Module:
@@ -170,15 +170,15 @@ def _network(checkpoint: Path, splits: DataSplits, config: dict[str, Any]) -> nn
 
 
 def _refuse_other_data(shared: SharedModel, splits: DataSplits, folder: Path) -> None:
-    for what, found, expected in (
+    for what, own, expected in (
         ("classes", splits.test.classes, shared.classes),
         ("image size", splits.test.image_size, shared.image_size),
         ("number of channels", splits.test.channels, shared.channels),
     ):
-        if found != expected:
+        if own != expected:
             raise InputError(
                 f"data {splits.name!r} does not fit the shared model {str(folder)!r}: its {what} "
-                f"is {found!r:.80}, expected {expected!r:.80}"
+                f"is {own!r:.80}, expected {expected!r:.80}"
             )
 
 
@@ -199,12 +199,12 @@ def _claimed(folder: Path, config: dict[str, Any]) -> Iterator[None]:
 
 def _written(
     folder: Path,
-    found: Measured,
+    measured: Measured,
     splits: DataSplits,
     config: dict[str, Any],
     accelerator: str,
 ) -> Result:
-    result = write_and_show(folder, [found], splits.test.classes, config, accelerator)
+    result = write_and_show(folder, [measured], splits.test.classes, config, accelerator)
     return {"out": str(folder), **result}
 
 

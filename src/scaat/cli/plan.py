@@ -10,11 +10,11 @@ from rich import box
 from rich.table import Table
 
 from scaat.cli.output import Result, console
+from scaat.cost.plan import Plan, peak_memory, plan_training
 from scaat.data import DataSplits
 from scaat.models import Classifier
 from scaat.report.numbers import seconds_text
 from scaat.training import TrainingOptions
-from scaat.training.plan import Plan, peak_memory, plan_training
 
 
 def show_plan(

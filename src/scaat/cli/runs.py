@@ -19,14 +19,12 @@ from scaat.cli.output import Result, console
 from scaat.data import DataOptions, DataSplits, load_data
 from scaat.evaluation import EvaluationOptions, Progress, environment
 from scaat.evaluation.trained import Measured, measure_trained, write_measured
-from scaat.exhaustion import memory_in_words
 from scaat.models import find_adapter, find_model
 from scaat.objectives import build_objective
+from scaat.oom import translate_oom
 from scaat.report import Row, find_results, read_results, terminal_table, write_report
 from scaat.training import TrainingOptions
-from scaat.training.accelerator import check_accelerator
-from scaat.training.compiling import check_compile
-from scaat.training.launch import is_main_process, plan_launch
+from scaat.training.devices import check_accelerator, check_compile, is_main_process, plan_launch
 
 
 def load_splits(config: Mapping[str, Any]) -> DataSplits:
@@ -89,7 +87,7 @@ def evaluation_progress(title: str) -> Iterator[Progress]:
                 task, description=f"evaluate {title}, {name}", completed=done, total=total
             )
 
-        with memory_in_words("the evaluation", ["eval_batch_size", "eval_images"]):
+        with translate_oom("the evaluation", ["eval_batch_size", "eval_images"]):
             yield show
 
 
@@ -116,9 +114,8 @@ def measure_run(
         options: The protocol.
         method: How the model was trained.
         config: The run's resolved configuration.
-        random_label_model: Its like, trained on random labels, if there is one.
+        random_label_model: A model of the same kind trained on random labels, if there is one.
     """
-    device = evaluation_device(config["training"]["accelerator"])
     with evaluation_progress(method) as progress:
         return measure_trained(
             folder,
@@ -126,11 +123,8 @@ def measure_run(
             options,
             title=method,
             config={**config, "objective": config["objectives"].get(method, {})},
-            device=device,
-            seed=config["seed"],
-            random_label_model=None
-            if random_label_model is None
-            else random_label_model.to(device),
+            device=evaluation_device(config["training"]["accelerator"]),
+            random_label_model=random_label_model,
             progress=progress,
         )
 

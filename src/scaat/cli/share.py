@@ -17,7 +17,7 @@ from scaat.sharing import (
     push,
     share_run,
 )
-from scaat.sharing.prediction import RANDOM_BATCHES, TOLERANCE
+from scaat.sharing.exporting import RANDOM_BATCHES, TOLERANCE
 
 
 @if_interrupted("the folder is whole or not there; a hub may hold a part of it")

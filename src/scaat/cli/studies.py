@@ -26,7 +26,7 @@ from scaat.hardware import keep_freed_memory
 from scaat.studies import Part, Trial, carry_out
 from scaat.studies.processes import Call, in_processes
 from scaat.studies.trial import failure_of, plain, results_of
-from scaat.training.progress import EpochLines
+from scaat.training.logs import EpochLines
 
 
 def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:

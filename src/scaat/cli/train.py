@@ -16,7 +16,7 @@ from scaat.cli.runs import (
 from scaat.training import fit, open_folder
 from scaat.training.architecture import starting_model
 from scaat.training.checkpoint import checkpoints, step_of
-from scaat.training.launch import is_main_process
+from scaat.training.devices import is_main_process
 
 
 @if_interrupted("nothing was written")
@@ -60,10 +60,10 @@ def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result |
 
 def _left(out: Path) -> str:
     """Say how a training that was interrupted goes on."""
-    found = checkpoints(out)
-    if found:
+    saved = checkpoints(out)
+    if saved:
         return (
             "the same command with --resume goes on from the checkpoint after step "
-            f"{step_of(found[-1])}"
+            f"{step_of(saved[-1])}"
         )
     return "there is no checkpoint yet; the same command with --resume begins again"

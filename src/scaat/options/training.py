@@ -11,8 +11,8 @@ SIZES = ("data", "own")
 Schedule = Literal["one-cycle", "cosine"]
 Normalisation = Literal["auto", "own", "data", "imagenet", "none"]
 Precision = Literal["auto", "32", "bf16", "16"]
-Compile = Literal["none", "inductor", "aot_eager"]
 Strategy = Literal["auto", "ddp", "ddp_spawn", "fsdp"]
+Compile = Literal["none", "inductor", "aot_eager"]
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from scaat.report.page.settings import flatten
 from scaat.report.results import Comparison
 from scaat.report.tables.making import comparison_table, further_tables, performance_table
 from scaat.report.tables.markdown import escape, markdown
-from scaat.sharing.imports import own_module
-from scaat.sharing.model import SharedModel
-from scaat.sharing.publishing import data_name
+from scaat.sharing.files import SharedModel, own_module
+from scaat.sharing.run import data_name
 
 CITATION = """\
 @misc{scaat,

@@ -25,30 +25,34 @@ from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
 from scaat.options.training import TrainingOptions
-from scaat.training.accelerator import check_accelerator
 from scaat.training.architecture import starting_model
 from scaat.training.batches import Batches, count_batches
 from scaat.training.checkpoint import (
     AtomicCheckpointIO,
+    Checkpointing,
     checkpoints,
     newest_checkpoint,
     save_atomically,
     step_of,
     weights_checksum,
 )
-from scaat.training.checkpointing import Checkpointing
-from scaat.training.clock import TrainingClock
-from scaat.training.compiling import check_compile
-from scaat.training.failures import failures_in_words
-from scaat.training.launch import Launch, is_main_process, plan_launch, slurm_started
-from scaat.training.lock import only_training
+from scaat.training.devices import (
+    Launch,
+    LightningPrecision,
+    check_accelerator,
+    check_compile,
+    is_main_process,
+    lightning_precision,
+    plan_launch,
+    precision_plugin,
+    slurm_started,
+)
+from scaat.training.folder import only_training
+from scaat.training.interruption import StopRequest, signals_for_children, translate_errors
 from scaat.training.logs import FOLDER as LOGS
-from scaat.training.logs import RunLog
+from scaat.training.logs import RunLog, TrainingClock, progress_callback
 from scaat.training.module import TrainingModule
-from scaat.training.precision import LightningPrecision, lightning_precision, precision_plugin
-from scaat.training.progress import progress_callback
-from scaat.training.signals import StopRequest, signals_for_children
-from scaat.training.silence import Silence, silence
+from scaat.training.warning_filters import Silence, silence
 
 MODEL = "model.pt"
 SUMMARY = "training.json"
@@ -91,7 +95,7 @@ def fit(
     The files are ``model.pt``, ``training.json``, ``checkpoints/`` (the newest two, each with
     optimiser, schedule, proportions, place in the epoch and running means) and ``logs/``. A run
     depends on its arguments alone: every step's random numbers are seeded by ``seed`` and the
-    step, so one that goes on from a checkpoint ends, on a CPU, bit by bit as it would have.
+    step, so on a CPU it resumes exactly after an interruption.
 
     Args:
         splits: The data; validation images are only watched.
@@ -145,7 +149,7 @@ def fit(
         own = [Silence(frozen=frozen), TrainingClock(), *shown, *callbacks, RunLog(folder)]
         checkpointing = Checkpointing(folder, options.checkpoint_every, StopRequest())
         children = signals_for_children if launch.spawns else nullcontext
-        with warnings.catch_warnings(), failures_in_words(options, objective), children():
+        with warnings.catch_warnings(), translate_errors(options, objective), children():
             silence(frozen=frozen)
             trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
             trainer.fit(

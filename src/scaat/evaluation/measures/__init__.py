@@ -1,6 +1,6 @@
 """Groups of metrics, each one entry of `measures`; the order here is that of the work."""
 
-from scaat.evaluation.measures.base import Batch, Measure, Subject, measures
+from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.evaluation.measures.faithfulness import Faithfulness
 from scaat.evaluation.measures.lattice import Lattice
 from scaat.evaluation.measures.localisation import Localisation
@@ -21,6 +21,5 @@ __all__ = [
     "RemoveAndImpute",
     "Sparsity",
     "Stability",
-    "Subject",
     "measures",
 ]

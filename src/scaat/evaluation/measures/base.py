@@ -6,37 +6,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scaat.attribution import Attribution
-from scaat.functional.saliency import Predict
+from scaat.evaluation.context import Arrays, EvaluationContext
 from scaat.options.evaluation import EvaluationOptions
 from scaat.registry import Registry
 from scaat.statistics import mean_interval
-
-Arrays = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is measured.
-
-    Attributes:
-        model: in eval mode, on the device of the batches.
-        attribute: the saliency method.
-        predict: the model's logits in the options' precision, without gradients.
-        seed: of every random draw.
-        batch_size: images in a forward pass.
-        random_label_model: a model of the same kind trained on random labels, if there is one.
-    """
-
-    model: nn.Module
-    attribute: Attribution
-    predict: Predict
-    seed: int
-    batch_size: int
-    random_label_model: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +44,7 @@ class Measure(ABC):
     Made anew for each saliency method.
     """
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
+    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
         self.subject = subject
         self.options = options
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from scaat.data import to_float
-from scaat.evaluation.measures.base import Arrays, Batch, Measure, Subject, measures
+from scaat.evaluation.context import Arrays, EvaluationContext
+from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.evaluation.repeats import Stop, stop
 from scaat.functional.fills import FILLS
 from scaat.metrics import AOPC
@@ -23,7 +24,11 @@ def aopc_passes(options: EvaluationOptions) -> int:
 
 
 def aopc_metric(
-    subject: Subject, options: EvaluationOptions, region_size: int, *, first_repeat: int = 0
+    subject: EvaluationContext,
+    options: EvaluationOptions,
+    region_size: int,
+    *,
+    first_repeat: int = 0,
 ) -> AOPC:
     """Return AOPC by the options' protocol, with squares of ``region_size`` pixels."""
     return AOPC(
@@ -46,7 +51,7 @@ class Faithfulness(Measure):
     enough. The batches are kept for that, in the main memory: 8 bytes a pixel and 1 a value.
     """
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
+    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
         super().__init__(subject, options)
         self.rounds = [self._metric(0)]
         self.kept: list[tuple[Tensor, Tensor, Tensor]] = []

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from scaat.errors import InputError
-from scaat.evaluation.measures.base import Arrays, Batch, Measure, Subject, measures
+from scaat.evaluation.context import Arrays, EvaluationContext
+from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.evaluation.measures.faithfulness import aopc_metric, aopc_passes
 from scaat.functional.lattice import lattice_shares
 from scaat.options.evaluation import EvaluationOptions
@@ -21,7 +22,7 @@ SIDE = 2  # the smallest square that holds a pixel of every lattice of period 2
 class Lattice(Measure):
     """What a network that ignores every second row or column can't hide."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
+    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
         super().__init__(subject, options)
         self.shares: list[Tensor] = []
         self.metric = aopc_metric(subject, options, SIDE)

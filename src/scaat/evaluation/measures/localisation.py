@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from scaat.errors import InputError
-from scaat.evaluation.measures.base import Batch, Measure, Subject, measures
+from scaat.evaluation.context import EvaluationContext
+from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.metrics import EnergyInside, IoUAtArea, PointingGame
 from scaat.options.evaluation import EvaluationOptions
 
@@ -14,7 +15,7 @@ from scaat.options.evaluation import EvaluationOptions
 class Localisation(Measure):
     """Pointing game, energy inside, and intersection over union at the object's area."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
+    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
         super().__init__(subject, options)
         self.metrics = {
             "pointing_game": PointingGame(),

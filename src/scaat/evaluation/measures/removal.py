@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scaat.evaluation.measures.base import Arrays, Batch, Measure, Subject, measures
+from scaat.evaluation.context import Arrays, EvaluationContext
+from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.functional.road import STEPS
 from scaat.metrics import ROAD, InsertionDeletion
 from scaat.options.evaluation import EvaluationOptions
@@ -18,7 +19,7 @@ from scaat.statistics import curve_interval
 class InsertionAndDeletion(Measure):
     """Areas under the probability as the most relevant pixels are inserted, or deleted."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
+    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
         super().__init__(subject, options)
         self.metric = InsertionDeletion(
             steps=options.deletion_steps,
@@ -60,7 +61,7 @@ class InsertionAndDeletion(Measure):
 class RemoveAndImpute(Measure):
     """ROAD: what removed pixels' neighbours can't tell must matter."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
+    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
         super().__init__(subject, options)
         self.metric = ROAD(seed=subject.seed, batch_size=subject.batch_size)
 

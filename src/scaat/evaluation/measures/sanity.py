@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from scaat.errors import InputError
-from scaat.evaluation.measures.base import Arrays, Batch, Measure, Subject, measures
+from scaat.evaluation.context import Arrays, EvaluationContext
+from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.functional import randomised_models
 from scaat.metrics import MapCorrelation
 from scaat.options.evaluation import EvaluationOptions
@@ -19,7 +20,7 @@ from scaat.statistics import curve_interval
 class Randomisation(Measure):
     """Rank correlation with the maps of the model with ever more of its layers randomised."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
+    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
         super().__init__(subject, options)
         # All at once: a handful of models, each of which every batch needs.
         models = randomised_models(subject.model, subject.seed, options.randomisation_stages)
@@ -54,7 +55,7 @@ class Randomisation(Measure):
 class RandomLabels(Measure):
     """Rank correlation with the maps of a model trained on random labels."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
+    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
         super().__init__(subject, options)
         if subject.random_label_model is None:
             raise InputError("this measure needs a model trained on random labels, found none")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from scaat.evaluation.measures.base import Batch, Measure, Subject, measures
+from scaat.evaluation.context import EvaluationContext
+from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.metrics import CompressedSize, GiniIndex, Hoyer, MapMetric, SaliencyEntropy
 from scaat.options.evaluation import EvaluationOptions
 
@@ -13,7 +14,7 @@ from scaat.options.evaluation import EvaluationOptions
 class Sparsity(Measure):
     """How much of a map is empty, by four definitions."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
+    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
         super().__init__(subject, options)
         self.metrics: dict[str, MapMetric] = {
             "entropy": SaliencyEntropy(),

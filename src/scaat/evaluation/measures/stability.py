@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from scaat.evaluation.measures.base import Batch, Measure, Subject, measures
+from scaat.evaluation.context import EvaluationContext
+from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.metrics import MaxSensitivity, RelativeInputStability
 from scaat.options.evaluation import EvaluationOptions
 
@@ -15,7 +16,7 @@ from scaat.options.evaluation import EvaluationOptions
 class Stability(Measure):
     """Max-sensitivity and relative input stability, over one set of perturbed images."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
+    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
         super().__init__(subject, options)
         settings: dict[str, Any] = {
             "perturbations": options.stability_perturbations,

@@ -8,7 +8,7 @@ from tests.evaluation.test_evaluate import image_set, net
 from torch import Tensor, nn
 
 from scaat.evaluation import EvaluationOptions, evaluate
-from scaat.evaluation.arithmetic import exact_convolutions
+from scaat.evaluation.context import exact_convolutions
 
 
 def tf32() -> bool:

@@ -1,4 +1,4 @@
-"""What a training will cost, found by making a few of its steps on a copy."""
+"""What a training will cost, from a few of its steps on a copy of the model."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ import torch
 
 from scaat.cost.counting import count_operations
 from scaat.cost.measure import BASE
-from scaat.cost.step import Batch, TrialStep, idle_optimizer, trial_copy
-from scaat.cost.timing import timed
+from scaat.cost.step import Batch, TrialStep, idle_optimizer, timed, trial_copy
 from scaat.data import DataSplits, augment, to_float
 from scaat.models import Classifier
 from scaat.objectives import build_objective
-from scaat.options.training import TrainingOptions
 from scaat.training.batches import count_batches
-from scaat.training.launch import plan_launch
-from scaat.training.precision import LightningPrecision, autocast_dtype, lightning_precision
+from scaat.training.devices import (
+    LightningPrecision,
+    autocast_dtype,
+    lightning_precision,
+    plan_launch,
+)
+from scaat.options.training import TrainingOptions
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,8 @@ def peak_memory(device: str) -> int | None:
     if torch.device(device).type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     status = Path("/proc/self/status")  # Linux, where getrusage begins with the starter's peak
-    if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
-        return int(found[1]) * 1024
+    if status.exists() and (match := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
+        return int(match[1]) * 1024
     try:
         import resource
     except ImportError:  # Windows

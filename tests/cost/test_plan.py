@@ -7,16 +7,22 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.training.conftest import brightness
 
+from scaat.cost.plan import Plan, plan_training
 from scaat.data import DataSplits
 from scaat.errors import InputError
 from scaat.training import TrainingOptions
 from scaat.training.architecture import starting_model
-from scaat.training.plan import Plan, plan_training
 
 OPTIONS = TrainingOptions(
     model="nets:tiny", epochs=3, batch_size=8, precision="32", accelerator="cpu"
 )
+
+
+@pytest.fixture
+def splits() -> DataSplits:
+    return brightness()
 
 
 def plan(splits: DataSplits, options: TrainingOptions = OPTIONS, **method: object) -> Plan:
@@ -77,7 +83,7 @@ def test_peak_memory_is_what_the_process_itself_has_held() -> None:
     """In a process of its own, which one that holds more has started."""
     starter, held = 1_500_000_000, 500_000_000  # bytes; the imports alone take less than half of it
     program = f"""
-from scaat.training.plan import peak_memory
+from scaat.cost.plan import peak_memory
 before = peak_memory("cpu")
 held = b"x" * {held}
 print(before, peak_memory("cpu") - before)

@@ -1,4 +1,4 @@
-"""Memory that ran out, in a sentence that says what to lower."""
+"""Out-of-memory errors, translated into a sentence that says what to lower."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _EXHAUSTED = (
 
 
 @contextmanager
-def memory_in_words(work: str, lower: Sequence[str]) -> Iterator[None]:
+def translate_oom(work: str, lower: Sequence[str]) -> Iterator[None]:
     """Raise `MemoryExhaustedError` for any error that says that memory ran out.
 
     Args:
-        work: What was being done, for the message.
+        work: What the program was doing, for the message.
         lower: The options that need less memory when lowered, the best first; at least two.
     """
     try:

@@ -1,4 +1,4 @@
-"""Lightning's messages of which a user can do nothing, silenced by what they say."""
+"""Filters for Lightning warnings that users cannot act on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 
 _MESSAGES = (
-    # `worker_count` knows better.
+    # `worker_count` chooses the number of workers.
     ".*does not have many workers.*",
     ".*number of training batches.*",
-    # Lightning asks the loader, but it is `Batches` that goes on inside an epoch.
+    # Lightning asks the loader, but `Batches` resumes inside an epoch.
     ".*your dataloader is not resumable.*",
-    # On a cluster's interactive node a run without it is meant.
+    # On an interactive cluster node, a run without srun is intended.
     ".*`srun` command is available.*",
     # Lightning's own use of torch.
     ".*LeafSpec.*",

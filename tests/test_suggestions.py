@@ -6,7 +6,7 @@ from torch import nn
 
 from scaat.models import build_model
 from scaat.objectives import build_objective
-from scaat.training.advice import activation_bytes, advise, region_size
+from scaat.suggestions import activation_bytes, advise, region_size
 
 GIB = 2**30
 
