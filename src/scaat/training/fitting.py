@@ -149,7 +149,7 @@ def fit(
         own = [Silence(frozen=frozen), TrainingClock(), *shown, *callbacks, RunLog(folder)]
         checkpointing = Checkpointing(folder, options.checkpoint_every, StopRequest())
         children = signals_for_children if launch.spawns else nullcontext
-        with warnings.catch_warnings(), translate_errors(options, objective), children():
+        with warnings.catch_warnings(), translate_errors(options), children():
             silence(frozen=frozen)
             trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
             trainer.fit(

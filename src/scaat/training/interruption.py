@@ -16,7 +16,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from torch import distributed, nn
+from torch import distributed
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from scaat.errors import (
@@ -116,7 +116,7 @@ def _end(children: Sequence[BaseProcess]) -> None:
 
 
 @contextmanager
-def translate_errors(options: TrainingOptions, objective: nn.Module) -> Iterator[None]:
+def translate_errors(options: TrainingOptions) -> Iterator[None]:
     """Translate exhausted memory and errors of spawned processes into errors of this package.
 
     Raises:
@@ -128,7 +128,7 @@ def translate_errors(options: TrainingOptions, objective: nn.Module) -> Iterator
         Any error of this package that a spawned process raised, which arrives as text.
     """
     try:
-        with translate_oom("training", _advice(options, objective)):
+        with translate_oom("training", _advice(options)):
             yield
     except ProcessRaisedException as error:
         _raise_again(error)
@@ -157,7 +157,7 @@ def translate_errors(options: TrainingOptions, objective: nn.Module) -> Iterator
         raise
 
 
-def _advice(options: TrainingOptions, objective: nn.Module) -> list[str]:
+def _advice(options: TrainingOptions) -> list[str]:
     lower = [
         f"batch_size (now {options.batch_size}; accumulate {2 * options.accumulate} with half of "
         "it makes the same steps)",
@@ -165,8 +165,6 @@ def _advice(options: TrainingOptions, objective: nn.Module) -> list[str]:
     ]
     if options.precision == "32":
         lower.append("precision (bf16 halves what a pass keeps)")
-    if getattr(objective, "saliency", None) == "smoothgrad":
-        lower.append("saliency (gradient needs no noisy copies)")
     return lower
 
 
