@@ -20,7 +20,7 @@ from scaat.cli.types import NUMBER, Choice, Entry, Names
 from scaat.errors import InputError, did_you_mean
 from scaat.files import read_yaml
 
-NOT_OPTIONS = ("self", "num_samples", "training_steps", "bounds")
+NOT_OPTIONS = ("num_samples", "training_steps", "bounds", "reference")
 """Arguments of an objective that follow from the data and the length of the training."""
 
 COMMON = {
