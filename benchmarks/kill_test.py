@@ -28,7 +28,7 @@ from typing import Any
 import torch
 
 import scaat.cli.compare  # noqa: F401  (what the children need)
-from scaat.cli.group import run
+from scaat.cli.commands import run
 from scaat.files import write_json, write_text
 from scaat.training import load_trained
 from scaat.training.checkpoint import checkpoints, newest_checkpoint, step_of

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from tests.data.samples import cifar10, mnist
 
-from scaat.cli.data import command
+from scaat.cli.commands import data as command
 from scaat.data import DataOptions, datasets, load_data
 from scaat.errors import InputError
 

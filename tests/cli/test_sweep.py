@@ -11,8 +11,8 @@ import torch
 import yaml
 from tests.cli.inside import Done, scaat, write_images
 
-from scaat.cli.sweep import command
-from scaat.cli.vary import Tried, label
+from scaat.cli.commands import sweep as command
+from scaat.cli.sweep import Tried, label
 
 QUICK = [
     *("--model", "nets:tiny", "--epochs", "1", "--batch-size", "16", "--precision", "32"),
@@ -202,9 +202,9 @@ def test_seeds_are_different_numbers(data: Path, tmp_path: Path) -> None:
 def test_labels_name_what_a_method_has() -> None:
     point = {
         "method": Tried("scaat", "scaat"),
-        "objectives__scaat__step_size": Tried("10/255", 10 / 255),
-        "objectives__trades__weight": Tried("6", 6.0),
-        "training__learning_rate": Tried("0.1", 0.1),
+        "objectives.scaat.step_size": Tried("10/255", 10 / 255),
+        "objectives.trades.weight": Tried("6", 6.0),
+        "training.learning_rate": Tried("0.1", 0.1),
     }
     assert label(command, point, "scaat") == "scaat, step size 10/255, learning rate 0.1"
     assert label(command, point, "standard") == "standard, learning rate 0.1"

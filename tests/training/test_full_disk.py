@@ -19,7 +19,7 @@ PROGRAM = """
 import resource, signal, sys
 from pathlib import Path
 from lightning.pytorch.callbacks import Callback
-from scaat.cli.group import run
+from scaat.cli.commands import run
 import scaat.training.fitting as fitting
 import scaat.training.checkpoint as checkpointing
 

@@ -7,24 +7,16 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import torch
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from scaat.cli.command import SectionedCommand
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.memory import keep_freed_memory
-from scaat.cli.names import data_kinds, method_names, one_of, several_of
-from scaat.cli.options import config_option, dataclass_options, gather, objective_options
-from scaat.cli.output import Result, console
+from scaat.cli.options import Changed, gather
+from scaat.cli.output import Result, console, if_interrupted
 from scaat.cli.runs import command_line, evaluation_device, load_splits, read_training_options
-from scaat.cli.types import NAMES, NUMBER
-from scaat.cli.variants import Changed, variant_option
 from scaat.cost import BASE, Cost, Variant, measure_costs
 from scaat.data import ImageSet, to_float
-from scaat.data.options import LARGEST
 from scaat.errors import InputError
 from scaat.evaluation import environment
 from scaat.files import new_folder, require_new, write_bytes, write_json, write_text
@@ -33,7 +25,6 @@ from scaat.objectives import build_objective, objectives
 from scaat.oom import translate_oom
 from scaat.report.numbers import MINUS, NARROW_SPACE
 from scaat.report.tables.markdown import escape
-from scaat.training import TrainingOptions
 from scaat.training.architecture import starting_model
 from scaat.training.devices import autocast_dtype, lightning_precision
 
@@ -196,18 +187,6 @@ RANDOM, RANDOM_SIZE, RANDOM_CLASSES = "random", 32, 10
 SEED = 0
 """Of random images, the weights and the data's split: none of them decides a cost."""
 
-OF_A_STEP = (
-    "model",
-    "input_size",
-    "adapter",
-    "trainable",
-    "batch_size",
-    "precision",
-    "accelerator",
-    "compile",
-)
-"""The options of a training that say what a step of it computes."""
-
 
 @if_interrupted("nothing was written")
 def cost(
@@ -217,13 +196,7 @@ def cost(
     turn_seconds: float,
     **parameters: Any,
 ) -> Result:
-    """Measure what a training step costs by each method, beside standard training.
-
-    Counts passes from floating-point operations (forward, gradient with respect to the inputs
-    and to the weights), times the methods by turns, measures their memory, and says how far each
-    time is above that of its passes. Needs no data: images are random unless --data names some.
-    """
-    keep_freed_memory()
+    """Measure what a training step costs by each method, beside standard training."""
     config = gather(parameters)
     chosen = _chosen(config["methods"], config["objectives"], variants)
     options = read_training_options({"training": config["training"], "objectives": {}})
@@ -313,73 +286,3 @@ def _images(data: dict[str, Any], classes: int | None, count: int) -> ImageSet:
         torch.arange(count) % classes,
         tuple(map(str, range(classes))),
     )
-
-
-def _data_options() -> list[click.Option]:
-    return [
-        click.Option(
-            ["--data", "data__data"],
-            default=RANDOM,
-            show_default=True,
-            shell_complete=one_of(lambda: [RANDOM, *data_kinds()]),
-            help="The images of the batch: random, or the first of some data's training part (see "
-            "scaat data list).",
-        ),
-        click.Option(
-            ["--image-size", "data__image_size"],
-            type=click.IntRange(1, LARGEST),
-            help=f"Height and width in pixels; default: {RANDOM_SIZE} for random images, the "
-            "data's own for others.",
-        ),
-        click.Option(
-            ["--classes"],
-            type=click.IntRange(min=2),
-            help=f"Of random images; default: {RANDOM_CLASSES}.",
-        ),
-    ]
-
-
-command = SectionedCommand(
-    "cost",
-    callback=cost,
-    help=cost.__doc__,
-    params=[
-        click.Option(
-            ["--out"],
-            type=click.Path(path_type=Path),
-            help="New or empty folder for cost.json, cost.md and cost.png; default: print alone.",
-        ),
-        click.Option(
-            ["--methods"],
-            type=NAMES,
-            default=(),
-            shell_complete=several_of(method_names),
-            help=f"Methods to measure, from {', '.join(objectives)}; default: "
-            f"{','.join(METHODS)} where no --variant is given. {BASE} is always measured.",
-        ),
-        variant_option(),
-        click.Option(
-            ["--rounds"],
-            type=click.IntRange(min=1),
-            default=10,
-            show_default=True,
-            help="Turns of each method, all of them one after another in each round.",
-        ),
-        click.Option(
-            ["--turn-seconds"],
-            type=NUMBER,
-            default=0.1,
-            show_default=True,
-            help="Time of a turn of standard training, at least; each method repeats its step as "
-            "often.",
-        ),
-        config_option(),
-        *_data_options(),
-        *(
-            option
-            for option in dataclass_options("training", TrainingOptions)
-            if str(option.name).removeprefix("training__") in OF_A_STEP
-        ),
-        *(option for method in objectives for option in objective_options(method)),
-    ],
-)

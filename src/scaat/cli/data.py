@@ -5,15 +5,11 @@ from __future__ import annotations
 from itertools import chain
 from pathlib import Path
 
-import click
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from scaat.cli.command import SectionedGroup
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.names import data_kinds, one_of
-from scaat.cli.output import ExitWithResult, Result, complain, console
+from scaat.cli.output import ExitWithResult, Result, complain, console, if_interrupted
 from scaat.cli.progress import image_progress
 from scaat.data import DataOptions, datasets
 from scaat.data.checking import broken_images
@@ -25,22 +21,7 @@ from scaat.errors import InputError
 SHOWN = 20  # broken images that are named
 CLASSES = 10  # classes that are named
 
-image_size = click.option(
-    "--image-size", type=click.INT, help="Resize the shorter side to this and crop the centre."
-)
-classes = click.option("--classes", help="Only these classes, separated by commas, in this order.")
-data = click.argument("data", metavar="DATA", shell_complete=one_of(data_kinds))
 
-
-@click.group("data", cls=SectionedGroup)
-def command() -> None:
-    """List, inspect, check and convert data sets.
-
-    DATA is what --data of the other commands takes, such as folder:PATH.
-    """
-
-
-@command.command("list")
 def list_() -> Result:
     """Name the kinds of data that can be read."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -59,9 +40,6 @@ def list_() -> Result:
     }
 
 
-@command.command()
-@data
-@classes
 def info(data: str, classes: str | None) -> Result:
     """Show the parts and classes of DATA, decoding hardly an image."""
     source = find_source(DataOptions(data=data, classes=classes))
@@ -100,17 +78,9 @@ def info(data: str, classes: str | None) -> Result:
     }
 
 
-@command.command()
-@data
-@image_size
-@classes
 @if_interrupted("not every image was looked at")
 def check(data: str, image_size: int | None, classes: str | None) -> Result:
-    """Decode every image of DATA and name the broken ones; exit with 1 if there are any.
-
-    Files of CIFAR, MNIST, Fashion-MNIST, KMNIST and PatchCamelyon are compared to the checksums
-    that were published, too.
-    """
+    """Decode every image of DATA and name the broken ones; exit with 1 if there are any."""
     source = find_source(DataOptions(data=data, image_size=image_size, classes=classes))
     found = []
     kind, _, path = data.partition(":")
@@ -129,13 +99,6 @@ def check(data: str, image_size: int | None, classes: str | None) -> Result:
     return result
 
 
-@command.command()
-@data
-@click.argument("out", type=click.Path(path_type=Path))
-@image_size
-@click.option("--group", help="Parquet column whose equal values stay in one split.")
-@click.option("--inclusive-boxes", is_flag=True, help="Parquet boxes name their last pixel.")
-@classes
 @if_interrupted("nothing was written")
 def convert(
     data: str,

@@ -11,23 +11,18 @@ import click
 from click.core import ParameterSource
 from torch import nn
 
-from scaat.cli.command import SectionedCommand
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.memory import keep_freed_memory
-from scaat.cli.models import Normalisation, Statistics
-from scaat.cli.names import complete_model
-from scaat.cli.options import config_option, dataclass_options, gather
-from scaat.cli.output import Result
+from scaat.cli.options import gather
+from scaat.cli.output import Result, if_interrupted
 from scaat.cli.runs import (
     evaluation_device,
-    evaluation_options,
     evaluation_progress,
     load_splits,
     measure_run,
     read_evaluation_options,
     write_and_show,
 )
-from scaat.data import DataOptions, DataSplits
+from scaat.cli.types import Statistics
+from scaat.data import DataSplits
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.evaluation import evaluate as measure
@@ -55,16 +50,7 @@ def evaluate(
     seed: int,
     **parameters: Any,
 ) -> Result:
-    """Measure the saliency maps of a trained model.
-
-    SOURCE is the folder of a run of scaat train (or of one model of a comparison,
-    OUT/models/METHOD), whose own configuration names the data; that of a shared model, with
-    --data and --out; or a checkpoint file with any network's weights, for which --model,
-    --normalisation, --data and --out are given. The outputs must be the classes of the data, in
-    their order. Measured are the test images. Writes results.json, report.html, tables and
-    figures.
-    """
-    keep_freed_memory()
+    """Measure the saliency maps of a trained model."""
     gathered = gather(parameters)
     data, measured = gathered.pop("data"), gathered
     options = read_evaluation_options(measured)
@@ -243,54 +229,8 @@ def _refuse_options_of_checkpoints(names: Sequence[str], *, of_data: bool) -> No
     context = click.get_current_context()
     for parameter in context.command.params:
         name = parameter.name or ""
-        given = context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
-        if given and (name in names or (of_data and name.startswith("data__"))):
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and (name in names or (of_data and name.startswith("data."))):
             raise InputError(
                 f"{parameter.opts[0]} goes with a checkpoint file; a model's folder has its own"
             )
-
-
-command = SectionedCommand(
-    "evaluate",
-    callback=evaluate,
-    help=evaluate.__doc__,
-    params=[
-        click.Argument(["source"], type=click.Path(exists=True, path_type=Path)),
-        click.Option(
-            ["--out"],
-            type=click.Path(path_type=Path),
-            help="Folder for the results; SOURCE/evaluation if not given.",
-        ),
-        click.Option(
-            ["--random-labels-run"],
-            type=click.Path(exists=True, file_okay=False, path_type=Path),
-            help="Folder of the same training on random labels (scaat train --random-labels): "
-            "measures how much the maps resemble that model's, too.",
-        ),
-        click.Option(
-            ["--model"],
-            shell_complete=complete_model,
-            help="A checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, "
-            "torchvision:NAME, timm:NAME or package.module:factory.",
-        ),
-        click.Option(
-            ["--normalisation"],
-            type=Normalisation(),
-            help="What a checkpoint's network was trained with: imagenet, six numbers (means "
-            "then deviations, for images in [0, 1]), or none if it normalises itself.",
-        ),
-        click.Option(
-            ["--title"], help="What results call a checkpoint; the file's name if not given."
-        ),
-        click.Option(
-            ["--seed"],
-            type=click.IntRange(min=0),
-            default=0,
-            show_default=True,
-            help="With a checkpoint: seed of the split and every random draw.",
-        ),
-        config_option(),
-        *dataclass_options("data", DataOptions),
-        *evaluation_options(),
-    ],
-)

@@ -6,15 +6,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import click
 import torch
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from scaat.cli.command import SectionedCommand
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.output import Result, console
+from scaat.cli.output import Result, console, if_interrupted
 from scaat.cli.progress import image_progress
 from scaat.data import DataOptions, datasets
 from scaat.data.loading import find_source, split_positions
@@ -39,12 +36,7 @@ def new_run(
     classes: str | None,
     force: bool,
 ) -> Result:
-    """Look at DATA and write a commented configuration for scaat compare and scaat train.
-
-    DATA is a folder of images, in a folder for each class, or whatever --data takes. Headers of
-    the files are read, some images decoded; nothing is trained. The settings are those of runs
-    that were measured, or rules of thumb that say so: each has a comment with its reason.
-    """
+    """Look at DATA and write a commented configuration for scaat compare and scaat train."""
     _require_place(out, force)
     spec = data_spec(data)
     options = DataOptions(data=spec, image_size=image_size, group=group, classes=classes)
@@ -221,33 +213,3 @@ def _table(seen: Survey, source: Source, train_images: int) -> Table:
 def _class(seen: Survey, number: int) -> str:
     count = seen.counts["train"]
     return f"{seen.classes[number]}, {count[number]:,} images ({count[number] / sum(count):.0%})"
-
-
-command = SectionedCommand(
-    "new-run",
-    callback=new_run,
-    help=new_run.__doc__,
-    params=[
-        click.Argument(["data"], metavar="DATA"),
-        click.Option(
-            ["--out"],
-            type=click.Path(path_type=Path),
-            required=True,
-            help="The configuration to write, FILE.yaml.",
-        ),
-        click.Option(
-            ["--image-size"],
-            type=click.INT,
-            help="Resize the shorter side to this and crop the centre square; default: images of "
-            "one size up to 224 pixels stay as they are, others get their median size or 224.",
-        ),
-        click.Option(
-            ["--group"],
-            help="Parquet column whose equal values (a patient, a tile) stay in one split.",
-        ),
-        click.Option(
-            ["--classes"], help="Use only these classes, separated by commas, in this order."
-        ),
-        click.Option(["--force"], is_flag=True, help="Overwrite the file if it exists."),
-    ],
-)

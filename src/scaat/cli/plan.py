@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import click
 from rich import box
 from rich.table import Table
 
@@ -16,16 +15,6 @@ from scaat.data import DataSplits
 from scaat.models import Classifier
 from scaat.report.numbers import seconds_text
 from scaat.training import TrainingOptions
-
-
-def dry_run_option() -> click.Option:
-    """Return ``--dry-run``."""
-    return click.Option(
-        ["--dry-run"],
-        is_flag=True,
-        help="Make a few steps on a copy, print what the training would take (passes and time of "
-        "a step, time and memory of all), and write nothing.",
-    )
 
 
 def show_plan(

@@ -10,13 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import click
 import rich.progress
 import torch
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
-from scaat.cli.options import config_option, dataclass_options, objective_options
 from scaat.cli.output import Result, console
 from scaat.data import DataOptions, DataSplits, load_data
 from scaat.evaluation import EvaluationOptions, Progress, environment
@@ -27,47 +25,6 @@ from scaat.oom import translate_oom
 from scaat.report import Row, find_results, read_results, terminal_table, write_report
 from scaat.training import TrainingOptions
 from scaat.training.devices import check_accelerator, check_compile, is_main_process, plan_launch
-
-EVALUATION_PREFIX = "eval-"
-
-
-def run_options(methods: Sequence[str]) -> list[click.Parameter]:
-    """Return the options of a command that trains: data, training and each method's."""
-    return [
-        config_option(),
-        click.Option(
-            ["--seed"],
-            type=click.IntRange(min=0),
-            default=0,
-            show_default=True,
-            help="Seed of the split, the weights and every random draw.",
-        ),
-        *dataclass_options("data", DataOptions),
-        *dataclass_options("training", TrainingOptions),
-        *(option for method in methods for option in objective_options(method)),
-    ]
-
-
-def output_options() -> list[click.Parameter]:
-    """Return ``--out`` and ``--resume``."""
-    return [
-        click.Option(
-            ["--out"],
-            type=click.Path(path_type=Path),
-            required=True,
-            help="Folder for everything that is written; new or empty.",
-        ),
-        click.Option(
-            ["--resume"],
-            is_flag=True,
-            help="Go on with the run in --out, which must have the same options.",
-        ),
-    ]
-
-
-def evaluation_options() -> list[click.Option]:
-    """Return an option ``--eval-NAME`` for each field of `EvaluationOptions`."""
-    return dataclass_options("evaluation", EvaluationOptions, EVALUATION_PREFIX)
 
 
 def load_splits(config: Mapping[str, Any]) -> DataSplits:

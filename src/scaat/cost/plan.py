@@ -16,6 +16,7 @@ from scaat.cost.step import Batch, TrialStep, idle_optimizer, timed, trial_copy
 from scaat.data import DataSplits, augment, to_float
 from scaat.models import Classifier
 from scaat.objectives import build_objective
+from scaat.options.training import TrainingOptions
 from scaat.training.batches import count_batches
 from scaat.training.devices import (
     LightningPrecision,
@@ -23,7 +24,6 @@ from scaat.training.devices import (
     lightning_precision,
     plan_launch,
 )
-from scaat.training.options import TrainingOptions
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from scaat.data import (  # noqa: F401  (each registers itself)
 from scaat.data.augmentation import Augmentation, augment
 from scaat.data.image_set import ImageSet, identity, to_float
 from scaat.data.loading import load_data
-from scaat.data.options import DataOptions
 from scaat.data.registry import datasets
 from scaat.data.splits import DataSplits
+from scaat.options.data import DataOptions
 
 __all__ = [
     "Augmentation",

@@ -22,10 +22,10 @@ from torch import Tensor
 from scaat.data.augmentation import Augmentation
 from scaat.data.image_set import ImageSet
 from scaat.data.memory import require_memory
-from scaat.data.options import DataOptions
 from scaat.data.pixels import MappedPixels, Pixels
 from scaat.data.registry import DataEntry, Part, Source, datasets
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 DESCRIPTION = "cache.json"
 FORMAT = "scaat image cache"

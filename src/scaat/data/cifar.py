@@ -16,9 +16,9 @@ import torch
 
 from scaat.data.augmentation import COMMON
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions
 from scaat.data.registry import DataEntry, Source, datasets, part_of
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 SIDE = 32
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"

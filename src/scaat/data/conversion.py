@@ -15,11 +15,11 @@ from torch import Tensor
 from scaat.data.cache import BESIDE, DESCRIPTION, FORMAT, IMAGES, VERSION, checksum
 from scaat.data.image_set import ImageSet
 from scaat.data.loading import find_source
-from scaat.data.options import DataOptions
 from scaat.data.registry import Part
 from scaat.data.resizing import fit_set
 from scaat.errors import InputError, WriteError
 from scaat.files import new_folder, require_new, write_json
+from scaat.options.data import DataOptions
 
 CHUNK = 256  # images decoded at a time
 READING = ("data", "image_size", "group", "inclusive_boxes", "classes")

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from scaat.data.augmentation import Augmentation
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions
 from scaat.data.registry import DataEntry, Source, datasets, part_of
+from scaat.options.data import DataOptions
 
 SIDE = 32
 

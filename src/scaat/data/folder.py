@@ -8,9 +8,9 @@ import torch
 
 from scaat.data.augmentation import COMMON
 from scaat.data.lazy import Files, encoded_part
-from scaat.data.options import DataOptions
 from scaat.data.registry import DataEntry, Part, Source, datasets
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
 PARTS = {"train": ["train"], "validation": ["validation", "val"], "test": ["test"]}

@@ -13,9 +13,9 @@ from torch import Tensor
 from scaat.data.augmentation import COMMON
 from scaat.data.decoding import Encoded
 from scaat.data.lazy import encoded_part
-from scaat.data.options import DataOptions
 from scaat.data.registry import MOST_UNNAMED, DataEntry, Part, Source, datasets
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 PARTS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
 LABELS = ("label", "labels", "fine_label")

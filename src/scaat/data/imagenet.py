@@ -10,9 +10,9 @@ import torch
 from scaat.data.augmentation import Augmentation
 from scaat.data.folder import visible
 from scaat.data.lazy import Files, encoded_part
-from scaat.data.options import DataOptions
 from scaat.data.registry import DataEntry, Part, Source, datasets
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 DEVKIT = "ILSVRC2012_devkit_t12"
 TRUTH = "ILSVRC2012_validation_ground_truth.txt"

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from scaat.data.augmentation import Augmentation
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions
 from scaat.data.registry import DataEntry, Source, datasets, part_of
 from scaat.data.tissue import (
     GOLDEN_ANGLE,
@@ -21,6 +20,7 @@ from scaat.data.tissue import (
     stain,
     uniform,
 )
+from scaat.options.data import DataOptions
 
 SIDE = 96
 CENTRE = slice(32, 64)  # the square that decides, PatchCamelyon's rule

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from scaat.data.classes import choose_classes
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions, class_names
 from scaat.data.registry import Part, Source, datasets
 from scaat.data.resizing import fit_set
 from scaat.data.splits import DataSplits, limit, split_off
 from scaat.errors import InputError
 from scaat.hardware import available_memory
+from scaat.options.data import DataOptions, class_names
 
 _SHARE = 0.5  # of the free memory, which the training itself needs too
 _RANDOM_LABELS = 1  # a stream of its own beside the split's

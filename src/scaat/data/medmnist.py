@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from scaat.data.augmentation import COMMON
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions
 from scaat.data.registry import MOST_UNNAMED, DataEntry, Part, Source, datasets, part_of
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 PARTS = ("train", "val", "test")
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from scaat.data.augmentation import Augmentation
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions
 from scaat.data.registry import DataEntry, Source, datasets, part_of
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 PAGE = "http://yann.lecun.com/exdb/mnist"
 _BYTES = 0x08  # the type of all their values

@@ -15,10 +15,10 @@ from torch import Tensor
 from scaat.data.augmentation import COMMON
 from scaat.data.decoding import Encoded, decode_images
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions
 from scaat.data.registry import MOST_UNNAMED, DataEntry, Part, Source, datasets
 from scaat.data.resizing import fit_boxes
 from scaat.errors import InputError, did_you_mean
+from scaat.options.data import DataOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa

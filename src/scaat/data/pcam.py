@@ -14,10 +14,10 @@ from torch import Tensor
 from scaat.data.augmentation import Augmentation
 from scaat.data.cache import in_memory
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions
 from scaat.data.pixels import Pixels
 from scaat.data.registry import DataEntry, Part, Source, datasets
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 CLASSES = ("normal", "tumour")
 NAME = "camelyonpatch_level_2_split_{part}_{what}.h5"

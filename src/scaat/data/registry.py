@@ -11,7 +11,7 @@ from torch import Tensor
 from scaat.data.augmentation import Augmentation
 from scaat.data.decoding import Encoded
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions
+from scaat.options.data import DataOptions
 from scaat.registry import Registry
 
 MOST_UNNAMED = 100_000

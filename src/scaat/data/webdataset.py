@@ -19,9 +19,9 @@ from torch import Tensor
 from scaat.data.augmentation import COMMON
 from scaat.data.decoding import Encoded
 from scaat.data.lazy import encoded_part
-from scaat.data.options import DataOptions
 from scaat.data.registry import MOST_UNNAMED, DataEntry, Part, Source, datasets
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "bmp")
 LABELS = ("cls", "json")

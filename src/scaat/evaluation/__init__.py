@@ -2,8 +2,8 @@
 
 from scaat.evaluation.evaluate import AttributionResult, Evaluation, Progress, evaluate
 from scaat.evaluation.examples import ordered_samples
-from scaat.evaluation.options import EvaluationOptions
 from scaat.evaluation.results import environment, write_results
+from scaat.options.evaluation import EvaluationOptions
 
 __all__ = [
     "AttributionResult",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from scaat.attribution import Attribution, find_attribution
 from scaat.data.image_set import ImageSet, to_float
-from scaat.evaluation.options import EvaluationOptions
+from scaat.options.evaluation import EvaluationOptions
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -15,7 +15,6 @@ from scaat.errors import InputError
 from scaat.evaluation.context import Arrays, EvaluationContext, exact_convolutions
 from scaat.evaluation.examples import example_images, example_maps
 from scaat.evaluation.measures import Batch, measures
-from scaat.evaluation.options import EvaluationOptions
 from scaat.evaluation.performance import (
     PASSES,
     all_answers,
@@ -25,6 +24,7 @@ from scaat.evaluation.performance import (
     robustness,
 )
 from scaat.functional.maps import check_maps
+from scaat.options.evaluation import EvaluationOptions
 from scaat.passes import evaluation_mode
 from scaat.statistics import accuracy_interval
 

@@ -14,8 +14,8 @@ from scaat.attribution import find_attribution
 from scaat.data import DataSplits, ImageSet
 from scaat.evaluation.evaluate import Evaluation, Progress, evaluate
 from scaat.evaluation.examples import ordered_samples
-from scaat.evaluation.options import EvaluationOptions
 from scaat.evaluation.results import write_results
+from scaat.options.evaluation import EvaluationOptions
 from scaat.training import load_trained, read_history
 
 

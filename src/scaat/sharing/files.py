@@ -15,11 +15,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from scaat import __version__
-from scaat.data.options import LARGEST
 from scaat.errors import InputError
 from scaat.files import json_text, write_bytes, write_text
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
+from scaat.options.data import LARGEST
 from scaat.report.lookup import Entry
 
 _DEFAULTS = {"channels": 3, "input_size": None, "adapter": "auto"}

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from scaat.data import DataSplits, ImageSet, identity
 from scaat.hardware import usable_cores
-from scaat.training.options import TrainingOptions
+from scaat.options.training import TrainingOptions
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Raw images, labels, and each one's position in the training set."""

@@ -15,8 +15,8 @@ from lightning.pytorch.plugins import Precision as LightningPlugin
 from torch import nn
 
 from scaat.errors import InputError, unknown
+from scaat.options.training import Compile, Precision, Strategy
 from scaat.passes import allow_variants
-from scaat.training.options import Compile, Precision, Strategy
 
 GPUS = ("cuda", "mps")
 """What ``gpu`` may stand for."""

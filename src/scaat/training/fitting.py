@@ -24,6 +24,7 @@ from scaat.files import remove_parts, write_json
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
+from scaat.options.training import TrainingOptions
 from scaat.training.architecture import architecture_of, starting_model
 from scaat.training.batches import Batches, count_batches
 from scaat.training.checkpoint import (
@@ -51,7 +52,6 @@ from scaat.training.interruption import StopRequest, signals_for_children, trans
 from scaat.training.logs import FOLDER as LOGS
 from scaat.training.logs import RunLog, TrainingClock, progress_callback
 from scaat.training.module import TrainingModule
-from scaat.training.options import TrainingOptions
 from scaat.training.reference import FOLDER as REFERENCE
 from scaat.training.reference import keeps_budget, reference_curve
 from scaat.training.warning_filters import Silence, silence

@@ -15,8 +15,8 @@ from scaat.data import DataOptions
 from scaat.errors import InputError, WriteError
 from scaat.files import read_yaml, write_text
 from scaat.objectives import objective_options, objectives
+from scaat.options.training import TrainingOptions
 from scaat.training.checkpoint import FOLDER as CHECKPOINTS
-from scaat.training.options import TrainingOptions
 
 CONFIG = "config.yaml"
 

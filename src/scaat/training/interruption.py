@@ -27,7 +27,7 @@ from scaat.errors import (
     WriteError,
 )
 from scaat.oom import translate_oom
-from scaat.training.options import TrainingOptions
+from scaat.options.training import TrainingOptions
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name))
 """Windows has no SIGUSR1."""

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from scaat.data import Augmentation, augment, to_float
 from scaat.errors import InputError, NonFiniteLossError
 from scaat.objectives import Objective
+from scaat.options.training import TrainingOptions
 from scaat.training.batches import Batch, is_real_sample, loss_scale, seed_step
 from scaat.training.checkpoint import check_format
 from scaat.training.devices import compile_model, uncompile_model
 from scaat.training.logs import EpochMeans
-from scaat.training.options import TrainingOptions
 
 MOMENTUM_CYCLE = 0.05
 """How far one-cycle lowers momentum while the learning rate is high, and raises it after."""

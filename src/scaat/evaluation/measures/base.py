@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from scaat.attribution import Attribution
 from scaat.evaluation.context import Arrays, EvaluationContext
-from scaat.evaluation.options import EvaluationOptions
+from scaat.options.evaluation import EvaluationOptions
 from scaat.registry import Registry
 from scaat.statistics import mean_interval
 

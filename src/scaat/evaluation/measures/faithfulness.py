@@ -10,10 +10,10 @@ from torch import Tensor
 from scaat.data import to_float
 from scaat.evaluation.context import Arrays, EvaluationContext
 from scaat.evaluation.measures.base import Batch, Measure, measures
-from scaat.evaluation.options import EvaluationOptions
 from scaat.evaluation.repeats import Stop, stop
 from scaat.functional.fills import FILLS
 from scaat.metrics import AOPC
+from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval, ratio_interval
 
 

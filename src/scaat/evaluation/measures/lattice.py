@@ -11,8 +11,8 @@ from scaat.errors import InputError
 from scaat.evaluation.context import Arrays, EvaluationContext
 from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.evaluation.measures.faithfulness import aopc_metric, aopc_passes
-from scaat.evaluation.options import EvaluationOptions
 from scaat.functional.lattice import lattice_shares
+from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import ratio_interval
 
 SIDE = 2  # the smallest square that holds a pixel of every lattice of period 2

@@ -7,8 +7,8 @@ from torch import Tensor
 from scaat.errors import InputError
 from scaat.evaluation.context import EvaluationContext
 from scaat.evaluation.measures.base import Batch, Measure, measures
-from scaat.evaluation.options import EvaluationOptions
 from scaat.metrics import EnergyInside, IoUAtArea, PointingGame
+from scaat.options.evaluation import EvaluationOptions
 
 
 @measures.register("localisation")

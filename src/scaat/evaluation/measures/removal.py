@@ -9,9 +9,9 @@ from torch import Tensor
 
 from scaat.evaluation.context import Arrays, EvaluationContext
 from scaat.evaluation.measures.base import Batch, Measure, measures
-from scaat.evaluation.options import EvaluationOptions
 from scaat.functional.road import STEPS
 from scaat.metrics import ROAD, InsertionDeletion
+from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from scaat.errors import InputError
 from scaat.evaluation.context import Arrays, EvaluationContext
 from scaat.evaluation.measures.base import Batch, Measure, measures
-from scaat.evaluation.options import EvaluationOptions
 from scaat.functional import randomised_models
 from scaat.metrics import MapCorrelation
+from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval
 
 

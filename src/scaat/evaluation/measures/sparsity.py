@@ -6,8 +6,8 @@ from torch import Tensor
 
 from scaat.evaluation.context import EvaluationContext
 from scaat.evaluation.measures.base import Batch, Measure, measures
-from scaat.evaluation.options import EvaluationOptions
 from scaat.metrics import CompressedSize, GiniIndex, Hoyer, MapMetric, SaliencyEntropy
+from scaat.options.evaluation import EvaluationOptions
 
 
 @measures.register("sparsity")

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from scaat.evaluation.context import EvaluationContext
 from scaat.evaluation.measures.base import Batch, Measure, measures
-from scaat.evaluation.options import EvaluationOptions
 from scaat.metrics import MaxSensitivity, RelativeInputStability
+from scaat.options.evaluation import EvaluationOptions
 
 
 @measures.register("stability")

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from scaat.errors import InputError, did_you_mean
-from scaat.functional.checks import check_positive
 
 SIZES = ("data", "own")
 Schedule = Literal["one-cycle", "cosine"]
@@ -162,6 +161,8 @@ class TrainingOptions:
     )
 
     def __post_init__(self) -> None:
+        from scaat.functional.checks import check_positive
+
         for name in (
             "epochs",
             "batch_size",

@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from scaat.attribution import attributions
 from scaat.errors import InputError, unknown
-from scaat.functional.aopc import check_protocol
-from scaat.functional.compressed_size import save_options
-from scaat.functional.fills import FILLS, find_fill
-from scaat.statistics import RESAMPLES
 
 PRECISIONS = ("float32", "bfloat16")
 OPTIONAL_MEASURES = (
@@ -29,7 +24,7 @@ class EvaluationOptions:
 
     attributions: tuple[str, ...] = _option(
         ("gradient", "smoothgrad", "integrated-gradients"),
-        f"saliency methods to measure, from {', '.join(attributions)}",
+        "saliency methods to measure; scaat methods --kind attribution lists them",
     )
     layer: str | None = _option(
         None, "layer that Grad-CAM and guided Grad-CAM look at; the last spatial one if not given"
@@ -50,7 +45,9 @@ class EvaluationOptions:
     aopc_region_size: int = _option(
         1, "side in pixels of the squares that are replaced, in the order of their mean saliency"
     )
-    aopc_fill: str = _option("random", f"what replaces them: {', '.join(FILLS)}")
+    aopc_fill: str = _option(
+        "random", "what replaces them: random, mean, blur, zero or noisy-linear"
+    )
     aopc_tolerance: float | None = _option(
         None,
         "add repeats until 95 % intervals of LeRF and MoRF reach no further than this from the "
@@ -81,11 +78,18 @@ class EvaluationOptions:
         "of the perturbation curves' forward passes: float32, or bfloat16, which is faster but "
         "rounds away decays under about 0.001",
     )
-    bootstrap_resamples: int = _option(RESAMPLES, "resamples behind a 95 % interval")
+    bootstrap_resamples: int = _option(  # scaat.statistics.RESAMPLES
+        2000, "resamples behind a 95 % interval"
+    )
     examples: int = _option(6, "test images kept with their maps for pictures")
 
     def __post_init__(self) -> None:
         """Refuse what can be refused before anything is computed."""
+        from scaat.attribution import attributions
+        from scaat.functional.aopc import check_protocol
+        from scaat.functional.compressed_size import save_options
+        from scaat.functional.fills import find_fill
+
         if not self.attributions:
             raise InputError("no attribution is named, expected at least one")
         for name in self.attributions:
