@@ -31,6 +31,7 @@ from scaat.report import read_results
 from scaat.report.writing import figure_bytes
 from scaat.studies import Trial, settings_of
 from scaat.studies.paper import EXPERIMENTS, SCALES, Experiment, Source
+from scaat.studies.store import pack
 from scaat.studies.tables import markdown_section
 
 ASKED = "reproduce.yaml"
@@ -61,7 +62,9 @@ def reproduce(
     trainings that they have in common, and all of them are meant where none is named. At scale
     small the images come with the package and stand for the paper's; at medium and full --data
     says where they are, and data that is not named is left out. Writes OUT/EXPERIMENT.md with the
-    paper's values beside, figures, and each training to a folder of its own in OUT/trials.
+    paper's values beside, and OUT/figures; the settings, results and values by image of all
+    trainings to config.yaml, trials.csv and per_image.parquet, from which --resume and scaat report
+    go on; and each training to a folder of its own in OUT/trials.
     """
     keep_freed_memory()
     chosen = SCALES[scale]
@@ -90,6 +93,7 @@ def reproduce(
             text = "\n\n".join([f"# {name}: {experiment.summary}", f"Scale {scale}.", *sections])
             write_text(out / f"{name}.md", text + "\n")
             written.append(f"{name}.md")
+    pack(out)
     output = console(stderr=False)
     for file in written:
         output.print(f"{out / file}", soft_wrap=True, highlight=False, markup=False)
@@ -113,7 +117,9 @@ def _carried_out(
     for draw in experiment.figures:
         for comparison in results.comparisons:
             for plate in draw(comparison):
-                file = f"{name}-{planned.source.key}-{plate.name}-seed-{comparison.seed}.png"
+                file = (
+                    f"figures/{name}-{planned.source.key}-{plate.name}-seed-{comparison.seed}.png"
+                )
                 write_bytes(out / file, figure_bytes(plate.figure, "png"))
                 written.append(file)
                 sections.append(f"![{plate.alt}]({file})\n\n{plate.caption}")

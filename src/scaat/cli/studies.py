@@ -26,6 +26,7 @@ from scaat.evaluation import EvaluationOptions
 from scaat.files import require_new, write_text
 from scaat.studies import Part, Trial, carry_out
 from scaat.studies.processes import Call, in_processes
+from scaat.studies.store import is_packed, unpack
 from scaat.studies.trial import failure_of, plain, results_of
 from scaat.training.launch import started_outside
 from scaat.training.progress import EpochLines
@@ -85,7 +86,9 @@ def _alone(context: click.Context, option: click.Parameter, jobs: int) -> int:
 
 
 def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
-    """Write what is asked for to ``path``, in a new folder, or to go on in the one that has it.
+    """Write what is asked for to ``path``, in a new folder, or to resume in the one that has it.
+
+    The trials of a packed study are unpacked, so that they count as done.
 
     Raises:
         InputError: The folder holds something, or (to resume) no such file.
@@ -96,6 +99,8 @@ def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
         raise InputError(
             f"folder {str(path.parent)!r} has no {path.name}, so there is nothing to resume"
         )
+    if is_packed(path.parent):
+        unpack(path.parent)
     write_text(path, yaml.safe_dump(plain(asked), sort_keys=False, allow_unicode=True))
 
 

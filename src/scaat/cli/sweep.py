@@ -41,6 +41,7 @@ from scaat.objectives import objectives
 from scaat.report import Estimate, read_results
 from scaat.report.writing import figure_bytes
 from scaat.studies import Trial, combinations, settings_of
+from scaat.studies.store import pack
 from scaat.studies.sweep_report import front, measured_columns, sweep_figure, sweep_table
 from scaat.studies.tables import markdown_section
 from scaat.studies.trial import plain
@@ -62,9 +63,11 @@ def sweep(
     """Try settings: train each and measure it on the validation images.
 
     Tries every combination of the values given by --vary, or a part of them, with each seed.
-    The test images are not looked at. Writes a table, a picture and sweep.json to --out, and each
-    training to a folder of its own in OUT/trials, which scaat evaluate and scaat explain take.
-    With --resume, trials that are done are kept, and values may be added.
+    The test images are not used. Writes a table, figures and sweep.json to --out; the settings,
+    results and values by image of all trials to config.yaml, trials.csv and per_image.parquet, from
+    which --resume and scaat report go on; and each training to a folder of its own in OUT/trials,
+    which scaat evaluate and scaat explain take. With --resume, trials that are done are kept, and
+    values may be added.
     """
     keep_freed_memory()
     trials = _trials(parameters, vary, seeds, one_at_a_time=one_at_a_time, sample=sample)
@@ -75,6 +78,7 @@ def sweep(
     work = [(trial, evaluation) for trial in trials]
     carry_out_ahead(work, out / "trials", part="validation", jobs=jobs)
     done, failed = carry_out_all(trials, out / "trials", evaluation, part="validation")
+    pack(out)
     return _report(out, done, failed, evaluation)
 
 
@@ -121,7 +125,7 @@ def _report(
         table = sweep_table(settings, attribution)
         text.append(markdown_section(table))
         figure = sweep_figure(settings, attribution)
-        write_bytes(out / f"{table.name}.png", figure_bytes(figure, "png"))
+        write_bytes(out / "figures" / f"{table.name}.png", figure_bytes(figure, "png"))
         show_table(table)
         rows += [
             {
