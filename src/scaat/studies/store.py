@@ -54,11 +54,12 @@ def is_packed(study: Path) -> bool:
     return (study / TABLE).is_file()
 
 
-def pack(study: Path) -> None:
+def pack(study: Path | str) -> None:
     """Write ``config.yaml``, ``trials.csv`` and ``per_image.parquet`` of ``study/trials``.
 
     The trials' folders stay: they hold the models. All else can be restored by `unpack`.
     """
+    study = Path(study)
     records: list[Record] = []
     arrays: list[dict[str, Any]] = []
     for path in sorted((study / TRIALS).rglob("*.json")):
@@ -95,7 +96,7 @@ def pack(study: Path) -> None:
     write_text(study / TABLE, text.getvalue())
 
 
-def unpack(study: Path, into: Path | None = None) -> list[Path]:
+def unpack(study: Path | str, into: Path | None = None) -> list[Path]:
     """Write the trials' folders of a packed study, without models; those that are there stay.
 
     Args:
@@ -108,6 +109,7 @@ def unpack(study: Path, into: Path | None = None) -> list[Path]:
     Raises:
         InputError: A file is missing or cannot be read.
     """
+    study = Path(study)
     into = study / TRIALS if into is None else into
     groups: dict[str, list[tuple[Record, dict[str, Any]]]] = {}
     for record, arrays in _read(study):
