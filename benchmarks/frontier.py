@@ -54,8 +54,8 @@ EPOCHS = 6
 IMAGES, BATCH = 20_000, 64
 STEPS = -(-IMAGES // BATCH)  # an epoch's
 BASE, FULL = "standard", "SCAAT, PGD-4"
-# Radius and proportion as chosen on validation images for CIFAR-10 (results/frontier/README.md). The
-# step of k = 0 and 1 keeps clear of the corners; more steps have the default of 2.5 epsilon / k.
+# Radius and proportion as chosen on validation images for CIFAR-10 (results/frontier/README.md).
+# The step of k = 0 and 1 keeps clear of the corners; others have the default of 2.5 epsilon / k.
 SCAAT = {"epsilon": 32 / 255, "initial_proportion": 0.35, "weight": 1.0, "adaptive": False}
 ONE = {**SCAAT, "steps": 1, "step_size": 40 / 255}
 NONE = {**ONE, "steps": 0}  # along the saliency map's own gradient
@@ -211,7 +211,9 @@ def show(arguments: argparse.Namespace) -> None:
     steps = {each["label"]: each for each in costs["costs"]}
     rows = {name: _row(name, settings, steps) for name in settings}
     write_text(arguments.out / "frontier.md", markdown(_table(settings, rows)))
-    write_bytes(arguments.out / "figures" / "frontier.png", figure_bytes(_figure(settings, rows), "png"))
+    write_bytes(
+        arguments.out / "figures" / "frontier.png", figure_bytes(_figure(settings, rows), "png")
+    )
     write_json(arguments.out / "frontier.json", {"rows": rows, "environment": costs["environment"]})
     shown = [arguments.out / "trials" / _folder(n, 0) / "test" / "gradient" for n in PICTURED]
     if all((place / "examples.npz").is_file() for place in shown):

@@ -1,4 +1,6 @@
-"""A comparison killed with SIGKILL again and again ends as one that was not. Writes to results/engineering/.
+"""A comparison killed with SIGKILL again and again ends as one that was not.
+
+Writes to results/engineering:
 
     python benchmarks/kill_test.py --out results/engineering --kills 100
 

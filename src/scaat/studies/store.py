@@ -37,7 +37,10 @@ TRIALS = "trials"
 TABLE, ARRAYS = "trials.csv", "per_image.parquet"
 
 Record = dict[str, Any]
-"""One row: ``folder`` (below ``trials``), the entries of its row of ``results.json``, and..."""
+"""``folder`` (below ``trials``), the entries of a row of ``results.json`` and of its file.
+
+Its ``settings`` are the file's; ``measured`` holds where the row's own differ from these.
+"""
 
 _SHARED = ("environment", "classes", "settings", "measured", "training", "shapes")
 """Entries of a record that go to ``config.yaml`` where all records agree."""
@@ -45,6 +48,7 @@ _IDENTITY = ("data", "model", "method", "seed")
 _FIRST = ("folder", *_IDENTITY, "attribution", "failure", "settings")
 _LAST = ("train_seconds", "cost_ratio", *_SHARED)
 _PARTS = ("value", "low", "high", "n", "unbounded")
+_NUMBERS = {float, type(None)}
 _OF_FILE = ("images", "labels", "masks")
 """Arrays of ``examples.npz`` that all rows of a file have in common."""
 
@@ -63,25 +67,30 @@ def pack(study: Path | str) -> None:
     records: list[Record] = []
     arrays: list[dict[str, Any]] = []
     for path in sorted((study / TRIALS).rglob("*.json")):
+        if path.name not in (FILE, FAILURE):
+            continue
         folder = path.parent.relative_to(study / TRIALS).as_posix()
         content = json.loads(path.read_text(encoding="utf-8"))
         if path.name == FAILURE:
             settings = {k: v for k, v in read_config(path.parent).items() if k != "command"}
             records.append({"folder": folder, "settings": settings, "failure": content["error"]})
             arrays.append({})
-        elif path.name == FILE:
+        else:
             stored = {name: _load(path.with_name(name)) for name in ARRAY_FILES}
             if path.with_name(CONFIG).is_file():  # may state a default that has changed since
-                content["settings"]["objectives"] = read_config(path.parent)["objectives"]
+                config = read_config(path.parent)
+                content["settings"].update({k: config[k] for k in ("objectives",) if k in config})
             for index, record in enumerate(_records(content)):
                 records.append({"folder": folder, **record})
                 arrays.append(_arrays_of(stored, index))
     flat = [dict(_flatten(record)) for record in records]
     for row, own in zip(flat, arrays, strict=True):
-        own.update({key: row.pop(key) for key in [k for k, v in row.items() if _is_curve(v)]})
+        for key in [key for key, value in row.items() if _is_curve(value)]:
+            own[key] = row.pop(key)
         for key, values in own.items():
             if np.ndim(values) > 1:
                 row[f"shapes.{key}"] = list(values.shape)
+    (study / TABLE).unlink(missing_ok=True)  # written last: where it is, the others fit it
     shared = _common(flat)
     columns = sorted({key for row in flat for key in row} - set(shared), key=_place)
     text = io.StringIO(newline="")
