@@ -46,7 +46,7 @@ from scaat.report.tables.table import Cell, Line, Table, printed
 from scaat.report.writing import figure_bytes
 from scaat.studies import Setting, Trial, carry_out, settings_of, trial_config
 from scaat.studies.store import is_packed, pack, unpack
-from scaat.studies.tables import head
+from scaat.studies.sweeps import head
 from scaat.training import TrainingOptions
 from scaat.training.architecture import starting_model
 

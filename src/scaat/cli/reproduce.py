@@ -32,7 +32,7 @@ from scaat.report.writing import figure_bytes
 from scaat.studies import Trial, settings_of
 from scaat.studies.paper import EXPERIMENTS, SCALES, Experiment, Source
 from scaat.studies.store import pack
-from scaat.studies.tables import markdown_section
+from scaat.studies.sweeps import markdown_section
 
 ASKED = "reproduce.yaml"
 

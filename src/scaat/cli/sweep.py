@@ -42,8 +42,13 @@ from scaat.report import Estimate, read_results
 from scaat.report.writing import figure_bytes
 from scaat.studies import Trial, combinations, settings_of
 from scaat.studies.store import pack
-from scaat.studies.sweep_report import front, measured_columns, sweep_figure, sweep_table
-from scaat.studies.tables import markdown_section
+from scaat.studies.sweeps import (
+    front,
+    markdown_section,
+    measured_columns,
+    sweep_figure,
+    sweep_table,
+)
 from scaat.studies.trial import plain
 
 SWEEP = "sweep.yaml"

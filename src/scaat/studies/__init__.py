@@ -1,9 +1,8 @@
 """Many trainings under one question: sweeps of settings, and the paper's experiments."""
 
 from scaat.studies.estimates import Setting, settings_of
-from scaat.studies.front import pareto_front
-from scaat.studies.grid import combinations
 from scaat.studies.store import pack, unpack
+from scaat.studies.sweeps import combinations, pareto_front
 from scaat.studies.trial import Part, Trial, carry_out, trial_config
 
 __all__ = [

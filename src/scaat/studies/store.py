@@ -28,7 +28,7 @@ import yaml
 
 from scaat.errors import InputError
 from scaat.files import read_yaml, replacing, write_json, write_text
-from scaat.report.reading import FILE, SCHEMA
+from scaat.report.reading import FILE
 from scaat.report.source import ARRAY_FILES
 from scaat.studies.trial import FAILURE, Part
 from scaat.training.folder import CONFIG, read_config
@@ -42,7 +42,7 @@ Record = dict[str, Any]
 Its ``settings`` are the file's; ``measured`` holds where the row's own differ from these.
 """
 
-_SHARED = ("environment", "classes", "settings", "measured", "training", "shapes")
+_SHARED = ("schema", "environment", "classes", "settings", "measured", "training", "shapes")
 """Entries of a record that go to ``config.yaml`` where all records agree."""
 _IDENTITY = ("data", "model", "method", "seed")
 _FIRST = ("folder", *_IDENTITY, "attribution", "failure", "settings")
@@ -143,6 +143,7 @@ def _records(content: Mapping[str, Any]) -> Iterator[Record]:
         training = _training_of(row, content.get("trainings", []))
         yield {
             **row,
+            "schema": content["schema"],
             "settings": settings,
             "measured": {part: value for part, value in used.items() if value},
             "environment": content["environment"],
@@ -179,6 +180,7 @@ def _arrays_of(stored: Mapping[str, Mapping[str, Any]], index: int) -> dict[str,
 
 
 def _write_folder(into: Path, name: str, rows: Sequence[tuple[Record, dict[str, Any]]]) -> None:
+    """Write one folder of results, or of a failed trial, with its configuration."""
     folder, record = into / name, rows[0][0]
     settings = record["settings"]
     if (folder / FILE).exists() or (folder / FAILURE).exists():
@@ -194,28 +196,24 @@ def _write_folder(into: Path, name: str, rows: Sequence[tuple[Record, dict[str, 
         _write_config(into / trial, training)
     _write_config(folder, settings)
     stored: dict[str, dict[str, Any]] = {file: {} for file in ARRAY_FILES}
-    content: Record = {
-        **{"schema": SCHEMA, "environment": record["environment"], "rows": []},
-        **{"classes": record["classes"], "settings": settings, "trainings": []},
-    }
+    content: Record = {key: record[key] for key in ("schema", "environment", "classes")}
+    content |= {"rows": [], "settings": settings}
     trainings: dict[tuple[Any, ...], Record] = {}
-    for index, (record, arrays) in enumerate(rows):
+    for index, (row, arrays) in enumerate(rows):
         for key, values in arrays.items():
             file, _, inner = key.partition(".")
             shared = file == "examples" and inner in _OF_FILE
             stored[f"{file}.npz"][inner if shared else f"{index}/{inner}"] = values
-        measured = record.pop("measured", {})
-        bases = _bases(settings, record["method"])
+        measured, bases = row.get("measured", {}), _bases(settings, row["method"])
         used = {
             part: {**bases.get(part, {}), **measured.get(part, {})} for part in [*bases, *measured]
         }
-        if "training" in record:
-            training = {**{key: record[key] for key in _IDENTITY}, **record.pop("training")}
+        if "training" in row:
+            training = {**{key: row[key] for key in _IDENTITY}, **row["training"]}
             trainings[tuple(training[key] for key in _IDENTITY)] = training
-        for key in _SHARED:
-            record.pop(key, None)
-        content["rows"].append({**record, "settings": used})
-    content["trainings"] += trainings.values()
+        own = {key: value for key, value in row.items() if key not in _SHARED}
+        content["rows"].append({**own, "settings": used})
+    content["trainings"] = list(trainings.values())
     for file, of_file in stored.items():
         if of_file:
             with replacing(folder / file) as part, part.open("wb") as handle:

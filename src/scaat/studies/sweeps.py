@@ -1,25 +1,77 @@
-"""A sweep's table and picture: what each setting gives, and which settings are on the front."""
+"""Sweeps: the settings, the Pareto front, and a table and a figure of what each setting gives."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scaat.errors import InputError
 from scaat.report.catalogue import METRICS, attribution_name
 from scaat.report.figures.style import INK, MUTED, WIDTH, style
 from scaat.report.numbers import seconds_text
 from scaat.report.results import Estimate
+from scaat.report.tables.markdown import escape, markdown
 from scaat.report.tables.table import Cell, Line, Table, printed
 from scaat.studies.estimates import Setting
-from scaat.studies.front import pareto_front
-from scaat.studies.tables import head
 
 COLUMNS = ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_morf", "aopc_rel")
 WHERE_MEASURED = ("squares_rel", "lattice_share")
-ON_FRONT = "front"
+
+Values = Mapping[str, Sequence[Any]]
+Point = dict[str, Any]
+
+
+def combinations(
+    values: Values, *, one_at_a_time: bool = False, sample: int | None = None, seed: int = 0
+) -> list[Point]:
+    """Return the points of a sweep, by option what differs from the settings it starts from.
+
+    Args:
+        values: By option the values to try, each at least one.
+        one_at_a_time: Vary each option alone, the others as they start: as many points as there
+            are values, after one where nothing is varied.
+        sample: Draw this many of the points, without repetition, instead of all (random search:
+            Bergstra & Bengio 2012).
+        seed: Of that draw.
+
+    Raises:
+        InputError: ``sample`` is below 1 or above the number of points.
+    """
+    if one_at_a_time:
+        points: list[Point] = [{}]
+        points += [{name: value} for name, tried in values.items() for value in tried]
+    else:
+        points = [dict(zip(values, point, strict=True)) for point in product(*values.values())]
+    if sample is None:
+        return points
+    if not 1 <= sample <= len(points):
+        raise InputError(
+            f"sample is {sample}, expected a number from 1 to {len(points)}, the settings there are"
+        )
+    chosen = sorted(random.Random(seed).sample(range(len(points)), sample))
+    return [points[i] for i in chosen]
+
+
+def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
+    """Return for each point whether no other is at least as good in all and better in one.
+
+    Args:
+        points: Of equal length; in each place more is better. A point with NaN is not on the
+            front, and puts no other off it.
+    """
+    if not points:
+        return []
+    table = np.asarray(points, dtype=np.float64)
+    others, own = table[:, None], table[None]
+    beaten = ((others >= own).all(2) & (others > own).any(2)).any(0)
+    return [bool(ahead) for ahead in ~beaten & ~np.isnan(table).any(1)]
 
 
 def front(settings: Sequence[Setting], attribution: str) -> list[bool]:
@@ -133,3 +185,15 @@ def _panel(
 
 def _value(estimate: Estimate | None) -> float:
     return math.nan if estimate is None or estimate.value is None else estimate.value
+
+
+def markdown_section(table: Table) -> str:
+    """Return a table under its caption, with its note below."""
+    return f"## {escape(table.caption)}\n\n{markdown(table)}\n{escape(table.note)}"
+
+
+def head(key: str) -> str:
+    """Return a metric's short name, unit and arrow."""
+    metric = METRICS[key]
+    unit = f" ({metric.unit})" if metric.unit else ""
+    return f"{metric.short or metric.name}{unit} {metric.arrow}"
