@@ -1,6 +1,8 @@
-"""A comparison killed with SIGKILL again and again ends as one that was not. Writes to results/.
+"""A comparison killed with SIGKILL again and again ends as one that was not.
 
-    python benchmarks/kill_test.py --out results --kills 100
+Writes to results/engineering:
+
+    python benchmarks/kill_test.py --out results/engineering --kills 100
 
 `scaat compare` (standard training and SCAAT, evaluation, report) runs on scikit-learn's digits.
 Each attempt is a process of its own, forked from this one to save the imports, and is killed with

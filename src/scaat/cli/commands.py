@@ -281,9 +281,11 @@ def sweep(**options: Any) -> Result:
     """Try settings: train each, measure it on validation images.
 
     Tries every combination of the values given by --vary, or a part of them, with each seed.
-    The test images are not looked at. Writes a table, a picture and sweep.json to --out, and each
-    training to a folder of its own in OUT/trials, which scaat evaluate and scaat explain take.
-    With --resume, trials that are done are kept, and values may be added.
+    The test images are not used. Writes a table, figures and sweep.json to --out; the settings,
+    results and values by image of all trials to config.yaml, trials.csv and per_image.parquet, from
+    which --resume and scaat report continue; and each training to a folder of its own in
+    OUT/trials, which scaat evaluate and scaat explain take. With --resume, trials that are done
+    are kept, and values may be added.
     """
     from scaat.cli.sweep import sweep
 
@@ -323,7 +325,9 @@ def reproduce(**options: Any) -> Result:
     trainings that they have in common, and all of them are meant where none is named. At scale
     small the images come with the package and stand for the paper's; at medium and full --data
     says where they are, and data that is not named is left out. Writes OUT/EXPERIMENT.md with the
-    paper's values beside, figures, and each training to a folder of its own in OUT/trials.
+    paper's values beside, and OUT/figures; the settings, results and values by image of all
+    trainings to config.yaml, trials.csv and per_image.parquet, from which --resume and scaat
+    report continue; and each training to a folder of its own in OUT/trials.
     """
     from scaat.cli.reproduce import reproduce
 

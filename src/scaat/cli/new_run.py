@@ -61,7 +61,7 @@ def new_run(
         notes.append(
             f"Measuring saliency maps of {min(size.used)} pixels takes long (78 minutes for 200 "
             "images of 224 pixels and three saliency methods on one core, "
-            f"results/evaluation-cost.md), so the command below measures {FEWER}."
+            f"results/engineering/README.md), so the command below measures {FEWER}."
         )
     write_text(out, commented(settings, spec))
     _show(seen, source, train_images, notes, out, following)

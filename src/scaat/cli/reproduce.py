@@ -21,7 +21,8 @@ from scaat.report import read_results
 from scaat.report.writing import figure_bytes
 from scaat.studies import Trial, settings_of
 from scaat.studies.paper import EXPERIMENTS, SCALES, Experiment, Source
-from scaat.studies.tables import markdown_section
+from scaat.studies.store import pack
+from scaat.studies.sweeps import markdown_section
 
 ASKED = "reproduce.yaml"
 
@@ -72,6 +73,7 @@ def reproduce(
             text = "\n\n".join([f"# {name}: {experiment.summary}", f"Scale {scale}.", *sections])
             write_text(out / f"{name}.md", text + "\n")
             written.append(f"{name}.md")
+    pack(out)
     output = console(stderr=False)
     for file in written:
         output.print(f"{out / file}", soft_wrap=True, highlight=False, markup=False)
@@ -95,7 +97,9 @@ def _carried_out(
     for draw in experiment.figures:
         for comparison in results.comparisons:
             for plate in draw(comparison):
-                file = f"{name}-{planned.source.key}-{plate.name}-seed-{comparison.seed}.png"
+                file = (
+                    f"figures/{name}-{planned.source.key}-{plate.name}-seed-{comparison.seed}.png"
+                )
                 write_bytes(out / file, figure_bytes(plate.figure, "png"))
                 written.append(file)
                 sections.append(f"![{plate.alt}]({file})\n\n{plate.caption}")

@@ -25,12 +25,15 @@ from scaat.files import require_new, write_text
 from scaat.hardware import keep_freed_memory
 from scaat.studies import Part, Trial, carry_out
 from scaat.studies.processes import Call, in_processes
+from scaat.studies.store import is_packed, unpack
 from scaat.studies.trial import failure_of, plain, results_of
 from scaat.training.logs import EpochLines
 
 
 def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
-    """Write what is asked for to ``path``, in a new folder, or to go on in the one that has it.
+    """Write what is asked for to ``path``, in a new folder, or to resume in the one that has it.
+
+    The trials of a packed study are unpacked, so that they count as done.
 
     Raises:
         InputError: The folder holds something, or (to resume) no such file.
@@ -41,6 +44,8 @@ def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
         raise InputError(
             f"folder {str(path.parent)!r} has no {path.name}, so there is nothing to resume"
         )
+    if is_packed(path.parent):
+        unpack(path.parent)
     write_text(path, yaml.safe_dump(plain(asked), sort_keys=False, allow_unicode=True))
 
 

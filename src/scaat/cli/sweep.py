@@ -32,8 +32,14 @@ from scaat.files import write_bytes, write_json, write_text
 from scaat.report import Estimate, read_results
 from scaat.report.writing import figure_bytes
 from scaat.studies import Trial, combinations, settings_of
-from scaat.studies.sweep_report import front, measured_columns, sweep_figure, sweep_table
-from scaat.studies.tables import markdown_section
+from scaat.studies.store import pack
+from scaat.studies.sweeps import (
+    front,
+    markdown_section,
+    measured_columns,
+    sweep_figure,
+    sweep_table,
+)
 from scaat.studies.trial import plain
 
 SWEEP = "sweep.yaml"
@@ -60,6 +66,7 @@ def sweep(
     work = [(trial, evaluation) for trial in trials]
     carry_out_ahead(work, out / "trials", part="validation", jobs=jobs)
     done, failed = carry_out_all(trials, out / "trials", evaluation, part="validation")
+    pack(out)
     return _report(out, done, failed, evaluation)
 
 
@@ -106,7 +113,7 @@ def _report(
         table = sweep_table(settings, attribution)
         text.append(markdown_section(table))
         figure = sweep_figure(settings, attribution)
-        write_bytes(out / f"{table.name}.png", figure_bytes(figure, "png"))
+        write_bytes(out / "figures" / f"{table.name}.png", figure_bytes(figure, "png"))
         show_table(table)
         rows += [
             {
