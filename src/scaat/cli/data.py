@@ -16,10 +16,10 @@ from scaat.cli.names import data_kinds, one_of
 from scaat.cli.output import ExitWithResult, Result, complain, console
 from scaat.cli.progress import image_progress
 from scaat.data import DataOptions, datasets
-from scaat.data.checking import broken_images
-from scaat.data.checksums import wrong_checksums
-from scaat.data.conversion import convert as convert_data
+from scaat.data.cache import convert as convert_data
 from scaat.data.loading import find_source
+from scaat.data.published import wrong_checksums
+from scaat.data.survey import broken_images
 from scaat.errors import InputError
 
 SHOWN = 20  # broken images that are named

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from scaat.data.parquet import column_names
+from scaat.data.hugging_face import column_names
 from scaat.data.registry import Source
 from scaat.data.survey import Seen, Survey
 from scaat.training.advice import LARGEST
