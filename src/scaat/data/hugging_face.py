@@ -307,7 +307,7 @@ def load_hub(argument: str, options: DataOptions) -> Source:
         library: Any = importlib.import_module("datasets")
     except ImportError as error:
         raise InputError(
-            f"data 'hf:{argument}' needs the package datasets (pip install 'scaat[hub]')"
+            f"data 'hf:{argument}' needs the package datasets (pip install 'datasets>=4')"
         ) from error
     splits = _read(library, argument)
     tables = {
