@@ -193,7 +193,7 @@ def test_medmnist_parts(colour: bool, tmp_path: Path) -> None:
         ({"train_images": np.zeros((30, 28, 28, 28), np.uint8)}, "a 2-D set"),
         ({"train_images": np.zeros((30, 28, 28))}, "expected uint8"),
         ({"train_labels": np.zeros((30, 14), np.uint8)}, "several labels"),
-        ({"train_labels": np.zeros((29, 1), np.uint8)}, "30 train_images and 29 labels"),
+        ({"train_labels": np.zeros((29, 1), np.uint8)}, "has 29 labels for 30 images"),
         ({"test_labels": np.full((9, 1), -1)}, "holds -1"),
         ({"test_labels": np.full((9, 1), 10**9)}, "has label 1000000000"),
         ({"test_labels": np.array([[object()]] * 9, dtype=object)}, "is damaged or no .npz"),

@@ -90,10 +90,8 @@ def _description(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is no description of a {FORMAT}")
     if content.get("version") != VERSION:
-        raise InputError(
-            f"{path} is of version {content.get('version')!r} and this scaat reads {VERSION}; "
-            "convert the data again"
-        )
+        version = content.get("version")
+        raise InputError(f"{path} has version {version!r}, expected {VERSION}; convert it again")
     return content
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from scaat.data.registry import DataEntry, Files, Part, Source, datasets, encode
 from scaat.errors import InputError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
+SHOWN = 10  # class names in a message
 PARTS = {"train": ["train"], "validation": ["validation", "val"], "test": ["test"]}
 
 DEVKIT = "ILSVRC2012_devkit_t12"
@@ -53,24 +55,29 @@ def load_folder(argument: str, options: DataOptions) -> Source:
     if not classes:
         state = "holds no folders" if visible(first) else "is empty"
         raise InputError(f"{first} {state}; expected a folder for each class")
-    parts = {part: _part(folder, classes, options.image_size) for part, folder in folders.items()}
+    size = options.image_size
+    parts = {part: _part(folder, classes, classes, size) for part, folder in folders.items()}
     return Source.of_parts(classes, parts, COMMON)
 
 
-def _part(folder: Path, classes: tuple[str, ...], image_size: int | None) -> Part:
+def _part(
+    folder: Path, names: Sequence[str], classes: tuple[str, ...], image_size: int | None
+) -> Part:
+    """Return the images of the class folders in a folder; ``names`` are those of train."""
     items: list[tuple[Path, int]] = []
     for child in visible(folder):
         if not child.is_dir():
             continue
-        if child.name not in classes:
-            raise InputError(f"{child} is no class of train; expected {', '.join(classes)}")
+        if child.name not in names:
+            expected = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+            raise InputError(f"{child} is no class of train; expected {expected}")
         files = [file for file in sorted(child.rglob("*")) if is_image(file, child)]
         if not files:
             raise InputError(
                 f"class folder {child} holds no images; expected files of type "
                 f"{', '.join(sorted(SUFFIXES))}"
             )
-        items += [(file, classes.index(child.name)) for file in files]
+        items += [(file, names.index(child.name)) for file in files]
     if not items:
         raise InputError(f"{folder} is empty; expected a folder for each class")
     return _files_part(items, classes, image_size)
@@ -123,38 +130,27 @@ def load_imagenet(argument: str, options: DataOptions) -> Source:
         raise InputError(f"{root / 'train'} has {len(wnids)} class folders; expected one a class")
     words = _words(root)
     classes = tuple(words.get(wnid, wnid) for wnid in wnids)
-    train = [(file, k) for k, wnid in enumerate(wnids) for file in _jpegs(root / "train" / wnid)]
     return Source(
         classes,
-        _files_part(train, classes, size),
-        test=_files_part(_validation(root, wnids), classes, size),
+        _part(root / "train", wnids, classes, size),
+        test=_validation(root, wnids, classes, size),
         augmentation=Augmentation(crop_padding=size // 8, horizontal_flip=True),
     )
 
 
-def _jpegs(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.JPEG"))
-    if not files:
-        raise InputError(f"class folder {folder} holds no *.JPEG")
-    return files
-
-
-def _validation(root: Path, wnids: list[str]) -> list[tuple[Path, int]]:
-    number = {wnid: k for k, wnid in enumerate(wnids)}
-    folders = [child for child in visible(root / "val") if child.is_dir()]
-    for folder in folders:
-        if folder.name not in number:
-            raise InputError(f"{folder} is no class of {root / 'train'}")
-    if folders:
-        return [(file, number[folder.name]) for folder in folders for file in _jpegs(folder)]
+def _validation(root: Path, wnids: list[str], classes: tuple[str, ...], size: int) -> Part:
+    if any(child.is_dir() for child in visible(root / "val")):
+        return _part(root / "val", wnids, classes, size)
     files = sorted((root / "val").glob(VALIDATION))
     if not files:
         raise InputError(f"{root / 'val'} holds neither class folders nor {VALIDATION}")
     truth, source = _truth(root, files)
+    number = {wnid: k for k, wnid in enumerate(wnids)}
     for file, wnid in zip(files, truth, strict=True):
         if wnid not in number:
             raise InputError(f"{source} gives {file.name} the class {wnid!r}, which train lacks")
-    return [(file, number[wnid]) for file, wnid in zip(files, truth, strict=True)]
+    items = [(file, number[wnid]) for file, wnid in zip(files, truth, strict=True)]
+    return _files_part(items, classes, size)
 
 
 def _truth(root: Path, files: list[Path]) -> tuple[list[str], Path]:

@@ -87,13 +87,15 @@ class _Table:
             self._check_type(file.schema_arrow)
             self.names = _class_names(file.schema_arrow)
             table = file.read(columns=wanted)
-        self.labels = self._labels(table["label"])
+        self.labels = self._labels(self._without_gaps(table, "label", "a class id"))
         self.boxes = self._boxes(table["bbox"]) if "bbox" in wanted else None
         if options.inclusive_boxes:
             if self.boxes is None:
                 raise InputError(f"{path} has no column 'bbox'; expected one with inclusive_boxes")
             self.boxes[:, 2:] += 1
-        self.groups = self._groups(table[group], group) if group else None
+        self.groups: list[object] | None = None
+        if group:
+            self.groups = self._without_gaps(table, group, "a group").to_pylist()
 
     def take(self, rows: Tensor) -> Iterator[Encoded]:
         """Yield the encoded images of these ascending rows."""
@@ -127,15 +129,10 @@ class _Table:
     def _check_type(self, schema: pa.Schema) -> None:
         import pyarrow as pa
 
-        kind = schema.field(self.image).type
-        if pa.types.is_struct(kind):
-            index = kind.get_field_index("bytes")
-            content = kind.field(index).type if index >= 0 else None
-        else:
-            content = kind
-        if content is None or not (
-            pa.types.is_binary(content) or pa.types.is_large_binary(content)
-        ):
+        kind = content = schema.field(self.image).type
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            content = kind.field("bytes").type
+        if not (pa.types.is_binary(content) or pa.types.is_large_binary(content)):
             raise InputError(
                 f"column {self.image!r} of {self.path} holds {kind}; "
                 "expected encoded images, as binary or a struct with 'bytes'"
@@ -146,9 +143,12 @@ class _Table:
                 f"column 'label' of {self.path} holds {kind}; expected integer class ids"
             )
 
+    def _without_gaps(self, table: pa.Table, name: str, expected: str) -> pa.ChunkedArray:
+        if table[name].null_count:
+            raise InputError(f"column {name!r} of {self.path} has gaps; expected {expected} a row")
+        return table[name]
+
     def _labels(self, column: pa.ChunkedArray) -> Tensor:
-        if column.null_count:
-            raise InputError(f"column 'label' of {self.path} has gaps; expected a class id a row")
         labels = torch.tensor(column.to_numpy().astype(np.int64))
         for bad in (labels < 0).nonzero().flatten()[:1].tolist():
             raise InputError(
@@ -172,12 +172,6 @@ class _Table:
                 "expected x0, y0, x1, y1 with x0 <= x1 and y0 <= y1"
             )
         return torch.from_numpy(boxes)
-
-    def _groups(self, column: pa.ChunkedArray, name: str) -> list[object]:
-        if column.null_count:
-            raise InputError(f"column {name!r} of {self.path} has gaps; expected a group a row")
-        values: list[object] = column.to_pylist()
-        return values
 
 
 @contextmanager
@@ -206,12 +200,11 @@ def _files(path: Path) -> dict[str, list[Path]]:
 
 def _class_names(schema: pa.Schema) -> tuple[str, ...] | None:
     """Return the class names that Hugging Face's description of the features holds, if any."""
-    description = (schema.metadata or {}).get(b"huggingface")
-    if description is None:
+    description = (schema.metadata or {}).get(b"huggingface", b"")
+    try:
+        return tuple(json.loads(description)["info"]["features"]["label"]["names"]) or None
+    except (ValueError, KeyError, TypeError):  # no description, or one without names
         return None
-    features: dict[str, Any] = json.loads(description).get("info", {}).get("features", {})
-    names = features.get("label", {}).get("names")
-    return tuple(names) if names else None
 
 
 def _classes(tables: list[_Table]) -> tuple[str, ...]:

@@ -149,11 +149,7 @@ def load_mnist(argument: str, options: DataOptions) -> Source:
 
 def _idx_pair(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     images, labels = _idx(folder, f"{part}-images", 3), _idx(folder, f"{part}-labels", 1)
-    if len(images) != len(labels) or not len(images):
-        raise InputError(
-            f"{folder} has {len(labels)} labels for {len(images)} images in its {part} files; "
-            "expected one for each"
-        )
+    _require_labels(len(labels), len(images), f"{folder / part}-labels")
     return images, labels
 
 
@@ -212,11 +208,7 @@ def load_medmnist(argument: str, options: DataOptions) -> Source:
     parts = []
     for images_name, labels_name in zip(names[::2], names[1::2], strict=True):
         images, labels = arrays[images_name], arrays[labels_name].reshape(-1).astype(np.int64)
-        if len(images) != len(labels) or not len(images):
-            raise InputError(
-                f"{path} has {len(images)} {images_name} and {len(labels)} labels; expected a "
-                "label for each image"
-            )
+        _require_labels(len(labels), len(images), f"{labels_name} in {path}")
         images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
         pixels = torch.from_numpy(np.ascontiguousarray(images))
         parts.append(part_of(ImageSet(pixels, torch.from_numpy(labels), classes)))
@@ -286,11 +278,7 @@ def _pcam_part(folder: Path, part: str) -> Part:
         labels = np.asarray(values).reshape(-1)
     if labels.dtype.kind not in "iu" or not np.isin(labels, (0, 1)).all():
         raise InputError(f"'y' in {target} holds something else than the labels 0 and 1")
-    if len(labels) != pixels.shape[0]:
-        raise InputError(
-            f"{target} has {len(labels)} labels for the {pixels.shape[0]} images of {images.name}; "
-            "expected one for each"
-        )
+    _require_labels(len(labels), pixels.shape[0], str(target))
     return part_of(ImageSet(pixels, torch.from_numpy(labels.astype(np.int64)), PCAM_CLASSES))
 
 
@@ -323,6 +311,11 @@ def _hdf5(path: Path, name: str) -> Iterator[Any]:
         raise
     except Exception as error:  # h5py raises nearly anything on damaged files
         raise InputError(f"{path} is damaged or no HDF5 file ({error})") from error
+
+
+def _require_labels(labels: int, images: int, where: str) -> None:
+    if labels != images or not images:
+        raise InputError(f"{where} has {labels} labels for {images} images; expected one for each")
 
 
 def wrong_checksums(kind: str, path: Path) -> Iterator[str]:
