@@ -44,6 +44,14 @@ def test_info_counts(folder: Path) -> None:
     assert "9 x 9 pixels" in done.output
 
 
+def test_info_of_a_test_part_alone(folder: Path, tmp_path: Path) -> None:
+    folder.rename(tmp_path / "test")
+    done = data("info", f"folder:{tmp_path}")
+    assert done.exit_code == 0
+    assert "a test part alone" in done.output
+    assert "9 x 9 pixels" in done.output
+
+
 def test_check_of_whole_images(folder: Path) -> None:
     done = data("check", f"folder:{folder}")
     assert done.exit_code == 0

@@ -38,6 +38,7 @@ MNIST_PAGE = "http://yann.lecun.com/exdb/mnist"
 PCAM_PAGE = "https://github.com/basveeling/pcam"
 PCAM_FILE = "camelyonpatch_level_2_split_{part}_{array}.h5"
 PCAM_CLASSES = ("normal", "tumour")
+PARTS = ("train", "validation", "test")
 
 
 def load_digits(argument: str, options: DataOptions) -> Source:
@@ -205,14 +206,14 @@ def load_medmnist(argument: str, options: DataOptions) -> Source:
         _check_medmnist(arrays[name], name, path)
     greatest = max(int(arrays[name].max(initial=0)) for name in names[1::2])
     classes = unnamed_classes(greatest, f"{path} has label {greatest}")
-    parts = []
-    for images_name, labels_name in zip(names[::2], names[1::2], strict=True):
+    parts = {}
+    for part, images_name, labels_name in zip(PARTS, names[::2], names[1::2], strict=True):
         images, labels = arrays[images_name], arrays[labels_name].reshape(-1).astype(np.int64)
         _require_labels(len(labels), len(images), f"{labels_name} in {path}")
         images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
         pixels = torch.from_numpy(np.ascontiguousarray(images))
-        parts.append(part_of(ImageSet(pixels, torch.from_numpy(labels), classes)))
-    return Source(classes, *parts, augmentation=COMMON)
+        parts[part] = part_of(ImageSet(pixels, torch.from_numpy(labels), classes))
+    return Source.of_parts(classes, parts, COMMON)
 
 
 def _check_medmnist(array: NDArray[Any], name: str, path: Path) -> None:
