@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from scaat.data import DataOptions, DataSplits, ImageSet, augment, identity, load_data, to_float
-from scaat.data.conversion import convert
+from scaat.data.cache import convert
 from scaat.files import write_json, write_text
 from scaat.training import TrainingOptions, fit
 

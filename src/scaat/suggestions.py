@@ -13,7 +13,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from scaat.data.parquet import column_names
+from scaat.data.hugging_face import column_names
 from scaat.data.registry import Source
 from scaat.data.survey import Seen, Survey
 from scaat.functional.regions import suited_region_size

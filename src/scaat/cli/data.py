@@ -1,4 +1,4 @@
-"""``scaat data``: what can be read, what is in it, whether it is whole, and a faster copy."""
+"""``scaat data``: list, inspect, check and convert data sets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rich.text import Text
 from scaat.cli.output import ExitWithResult, Result, complain, console, if_interrupted
 from scaat.cli.progress import image_progress
 from scaat.data import DataOptions, datasets
-from scaat.data.checking import broken_images
-from scaat.data.checksums import wrong_checksums
-from scaat.data.conversion import convert as convert_data
+from scaat.data.cache import convert as convert_data
 from scaat.data.loading import find_source
+from scaat.data.published import wrong_checksums
+from scaat.data.survey import broken_images
 from scaat.errors import InputError
 
 SHOWN = 20  # broken images that are named
@@ -41,8 +41,8 @@ def list_() -> Result:
 
 
 def info(data: str, classes: str | None) -> Result:
-    """Show the parts and classes of DATA, decoding hardly an image."""
-    source = find_source(DataOptions(data=data, classes=classes))
+    """Show the parts and classes of DATA; only one image is decoded."""
+    source = find_source(DataOptions(data=data, classes=classes), test_only=True)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Class")
     for name in source.parts:
@@ -62,10 +62,13 @@ def info(data: str, classes: str | None) -> Result:
     out = console(stderr=False)
     out.print(table)
     missing = [part for part in ("validation", "test") if part not in source.parts]
-    if missing:
+    if "train" not in source.parts:
+        missing = []
+        out.print("These data bring a test part alone: they can be evaluated on, not trained on.")
+    elif missing:
         out.print(f"Drawn from train when used: {' and '.join(missing)}", highlight=False)
-    first = source.train.load(source.train.labels.new_zeros(1))
-    height, width = first.image_size
+    first = next(iter(source.parts.values()))
+    height, width = first.load(first.labels.new_zeros(1)).image_size
     out.print(f"The first image has {width} x {height} pixels.", highlight=False)
     return {
         "data": data,
@@ -81,19 +84,20 @@ def info(data: str, classes: str | None) -> Result:
 @if_interrupted("not every image was looked at")
 def check(data: str, image_size: int | None, classes: str | None) -> Result:
     """Decode every image of DATA and name the broken ones; exit with 1 if there are any."""
-    source = find_source(DataOptions(data=data, image_size=image_size, classes=classes))
-    found = []
+    options = DataOptions(data=data, image_size=image_size, classes=classes)
+    source = find_source(options, test_only=True)
+    broken = []
     kind, _, path = data.partition(":")
     with image_progress("check") as show:
         for sentence in chain(wrong_checksums(kind, Path(path)), broken_images(source, show)):
-            found.append(sentence)
-            if len(found) <= SHOWN:
+            broken.append(sentence)
+            if len(broken) <= SHOWN:
                 complain(sentence)
-    if len(found) > SHOWN:
-        complain(f"and {len(found) - SHOWN} more")
+    if len(broken) > SHOWN:
+        complain(f"and {len(broken) - SHOWN} more")
     total = sum(len(part.labels) for part in source.parts.values())
-    result = {"data": data, "images": total, "broken": found}
-    if found:
+    result = {"data": data, "images": total, "broken": broken}
+    if broken:
         raise ExitWithResult(result)
     console(stderr=False).print(f"{total:,} images are whole.", highlight=False)
     return result

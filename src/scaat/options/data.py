@@ -1,4 +1,4 @@
-"""What a user may say about the data."""
+"""The options of data: which, and how to split them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scaat.errors import InputError
 Loading = Literal["auto", "memory", "lazy"]
 
 LARGEST = 10_000
-"""Pixels of a side; one enlarged image of more would fill a machine's memory by itself."""
+"""Pixels of a side, at most: a single larger image could exhaust memory."""
 
 
 @dataclass(frozen=True)
@@ -37,21 +37,21 @@ class DataOptions:
     validation_fraction: float = field(
         default=0.1,
         metadata={
-            "help": "Share of the images held out for validation, where the data brings no "
+            "help": "Fraction of the images held out for validation, where the data brings no "
             "validation part."
         },
     )
     test_fraction: float = field(
         default=0.2,
         metadata={
-            "help": "Share of the images held out for the test, where the data brings no test part."
+            "help": "Fraction of the images held out for the test, if the data brings no test part."
         },
     )
     train_limit: int | None = field(
         default=None,
         metadata={
             "help": "Train on this many images: a random choice by the seed that keeps the "
-            "classes' shares, made after validation and test are split off; default: all."
+            "classes' proportions, made after validation and test are split off; default: all."
         },
     )
     image_size: int | None = field(
@@ -107,7 +107,9 @@ class DataOptions:
         for name in ("validation_fraction", "test_fraction"):
             value = getattr(self, name)
             if not 0 < value < 1:
-                raise InputError(f"{name} is {value}; expected a share between 0 and 1, exclusive")
+                raise InputError(
+                    f"{name} is {value}; expected a fraction between 0 and 1, exclusive"
+                )
         for name in ("train_limit", "image_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -124,10 +126,10 @@ def class_names(text: str) -> tuple[str, ...]:
     """Return the names of ``classes``, in their order.
 
     Args:
-        text: Separated by commas; a name that holds one stands in double quotes, as in CSV.
+        text: Separated by commas; names that contain one are in double quotes, as in CSV.
 
     Raises:
-        InputError: There are fewer than two, one is empty, or one stands there twice.
+        InputError: There are fewer than two, one is empty, or one occurs twice.
     """
     try:
         (row,) = csv.reader([text], skipinitialspace=True)

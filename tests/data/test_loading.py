@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
+from tests.data.samples import sample, write
 
-from scaat.data.splits import limit, split_off
+from scaat.data import DataOptions, load_data
+from scaat.data.loading import limit, split_off
 from scaat.errors import InputError
 
 CLASSES = ("a", "b", "c")
@@ -81,3 +86,29 @@ def test_limit_keeps_shares_and_nests() -> None:
         assert shares.abs().max() <= 1
     assert not torch.equal(limit(labels, 101, seed=1), larger)
     assert torch.equal(limit(labels, 101, seed=0), larger)
+
+
+@pytest.mark.parametrize("kind", ["folder", "parquet", "webdataset"])
+def test_a_test_part_alone_can_be_evaluated_on(
+    kind: str,
+    write_folder: Callable[..., Path],
+    write_parquet: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    if kind == "folder":
+        data = f"folder:{write_folder('test', {'cat': 3, 'dog': 2})}"
+    elif kind == "parquet":
+        data = f"parquet:{write_parquet('set/test.parquet', labels=[0, 0, 0, 1, 1]).parent}"
+    else:
+        write(tmp_path / "test-0.tar", [member for n in range(5) for member in sample(n)])
+        data = f"webdataset:{tmp_path}"
+    with pytest.raises(InputError, match="holds a test part but no train part"):
+        load_data(DataOptions(data), seed=0)
+    splits = load_data(DataOptions(data, image_size=4), seed=0, test_only=True)
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [0, 0, 5]
+    assert splits.train.classes == splits.test.classes
+    assert splits.train.image_size == splits.test.image_size == (4, 4)
+    chosen = ",".join(reversed(splits.test.classes))
+    swapped = load_data(DataOptions(data, image_size=4, classes=chosen), seed=0, test_only=True)
+    assert torch.equal(swapped.test.labels, 1 - splits.test.labels)
+    assert torch.equal(swapped.test.pixels(), splits.test.pixels())

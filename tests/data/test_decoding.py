@@ -1,4 +1,4 @@
-"""Images that are decoded when needed are the same images."""
+"""Images that are decoded when needed are the same images; too many are refused."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 import scaat.data.loading as loading
 from scaat.data import DataOptions, DataSplits, ImageSet, identity, load_data
+from scaat.data.decoding import require_memory
 from scaat.errors import InputError
 from scaat.training import TrainingOptions, fit
 from scaat.training.batches import worker_count
@@ -124,3 +125,9 @@ def test_a_lazy_set_travels_small(folder: Path) -> None:
     again = pickle.loads(pickle.dumps(train))
     assert torch.equal(again.pixels(), train.pixels())
     assert len(pickle.dumps(train.images)) < train.pixels().numel() / 2
+
+
+def test_refuses_only_what_does_not_fit() -> None:
+    require_memory(1, "one byte")
+    with pytest.raises(InputError, match=r"everything need 1073741824\.0 GiB of memory"):
+        require_memory(2**60, "everything")
