@@ -1,6 +1,6 @@
 """Train networks of timm and torchvision, an MLP and a 1-D convolution with several objectives.
 
-    python benchmarks/any_model.py parquet:FOLDER --out results
+    python benchmarks/any_model.py parquet:FOLDER --out results/engineering
 
 Each network trains for an epoch on images of 64 pixels. It is about whether anything fails and
 what a step costs, not about accuracy: an epoch of a few hundred images teaches little. The MLP
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--methods", default=",".join(objectives))
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--out", type=Path, default=Path("results/engineering"))
     arguments = parser.parse_args()
     file = arguments.out / "any-model.json"
     result = json.loads(file.read_text()) if file.exists() else {"rows": []}

@@ -1,7 +1,7 @@
 """Time and memory of our perturbation curves against Quantus, on the same task.
 
     pip install quantus
-    python benchmarks/aopc_quantus.py --out results
+    python benchmarks/aopc_quantus.py --out results/engineering
 
 Quantus (https://github.com/understandable-machine-intelligence-lab/Quantus) is no dependency of
 scaat; version 0.6 was used here. The command writes ``aopc-quantus.md`` and ``aopc-quantus.json``
@@ -81,7 +81,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Time and memory of scaat's perturbation curves against Quantus."
     )
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the tables")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/engineering"), help="folder of the tables"
+    )
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--size", type=int, default=48, help="side in pixels, divisible by 24")
     parser.add_argument("--model", default="small-resnet", help="as for `scaat train --model`")
@@ -186,7 +188,7 @@ def measure(options: argparse.Namespace, case: str, contender: str, file: str) -
     peak = highest_mib() - base
     np.savez(file, **curves)
 
-    from scaat.evaluation.environment import environment
+    from scaat.evaluation.results import environment
 
     found = {
         "seconds": statistics.median(seconds),

@@ -27,7 +27,7 @@ from scaat.files import write_text
 from scaat.models.checkpoint import read_checkpoint
 from scaat.report import read_results
 from scaat.studies import Trial, carry_out, settings_of
-from scaat.studies.sweep_report import sweep_table
+from scaat.studies.sweeps import sweep_table
 from scaat.training import read_config
 from scaat.training.checkpoint import save_atomically, weights_checksum
 from scaat.training.fitting import MODEL, SUMMARY

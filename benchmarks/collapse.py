@@ -1,6 +1,6 @@
 """Does SCAAT's cheap search still find what a long one finds? PGD-20 beside the training's own.
 
-    python benchmarks/collapse.py RUN... --out results
+    python benchmarks/collapse.py RUN... --out results/collapse
 
 Single-step adversarial training may collapse: the model learns to fool the one step while a longer
 search still succeeds (Wong et al., arXiv:2001.03994), which a masked perturbation is reported to
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="Trainings of the same data.")
     parser.add_argument("--names", nargs="+", help="What the table calls them.")
     parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--out", type=Path, default=Path("results/collapse"))
     arguments = parser.parse_args()
     names = arguments.names or [run.name for run in arguments.runs]
     if len(set(names)) < len(names) or len(names) != len(arguments.runs):

@@ -30,7 +30,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from scaat.cli.cost_output import as_json
+from scaat.cli.cost import as_json
 from scaat.cost import Variant, measure_costs
 from scaat.data import DataOptions, load_data, to_float
 from scaat.display.labels import METRICS as CATALOGUE
@@ -43,7 +43,8 @@ from scaat.report import read_results
 from scaat.report.compare import image_values
 from scaat.report.examples import saliency_examples
 from scaat.studies import Setting, Trial, carry_out, settings_of, trial_config
-from scaat.studies.tables import head
+from scaat.studies.store import is_packed, pack, unpack
+from scaat.studies.sweeps import head
 from scaat.training import TrainingOptions
 from scaat.training.architecture import starting_model
 
@@ -51,13 +52,13 @@ EPOCHS = 6
 IMAGES, BATCH = 20_000, 64
 STEPS = -(-IMAGES // BATCH)  # an epoch's
 BASE, FULL = "standard", "SCAAT, PGD-4"
-# Radius and proportion as chosen on validation images for CIFAR-10 (results/gain-and-cost.md). The
-# step of k = 0 and 1 keeps clear of the corners; more steps have the default of 2.5 epsilon / k.
+# Radius and proportion as chosen on validation images for CIFAR-10 (results/frontier/README.md).
+# The step of k = 0 and 1 keeps clear of the corners; others have the default of 2.5 epsilon / k.
 SCAAT = {"epsilon": 32 / 255, "initial_proportion": 0.35, "weight": 1.0, "adaptive": False}
 ONE = {**SCAAT, "steps": 1, "step_size": 40 / 255}
 NONE = {**ONE, "steps": 0}  # along the saliency map's own gradient
 CHEAP = {**NONE, "search_interval": 4, "ramp_steps": EPOCHS * STEPS}
-# Fewer pixels, further: chosen on seed 0's validation images (results/gain-and-cost.md).
+# Fewer pixels, further: chosen on seed 0's validation images (results/frontier/README.md).
 FAR = {**CHEAP, "epsilon": 64 / 255, "step_size": 80 / 255, "initial_proportion": 0.2}
 FOUR = {**SCAAT, "steps": 4, "step_size": 20 / 255}
 
@@ -153,6 +154,8 @@ def train(arguments: argparse.Namespace) -> None:
     protocol = EvaluationOptions(
         attributions=("gradient",), images=300, aopc_repeats=2, also_measure=("lattice",)
     )
+    if is_packed(arguments.out):
+        unpack(arguments.out)
     for seed in arguments.seeds:
         splits = load_data(images(arguments.data), seed=seed)
         for trial in trials(arguments.data, arguments.settings, [seed]):
@@ -167,6 +170,7 @@ def train(arguments: argparse.Namespace) -> None:
                 quiet=True,
                 provenance={"command": shlex.join(["python", *sys.argv])},
             )
+    pack(arguments.out)
 
 
 def cost(arguments: argparse.Namespace) -> None:
@@ -196,6 +200,8 @@ def cost(arguments: argparse.Namespace) -> None:
 
 def show(arguments: argparse.Namespace) -> None:
     """Write the table, the numbers and the figure."""
+    if is_packed(arguments.out):
+        unpack(arguments.out)
     folders = sorted((arguments.out / "trials").glob("*/test/gradient"))
     found = {s.title: s for s in settings_of(read_results(*folders))}
     settings = {name: found[name] for name in ENTRIES if name in found}
@@ -203,13 +209,15 @@ def show(arguments: argparse.Namespace) -> None:
     steps = {each["label"]: each for each in costs["costs"]}
     rows = {name: _row(name, settings, steps) for name in settings}
     write_text(arguments.out / "frontier.md", markdown(_table(settings, rows)))
-    write_bytes(arguments.out / "frontier.png", figure_bytes(_figure(settings, rows), "png"))
+    write_bytes(
+        arguments.out / "figures" / "frontier.png", figure_bytes(_figure(settings, rows), "png")
+    )
     write_json(arguments.out / "frontier.json", {"rows": rows, "environment": costs["environment"]})
     shown = [arguments.out / "trials" / _folder(n, 0) / "test" / "gradient" for n in PICTURED]
     if all((place / "examples.npz").is_file() for place in shown):
         (comparison,) = read_results(*shown).comparisons
         (plate,) = saliency_examples(comparison)
-        write_bytes(arguments.out / "maps.png", figure_bytes(plate.figure, "png"))
+        write_bytes(arguments.out / "figures" / "maps.png", figure_bytes(plate.figure, "png"))
 
 
 def _row(name: str, settings: Mapping[str, Setting], steps: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""A comparison killed with SIGKILL again and again ends as one that was not. Writes to results/.
+"""A comparison killed with SIGKILL again and again ends as one that was not.
 
-    python benchmarks/kill_test.py --out results --kills 100
+Writes to results/engineering:
+
+    python benchmarks/kill_test.py --out results/engineering --kills 100
 
 `scaat compare` (standard training and SCAAT, evaluation, report) runs on scikit-learn's digits.
 Each attempt is a process of its own, forked from this one to save the imports, and is killed with
@@ -28,7 +30,7 @@ from typing import Any
 import torch
 
 import scaat.cli.compare  # noqa: F401  (what the children need)
-from scaat.cli.group import run
+from scaat.cli.commands import run
 from scaat.files import write_json, write_text
 from scaat.training import load_trained
 from scaat.training.checkpoint import checkpoints, newest_checkpoint, step_of

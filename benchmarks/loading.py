@@ -1,6 +1,6 @@
 """Images a second of each way to load, beside torchvision's, and whether training waits for data.
 
-    python benchmarks/loading.py --out results
+    python benchmarks/loading.py --out results/engineering
 
 Seeded JPEG files are made at 32, 96 and 224 pixels, and read with the augmentation of training
 (a crop from a border of reflected pixels, a flip) as float batches in [0, 1]:
@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from scaat.data import DataOptions, DataSplits, ImageSet, augment, identity, load_data, to_float
-from scaat.data.conversion import convert
+from scaat.data.cache import convert
 from scaat.files import write_json, write_text
 from scaat.training import TrainingOptions, fit
 

@@ -1,6 +1,6 @@
 """Is AOPC rel what it seems? Known changes of maps and of confidence, and what the measures say.
 
-    python benchmarks/metric_study.py RUN... --out results
+    python benchmarks/metric_study.py RUN... --out results/metrics
 
 RUN is the folder of a training by ``scaat train``, ``compare`` or ``reproduce``, such as
 ``OUT/trials/digits-small-resnet-standard-seed-0``; all are of the same data. Three questions:
@@ -214,7 +214,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--name", default="metric-study")
-    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--out", type=Path, default=Path("results/metrics"))
     arguments = parser.parse_args()
     rows, settings = study(arguments.runs, arguments.images)
     made = environment(torch.device("cpu"))

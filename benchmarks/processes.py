@@ -1,7 +1,7 @@
 """Process scaling of training on this machine's CPU, and what a step sends.
 
-    python benchmarks/processes.py --out results
-    python benchmarks/processes.py --out results --namespaces     # as root, on Linux
+    python benchmarks/processes.py --out results/engineering
+    python benchmarks/processes.py --out results/engineering --namespaces     # as root, on Linux
 
 Every contender runs in processes of its own: SCAAT on random images under
 DistributedDataParallel over gloo, a thread each. Images per second are those of all processes
@@ -41,7 +41,7 @@ SIDE, CLASSES, SAMPLES = 32, 10, 50_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--out", type=Path, default=Path("results/engineering"))
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--namespaces", action="store_true")

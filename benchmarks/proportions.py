@@ -1,6 +1,6 @@
 """Do images with more background get a larger proportion? The paper's figure 3b, as a correlation.
 
-    python benchmarks/proportions.py RUN... --out results
+    python benchmarks/proportions.py RUN... --out results/proportions
 
 Each RUN is the folder of a training by SCAAT with adaptive proportions. Over all training images,
 Spearman's rank correlation of the final proportion q with the share of background, where that is

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 from scaat.data import Augmentation, ImageSet, identity
 from scaat.objectives import SCAAT, ObjectiveOutput, Proportions, Search
 from scaat.training import TrainingOptions
+from scaat.training.batches import seed_step
 from scaat.training.module import TrainingModule
-from scaat.training.seeding import seed_step
 
 SEED = 7
 CLASSES = 3

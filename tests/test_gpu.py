@@ -25,10 +25,10 @@ from scaat.cost import Variant, measure_costs
 from scaat.data import DataSplits
 from scaat.errors import MemoryExhaustedError, TrainingStopped
 from scaat.evaluation import EvaluationOptions, evaluate
-from scaat.evaluation.arithmetic import exact_convolutions
-from scaat.evaluation.options import OPTIONAL_MEASURES
-from scaat.models.small_resnet import small_resnet
+from scaat.evaluation.context import exact_convolutions
+from scaat.models.networks import small_resnet
 from scaat.objectives import build_objective
+from scaat.options.evaluation import OPTIONAL_MEASURES
 from scaat.training import TrainingOptions, fit, load_trained
 
 GPU = torch.device("cuda")

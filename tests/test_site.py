@@ -16,7 +16,7 @@ from docs.scripts.declared import identifier
 from nbclient import NotebookClient
 from tests.browser import Watch, chromium, needs_chromium
 
-from scaat.cli.group import SUMMARIES
+from scaat.cli.commands import cli
 from scaat.objectives import objectives
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +89,7 @@ def test_every_public_name_has_its_reference(site: Path, package: str) -> None:
 
 def test_every_command_has_its_reference(site: Path) -> None:
     text = (site / "reference" / "command-line.html").read_text()
-    for name in SUMMARIES:
+    for name in cli.commands:
         assert f'id="scaat-{name}"' in text
     assert "--scaat.epsilon NUMBER" in text
 

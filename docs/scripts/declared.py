@@ -18,9 +18,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
-from scaat.cli.command import TITLES
-from scaat.cli.group import cli
-from scaat.cli.options import section_of
+from scaat.cli.command import sections
+from scaat.cli.commands import cli
 
 PLACEHOLDER = re.compile(r"^<!-- (commands|public|fields)(?:: ([\w.]+))? -->$", re.MULTILINE)
 
@@ -41,18 +40,13 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     yield f"## {path}\n"
     yield f"```text\n{path} {' '.join(command.collect_usage_pieces(context))}\n```\n"
     yield from (_plain(part) + "\n" for part in (command.help or "").split("\n\n"))
-    sections: dict[str, list[str]] = {}
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record is not None:
-            section = section_of(parameter.name or "")
-            title = TITLES.get(section, f"Method {section}" if section else "Options")
-            sections.setdefault(title, []).extend(_entry(*record))
-    for title, entries in sections.items():
-        if len(sections) > 1:
+    titled = sections(command.get_params(context), every=True)
+    for title, options in titled.items():
+        if len(titled) > 1:
             anchor = f"{path} {title}".lower().replace(" ", "-")
             yield f"### {title} {{ #{anchor} }}\n"
-        yield from entries
+        for option in options:
+            yield from _entry(*(option.get_help_record(context) or ()))
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)

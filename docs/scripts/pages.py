@@ -114,7 +114,7 @@ def _run_shell(code: str, *, small: bool) -> None:
 
 
 def _run_scaat(words: list[str]) -> None:
-    from scaat.cli.group import cli
+    from scaat.cli.commands import cli
 
     with patch.object(sys, "argv", ["scaat", *words]):
         status = cli.main(words, standalone_mode=False, prog_name="scaat")

@@ -213,7 +213,7 @@ def check_torch() -> list[str]:
 
 def _precision() -> str:
     try:
-        from scaat.training.precision import automatic_precision
+        from scaat.training.devices import automatic_precision
 
         return ": ".join(automatic_precision())
     except Exception as error:  # a package of the extra `run`, reported on its own

@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from scaat.cli.group import run
+from scaat.cli.commands import run
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 from tests.cli.inside import scaat, write_images
 
-from scaat.cli.variants import VariantType
+from scaat.cli.options import VariantType
 from scaat.objectives import objectives
 
 QUICK = ["--model", "nets:tiny", "--batch-size", 4, "--image-size", 8, "--precision", "32"]

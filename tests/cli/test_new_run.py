@@ -13,9 +13,7 @@ from PIL import Image
 from tests.cli.inside import scaat, write_images
 from tests.robustness.test_bad_input import encoded
 
-from scaat.cli.new_run_notes import image_size_for
-from scaat.cli.new_run_yaml import commented
-from scaat.training.advice import Setting
+from scaat.suggestions import Setting, commented, image_size_for
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -8,11 +10,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from scaat.cli.compare import command as compare
-from scaat.cli.evaluate import command as evaluate
-from scaat.cli.options import gather, objective_options
-from scaat.cli.train import command as train
-from scaat.cli.types import NAMES, NUMBER
+from scaat.cli.commands import cli, compare, evaluate, sweep, train
+from scaat.cli.options import NOTE, gather, objective_options
+from scaat.cli.types import NUMBER, Names, Normalisation
 from scaat.data import DataOptions
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
@@ -38,10 +38,10 @@ def test_not_numbers(text: str) -> None:
 
 
 def test_names() -> None:
-    assert NAMES.convert("a, b", None, None) == ("a", "b")
+    assert Names().convert("a, b", None, None) == ("a", "b")
     for text in ("", "a,", "a,a"):
         with pytest.raises(click.BadParameter, match="not a list of"):
-            NAMES.convert(text, None, None)
+            Names().convert(text, None, None)
 
 
 def test_defaults_are_those_of_the_layers() -> None:
@@ -130,9 +130,85 @@ def test_bad_files_are_refused(text: str, message: str, tmp_path: Path) -> None:
         parse(compare, "--config", str(path))
 
 
-@pytest.mark.parametrize("command", [compare, train, evaluate])
-def test_help_names_every_option_once(command: click.Command) -> None:
-    text = CliRunner().invoke(command, ["--help"]).output
-    for parameter in command.params:
-        if isinstance(parameter, click.Option):
-            assert f"{parameter.opts[0]} " in text + " "
+def as_a_command_wrote(path: Path, command: str) -> None:
+    """Write the configuration of a command with all its settings, as that command would."""
+    arguments = {"sweep": ["--vary", "epochs=1,2"], "evaluate": [str(path.parent)]}.get(command, [])
+    config = parse(cli.commands[command], *arguments)
+    written = {key: value for key, value in config.items() if not isinstance(value, Path)}
+    if command == "sweep":
+        written["vary"] = ["epochs=1,2"]
+    path.write_text(yaml.safe_dump({"command": command, **written, "seed": 3}))
+
+
+@pytest.mark.parametrize("reader", ["compare", "train", "sweep", "evaluate", "cost"])
+@pytest.mark.parametrize("writer", ["compare", "train", "sweep", "evaluate"])
+def test_a_configuration_is_accepted_by_every_command(
+    reader: str, writer: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "c.yaml"
+    as_a_command_wrote(path, writer)
+    arguments = {"sweep": ["--vary", "epochs=1,2"], "evaluate": [str(tmp_path)]}.get(reader, [])
+    command = cli.commands[reader]
+    context = command.make_context(reader, ["--out", "x", *arguments, "--config", str(path)])
+    if reader == "sweep":
+        assert context.params["seeds"] == ((0,) if writer == "sweep" else (3,))
+    elif reader != "cost":
+        assert context.params["seed"] == 3
+    if reader == "train" and writer == "compare":
+        assert context.meta[NOTE].endswith("it ignores settings of evaluation, methods")
+
+
+def test_statistics_are_read_as_a_configuration_has_them() -> None:
+    given = Normalisation().convert("0.1,0.2,0.3,1,2,3", None, None)
+    assert Normalisation().convert([list(part or ()) for part in given], None, None) == given
+    assert Normalisation().convert([None, None], None, None) == (None, None)
+
+
+def test_a_misplaced_name_is_no_setting_of_another_command(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("model: resnet18")  # evaluate has such an option, train has training.model
+    with pytest.raises(InputError, match=r"did you mean 'training.model'"):
+        parse(train, "--config", str(path))
+
+
+def option_count(text: str) -> int:
+    return sum(line.startswith("  -") for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_short_help_has_at_most_25_options(name: str) -> None:
+    text = CliRunner().invoke(cli, [name, "--help"]).output
+    assert 1 <= option_count(text) <= 25
+
+
+@pytest.mark.parametrize("command", [compare, train, evaluate, sweep])
+def test_full_help_names_every_option_once(command: click.Command) -> None:
+    arguments = ["--help-all"]
+    result = CliRunner().invoke(command, arguments)
+    options = [
+        parameter
+        for parameter in command.get_params(click.Context(command))
+        if isinstance(parameter, click.Option)
+    ]
+    assert result.exit_code == 0
+    assert option_count(result.output) == len(options)
+    for option in options:
+        assert f"{option.opts[0]} " in result.output + " "
+
+
+HELP = """
+import sys
+from scaat.cli.commands import cli
+for name in cli.commands:
+    try:
+        cli.main([name, "--help"], standalone_mode=False)
+    except SystemExit:
+        pass
+heavy = ("torch", "lightning", "torchvision", "torchmetrics", "captum", "matplotlib", "numpy")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+def test_help_of_every_command_imports_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -79,16 +79,16 @@ def test_experiments_share_their_trainings(quick: Scale, tmp_path: Path) -> None
     for name in again.document["files"]:
         assert (out / name).stat().st_size > 200
     names = [name for name in again.document["files"] if name.endswith(".png")]
-    assert [name for name in names if name.startswith("figure2-digits")] == [
-        "figure2-digits-entropy-seed-0.png",
-        "figure2-digits-curves-seed-0.png",
+    assert [name for name in names if name.startswith("figures/figure2-digits")] == [
+        "figures/figure2-digits-entropy-seed-0.png",
+        "figures/figure2-digits-curves-seed-0.png",
     ]
-    assert [name for name in names if name.startswith("figure3-lesions")] == [
-        "figure3-lesions-examples-gradient-seed-0.png",
-        "figure3-lesions-proportions-scaat-seed-0.png",
+    assert [name for name in names if name.startswith("figures/figure3-lesions")] == [
+        "figures/figure3-lesions-examples-gradient-seed-0.png",
+        "figures/figure3-lesions-proportions-scaat-seed-0.png",
     ]
     for name in names:
-        assert f"]({name})" in (out / f"{name.split('-')[0]}.md").read_text()
+        assert f"]({name})" in (out / f"{Path(name).name.split('-')[0]}.md").read_text()
 
 
 @pytest.mark.slow

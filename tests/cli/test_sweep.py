@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ import torch
 import yaml
 from tests.cli.inside import Done, scaat, write_images
 
-from scaat.cli.sweep import command
-from scaat.cli.vary import Tried, label
+from scaat.cli.commands import sweep as command
+from scaat.cli.sweep import Tried, label
 
 QUICK = [
     *("--model", "nets:tiny", "--epochs", "1", "--batch-size", "16", "--precision", "32"),
@@ -45,7 +46,7 @@ def test_a_sweep_and_more_of_it(data: Path, tmp_path: Path) -> None:
     assert {row["accuracy"]["n"] for row in rows} == {4}
     text = (out / "sweep.md").read_text()
     assert "| 2. scaat, weight 1 |" in text
-    assert (out / "sweep-gradient.png").stat().st_size > 1000
+    assert (out / "figures" / "sweep-gradient.png").stat().st_size > 1000
     written = [(out / "trials" / f"scaat-weight-{w}-seed-0" / "config.yaml") for w in (1, 2)]
     configs = [yaml.safe_load(path.read_text()) for path in written]
     assert [config["objectives"]["scaat"]["weight"] for config in configs] == [1, 2]
@@ -66,6 +67,18 @@ def test_a_sweep_and_more_of_it(data: Path, tmp_path: Path) -> None:
     said = scaat("evaluate", out / "trials" / "standard-seed-0", *QUICK[-10:], "--json")
     assert said.status == 0, said.err
     assert said.document["rows"][0]["accuracy"]["n"] == 8  # a fifth of the images, for the test
+    shutil.rmtree(out / "trials" / "standard-seed-0" / "evaluation")
+
+    # The packed study is enough to make the tables and a report, and to resume.
+    shutil.rmtree(out / "trials")
+    text = (out / "sweep.md").read_text()
+    report = scaat("report", out, "--out", tmp_path / "report", "--json")
+    assert report.status == 0, report.err
+    assert len(report.document["rows"]) == 4
+    done = sweep(out, data, *vary, "--resume", "--json")
+    assert done.status == 0, done.err
+    assert "Trial" not in done.err
+    assert (out / "sweep.md").read_text() == text
 
 
 @pytest.mark.slow
@@ -202,9 +215,9 @@ def test_seeds_are_different_numbers(data: Path, tmp_path: Path) -> None:
 def test_labels_name_what_a_method_has() -> None:
     point = {
         "method": Tried("scaat", "scaat"),
-        "objectives__scaat__step_size": Tried("10/255", 10 / 255),
-        "objectives__trades__weight": Tried("6", 6.0),
-        "training__learning_rate": Tried("0.1", 0.1),
+        "objectives.scaat.step_size": Tried("10/255", 10 / 255),
+        "objectives.trades.weight": Tried("6", 6.0),
+        "training.learning_rate": Tried("0.1", 0.1),
     }
     assert label(command, point, "scaat") == "scaat, step size 10/255, learning rate 0.1"
     assert label(command, point, "standard") == "standard, learning rate 0.1"

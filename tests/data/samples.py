@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import pickle
 import struct
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pytest
+import torchvision
 from PIL import Image
 
 
@@ -77,6 +80,25 @@ def cifar100(folder: Path) -> Path:
     for seed, name in enumerate(("train", "test")):
         batch = cifar_batch(60, b"fine_labels", seed)
         dump(root / name, batch | {b"coarse_labels": [0] * 60})
+    return root
+
+
+def published(monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
+    """Make the checksums of CIFAR's files in a folder the published ones, as torchvision has them.
+
+    The archive beside the folder, if there is one, is included.
+    """
+    kind = torchvision.datasets.CIFAR100 if "100" in root.name else torchvision.datasets.CIFAR10
+
+    def md5(name: str) -> str:
+        return hashlib.md5((root / name).read_bytes()).hexdigest()
+
+    for attribute in ("train_list", "test_list"):
+        files = [[name, md5(name)] for name, _ in getattr(kind, attribute)]
+        monkeypatch.setattr(kind, attribute, files)
+    monkeypatch.setattr(kind, "meta", kind.meta | {"md5": md5(kind.meta["filename"])})
+    if (root.parent / kind.filename).is_file():
+        monkeypatch.setattr(kind, "tgz_md5", md5(f"../{kind.filename}"))
     return root
 
 

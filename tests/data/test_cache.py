@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-import scaat.data.conversion as conversion
+import scaat.data.cache as cache
 from scaat.data import DataOptions, DataSplits, load_data
-from scaat.data.conversion import convert
+from scaat.data.cache import convert
 from scaat.errors import InputError, WriteError
 
 
@@ -68,7 +68,7 @@ def test_splits_of_a_cache_are_drawn_as_without(tmp_path: Path) -> None:
 
 def test_chunks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, int, int]] = []
-    monkeypatch.setattr(conversion, "CHUNK", 1000)
+    monkeypatch.setattr(cache, "CHUNK", 1000)
     sizes = convert(DataOptions(data="digits"), tmp_path / "cache", lambda *now: seen.append(now))
     assert sizes == {"train": 1797}
     assert seen == [("train", 1000, 1797), ("train", 1797, 1797)]
@@ -133,7 +133,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from scaat.data import DataOptions
-from scaat.data.conversion import convert
+from scaat.data.cache import convert
 from scaat.errors import WriteError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))

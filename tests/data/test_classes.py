@@ -14,7 +14,7 @@ from tests.data.conftest import png
 from torch import Tensor
 
 from scaat.data import DataOptions, DataSplits, ImageSet, load_data
-from scaat.data.conversion import convert
+from scaat.data.cache import convert
 from scaat.errors import InputError
 
 Write = Callable[..., Path]

@@ -13,11 +13,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.data.samples import cifar10, cifar100, imagenet, medmnist, mnist, pcam, shards, table
+from tests.data.samples import (
+    cifar10,
+    cifar100,
+    imagenet,
+    medmnist,
+    mnist,
+    pcam,
+    published,
+    shards,
+    table,
+)
 
 from scaat.data import DataOptions, DataSplits, augment, datasets, load_data
 from scaat.data import lesions as lesions_module
-from scaat.data.conversion import convert
+from scaat.data.cache import convert
 from scaat.data.loading import find_source
 from scaat.errors import InputError
 
@@ -53,8 +63,8 @@ def options(
         "webdataset": lambda: shards(tmp_path, [20, 20]),
         "hf": lambda: saved(tmp_path),
         "cache": lambda: converted(tmp_path),
-        "cifar10": lambda: f"cifar10:{cifar10(tmp_path)}",
-        "cifar100": lambda: f"cifar100:{cifar100(tmp_path)}",
+        "cifar10": lambda: f"cifar10:{published(monkeypatch, cifar10(tmp_path))}",
+        "cifar100": lambda: f"cifar100:{published(monkeypatch, cifar100(tmp_path))}",
         "mnist": lambda: f"mnist:{mnist(tmp_path)}",
         "medmnist": lambda: f"medmnist:{medmnist(tmp_path / 'set.npz', counts=(40, 20, 20))}",
         "pcam": lambda: f"pcam:{pcam(tmp_path, (40, 10, 10))}",
@@ -173,8 +183,8 @@ def test_sizes_of_the_default() -> None:
         ({"data": "parquet:"}, "data 'parquet' needs a path"),
         ({"data": "digits:8"}, "data is 'digits:8'; expected 'digits', which takes no argument"),
         ({"group": "tile"}, "group is 'tile', but data 'digits' has no columns"),
-        ({"validation_fraction": 0.0}, "validation_fraction is 0.0; expected a share between"),
-        ({"test_fraction": 1.5}, "test_fraction is 1.5; expected a share between"),
+        ({"validation_fraction": 0.0}, "validation_fraction is 0.0; expected a fraction between"),
+        ({"test_fraction": 1.5}, "test_fraction is 1.5; expected a fraction between"),
         (
             {"test_fraction": 0.5, "validation_fraction": 0.5},
             "test_fraction and validation_fraction add up to 1; expected less than 1",

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from tests.data.samples import WNIDS, imagenet
 
 from scaat.data import DataOptions, load_data
 from scaat.data.folder import SUFFIXES
+from scaat.data.loading import find_source
+from scaat.data.registry import Source
 from scaat.errors import InputError
 
 Write = Callable[..., Path]
@@ -138,8 +143,12 @@ def test_bad_folders(tmp_path: Path, write_folder: Write) -> None:
 
 def test_bad_parts(write_folder: Write) -> None:
     root = write_folder("test")
-    with pytest.raises(InputError, match="holds 'test' but no 'train'"):
+    with pytest.raises(InputError, match="holds a test part but no train part"):
         load(root)
+    write_folder("val")
+    with pytest.raises(InputError, match="holds 'val' but no 'train'"):
+        load(root)
+    shutil.rmtree(root / "val")
     write_folder("train", {"cat": 20, "dog": 20})
     write_folder("test", {"eel": 1})
     with pytest.raises(InputError, match="eel is no class of train"):
@@ -156,7 +165,7 @@ def test_parts_of_different_sizes(write_folder: Write) -> None:
 
 
 def test_more_than_the_memory(write_folder: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scaat.data.memory.available_memory", lambda: 3000)
+    monkeypatch.setattr("scaat.data.decoding.available_memory", lambda: 3000)
     message = r"16 images of 8x8 need 0.0 GiB .* set image_size or train_limit lower"
     with pytest.raises(InputError, match=message):
         load(write_folder())
@@ -175,3 +184,53 @@ def test_more_files_than_one_window_keep_their_order(
             of_class = values[part.labels == label]
             assert torch.equal(of_class, of_class.sort().values)
             assert len(of_class.unique()) == len(of_class)
+
+
+@pytest.mark.parametrize("layout", ["devkit", "kaggle", "folders"])
+@pytest.mark.parametrize("way", ["memory", "lazy"])
+def test_imagenet_layouts(layout: str, way: Any, tmp_path: Path) -> None:
+    root = imagenet(tmp_path, layout)
+    options = DataOptions(data=f"imagenet:{root}", image_size=8, loading=way)
+    splits = load_data(options, seed=0)
+    names = WNIDS if layout == "folders" else ("tench", "goldfish", "crane")
+    assert splits.train.classes == names
+    assert splits.settings["test_from"] == "data"
+    assert splits.settings["validation_from"] == "train"
+    red = splits.test.pixels()[:, 0].float().mean((1, 2))
+    torch.testing.assert_close(red, 80.0 * splits.test.labels, atol=3.0, rtol=0)
+    red = splits.train.pixels()[:, 0].float().mean((1, 2))
+    torch.testing.assert_close(red, 40.0 * splits.train.labels, atol=3.0, rtol=0)
+
+
+def imagenet_source(root: Path, image_size: int | None = None) -> Source:
+    return find_source(DataOptions(f"imagenet:{root}", image_size=image_size))
+
+
+def test_kaggle_archive_has_its_lists_two_above(tmp_path: Path) -> None:
+    root = imagenet(tmp_path / "Data" / "CLS-LOC", "kaggle")
+    for name in ("LOC_val_solution.csv", "LOC_synset_mapping.txt"):
+        (root / name).rename(tmp_path / name)
+    assert imagenet_source(tmp_path, 8).classes == ("tench", "goldfish", "crane")
+
+
+def test_imagenet_that_does_not_fit(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="image_size is not given"):
+        imagenet_source(tmp_path)
+    with pytest.raises(InputError, match="download ImageNet-1k"):
+        imagenet_source(tmp_path, 8)
+    root = imagenet(tmp_path / "a", "devkit")
+    truth = root / "ILSVRC2012_devkit_t12" / "data" / "ILSVRC2012_validation_ground_truth.txt"
+    truth.write_text("1\n2\n")
+    with pytest.raises(InputError, match=r"ground_truth\.txt is damaged or lacks an image"):
+        imagenet_source(root, 8)
+    (truth.parent / "meta.mat").write_bytes(b"no mat file")
+    with pytest.raises(InputError, match=r"meta\.mat is damaged"):
+        imagenet_source(root, 8)
+    root = imagenet(tmp_path / "b", "none")
+    with pytest.raises(InputError, match=r"classes of .*val are not known"):
+        imagenet_source(root, 8)
+    root = imagenet(tmp_path / "c", "kaggle")
+    path = root / "LOC_val_solution.csv"
+    path.write_text(path.read_text().replace(WNIDS[0], "n99999999"))
+    with pytest.raises(InputError, match="'n99999999', which train lacks"):
+        imagenet_source(root, 8)

@@ -16,8 +16,8 @@ import torch
 from packaging.version import Version
 from PIL import Image
 
+from scaat.data.decoding import fit
 from scaat.data.image_files import Resize, find_images, fit_picture, read_picture
-from scaat.data.resizing import fit
 from scaat.errors import InputError
 
 RNG = np.random.default_rng(0)

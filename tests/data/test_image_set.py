@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from scaat.data import ImageSet, identity, to_float
-from scaat.data.pixels import MappedPixels, Pixels
+from scaat.data import ImageSet, identity, image_set, to_float
+from scaat.data.image_set import MappedPixels, Pixels, channel_statistics
 from scaat.errors import InputError
 
 
@@ -151,3 +151,26 @@ def test_mapped_images(tmp_path: Path) -> None:
     np.save(tmp_path / "float.npy", memory.float().numpy())
     with pytest.raises(InputError, match=r"holds float32 of shape"):
         MappedPixels(tmp_path / "float.npy")
+
+
+def noise(count: int) -> ImageSet:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (count, 3, 5, 4), generator=generator, dtype=torch.uint8)
+    return ImageSet(pixels, torch.zeros(count, dtype=torch.int64), ("a",))
+
+
+def test_numpy_agrees_whatever_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = noise(23)
+    mean, std = channel_statistics(given)
+    flat = given.images.numpy().transpose(1, 0, 2, 3).reshape(3, -1) / 255
+    np.testing.assert_allclose(mean, flat.mean(1), rtol=1e-12)
+    np.testing.assert_allclose(std, flat.std(1, ddof=1), rtol=1e-12)
+    monkeypatch.setattr(image_set, "CHUNK", 200)  # three images
+    assert channel_statistics(given) == (mean, std)
+
+
+def test_evenly_spaced_images_of_a_large_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = noise(23)
+    monkeypatch.setattr(image_set, "MOST", 5)
+    expected = given.subset([0, 4, 9, 13, 18])
+    assert channel_statistics(given) == channel_statistics(expected)

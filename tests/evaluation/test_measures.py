@@ -16,7 +16,6 @@ from scaat.data.image_set import ImageSet
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions, evaluate, ordered_samples
 from scaat.evaluation.measures import measures
-from scaat.evaluation.options import OPTIONAL_MEASURES
 from scaat.functional import lattice_shares, perturbation_curve, randomised_models
 from scaat.metrics import (
     ROAD,
@@ -27,6 +26,7 @@ from scaat.metrics import (
     PointingGame,
     RelativeInputStability,
 )
+from scaat.options.evaluation import OPTIONAL_MEASURES
 
 OPTIONS = EvaluationOptions(
     attributions=("gradient",),

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scaat.data.resizing import fit, fit_boxes
+from scaat.data.decoding import fit, fit_boxes
 from scaat.errors import InputError
 from scaat.functional.localisation import box_masks, energy_inside, iou_at_area, pointing_game
 

@@ -38,7 +38,7 @@ from scaat import SCAAT, Standard
 from scaat.errors import InputError
 from scaat.integrations.hugging_face import STATE, ObjectiveTrainer
 from scaat.objectives import Objective, Proportions
-from scaat.training.seeding import seed_step
+from scaat.training.batches import seed_step
 from two_processes import in_two_processes
 
 pytestmark = pytest.mark.slow

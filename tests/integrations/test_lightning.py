@@ -29,7 +29,7 @@ from scaat.errors import InputError
 from scaat.functional import aopc, entropy, gini, perturbation_curve, saliency_map
 from scaat.integrations import IndexedDataset
 from scaat.integrations.lightning import ObjectiveMixin, SaliencyEvaluation
-from scaat.training.seeding import seed_step
+from scaat.training.batches import seed_step
 
 SAMPLES, BATCH, EPOCHS, SHOWN = 21, 4, 2, 7
 

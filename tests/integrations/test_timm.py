@@ -30,7 +30,7 @@ from integration_reference import (
 from scaat import Standard
 from scaat.errors import InputError
 from scaat.integrations.timm import IndexedTargets, ObjectiveTask
-from scaat.training.seeding import seed_step
+from scaat.training.batches import seed_step
 from two_processes import in_two_processes
 
 pytestmark = pytest.mark.slow

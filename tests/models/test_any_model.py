@@ -9,7 +9,7 @@ import torch
 
 from scaat.errors import InputError
 from scaat.models import build_model, find_model
-from scaat.models.resize import Resize
+from scaat.models.classifier import Resize
 from scaat.objectives import build_objective, objectives
 
 NETWORKS = (

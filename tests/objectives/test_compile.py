@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scaat.objectives import build_objective, objectives
-from scaat.training.compiling import compile_model
+from scaat.training.devices import compile_model
 
 VARIANTS: list[tuple[str, dict[str, object]]] = [
     *((name, {}) for name in objectives),

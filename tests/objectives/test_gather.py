@@ -13,7 +13,7 @@ from torch import Tensor, distributed, nn
 
 from scaat.objectives import SCAAT
 from scaat.objectives.proportions import VisitGatherer
-from scaat.training.compiling import compile_model
+from scaat.training.devices import compile_model
 from two_processes import in_two_processes
 
 SAMPLES = 21

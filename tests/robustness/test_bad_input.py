@@ -27,7 +27,7 @@ from tests.cli import inside
 from tests.data.samples import cifar10, medmnist, mnist, pcam, shards
 
 from scaat.data import DataOptions
-from scaat.data.conversion import convert
+from scaat.data.cache import convert
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ import nets
 from scaat.errors import InputError
 from scaat.models import build_model
 from scaat.sharing import SharedModel, export_model
-from scaat.sharing.prediction import TOLERANCE
+from scaat.sharing.exporting import TOLERANCE
 
 RGB = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.4)}
 MODELS: dict[str, dict[str, Any]] = {

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from scaat.display.labels import METRICS
 from scaat.errors import InputError, WriteError
 from scaat.sharing import load_shared, share_run
-from scaat.sharing.publishing import data_name
+from scaat.sharing.run import data_name
 from scaat.training import load_trained
 
 from .conftest import CLASSES

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scaat.errors import InputError
-from scaat.training.accelerator import check_accelerator
+from scaat.training.devices import check_accelerator
 
 
 @pytest.mark.parametrize("name", ["auto", "cpu"])

@@ -10,8 +10,7 @@ import torch
 
 from scaat.data import Augmentation, DataSplits
 from scaat.training import TrainingOptions, fit
-from scaat.training.accumulation import loss_scale
-from scaat.training.padding import counted_samples
+from scaat.training.batches import is_real_sample, loss_scale
 
 OPTIONS = TrainingOptions(
     model="nets:plain", epochs=2, batch_size=8, learning_rate=0.05, precision="32",
@@ -71,7 +70,7 @@ def test_samples_count_once(processes: int, samples: int) -> None:
     for rank in range(processes):
         sampler = DistributedSampler(range(samples), processes, rank, shuffle=True, seed=3)
         for number, batch in enumerate(torch.tensor(list(sampler)).split(4)):
-            counted = counted_samples(
+            counted = is_real_sample(
                 number, batch_size=4, size=len(batch), samples=samples, processes=processes,
                 rank=rank,
             )  # fmt: skip

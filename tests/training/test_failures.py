@@ -11,9 +11,8 @@ import torch
 
 from scaat.data import DataSplits
 from scaat.errors import InputError, MemoryExhaustedError
-from scaat.objectives import Standard
 from scaat.training import NonFiniteLossError, TrainingOptions, fit
-from scaat.training.failures import failures_in_words
+from scaat.training.interruption import translate_errors
 
 OPTIONS = TrainingOptions(
     model="nets:tiny", epochs=1, batch_size=8, precision="32", accelerator="cpu"
@@ -22,14 +21,13 @@ OPTIONS = TrainingOptions(
 LIMITED = """
 import resource, sys, torch
 from scaat.errors import MemoryExhaustedError
-from scaat.objectives import Standard
 from scaat.training import TrainingOptions
-from scaat.training.failures import failures_in_words
+from scaat.training.interruption import translate_errors
 
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
 try:
-    with failures_in_words(TrainingOptions(batch_size=512, precision="32"), Standard()):
+    with translate_errors(TrainingOptions(batch_size=512, precision="32")):
         torch.ones(2**28)
 except MemoryExhaustedError as error:
     print(error)
@@ -54,7 +52,7 @@ def test_advice_names_what_this_training_uses() -> None:
     options = replace(OPTIONS, precision="bf16")
     with (
         pytest.raises(MemoryExhaustedError, match="image_size") as caught,
-        failures_in_words(options, Standard()),
+        translate_errors(options),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     assert "bf16" not in str(caught.value)
@@ -63,7 +61,7 @@ def test_advice_names_what_this_training_uses() -> None:
 def test_other_errors_pass_as_they_are() -> None:
     with (
         pytest.raises(RuntimeError, match="mat1 and mat2"),
-        failures_in_words(OPTIONS, Standard()),
+        translate_errors(OPTIONS),
     ):
         torch.ones(2, 3) @ torch.ones(2, 3)
 

@@ -19,9 +19,9 @@ PROGRAM = """
 import resource, signal, sys
 from pathlib import Path
 from lightning.pytorch.callbacks import Callback
-from scaat.cli.group import run
+from scaat.cli.commands import run
 import scaat.training.fitting as fitting
-import scaat.training.checkpointing as checkpointing
+import scaat.training.checkpoint as checkpointing
 
 class Fill(Callback):
     def on_train_epoch_start(self, trainer, module):

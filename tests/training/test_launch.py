@@ -14,7 +14,7 @@ import torch
 
 from scaat.errors import InputError
 from scaat.training import load_trained
-from scaat.training.launch import (
+from scaat.training.devices import (
     Launch,
     is_main_process,
     plan_launch,

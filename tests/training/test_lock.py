@@ -17,13 +17,13 @@ import pytest
 from scaat.data import DataSplits
 from scaat.errors import InputError, WriteError
 from scaat.training import TrainedModel, TrainingOptions, fit
-from scaat.training.lock import only_training
+from scaat.training.folder import only_training
 
 fcntl = pytest.importorskip("fcntl", reason="the system has no such locks")
 
 HOLDER = """
 import os, pathlib, sys, time
-from scaat.training.lock import only_training
+from scaat.training.folder import only_training
 with only_training(pathlib.Path(sys.argv[1])):
     if os.fork():  # a worker, which outlives its parent
         print("held", flush=True)

@@ -9,7 +9,7 @@ import torch
 from scaat.data import DataSplits
 from scaat.errors import InputError
 from scaat.training import TrainingOptions, fit
-from scaat.training.precision import lightning_precision
+from scaat.training.devices import lightning_precision
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ import sys
 def main() -> None:
     """Run ``scaat``; bad input prints one sentence and exits with status 2."""
     try:
-        from scaat.cli.group import run
+        from scaat.cli.commands import run
     except ImportError as error:
-        sys.exit(_missing_extra(error))
+        sys.exit(missing_extra(error))
     run()
 
 
-def _missing_extra(error: ImportError) -> int:
+def missing_extra(error: ImportError) -> int:
+    """Print what to install, in one sentence, and return the exit status."""
     print(
         f"error: {error.name} is not installed: the command line needs the extra 'run' "
         "(pip install 'scaat[run]')",

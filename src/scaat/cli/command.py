@@ -2,32 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from scaat.cli.interruption import Interrupted
-from scaat.cli.options import section_of
-from scaat.cli.output import ExitWithResult, mode_options, only_the_result, show_result
+from scaat.cli.options import NOTE, Setting, all_objective_options
+from scaat.cli.output import (
+    ExitWithResult,
+    Interrupted,
+    mode,
+    mode_options,
+    only_the_result,
+    show_result,
+)
 from scaat.errors import did_you_mean
+from scaat.hardware import keep_freed_memory
 
-TITLES = {"data": "Data", "training": "Training", "evaluation": "Evaluation"}
+SHORT = f"{__name__}.short"
+"""Where a context notes that only the common options are to be shown."""
 
 
-class SectionedCommand(click.Command):
-    """Writes the command's own options first, then a section for each part of a configuration.
+class Command(click.Command):
+    """A command that lists its own options first, then each section of a configuration.
 
-    What its callback returns is its result: `scaat.cli.output.Result`, or None for none.
+    ``--help`` shows the common options without importing torch. What the callback returns is the
+    result: `scaat.cli.output.Result`, or None for none.
 
     Args:
         *arguments: As `click.Command` takes them.
+        settings: Options with a place in configuration files, after those of its own.
+        takes_methods: Whether it takes the options of every training method, too.
         has_result: Whether there is a result, and so ``--json``.
         **options: As `click.Command` takes them.
     """
 
-    def __init__(self, *arguments: Any, has_result: bool = True, **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        settings: Sequence[click.Option] = (),
+        takes_methods: bool = False,
+        has_result: bool = True,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
-        self.params += mode_options(json=has_result)
+        self.takes_methods = takes_methods
+        self.params += [*mode_options(json=has_result), *settings]
+        if any(not getattr(option, "common", True) for option in settings):
+            self.params.append(_help_all())
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return all parameters, those of training methods at the end; short help has none."""
+        methods = self.takes_methods and not ctx.meta.get(SHORT)
+        return [*super().get_params(ctx), *(all_objective_options() if methods else ())]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; short help comes before all else, since it does not wait for the methods."""
+        if not ctx.resilient_parsing and not {*ctx.help_option_names}.isdisjoint(args):
+            ctx.meta[SHORT] = True
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> None:
         """Run the command, and print its result if it is asked for as JSON.
@@ -35,6 +70,9 @@ class SectionedCommand(click.Command):
         Returns nothing: what a click command returns is taken for its status.
         """
         name = ctx.command_path.partition(" ")[2]
+        if NOTE in ctx.meta and not mode().quiet:
+            click.echo(f"note: {ctx.meta[NOTE]}", err=True)
+        keep_freed_memory()
         try:
             with only_the_result():
                 result = super().invoke(ctx)
@@ -46,23 +84,27 @@ class SectionedCommand(click.Command):
         show_result(name, result)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options under one heading a section."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None and isinstance(parameter, click.Option):
-                section = section_of(parameter.name or "")
-                title = TITLES.get(section, f"Method {section}" if section else "Options")
-                sections.setdefault(title, []).append(record)
-        for title, records in sections.items():
+        """Write the common options under one heading a section, or all of them."""
+        every = not ctx.meta.get(SHORT)
+        for title, options in sections(self.get_params(ctx), every=every).items():
             with formatter.section(title):
-                formatter.write_dl(records)
+                records = [option.get_help_record(ctx) for option in options]
+                formatter.write_dl([record for record in records if record is not None])
+        if not every and any(parameter.name == "help_all" for parameter in self.params):
+            formatter.write_paragraph()
+            formatter.write_text(f"Every option: {ctx.command_path} --help-all")
+            if self.takes_methods:
+                formatter.write_text("Options of a training method: scaat methods scaat")
 
 
-class SectionedGroup(click.Group):
-    """A group of such commands, which knows the nearest name to a misspelt one."""
+class Group(click.Group):
+    """A group of such commands, which suggests the nearest name for an unknown one."""
 
-    command_class = SectionedCommand
+    command_class = Command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of a typical session, as they were declared."""
+        return list(self.commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command, or fail with the nearest name."""
@@ -70,3 +112,39 @@ class SectionedGroup(click.Group):
         if command is None and not ctx.resilient_parsing:
             ctx.fail(f"No such command {cmd_name!r}{did_you_mean(cmd_name, self.commands)}.")
         return command
+
+
+Group.group_class = Group
+
+
+def sections(
+    parameters: Sequence[click.Parameter], *, every: bool
+) -> dict[str, list[click.Option]]:
+    """Return the options by the title of their section.
+
+    Args:
+        parameters: Of a command.
+        every: Whether those that are not common are meant, too.
+    """
+    titled: dict[str, list[click.Option]] = {}
+    for option in parameters:
+        if isinstance(option, click.Option) and (every or getattr(option, "common", True)):
+            title = option.title if isinstance(option, Setting) else "Options"
+            titled.setdefault(title, []).append(option)
+    return titled
+
+
+def _help_all() -> click.Option:
+    def show(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and not context.resilient_parsing:
+            click.echo(context.get_help())
+            context.exit()
+
+    return click.Option(
+        ["--help-all"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show every option and exit.",
+    )

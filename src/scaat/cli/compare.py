@@ -5,46 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
-
-from scaat.cli.command import SectionedCommand
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.memory import keep_freed_memory
-from scaat.cli.names import method_names, several_of
 from scaat.cli.options import gather
-from scaat.cli.output import Result, console, mode
-from scaat.cli.plan import dry_run_option, show_plan
+from scaat.cli.output import Result, console, if_interrupted, mode
+from scaat.cli.plan import show_plan
 from scaat.cli.runs import (
-    evaluation_options,
     load_splits,
     measure_run,
-    output_options,
     read_evaluation_options,
     read_training_options,
     resolved,
-    run_options,
     write_and_show,
 )
-from scaat.cli.types import NAMES
 from scaat.data import DataSplits
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
-from scaat.objectives import objectives
 from scaat.training import TrainingOptions, fit, is_finished, open_folder
 from scaat.training.architecture import starting_model
-from scaat.training.launch import started_outside
+from scaat.training.devices import started_outside
 
 DEFAULT_METHODS = ("standard", "saliency-guided", "scaat")
 
 
 @if_interrupted("nothing was written")
 def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result:
-    """Train several methods on one data set, evaluate them and write a report.
-
-    The main job: prints the comparison and writes results.json, report.html, tables (Markdown
-    and CSV) and figures to --out, and each model to a folder of its own there.
-    """
-    keep_freed_memory()
+    """Train several methods on one data set, evaluate them and write a report."""
     config = gather(parameters)
     methods = config["methods"]
     config = resolved("compare", config, methods)
@@ -73,7 +57,9 @@ def _compare(
 ) -> Result:
     open_folder(out, config, resume=resume)
     folders = {method: out / "models" / method for method in config["methods"]}
-    for method, folder in folders.items():
+    # Standard training first: a method with an accuracy budget is compared with it.
+    reference = folders.get("standard")
+    for method, folder in sorted(folders.items(), key=lambda item: item[0] != "standard"):
         if is_finished(folder):
             console().print(f"{method} is trained already")
             continue
@@ -85,6 +71,7 @@ def _compare(
             options,
             seed=config["seed"],
             folder=folder,
+            reference=reference,
             resume=resume,
             quiet=mode().quiet,
         )
@@ -104,24 +91,3 @@ def _refuse_launchers(options: TrainingOptions) -> None:
             f"compare runs in one process, found several of {launcher}; expected --devices N, "
             "which starts processes for the training alone, or scaat train and scaat evaluate"
         )
-
-
-command = SectionedCommand(
-    "compare",
-    callback=compare,
-    help=compare.__doc__,
-    params=[
-        *output_options(),
-        dry_run_option(),
-        click.Option(
-            ["--methods"],
-            type=NAMES,
-            default=",".join(DEFAULT_METHODS),
-            show_default=True,
-            shell_complete=several_of(method_names),
-            help=f"Methods to compare, from {', '.join(objectives)}.",
-        ),
-        *run_options(list(objectives)),
-        *evaluation_options(),
-    ],
-)

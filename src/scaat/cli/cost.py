@@ -2,51 +2,190 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import click
 import torch
+from rich import box
+from rich.table import Table
+from rich.text import Text
 
-from scaat.cli.command import SectionedCommand
-from scaat.cli.cost_output import as_json, cost_table, write_costs
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.memory import keep_freed_memory
-from scaat.cli.names import data_kinds, method_names, one_of, several_of
-from scaat.cli.options import config_option, dataclass_options, gather, objective_options
-from scaat.cli.output import Result, console
+from scaat.cli.options import Changed, gather
+from scaat.cli.output import Result, console, if_interrupted
 from scaat.cli.runs import command_line, evaluation_device, load_splits, read_training_options
-from scaat.cli.types import NAMES, NUMBER
-from scaat.cli.variants import Changed, variant_option
-from scaat.cost import BASE, Variant, measure_costs
+from scaat.cost import BASE, Cost, Variant, measure_costs
 from scaat.data import ImageSet, to_float
-from scaat.data.options import LARGEST
+from scaat.display.labels import MINUS, NARROW_SPACE
+from scaat.display.table import escape
 from scaat.errors import InputError
 from scaat.evaluation import environment
-from scaat.exhaustion import memory_in_words
-from scaat.files import require_new
+from scaat.files import new_folder, require_new, write_bytes, write_json, write_text
 from scaat.functional.checks import check_positive
 from scaat.objectives import build_objective, objectives
-from scaat.training import TrainingOptions
+from scaat.oom import translate_oom
 from scaat.training.architecture import starting_model
-from scaat.training.precision import autocast_dtype, lightning_precision
+from scaat.training.devices import autocast_dtype, lightning_precision
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SCHEMA = 1
+COLUMNS = (
+    "forward",
+    "input gradient",
+    "weight gradient",
+    "passes",
+    "× standard",
+    "time × standard",
+    "quartiles",
+    "above passes",
+    "images/s",
+    "memory × standard",
+)
+NARROW = (
+    "forward+input\n+weight",
+    "passes",
+    "× std",
+    "time\n× std",
+    "±",
+    "above\npasses",
+    "images\nper s",
+    "memory\n× std",
+)
+"""The same for 80 columns."""
+NOTE = (
+    "Passes are in units of one forward pass, from floating-point operations. Times are of whole "
+    "steps without loading, as ratios to standard training in the same round: their median"
+)
+NOTE_END = "Above passes: how far that median is from the ratio of passes."
+
+
+def as_json(cost: Cost) -> dict[str, Any]:
+    """Return a cost as plain values; its names and units are those of `scaat.cost.Cost`."""
+    fields = asdict(cost)
+    variant = fields.pop("variant")
+    passes = fields.pop("passes") | {"total": cost.passes.total}
+    return {**variant, "passes": passes, **fields, "excess": cost.excess}
+
+
+def cost_table(costs: Sequence[Cost], settings: Mapping[str, Any], device: str) -> Table:
+    """Return the table for a terminal."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=0,  # all columns in 80 characters, and a name
+        title=Text(_title(settings, device)),
+        title_justify="left",
+        caption=f"{NOTE} ± half the distance between their quartiles. {NOTE_END}",
+        caption_justify="left",
+    )
+    table.add_column("method", overflow="fold", vertical="bottom")
+    for head in NARROW:
+        table.add_column(head, justify="right", no_wrap=True)
+    for cost in costs:
+        forward, inputs, weights, passes, ratio, time, _, *rest = cells(cost)
+        kinds = f"{forward}+{inputs}+{weights}"
+        half = f"{(cost.time_ratio.high - cost.time_ratio.low) / 2:.2f}"
+        label = Text(cost.variant.label.replace(",", ",\n "))  # folded anywhere otherwise
+        table.add_row(label, kinds, passes, ratio, time, half, *rest)
+    return table
+
+
+def cells(cost: Cost) -> list[str]:
+    """Return the cells of a line, in the order of `COLUMNS`."""
+    passes, time = cost.passes, cost.time_ratio
+    return [
+        *(f"{kind:.1f}" for kind in astuple(passes)),
+        f"{passes.total:.2f}",
+        f"{cost.pass_ratio:.2f}",
+        f"{time.median:.2f}",
+        f"{time.low:.2f}–{time.high:.2f}",
+        f"{cost.excess:+.0%}".replace("-", MINUS).replace("%", f"{NARROW_SPACE}%"),
+        f"{cost.images_per_second:,.0f}".replace(",", NARROW_SPACE),
+        f"{cost.memory_ratio:.2f}",
+    ]
+
+
+def write_costs(folder: Path, costs: Sequence[Cost], content: Mapping[str, Any]) -> None:
+    """Write ``cost.json``, ``cost.md`` and ``cost.png`` to a new folder, all or none.
+
+    Args:
+        folder: New or empty.
+        costs: What was measured.
+        content: The same as JSON values, with environment and settings.
+    """
+    from scaat.display.style import figure_bytes  # draws: not needed to print
+
+    with new_folder(folder) as part:
+        write_json(part / "cost.json", {"schema": SCHEMA, **content})
+        write_text(part / "cost.md", cost_markdown(costs, content))
+        write_bytes(part / "cost.png", figure_bytes(cost_figure(costs), "png"))
+
+
+def cost_markdown(costs: Sequence[Cost], content: Mapping[str, Any]) -> str:
+    """Return the table as Markdown, with what it was measured on."""
+    environment = content["environment"]
+    lines = [["method", *COLUMNS], ["---", *["---:"] * len(COLUMNS)]]
+    lines += [[escape(cost.variant.label), *cells(cost)] for cost in costs]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    machine = ", ".join(
+        f"{name} {environment[name]}" for name in ("cpu", "threads", "torch", "date")
+    )
+    title = _title(content["settings"], environment["device"])
+    return f"## {escape(title)}\n\n{table}\n{NOTE}\n\n{escape(machine)}\n"
+
+
+def cost_figure(costs: Sequence[Cost]) -> Figure:
+    """Return time against passes, both beside standard training, with the line where they agree."""
+    from matplotlib.figure import Figure
+
+    from scaat.display.style import MUTED, marks, plain, style
+
+    looks = marks(list(dict.fromkeys(cost.variant.method for cost in costs)))
+    with style():
+        figure = Figure(figsize=(6, 4.5), layout="constrained")
+        axes = figure.add_subplot()
+        end = 1.1 * max(max(cost.pass_ratio, cost.time_ratio.high) for cost in costs)
+        axes.plot([0, end], [0, end], color=MUTED, linewidth=0.8, linestyle=":")
+        for cost in costs:
+            colour, marker, _ = looks[cost.variant.method]
+            time = cost.time_ratio
+            spread = [[time.median - time.low], [time.high - time.median]]
+            point = (cost.pass_ratio, time.median)
+            axes.errorbar(*point, yerr=spread, color=colour, marker=marker, markersize=5)
+            left = cost.pass_ratio > end / 2  # where a name to the right would leave the figure
+            axes.annotate(
+                plain(cost.variant.label),
+                point,
+                xytext=(-7 if left else 7, -3),
+                textcoords="offset points",
+                horizontalalignment="right" if left else "left",
+                fontsize=8,
+            )
+        axes.set(
+            xlim=(0, end),
+            ylim=(0, end),
+            xlabel="passes × standard",
+            ylabel="time × standard",
+        )
+    return figure
+
+
+def _title(settings: Mapping[str, Any], device: str) -> str:
+    height, width = settings["image_size"]
+    compiled = "" if settings["compile"] == "none" else f", compiled by {settings['compile']}"
+    return (
+        f"{settings['model']}, {settings['batch_size']} images of {width} x {height} pixels, "
+        f"{settings['precision']} on {device}{compiled}"
+    )
+
 
 METHODS = (BASE, "saliency-guided", "scaat")
 RANDOM, RANDOM_SIZE, RANDOM_CLASSES = "random", 32, 10
 SEED = 0
 """Of random images, the weights and the data's split: none of them decides a cost."""
-
-OF_A_STEP = (
-    "model",
-    "input_size",
-    "adapter",
-    "trainable",
-    "batch_size",
-    "precision",
-    "accelerator",
-    "compile",
-)
-"""The options of a training that say what a step of it computes."""
 
 
 @if_interrupted("nothing was written")
@@ -57,13 +196,7 @@ def cost(
     turn_seconds: float,
     **parameters: Any,
 ) -> Result:
-    """Measure what a training step costs by each method, beside standard training.
-
-    Counts passes from floating-point operations (forward, gradient with respect to the inputs
-    and to the weights), times the methods by turns, measures their memory, and says how far each
-    time is above that of its passes. Needs no data: images are random unless --data names some.
-    """
-    keep_freed_memory()
+    """Measure what a training step costs by each method, beside standard training."""
     config = gather(parameters)
     chosen = _chosen(config["methods"], config["objectives"], variants)
     options = read_training_options({"training": config["training"], "objectives": {}})
@@ -81,7 +214,7 @@ def cost(
     raw, labels, _ = train.__getitems__(list(range(min(options.batch_size, len(train)))))
     with (
         console().status("Starting ...") as status,
-        memory_in_words("the measurement", ["batch_size", "image_size"]),
+        translate_oom("the measurement", ["batch_size", "image_size"]),
     ):
         costs = measure_costs(
             model,
@@ -106,18 +239,18 @@ def cost(
         "turn_seconds": turn_seconds,
     }
     machine = environment(device)
-    found = {
+    content = {
         "environment": machine | {"command": command_line()},
         "settings": settings,
         "costs": [as_json(each) for each in costs],
     }
     console(stderr=False).print(cost_table(costs, settings, str(machine["device"])))
     if out is not None:
-        write_costs(out, costs, found)
+        write_costs(out, costs, content)
         console(stderr=False).print(
             f"Written: {out}", soft_wrap=True, highlight=False, markup=False
         )
-    return {**found, "out": None if out is None else str(out)}
+    return {**content, "out": None if out is None else str(out)}
 
 
 def _chosen(
@@ -153,73 +286,3 @@ def _images(data: dict[str, Any], classes: int | None, count: int) -> ImageSet:
         torch.arange(count) % classes,
         tuple(map(str, range(classes))),
     )
-
-
-def _data_options() -> list[click.Option]:
-    return [
-        click.Option(
-            ["--data", "data__data"],
-            default=RANDOM,
-            show_default=True,
-            shell_complete=one_of(lambda: [RANDOM, *data_kinds()]),
-            help="The images of the batch: random, or the first of some data's training part (see "
-            "scaat data list).",
-        ),
-        click.Option(
-            ["--image-size", "data__image_size"],
-            type=click.IntRange(1, LARGEST),
-            help=f"Height and width in pixels; default: {RANDOM_SIZE} for random images, the "
-            "data's own for others.",
-        ),
-        click.Option(
-            ["--classes"],
-            type=click.IntRange(min=2),
-            help=f"Of random images; default: {RANDOM_CLASSES}.",
-        ),
-    ]
-
-
-command = SectionedCommand(
-    "cost",
-    callback=cost,
-    help=cost.__doc__,
-    params=[
-        click.Option(
-            ["--out"],
-            type=click.Path(path_type=Path),
-            help="New or empty folder for cost.json, cost.md and cost.png; default: print alone.",
-        ),
-        click.Option(
-            ["--methods"],
-            type=NAMES,
-            default=(),
-            shell_complete=several_of(method_names),
-            help=f"Methods to measure, from {', '.join(objectives)}; default: "
-            f"{','.join(METHODS)} where no --variant is given. {BASE} is always measured.",
-        ),
-        variant_option(),
-        click.Option(
-            ["--rounds"],
-            type=click.IntRange(min=1),
-            default=10,
-            show_default=True,
-            help="Turns of each method, all of them one after another in each round.",
-        ),
-        click.Option(
-            ["--turn-seconds"],
-            type=NUMBER,
-            default=0.1,
-            show_default=True,
-            help="Time of a turn of standard training, at least; each method repeats its step as "
-            "often.",
-        ),
-        config_option(),
-        *_data_options(),
-        *(
-            option
-            for option in dataclass_options("training", TrainingOptions)
-            if str(option.name).removeprefix("training__") in OF_A_STEP
-        ),
-        *(option for method in objectives for option in objective_options(method)),
-    ],
-)

@@ -1,46 +1,27 @@
-"""``scaat data``: what can be read, what is in it, whether it is whole, and a faster copy."""
+"""``scaat data``: list, inspect, check and convert data sets."""
 
 from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
 
-import click
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from scaat.cli.command import SectionedGroup
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.names import data_kinds, one_of
-from scaat.cli.output import ExitWithResult, Result, complain, console
+from scaat.cli.output import ExitWithResult, Result, complain, console, if_interrupted
 from scaat.cli.progress import image_progress
 from scaat.data import DataOptions, datasets
-from scaat.data.checking import broken_images
-from scaat.data.checksums import wrong_checksums
-from scaat.data.conversion import convert as convert_data
+from scaat.data.cache import convert as convert_data
 from scaat.data.loading import find_source
+from scaat.data.published import wrong_checksums
+from scaat.data.survey import broken_images
 from scaat.errors import InputError
 
 SHOWN = 20  # broken images that are named
 CLASSES = 10  # classes that are named
 
-image_size = click.option(
-    "--image-size", type=click.INT, help="Resize the shorter side to this and crop the centre."
-)
-classes = click.option("--classes", help="Only these classes, separated by commas, in this order.")
-data = click.argument("data", metavar="DATA", shell_complete=one_of(data_kinds))
 
-
-@click.group("data", cls=SectionedGroup)
-def command() -> None:
-    """List, inspect, check and convert data sets.
-
-    DATA is what --data of the other commands takes, such as folder:PATH.
-    """
-
-
-@command.command("list")
 def list_() -> Result:
     """Name the kinds of data that can be read."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -59,12 +40,9 @@ def list_() -> Result:
     }
 
 
-@command.command()
-@data
-@classes
 def info(data: str, classes: str | None) -> Result:
-    """Show the parts and classes of DATA, decoding hardly an image."""
-    source = find_source(DataOptions(data=data, classes=classes))
+    """Show the parts and classes of DATA; only one image is decoded."""
+    source = find_source(DataOptions(data=data, classes=classes), test_only=True)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Class")
     for name in source.parts:
@@ -84,10 +62,13 @@ def info(data: str, classes: str | None) -> Result:
     out = console(stderr=False)
     out.print(table)
     missing = [part for part in ("validation", "test") if part not in source.parts]
-    if missing:
+    if "train" not in source.parts:
+        missing = []
+        out.print("These data bring a test part alone: they can be evaluated on, not trained on.")
+    elif missing:
         out.print(f"Drawn from train when used: {' and '.join(missing)}", highlight=False)
-    first = source.train.load(source.train.labels.new_zeros(1))
-    height, width = first.image_size
+    first = next(iter(source.parts.values()))
+    height, width = first.load(first.labels.new_zeros(1)).image_size
     out.print(f"The first image has {width} x {height} pixels.", highlight=False)
     return {
         "data": data,
@@ -100,42 +81,28 @@ def info(data: str, classes: str | None) -> Result:
     }
 
 
-@command.command()
-@data
-@image_size
-@classes
 @if_interrupted("not every image was looked at")
 def check(data: str, image_size: int | None, classes: str | None) -> Result:
-    """Decode every image of DATA and name the broken ones; exit with 1 if there are any.
-
-    Files of CIFAR, MNIST, Fashion-MNIST, KMNIST and PatchCamelyon are compared to the checksums
-    that were published, too.
-    """
-    source = find_source(DataOptions(data=data, image_size=image_size, classes=classes))
-    found = []
+    """Decode every image of DATA and name the broken ones; exit with 1 if there are any."""
+    options = DataOptions(data=data, image_size=image_size, classes=classes)
+    source = find_source(options, test_only=True)
+    broken = []
     kind, _, path = data.partition(":")
     with image_progress("check") as show:
         for sentence in chain(wrong_checksums(kind, Path(path)), broken_images(source, show)):
-            found.append(sentence)
-            if len(found) <= SHOWN:
+            broken.append(sentence)
+            if len(broken) <= SHOWN:
                 complain(sentence)
-    if len(found) > SHOWN:
-        complain(f"and {len(found) - SHOWN} more")
+    if len(broken) > SHOWN:
+        complain(f"and {len(broken) - SHOWN} more")
     total = sum(len(part.labels) for part in source.parts.values())
-    result = {"data": data, "images": total, "broken": found}
-    if found:
+    result = {"data": data, "images": total, "broken": broken}
+    if broken:
         raise ExitWithResult(result)
     console(stderr=False).print(f"{total:,} images are whole.", highlight=False)
     return result
 
 
-@command.command()
-@data
-@click.argument("out", type=click.Path(path_type=Path))
-@image_size
-@click.option("--group", help="Parquet column whose equal values stay in one split.")
-@click.option("--inclusive-boxes", is_flag=True, help="Parquet boxes name their last pixel.")
-@classes
 @if_interrupted("nothing was written")
 def convert(
     data: str,

@@ -9,17 +9,12 @@ from pathlib import Path
 
 import click
 
-from scaat.cli.command import SectionedCommand
 from scaat.cli.output import ExitWithResult, Result, complain, mode
 from scaat.doctor import CORE, Diagnosis, diagnose, install_command, missing
 
 
 def doctor() -> Result:
-    """Check packages and machine, and print PyTorch's report of the environment.
-
-    Ends with 1 if something that the command line needs is missing or broken. Imports every
-    package that scaat can use, which takes some seconds.
-    """
+    """Check packages and machine, and print PyTorch's report of the environment."""
     diagnosis = diagnose(Path.cwd())
     shown = not (mode().quiet or mode().json)
     if shown:
@@ -55,6 +50,3 @@ def _lines(diagnosis: Diagnosis) -> list[str]:
 
 def _gib(size: int | None) -> str:
     return "unknown" if size is None else f"{size / 2**30:.1f} GiB"
-
-
-command = SectionedCommand("doctor", callback=doctor, help=doctor.__doc__)

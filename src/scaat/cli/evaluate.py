@@ -11,23 +11,18 @@ import click
 from click.core import ParameterSource
 from torch import nn
 
-from scaat.cli.command import SectionedCommand
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.memory import keep_freed_memory
-from scaat.cli.models import Normalisation, Statistics
-from scaat.cli.names import complete_model
-from scaat.cli.options import config_option, dataclass_options, gather
-from scaat.cli.output import Result
+from scaat.cli.options import gather
+from scaat.cli.output import Result, if_interrupted
 from scaat.cli.runs import (
     evaluation_device,
-    evaluation_options,
     evaluation_progress,
     load_splits,
     measure_run,
     read_evaluation_options,
     write_and_show,
 )
-from scaat.data import DataOptions, DataSplits
+from scaat.cli.types import Statistics
+from scaat.data import DataSplits
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.evaluation import evaluate as measure
@@ -55,16 +50,7 @@ def evaluate(
     seed: int,
     **parameters: Any,
 ) -> Result:
-    """Measure the saliency maps of a trained model.
-
-    SOURCE is the folder of a run of scaat train (or of one model of a comparison,
-    OUT/models/METHOD), whose own configuration names the data; that of a shared model, with
-    --data and --out; or a checkpoint file with any network's weights, for which --model,
-    --normalisation, --data and --out are given. The outputs must be the classes of the data, in
-    their order. Measured are the test images. Writes results.json, report.html, tables and
-    figures.
-    """
-    keep_freed_memory()
+    """Measure the saliency maps of a trained model."""
     gathered = gather(parameters)
     data, measured = gathered.pop("data"), gathered
     options = read_evaluation_options(measured)
@@ -121,7 +107,7 @@ def _evaluate_run(
         config["random_labels_run"] = str(random_labels_run)
     splits = load_splits(config)
     with _claimed(folder, config):
-        found = measure_run(
+        measured_run = measure_run(
             run,
             splits,
             options,
@@ -129,7 +115,7 @@ def _evaluate_run(
             config=config,
             random_label_model=random_labels,
         )
-        return _written(folder, found, splits, config, config["training"]["accelerator"])
+        return _written(folder, measured_run, splits, config, config["training"]["accelerator"])
 
 
 def _evaluate_checkpoint(
@@ -157,7 +143,7 @@ def _evaluate_checkpoint(
                 device=device,
                 progress=progress,
             )
-        found = Measured(
+        measured = Measured(
             evaluation,
             identity={
                 "data": splits.name,
@@ -168,7 +154,7 @@ def _evaluate_checkpoint(
             train_seconds=None if shared is None else shared.train_seconds,
             settings={**settings, "data": splits.settings, "evaluation": evaluation.settings},
         )
-        return _written(out, found, splits, config, DEVICE)
+        return _written(out, measured, splits, config, DEVICE)
 
 
 def _network(checkpoint: Path, splits: DataSplits, config: dict[str, Any]) -> nn.Module:
@@ -184,15 +170,15 @@ def _network(checkpoint: Path, splits: DataSplits, config: dict[str, Any]) -> nn
 
 
 def _refuse_other_data(shared: SharedModel, splits: DataSplits, folder: Path) -> None:
-    for what, found, expected in (
+    for what, own, expected in (
         ("classes", splits.test.classes, shared.classes),
         ("image size", splits.test.image_size, shared.image_size),
         ("number of channels", splits.test.channels, shared.channels),
     ):
-        if found != expected:
+        if own != expected:
             raise InputError(
                 f"data {splits.name!r} does not fit the shared model {str(folder)!r}: its {what} "
-                f"is {found!r:.80}, expected {expected!r:.80}"
+                f"is {own!r:.80}, expected {expected!r:.80}"
             )
 
 
@@ -213,12 +199,12 @@ def _claimed(folder: Path, config: dict[str, Any]) -> Iterator[None]:
 
 def _written(
     folder: Path,
-    found: Measured,
+    measured: Measured,
     splits: DataSplits,
     config: dict[str, Any],
     accelerator: str,
 ) -> Result:
-    result = write_and_show(folder, [found], splits.test.classes, config, accelerator)
+    result = write_and_show(folder, [measured], splits.test.classes, config, accelerator)
     return {"out": str(folder), **result}
 
 
@@ -243,54 +229,8 @@ def _refuse_options_of_checkpoints(names: Sequence[str], *, of_data: bool) -> No
     context = click.get_current_context()
     for parameter in context.command.params:
         name = parameter.name or ""
-        given = context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
-        if given and (name in names or (of_data and name.startswith("data__"))):
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and (name in names or (of_data and name.startswith("data."))):
             raise InputError(
                 f"{parameter.opts[0]} goes with a checkpoint file; a model's folder has its own"
             )
-
-
-command = SectionedCommand(
-    "evaluate",
-    callback=evaluate,
-    help=evaluate.__doc__,
-    params=[
-        click.Argument(["source"], type=click.Path(exists=True, path_type=Path)),
-        click.Option(
-            ["--out"],
-            type=click.Path(path_type=Path),
-            help="Folder for the results; SOURCE/evaluation if not given.",
-        ),
-        click.Option(
-            ["--random-labels-run"],
-            type=click.Path(exists=True, file_okay=False, path_type=Path),
-            help="Folder of the same training on random labels (scaat train --random-labels): "
-            "measures how much the maps resemble that model's, too.",
-        ),
-        click.Option(
-            ["--model"],
-            shell_complete=complete_model,
-            help="A checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, "
-            "torchvision:NAME, timm:NAME or package.module:factory.",
-        ),
-        click.Option(
-            ["--normalisation"],
-            type=Normalisation(),
-            help="What a checkpoint's network was trained with: imagenet, six numbers (means "
-            "then deviations, for images in [0, 1]), or none if it normalises itself.",
-        ),
-        click.Option(
-            ["--title"], help="What results call a checkpoint; the file's name if not given."
-        ),
-        click.Option(
-            ["--seed"],
-            type=click.IntRange(min=0),
-            default=0,
-            show_default=True,
-            help="With a checkpoint: seed of the split and every random draw.",
-        ),
-        config_option(),
-        *dataclass_options("data", DataOptions),
-        *evaluation_options(),
-    ],
-)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import click
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -15,23 +14,16 @@ from rich.text import Text
 from torch import Tensor
 
 from scaat import __version__
-from scaat.attribution import attributions as registry
 from scaat.attribution import find_attribution
-from scaat.cli.command import SectionedCommand
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.memory import keep_freed_memory
 from scaat.cli.models import (
     ModelSource,
-    Statistics,
-    checkpoint_options,
     checkpoint_source,
     run_folders,
     run_source,
 )
-from scaat.cli.names import attribution_names, several_of
-from scaat.cli.output import Result, console
+from scaat.cli.output import Result, console, if_interrupted
 from scaat.cli.runs import command_line, evaluation_device
-from scaat.cli.types import NAMES, Choice
+from scaat.cli.types import Statistics
 from scaat.data import to_float
 from scaat.data.image_files import Picture, Resize, find_images, fit_picture, read_picture
 from scaat.display.labels import attribution_name
@@ -67,13 +59,7 @@ def explain(
     resize: Resize | None,
     out: Path,
 ) -> Result:
-    """Show which pixels of IMAGES (files, folders or quoted patterns) drive models' decisions.
-
-    Writes for every image, model and saliency method an overlay (PNG) and the raw map (.npy), a
-    contact sheet of all, and explanations.json. The images must have the models' size, unless
-    --resize says how to make it so. Grey images become RGB; a photo's EXIF orientation counts.
-    """
-    keep_freed_memory()
+    """Show which pixels of IMAGES (files, folders or quoted patterns) drive models' decisions."""
     for name in attributions:
         find_attribution(name)  # unknown names are refused before anything is read
     _require_new(out)
@@ -261,53 +247,3 @@ def _show(album: Album) -> None:
 
 def _number(record: dict[str, Any], prefix: str) -> str:
     return f"{record[prefix + 'probability']:.3f}"
-
-
-command = SectionedCommand(
-    "explain",
-    callback=explain,
-    help=explain.__doc__,
-    params=[
-        click.Argument(["images"], nargs=-1, required=True),
-        click.Option(
-            ["--run"],
-            type=click.Path(exists=True, file_okay=False, path_type=Path),
-            multiple=True,
-            help="Folder of a run of scaat train, of a comparison (all its models), or of a "
-            "shared model; repeat it for models side by side.",
-        ),
-        *checkpoint_options(multiple=True),
-        click.Option(
-            ["--attributions"],
-            type=NAMES,
-            default="gradient",
-            show_default=True,
-            shell_complete=several_of(attribution_names),
-            # Files bring no masks for `oracle`; asked for, it says so itself.
-            help=f"Saliency methods, from {', '.join(n for n in registry if n != 'oracle')}.",
-        ),
-        click.Option(
-            ["--target"],
-            default=PREDICTED,
-            show_default=True,
-            help="The class to explain: predicted, or a class's name or number.",
-        ),
-        click.Option(
-            ["--layer"],
-            help="Layer for grad-cam and guided-grad-cam, for example network.layer4; default: the "
-            "last one with a feature map.",
-        ),
-        click.Option(
-            ["--resize"],
-            type=Choice(get_args(Resize)),
-            help="How images of another size become the model's: crop (scale, then cut the longer "
-            "side's ends) or stretch; without it they are refused.",
-        ),
-        click.Option(
-            ["--out"],
-            type=click.Path(path_type=Path),
-            required=True,
-            help="Folder for everything that is written; new or empty.",
-        ),
-    ],
-)

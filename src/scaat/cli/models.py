@@ -7,21 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
 from torch import nn
 
-from scaat.cli.names import complete_model
+from scaat.cli.types import Statistics
 from scaat.errors import InputError
 from scaat.models import load_model
 from scaat.sharing.files import is_shared, load_shared
 from scaat.training import load_trained, read_config
-from scaat.training.architecture import IMAGENET
 from scaat.training.fitting import MODEL
 
 T = TypeVar("T")
-
-Statistics = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
-"""Mean and standard deviation of each channel, or None for a network that normalises itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,84 +36,6 @@ class ModelSource:
     classes: tuple[str, ...]
     image_size: tuple[int, int]
     origin: dict[str, Any]
-
-
-class Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """A height and width such as ``224x224``, or one number for both."""
-
-    name = "height x width"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Return height and width, or fail with one sentence."""
-        parts = str(value).lower().split("x")
-        if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-            self.fail(f"{value!r} is no size (write 224, or 480x640 for height x width).")
-        return int(parts[0]), int(parts[-1])
-
-
-class Normalisation(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """``imagenet``, ``none``, or six numbers: three means and three standard deviations."""
-
-    name = "statistics"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Statistics:
-        """Return means and deviations, or fail with one sentence."""
-        if value in ("none", "imagenet"):
-            return IMAGENET if value == "imagenet" else (None, None)
-        try:
-            numbers = tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            numbers = ()
-        if len(numbers) != 6 or not all(0 < deviation < float("inf") for deviation in numbers[3:]):
-            self.fail(
-                f"{value!r} is neither imagenet nor none nor six numbers: the means of red, green "
-                "and blue, then their standard deviations, for images in [0, 1]."
-            )
-        return numbers[:3], numbers[3:]
-
-
-def checkpoint_options(*, multiple: bool) -> list[click.Option]:
-    """Return the options that describe a model in a checkpoint file.
-
-    Args:
-        multiple: Whether there may be several, which then share all but the file and network.
-    """
-    return [
-        click.Option(
-            ["--checkpoint"],
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            multiple=multiple,
-            help="File with a network's weights (torch.save of a state_dict, or safetensors); "
-            "never executed.",
-        ),
-        click.Option(
-            ["--model"],
-            multiple=multiple,
-            shell_complete=complete_model,
-            help="The checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, "
-            "torchvision:NAME, timm:NAME or package.module:factory.",
-        ),
-        click.Option(
-            ["--classes"],
-            help="The checkpoint's classes: how many, or a text file with one name a line.",
-        ),
-        click.Option(
-            ["--image-size"],
-            type=Size(),
-            help="What the checkpoint's network takes, in pixels: 224, or 480x640 for height x "
-            "width.",
-        ),
-        click.Option(
-            ["--normalisation"],
-            type=Normalisation(),
-            help="What the checkpoint's network was trained with: imagenet, six numbers (means "
-            "then deviations, for images in [0, 1]), or none if it normalises itself.",
-        ),
-    ]
 
 
 def run_source(folder: Path) -> ModelSource:

@@ -6,17 +6,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import click
 import torch
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from scaat.cli.command import SectionedCommand
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.new_run_notes import image_size_for, notes_on
-from scaat.cli.new_run_yaml import commented
-from scaat.cli.output import Result, console
+from scaat.cli.output import Result, console, if_interrupted
 from scaat.cli.progress import image_progress
 from scaat.data import DataOptions, datasets
 from scaat.data.loading import find_source, split_positions
@@ -25,7 +20,7 @@ from scaat.data.survey import Survey, survey
 from scaat.errors import InputError, did_you_mean
 from scaat.files import write_text
 from scaat.hardware import available_memory
-from scaat.training.advice import Setting, advise
+from scaat.suggestions import Setting, advise, commented, image_size_for, notes_on
 
 SEED = 0
 SLOW = 128  # pixels from which on the measuring of 200 images takes hours on a few cores
@@ -41,59 +36,54 @@ def new_run(
     classes: str | None,
     force: bool,
 ) -> Result:
-    """Look at DATA and write a commented configuration for scaat compare and scaat train.
-
-    DATA is a folder of images, in a folder for each class, or whatever --data takes. Headers of
-    the files are read, some images decoded; nothing is trained. The settings are those of runs
-    that were measured, or rules of thumb that say so: each has a comment with its reason.
-    """
+    """Look at DATA and write a commented configuration for scaat compare and scaat train."""
     _require_place(out, force)
     spec = data_spec(data)
     options = DataOptions(data=spec, image_size=image_size, group=group, classes=classes)
     source = find_source(options)
     with image_progress("look at") as show:
-        found = survey(source, show)
+        seen = survey(source, show)
     train_images = len(split_positions(source, options, seed=SEED)["train"][1])
-    if not found.sizes:
+    if not seen.sizes:
         raise InputError(
             f"none of the images of {spec!r} can be read; the first: "
-            f"{next(iter(found.unreadable.values()))}"
+            f"{next(iter(seen.unreadable.values()))}"
         )
-    size = image_size_for(found.sizes, image_size)
+    size = image_size_for(seen.sizes, image_size)
     settings = [
         *_of_data(options, size.value, size.why, source),
-        *advise(size.used, train_images, drawings=found.drawings, free_memory=_free_memory()),
+        *advise(size.used, train_images, drawings=seen.drawings, free_memory=_free_memory()),
     ]
-    notes = [*size.notes, *notes_on(found, spec, source, group)]
+    notes = [*size.notes, *notes_on(seen, spec, source, group)]
     following = f"scaat compare --config {shlex.quote(str(out))} --out runs/first"
     if min(size.used) >= SLOW:
         following += f" --eval-images {FEWER}"
         notes.append(
             f"Measuring saliency maps of {min(size.used)} pixels takes long (78 minutes for 200 "
             "images of 224 pixels and three saliency methods on one core, "
-            f"results/evaluation-cost.md), so the command below measures {FEWER}."
+            f"results/engineering/README.md), so the command below measures {FEWER}."
         )
     write_text(out, commented(settings, spec))
-    _show(found, source, train_images, notes, out, following)
+    _show(seen, source, train_images, notes, out, following)
     return {
         "out": str(out),
         "data": spec,
-        "classes": list(found.classes),
-        "counts": found.counts,
+        "classes": list(seen.classes),
+        "counts": seen.counts,
         "sizes": [
             {"height": height, "width": width, "images": count}
-            for (height, width), count in found.sizes.most_common()
+            for (height, width), count in seen.sizes.most_common()
         ],
         "images": {
-            "all": found.images,
-            "looked_at": found.looked_at,
-            "decoded": found.decoded,
-            "grey": found.grey,
+            "all": seen.images,
+            "looked_at": seen.looked_at,
+            "decoded": seen.decoded,
+            "grey": seen.grey,
             "to_train_on": train_images,
         },
-        "unreadable": list(found.unreadable.values()),
-        "twins": [[place.name for place in places] for places in found.twins],
-        "suggested_groups": found.groups,
+        "unreadable": list(seen.unreadable.values()),
+        "twins": [[place.name for place in places] for places in seen.twins],
+        "suggested_groups": seen.groups,
         "settings": {setting.name: setting.value for setting in settings},
         "notes": notes,
         "next": following,
@@ -131,7 +121,7 @@ def _require_place(out: Path, force: bool) -> None:
 def _of_data(
     options: DataOptions, image_size: int | None, why: str, source: Source
 ) -> list[Setting]:
-    found = [
+    settings = [
         Setting("seed", SEED, "Of the split, the weights and every draw; results vary with it."),
         Setting(
             "data.data", options.data, "What was looked at, as seen from where the command runs."
@@ -140,22 +130,22 @@ def _of_data(
     ]
     if options.group is not None:
         why = "Equal values stay in one split, as you asked."
-        found.append(Setting("data.group", options.group, why))
+        settings.append(Setting("data.group", options.group, why))
     if options.classes is not None:
         why = "Images of other classes are left out, as you asked."
-        found.append(Setting("data.classes", options.classes, why))
+        settings.append(Setting("data.classes", options.classes, why))
     for name in ("validation", "test"):
         if name not in source.parts:
-            share = getattr(options, f"{name}_fraction")
-            found.append(
+            fraction = getattr(options, f"{name}_fraction")
+            settings.append(
                 Setting(
                     f"data.{name}_fraction",
-                    share,
-                    f"The data bring no {name} part: this share is drawn by the seed, class by "
+                    fraction,
+                    f"The data have no {name} part: this fraction is drawn by the seed, class by "
                     "class.",
                 )
             )
-    return found
+    return settings
 
 
 def _free_memory() -> int | None:
@@ -166,7 +156,7 @@ def _free_memory() -> int | None:
 
 
 def _show(
-    found: Survey,
+    seen: Survey,
     source: Source,
     train_images: int,
     notes: list[str],
@@ -174,7 +164,7 @@ def _show(
     following: str,
 ) -> None:
     output = console(stderr=False)
-    output.print(_table(found, source, train_images))
+    output.print(_table(seen, source, train_images))
     for note in notes:
         output.print(f"- {note}", soft_wrap=True, highlight=False, markup=False)
     if notes:
@@ -187,69 +177,39 @@ def _show(
         output.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _table(found: Survey, source: Source, train_images: int) -> Table:
+def _table(seen: Survey, source: Source, train_images: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column()
-    parts = ", ".join(f"{sum(count):,} {name}" for name, count in found.counts.items())
+    parts = ", ".join(f"{sum(count):,} {name}" for name, count in seen.counts.items())
     missing = [name for name in ("validation", "test") if name not in source.parts]
     drawn = f"; {' and '.join(missing)} drawn from train" if missing else ""
-    train = found.counts["train"]
+    train = seen.counts["train"]
     by_size = sorted(range(len(train)), key=train.__getitem__)
-    sizes = [f"{w} x {h} ({n:,})" for (h, w), n in found.sizes.most_common(3)]
-    more = len(found.sizes) - len(sizes)
+    sizes = [f"{w} x {h} ({n:,})" for (h, w), n in seen.sizes.most_common(3)]
+    more = len(seen.sizes) - len(sizes)
     colour = (
         "grey"
-        if found.grey == found.decoded
+        if seen.grey == seen.decoded
         else "colour"
-        if not found.grey
-        else f"{found.grey:,} grey, {found.decoded - found.grey:,} colour"
+        if not seen.grey
+        else f"{seen.grey:,} grey, {seen.decoded - seen.grey:,} colour"
     )
     rows: list[tuple[str, Any]] = [
         ("images", f"{parts}{drawn}"),
         ("to train on", f"{train_images:,}"),
-        ("classes", f"{len(found.classes)}"),
-        ("smallest class", _class(found, by_size[0])),
-        ("largest class", _class(found, by_size[-1])),
+        ("classes", f"{len(seen.classes)}"),
+        ("smallest class", _class(seen, by_size[0])),
+        ("largest class", _class(seen, by_size[-1])),
         ("width x height", ", ".join(sizes) + (f" and {more} other sizes" if more else "")),
-        ("colour", f"{colour} (of {found.decoded:,} decoded)"),
-        ("unreadable", f"{len(found.unreadable):,}"),
+        ("colour", f"{colour} (of {seen.decoded:,} decoded)"),
+        ("unreadable", f"{len(seen.unreadable):,}"),
     ]
     for name, text in rows:
         table.add_row(name, Text(text))  # Text: a class's square brackets are no markup
     return table
 
 
-def _class(found: Survey, number: int) -> str:
-    count = found.counts["train"]
-    return f"{found.classes[number]}, {count[number]:,} images ({count[number] / sum(count):.0%})"
-
-
-command = SectionedCommand(
-    "new-run",
-    callback=new_run,
-    help=new_run.__doc__,
-    params=[
-        click.Argument(["data"], metavar="DATA"),
-        click.Option(
-            ["--out"],
-            type=click.Path(path_type=Path),
-            required=True,
-            help="The configuration to write, FILE.yaml.",
-        ),
-        click.Option(
-            ["--image-size"],
-            type=click.INT,
-            help="Resize the shorter side to this and crop the centre square; default: images of "
-            "one size up to 224 pixels stay as they are, others get their median size or 224.",
-        ),
-        click.Option(
-            ["--group"],
-            help="Parquet column whose equal values (a patient, a tile) stay in one split.",
-        ),
-        click.Option(
-            ["--classes"], help="Use only these classes, separated by commas, in this order."
-        ),
-        click.Option(["--force"], is_flag=True, help="Overwrite the file if it exists."),
-    ],
-)
+def _class(seen: Survey, number: int) -> str:
+    count = seen.counts["train"]
+    return f"{seen.classes[number]}, {count[number]:,} images ({count[number] / sum(count):.0%})"

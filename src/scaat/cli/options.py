@@ -9,65 +9,115 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
-from scaat.cli.names import COMPLETIONS
-from scaat.cli.types import NAMES, NUMBER, Choice
+from scaat.cli.types import NUMBER, Choice, Entry, Names
 from scaat.errors import InputError, did_you_mean
 from scaat.files import read_yaml
 
-NOT_OPTIONS = ("self", "num_samples", "training_steps", "bounds")
+NOT_OPTIONS = ("num_samples", "training_steps", "bounds", "reference")
 """Arguments of an objective that follow from the data and the length of the training."""
+
+COMMON = {
+    "data": ("data", "image_size", "train_limit"),
+    "training": ("model", "epochs", "batch_size", "learning_rate", "precision", "accelerator"),
+    "evaluation": ("attributions", "also_measure", "images"),
+}
+"""Settings that ``--help`` shows, the most used first; ``--help-all`` shows the others, too."""
+
+TITLES = {"": "Options", "data": "Data", "training": "Training", "evaluation": "Evaluation"}
+
+METHODS, ATTRIBUTIONS = "scaat.objectives:objectives", "scaat.attribution:attributions"
+"""The registries of training methods and saliency methods, which import torch."""
+
+NOTE = f"{__name__}.note"
+"""Where a context keeps what is to be said about its configuration file."""
+
+
+class Setting(click.Option):
+    """An option with a place in configuration files, which is its name: ``training.epochs``.
+
+    Args:
+        flag: Its flag.
+        place: Sections and name, separated by dots.
+        common: Whether ``--help`` shows it.
+        **options: As `click.Option` takes them.
+    """
+
+    def __init__(self, flag: str, place: str, *, common: bool = True, **options: Any) -> None:
+        super().__init__([flag, "setting"], **options)
+        self.name = place
+        self.common = common
+
+    @property
+    def title(self) -> str:
+        """Return the heading of its section in help."""
+        section = (self.name or "").rpartition(".")[0]
+        return TITLES.get(section) or f"Method {section.removeprefix('objectives.')}"
 
 
 def dataclass_options(section: str, options: type, prefix: str = "") -> list[click.Option]:
-    """Return an option for each field of a dataclass.
+    """Return an option for each field of a dataclass, the most used first.
 
     Args:
-        section: Where the field stands in a configuration file.
+        section: The field's section in a configuration file.
         options: The dataclass; each field's metadata has its ``help``.
         prefix: Put before the flag's name where it would clash with another section's.
     """
     hints = typing.get_type_hints(options)
+    common = COMMON[section]
+    fields = {field.name: field for field in dataclasses.fields(options)}
+    order = dict.fromkeys((*(name for name in common if name in fields), *fields))
     return [
-        _option(
-            f"{prefix}{field.name}",
-            f"{section}.{field.name}",
-            hints[field.name],
-            field.default,
-            field.metadata["help"],
+        _setting(
+            f"{prefix}{name}",
+            f"{section}.{name}",
+            hints[name],
+            fields[name].default,
+            fields[name].metadata["help"],
+            common=name in common,
         )
-        for field in dataclasses.fields(options)
+        for name in order
     ]
 
 
+@cache
 def objective_options(method: str) -> list[click.Option]:
     """Return an option ``--METHOD.NAME`` for each keyword of an objective's constructor."""
     from scaat.objectives import objective_options as options_of
     from scaat.objectives import objectives
 
     return [
-        _option(
+        _setting(
             f"{method}.{name}",
             f"objectives.{method}.{name}",
             option.annotation,
             option.default,
             option.help,
+            common=False,
         )
         for name, option in options_of(objectives[method]).items()
         if name not in NOT_OPTIONS
     ]
 
 
-def gather(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Nest click's flat parameters (``data__name``) as a configuration file nests them."""
+def all_objective_options() -> list[click.Option]:
+    """Return the options of every objective; this imports torch."""
+    from scaat.objectives import objectives
+
+    return [option for method in objectives for option in objective_options(method)]
+
+
+def gather(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Nest click's flat parameters (``data.image_size``) as a configuration file nests them."""
     nested: dict[str, Any] = {}
     for key, value in parameters.items():
-        *sections, name = _decode(key).split(".")
+        *sections, name = key.split(".")
         inner = nested
         for section in sections:
             inner = inner.setdefault(section, {})
@@ -75,31 +125,21 @@ def gather(parameters: dict[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def section_of(name: str) -> str:
-    """Return the section that click's parameter ``name`` stands in, or ``""``.
-
-    For an option of a method that is the method's name.
-    """
-    section = _decode(name).rpartition(".")[0]
-    return section.removeprefix("objectives.")
+def _load(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    if path is not None and not context.resilient_parsing:
+        context.default_map = _read_defaults(context, path)
 
 
-def config_option() -> click.Option:
-    """Return ``--config FILE``: defaults for all other options from a YAML file."""
-
-    def load(context: click.Context, _: click.Parameter, path: Path | None) -> None:
-        if path is not None:
-            context.default_map = _read_defaults(context, path)
-
-    return click.Option(
-        ["--config"],
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        is_eager=True,
-        expose_value=False,
-        callback=load,
-        help="YAML file with any of these options; a flag given here wins. Every run writes "
-        "its own as config.yaml.",
-    )
+config_option = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=_load,
+    help="YAML file with any of these options; a flag given here wins. Every run writes its own as "
+    "config.yaml.",
+)
+"""Gives a command ``--config FILE``: defaults for all other options from a YAML file."""
 
 
 def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
@@ -107,27 +147,49 @@ def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{str(path)!r} holds no mapping of options")
     known = {
-        _decode(parameter.name): parameter
-        for parameter in context.command.params
+        parameter.name: parameter
+        for parameter in context.command.get_params(context)
         if parameter.name and parameter.expose_value
     }
-    defaults = {}
+    if "seeds" in known and "seeds" not in content and isinstance(content.get("seed"), int):
+        content["seeds"] = [content.pop("seed")]
+    leaves = {name.rpartition(".")[2]: name for name in known}
+    defaults: dict[str, Any] = {}
+    unused: dict[str, None] = {}
     for name, value in _flatten(content):
-        if name == "command":
-            continue  # config.yaml of a run says which command made it
-        if name not in known:
-            raise InputError(
-                f"{str(path)!r} has an unknown option {name!r}{did_you_mean(name, known)}"
-            )
-        parameter = known[name]
-        assert parameter.name is not None
-        defaults[parameter.name] = _as_typed(path, name, parameter, value)
+        if name in known:
+            defaults[name] = _as_typed(path, name, known[name], value)
+        elif name in _names_of_all_commands() and ("command" in content or name not in leaves):
+            if name != "command":  # config.yaml of a run says which command made it
+                unused[name.partition(".")[0]] = None
+        else:  # a typo, or a name outside its section
+            nearest = did_you_mean(leaves.get(name, name), known)
+            raise InputError(f"{str(path)!r} has an unknown option {name!r}{nearest}")
+    if unused:
+        context.meta[NOTE] = (
+            f"{context.command_path} does not use all of {str(path)!r}: it ignores settings of "
+            f"{', '.join(unused)}"
+        )
     return defaults
+
+
+@cache
+def _names_of_all_commands() -> frozenset[str]:
+    """Return what some command takes or writes into its configuration."""
+    from scaat.cli.commands import cli
+
+    context = click.Context(cli)
+    return frozenset(
+        str(parameter.name)
+        for command in cli.commands.values()
+        for parameter in command.get_params(context)
+        if parameter.expose_value
+    ) | {"command", "checkpoint", "shared"}
 
 
 def _as_typed(path: Path, name: str, parameter: click.Parameter, value: Any) -> Any:
     """Return a value as the command line would bring it, where ``2.7`` is no whole number."""
-    if value is None and parameter.default is not None:
+    if value is None and isinstance(parameter.default, str | int | float | tuple):
         raise InputError(f"{str(path)!r} gives no value for {name!r}, expected one or no such line")
     if isinstance(value, list):
         several = getattr(parameter, "multiple", False)
@@ -147,17 +209,21 @@ def _flatten(nested: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def _option(flag: str, path: str, annotation: Any, default: Any, text: str) -> click.Option:
+def _setting(
+    flag: str, place: str, annotation: Any, default: Any, text: str, *, common: bool
+) -> Setting:
     flag = flag.replace("_", "-")
-    declaration = f"--{flag}/--no-{flag}" if annotation is bool else f"--{flag}"
     kind, is_optional = _type(annotation)
-    return click.Option(
-        [declaration, _encode(path)],
+    if place == "evaluation.attributions":
+        kind = Names(ATTRIBUTIONS)
+    return Setting(
+        f"--{flag}/--no-{flag}" if annotation is bool else f"--{flag}",
+        place,
+        common=common,
         type=kind,
         default=default,
         show_default=not is_optional or default is not None,
         help=text,
-        shell_complete=COMPLETIONS.get(path),
     )
 
 
@@ -169,14 +235,51 @@ def _type(annotation: Any) -> tuple[Any, bool]:
     if typing.get_origin(annotation) is Literal:
         return Choice(typing.get_args(annotation)), False
     if typing.get_origin(annotation) is tuple:
-        return NAMES, False
+        return Names(), False
     return {float: NUMBER, int: click.INT, str: click.STRING, bool: click.BOOL}[annotation], False
 
 
-def _encode(path: str) -> str:
-    # click keeps names as they are, but shows them nowhere: dots and dashes need not survive.
-    return path.replace(".", "__").replace("-", "_dash_")
+@dataclasses.dataclass(frozen=True)
+class Changed:
+    """A method and what differs from its other settings.
+
+    Attributes:
+        text: As it was written.
+        method: A registered name.
+        changes: Values by the name of the objective's argument.
+    """
+
+    text: str
+    method: str
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def _decode(name: str) -> str:
-    return name.replace("__", ".").replace("_dash_", "-")
+class VariantType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """``METHOD`` or ``METHOD:NAME=VALUE,...``, values as the method's own options take them."""
+
+    name = "method:name=value,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Changed:
+        """Return method and changes, or fail with one sentence and the nearest name."""
+        text = str(value).strip()
+        method, colon, rest = text.partition(":")
+        Entry("method", METHODS).convert(method, param, ctx)
+        options = {str(o.name).rpartition(".")[2]: o for o in objective_options(method)}
+        changes: dict[str, Any] = {}
+        for part in rest.split(",") if colon else ():
+            name, equals, content = (piece.strip() for piece in part.partition("="))
+            name = name.replace("-", "_")
+            if not equals or not name or not content:
+                self.fail(f"{text!r} has {part!r}, expected NAME=VALUE.", param, ctx)
+            if name not in options:
+                nearest = did_you_mean(name, options)
+                self.fail(f"method {method!r} has no option {name!r}{nearest}.", param, ctx)
+            if name in changes:
+                self.fail(f"{text!r} gives {name!r} twice.", param, ctx)
+            try:
+                changes[name] = options[name].type.convert(content, param, ctx)
+            except click.BadParameter as error:
+                self.fail(f"{text!r} has a wrong {name}: {error.message}", param, ctx)
+        return Changed(text, method, changes)

@@ -1,4 +1,4 @@
-"""What a command may say: results on standard output, the rest on standard error, or less.
+"""What a command prints: results on standard output, the rest on standard error, or less.
 
 ``--quiet`` leaves errors alone; ``--json`` makes standard output one JSON document. The options
 are added to every command by `scaat.cli.command`; a command returns its result, and asks here
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Result = dict[str, Any]
-"""What a command found, fit for JSON."""
+"""What a command returns, fit for JSON."""
 
 
 @dataclass
@@ -49,6 +49,26 @@ class ExitWithResult(click.exceptions.Exit):
     def __init__(self, result: Result, code: int = 1) -> None:
         super().__init__(code)
         self.result = result
+
+
+class Interrupted(Exception):  # noqa: N818  (it is no error: somebody asked for it)
+    """Somebody pressed Ctrl-C; the message says what is left and how to go on."""
+
+
+@contextmanager
+def if_interrupted(say: str | Callable[[], str]) -> Iterator[None]:
+    """Say what a Ctrl-C inside leaves; of nested ones, the innermost says it.
+
+    Args:
+        say: What follows "interrupted; ", or a function that returns it when it is needed.
+
+    Raises:
+        Interrupted: There was a Ctrl-C.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"interrupted; {say if isinstance(say, str) else say()}") from error
 
 
 def mode() -> Mode:

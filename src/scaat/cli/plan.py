@@ -6,26 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import click
 from rich import box
 from rich.table import Table
 
 from scaat.cli.output import Result, console
+from scaat.cost.plan import Plan, peak_memory, plan_training
 from scaat.data import DataSplits
 from scaat.display.labels import seconds_text
 from scaat.models import Classifier
 from scaat.training import TrainingOptions
-from scaat.training.plan import Plan, peak_memory, plan_training
-
-
-def dry_run_option() -> click.Option:
-    """Return ``--dry-run``."""
-    return click.Option(
-        ["--dry-run"],
-        is_flag=True,
-        help="Make a few steps on a copy, print what the training would take (passes and time of "
-        "a step, time and memory of all), and write nothing.",
-    )
 
 
 def show_plan(

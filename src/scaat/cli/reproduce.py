@@ -6,23 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import click
-
-from scaat.cli.command import SectionedCommand
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.memory import keep_freed_memory
-from scaat.cli.names import one_of
-from scaat.cli.output import Result, console
-from scaat.cli.runs import output_options
+from scaat.cli.output import Result, console, if_interrupted
 from scaat.cli.studies import (
     carry_out_ahead,
     carry_out_all,
     claim,
-    jobs_option,
-    seeds_option,
 )
 from scaat.cli.tables import show_table
-from scaat.cli.types import Choice
 from scaat.data import DataOptions
 from scaat.display.style import figure_bytes
 from scaat.errors import InputError, unknown
@@ -31,7 +21,8 @@ from scaat.files import read_yaml, write_bytes, write_text
 from scaat.report import read_results
 from scaat.studies import Trial, settings_of
 from scaat.studies.paper import EXPERIMENTS, SCALES, Experiment, Source
-from scaat.studies.tables import markdown_section
+from scaat.studies.store import pack
+from scaat.studies.sweeps import markdown_section
 
 ASKED = "reproduce.yaml"
 
@@ -55,15 +46,7 @@ def reproduce(
     out: Path,
     resume: bool,
 ) -> Result:
-    """Carry out experiments of the paper, from data to finished table.
-
-    EXPERIMENT is table1, table2, table3, figure2, figure3, ablations or rivals; several share the
-    trainings that they have in common, and all of them are meant where none is named. At scale
-    small the images come with the package and stand for the paper's; at medium and full --data
-    says where they are, and data that is not named is left out. Writes OUT/EXPERIMENT.md with the
-    paper's values beside, figures, and each training to a folder of its own in OUT/trials.
-    """
-    keep_freed_memory()
+    """Carry out experiments of the paper, from data to finished table."""
     chosen = SCALES[scale]
     sources = _located(scale, data)
     if resume and (out / ASKED).is_file() and (read_yaml(out / ASKED) or {}).get("scale") != scale:
@@ -90,6 +73,7 @@ def reproduce(
             text = "\n\n".join([f"# {name}: {experiment.summary}", f"Scale {scale}.", *sections])
             write_text(out / f"{name}.md", text + "\n")
             written.append(f"{name}.md")
+    pack(out)
     output = console(stderr=False)
     for file in written:
         output.print(f"{out / file}", soft_wrap=True, highlight=False, markup=False)
@@ -113,7 +97,9 @@ def _carried_out(
     for draw in experiment.figures:
         for comparison in results.comparisons:
             for plate in draw(comparison):
-                file = f"{name}-{planned.source.key}-{plate.name}-seed-{comparison.seed}.png"
+                file = (
+                    f"figures/{name}-{planned.source.key}-{plate.name}-seed-{comparison.seed}.png"
+                )
                 write_bytes(out / file, figure_bytes(plate.figure, "png"))
                 written.append(file)
                 sections.append(f"![{plate.alt}]({file})\n\n{plate.caption}")
@@ -142,41 +128,3 @@ def _located(scale: str, data: Sequence[str]) -> list[tuple[Source, DataOptions]
             f"of {', '.join(known)}"
         )
     return found
-
-
-command = SectionedCommand(
-    "reproduce",
-    callback=reproduce,
-    help=reproduce.__doc__,
-    params=[
-        click.Argument(
-            ["experiments"],
-            metavar="[EXPERIMENT]...",
-            nargs=-1,
-            type=Choice(list(EXPERIMENTS)),
-            shell_complete=one_of(lambda: EXPERIMENTS),
-        ),
-        *output_options(),
-        click.Option(
-            ["--scale"],
-            type=Choice(list(SCALES)),
-            default="small",
-            show_default=True,
-            help="; ".join(f"{name}: {scale.about}" for name, scale in SCALES.items()) + ".",
-        ),
-        click.Option(
-            ["--data"],
-            multiple=True,
-            metavar="KEY=PLACE",
-            help="Where images are, as for scaat train --data, such as cifar10=parquet:PATH; once "
-            "for each. Keys: "
-            + "; ".join(
-                f"{', '.join(source.key for source in scale.sources)} ({name})"
-                for name, scale in SCALES.items()
-            )
-            + ".",
-        ),
-        seeds_option(None, "0 at scale small, else 0,1,2"),
-        jobs_option(),
-    ],
-)

@@ -10,66 +10,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import click
 import rich.progress
 import torch
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
-from scaat.cli.options import config_option, dataclass_options, objective_options
 from scaat.cli.output import Result, console
 from scaat.data import DataOptions, DataSplits, load_data
 from scaat.evaluation import EvaluationOptions, Progress, environment
 from scaat.evaluation.trained import Measured, measure_trained, write_measured
-from scaat.exhaustion import memory_in_words
 from scaat.models import find_adapter, find_model
 from scaat.objectives import build_objective
+from scaat.oom import translate_oom
 from scaat.report import Row, find_results, read_results, terminal_table, write_report
 from scaat.training import TrainingOptions
-from scaat.training.accelerator import check_accelerator
-from scaat.training.compiling import check_compile
-from scaat.training.launch import is_main_process, plan_launch
-
-EVALUATION_PREFIX = "eval-"
-
-
-def run_options(methods: Sequence[str]) -> list[click.Parameter]:
-    """Return the options of a command that trains: data, training and each method's."""
-    return [
-        config_option(),
-        click.Option(
-            ["--seed"],
-            type=click.IntRange(min=0),
-            default=0,
-            show_default=True,
-            help="Seed of the split, the weights and every random draw.",
-        ),
-        *dataclass_options("data", DataOptions),
-        *dataclass_options("training", TrainingOptions),
-        *(option for method in methods for option in objective_options(method)),
-    ]
-
-
-def output_options() -> list[click.Parameter]:
-    """Return ``--out`` and ``--resume``."""
-    return [
-        click.Option(
-            ["--out"],
-            type=click.Path(path_type=Path),
-            required=True,
-            help="Folder for everything that is written; new or empty.",
-        ),
-        click.Option(
-            ["--resume"],
-            is_flag=True,
-            help="Go on with the run in --out, which must have the same options.",
-        ),
-    ]
-
-
-def evaluation_options() -> list[click.Option]:
-    """Return an option ``--eval-NAME`` for each field of `EvaluationOptions`."""
-    return dataclass_options("evaluation", EvaluationOptions, EVALUATION_PREFIX)
+from scaat.training.devices import check_accelerator, check_compile, is_main_process, plan_launch
 
 
 def load_splits(config: Mapping[str, Any]) -> DataSplits:
@@ -132,7 +87,7 @@ def evaluation_progress(title: str) -> Iterator[Progress]:
                 task, description=f"evaluate {title}, {name}", completed=done, total=total
             )
 
-        with memory_in_words("the evaluation", ["eval_batch_size", "eval_images"]):
+        with translate_oom("the evaluation", ["eval_batch_size", "eval_images"]):
             yield show
 
 
@@ -159,9 +114,8 @@ def measure_run(
         options: The protocol.
         method: How the model was trained.
         config: The run's resolved configuration.
-        random_label_model: Its like, trained on random labels, if there is one.
+        random_label_model: A model of the same kind trained on random labels, if there is one.
     """
-    device = evaluation_device(config["training"]["accelerator"])
     with evaluation_progress(method) as progress:
         return measure_trained(
             folder,
@@ -169,11 +123,8 @@ def measure_run(
             options,
             title=method,
             config={**config, "objective": config["objectives"].get(method, {})},
-            device=device,
-            seed=config["seed"],
-            random_label_model=None
-            if random_label_model is None
-            else random_label_model.to(device),
+            device=evaluation_device(config["training"]["accelerator"]),
+            random_label_model=random_label_model,
             progress=progress,
         )
 

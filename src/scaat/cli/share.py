@@ -1,4 +1,4 @@
-"""``scaat share``: a trained model as a folder to give away."""
+"""``scaat share`` and ``scaat export``: a trained model for others and for other programs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from pathlib import Path
 
 import click
 
-from scaat.cli.command import SectionedCommand
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.output import Result, console
-from scaat.sharing import push, share_run
+from scaat.cli.output import Result, console, if_interrupted
+from scaat.errors import InputError
+from scaat.sharing import (
+    SharedModel,
+    export_model,
+    is_shared,
+    load_shared,
+    open_run,
+    push,
+    share_run,
+)
+from scaat.sharing.exporting import RANDOM_BATCHES, TOLERANCE
 
 
 @if_interrupted("the folder is whole or not there; a hub may hold a part of it")
@@ -22,13 +30,7 @@ def share(
     repo_id: str | None,
     private: bool,
 ) -> Result:
-    """Write the model of RUN, of scaat train or scaat compare, as a folder to give away.
-
-    Writes model.safetensors, config.json, the model card README.md and, where the run has a
-    report, its figures of saliency maps, which show test images. With --repo-id the folder is
-    sent to a hub, too. Load it with scaat.sharing.load_shared, or use it as RUN of scaat
-    evaluate, explain and export.
-    """
+    """Write the model of RUN, of scaat train or scaat compare, as a folder to give away."""
     if private and repo_id is None:
         raise click.UsageError("--private goes with --repo-id")
     share_run(run, out, method=method, repo_id=repo_id, licence=licence, pictures=not no_pictures)
@@ -41,40 +43,26 @@ def share(
     return {"out": str(out), "sent": sent}
 
 
-def method_option() -> click.Option:
-    """Return ``--method``, which chooses a model of a comparison."""
-    return click.Option(["--method"], help="Which of a comparison's models, such as scaat.")
-
-
-command = SectionedCommand(
-    "share",
-    callback=share,
-    help=share.__doc__,
-    params=[
-        click.Argument(
-            ["run"], metavar="RUN", type=click.Path(exists=True, file_okay=False, path_type=Path)
-        ),
-        click.Option(
-            ["--out"],
-            type=click.Path(path_type=Path),
-            required=True,
-            help="Folder for everything that is written; new or empty.",
-        ),
-        method_option(),
-        click.Option(
-            ["--licence", "--license"],
-            help="The model's licence by its name on the hub, such as apache-2.0; the card names "
-            "none if not given.",
-        ),
-        click.Option(
-            ["--no-pictures"], is_flag=True, help="Leave out the figures, which show test images."
-        ),
-        click.Option(
-            ["--repo-id"],
-            metavar="USER/NAME",
-            help="Send the folder to this repository of a Hugging Face hub, made if missing (token "
-            "and address as huggingface_hub has them).",
-        ),
-        click.Option(["--private"], is_flag=True, help="Make the repository a private one."),
-    ],
-)
+@if_interrupted("nothing was written")
+def export(run: Path, out: Path, format_: str, method: str | None, probabilities: bool) -> Result:
+    """Write the model of RUN, a run's folder or a shared one, for prediction."""
+    if out.exists():
+        raise InputError(f"output {str(out)!r} exists: expected the name of a new file")
+    images = None
+    if is_shared(run):
+        if method is not None:
+            raise click.UsageError("--method goes with a comparison, found a shared model")
+        model: SharedModel = load_shared(run)
+    else:
+        found = open_run(run, method)
+        model, images = found.model, found.images
+    difference = export_model(model, out, format_, probabilities=probabilities, images=images)
+    real = "" if images is None else f" and {len(images)} test"
+    console(stderr=False).print(
+        f"{out}: differs from the model by at most {difference:.1e} of the largest logit on "
+        f"{sum(RANDOM_BATCHES)} random{real} images (accepted: {TOLERANCE:.0e})",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+    return {"out": str(out), "format": format_, "largest_difference": difference}

@@ -9,10 +9,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import click
 import yaml
 
-from scaat.cli.memory import keep_freed_memory
 from scaat.cli.output import console, mode
 from scaat.cli.runs import (
     command_line,
@@ -24,68 +22,18 @@ from scaat.data import DataOptions, DataSplits, load_data
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.files import require_new, write_text
+from scaat.hardware import keep_freed_memory
 from scaat.studies import Part, Trial, carry_out
 from scaat.studies.processes import Call, in_processes
+from scaat.studies.store import is_packed, unpack
 from scaat.studies.trial import failure_of, plain, results_of
-from scaat.training.launch import started_outside
-from scaat.training.progress import EpochLines
-
-
-class Seeds(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """Different whole numbers of 0 or more, separated by commas."""
-
-    name = "seed,..."
-    takes_list = True
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Return the seeds, or fail with one sentence."""
-        parts = value if isinstance(value, list | tuple) else str(value).split(",")
-        texts = [str(part).strip() for part in parts]
-        if not texts or not all(t.isdecimal() for t in texts) or len(set(texts)) < len(texts):
-            self.fail(f"{value!r} is no list of different seeds (write 0,1,2).")
-        return tuple(map(int, texts))
-
-
-def seeds_option(default: str | None, described: str | None = None) -> click.Option:
-    """Return ``--seeds``; ``described`` says the default in words where it is None."""
-    told = "" if described is None else f" Default: {described}."
-    return click.Option(
-        ["--seeds"],
-        type=Seeds(),
-        default=default,
-        show_default=default is not None,
-        help="Seeds of the split, the weights and every random draw; each trial is trained with "
-        f"each.{told}",
-    )
-
-
-def jobs_option() -> click.Option:
-    """Return ``--jobs``."""
-    return click.Option(
-        ["--jobs"],
-        type=click.IntRange(min=1),
-        default=1,
-        show_default=True,
-        callback=_alone,
-        help="Trainings at once, each in a process of its own that has its share of the threads "
-        "and tells a line an epoch. More fill a large GPU, or cores that one small network leaves "
-        "idle; memory is needed for each.",
-    )
-
-
-def _alone(context: click.Context, option: click.Parameter, jobs: int) -> int:
-    if jobs > 1 and (launcher := started_outside()):
-        raise InputError(
-            f"jobs is {jobs}, but {launcher} started several processes for each training; "
-            "expected jobs 1"
-        )
-    return jobs
+from scaat.training.logs import EpochLines
 
 
 def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
-    """Write what is asked for to ``path``, in a new folder, or to go on in the one that has it.
+    """Write what is asked for to ``path``, in a new folder, or to resume in the one that has it.
+
+    The trials of a packed study are unpacked, so that they count as done.
 
     Raises:
         InputError: The folder holds something, or (to resume) no such file.
@@ -96,6 +44,8 @@ def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
         raise InputError(
             f"folder {str(path.parent)!r} has no {path.name}, so there is nothing to resume"
         )
+    if is_packed(path.parent):
+        unpack(path.parent)
     write_text(path, yaml.safe_dump(plain(asked), sort_keys=False, allow_unicode=True))
 
 

@@ -4,48 +4,46 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from scaat.cli.command import SectionedCommand
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.memory import keep_freed_memory
+from scaat.cli import commands
 from scaat.cli.options import gather
-from scaat.cli.output import Result
+from scaat.cli.output import Result, if_interrupted
 from scaat.cli.runs import (
-    evaluation_options,
-    output_options,
     read_evaluation_options,
     read_training_options,
     resolved,
-    run_options,
 )
 from scaat.cli.studies import (
     carry_out_ahead,
     carry_out_all,
     claim,
-    jobs_option,
-    seeds_option,
 )
 from scaat.cli.tables import show_table
-from scaat.cli.types import Choice
-from scaat.cli.vary import Tried, label, varied_values, vary_option
+from scaat.cli.types import Names
 from scaat.display.style import figure_bytes
-from scaat.errors import InputError
+from scaat.errors import InputError, did_you_mean
 from scaat.evaluation import EvaluationOptions
 from scaat.files import write_bytes, write_json, write_text
-from scaat.objectives import objectives
 from scaat.report import Estimate, read_results
 from scaat.studies import Trial, combinations, settings_of
-from scaat.studies.sweep_report import front, measured_columns, sweep_figure, sweep_table
-from scaat.studies.tables import markdown_section
+from scaat.studies.store import pack
+from scaat.studies.sweeps import (
+    front,
+    markdown_section,
+    measured_columns,
+    sweep_figure,
+    sweep_table,
+)
 from scaat.studies.trial import plain
 
 SWEEP = "sweep.yaml"
+NOT_VARIED = (*("out", "resume", "vary", "seeds", "seed", "one_at_a_time", "sample", "jobs"),)
 
 
 @if_interrupted("the same command with --resume keeps what is done and goes on")
@@ -59,14 +57,7 @@ def sweep(
     jobs: int,
     **parameters: Any,
 ) -> Result:
-    """Try settings: train each and measure it on the validation images.
-
-    Tries every combination of the values given by --vary, or a part of them, with each seed.
-    The test images are not looked at. Writes a table, a picture and sweep.json to --out, and each
-    training to a folder of its own in OUT/trials, which scaat evaluate and scaat explain take.
-    With --resume, trials that are done are kept, and values may be added.
-    """
-    keep_freed_memory()
+    """Try settings: train each and measure it on the validation images."""
     trials = _trials(parameters, vary, seeds, one_at_a_time=one_at_a_time, sample=sample)
     asked = gather(parameters)
     evaluation = read_evaluation_options(asked)
@@ -75,6 +66,7 @@ def sweep(
     work = [(trial, evaluation) for trial in trials]
     carry_out_ahead(work, out / "trials", part="validation", jobs=jobs)
     done, failed = carry_out_all(trials, out / "trials", evaluation, part="validation")
+    pack(out)
     return _report(out, done, failed, evaluation)
 
 
@@ -86,7 +78,7 @@ def _trials(
     one_at_a_time: bool,
     sample: int | None,
 ) -> list[Trial]:
-    values = varied_values(command, vary)
+    values = varied_values(commands.sweep, vary)
     trials: dict[str, Trial] = {}
     for seed in seeds:
         for point in combinations(values, one_at_a_time=one_at_a_time, sample=sample):
@@ -99,7 +91,7 @@ def _trials(
 def _trial(parameters: Mapping[str, Any], point: Mapping[str, Tried], seed: int) -> Trial:
     chosen = {name: tried.value for name, tried in point.items()}
     config = gather({**parameters, **chosen, "seed": seed})
-    title = label(command, point, config["method"])
+    title = label(commands.sweep, point, config["method"])
     config = resolved("train", config, [config["method"]])
     del config["evaluation"]
     read_training_options(config)  # refuses a wrong setting before the first is trained
@@ -121,7 +113,7 @@ def _report(
         table = sweep_table(settings, attribution)
         text.append(markdown_section(table))
         figure = sweep_figure(settings, attribution)
-        write_bytes(out / f"{table.name}.png", figure_bytes(figure, "png"))
+        write_bytes(out / "figures" / f"{table.name}.png", figure_bytes(figure, "png"))
         show_table(table)
         rows += [
             {
@@ -147,33 +139,69 @@ def _plain(estimate: Estimate | None) -> dict[str, Any] | None:
     return None if estimate is None else asdict(estimate)
 
 
-command = SectionedCommand(
-    "sweep",
-    callback=sweep,
-    help=sweep.__doc__,
-    params=[
-        *output_options(),
-        vary_option(),
-        seeds_option("0"),
-        jobs_option(),
-        click.Option(
-            ["--one-at-a-time"],
-            is_flag=True,
-            help="Vary each option alone, instead of trying every combination.",
-        ),
-        click.Option(
-            ["--sample"],
-            type=int,
-            help="Try this many of the combinations, drawn at random; default: all.",
-        ),
-        click.Option(
-            ["--method"],
-            type=Choice(list(objectives)),
-            default="scaat",
-            show_default=True,
-            help="How to train, where --vary does not say.",
-        ),
-        *(option for option in run_options(list(objectives)) if option.name != "seed"),
-        *evaluation_options(),
-    ],
-)
+@dataclass(frozen=True)
+class Tried:
+    """One value of a varied option: as it was written, and as the option takes it."""
+
+    text: str
+    value: Any
+
+
+def varied_values(
+    command: click.Command, vary: Sequence[tuple[str, tuple[str, ...]]]
+) -> dict[str, list[Tried]]:
+    """Return the values of each varied option by click's name of it.
+
+    Raises:
+        click.BadParameter: An option is unknown (the nearest is named), cannot be varied or is
+            given twice, or a value is not one of its kind.
+    """
+    known = dict(_flags(command))
+    values: dict[str, list[Tried]] = {}
+    for name, texts in vary:
+        if name not in known:
+            raise _bad(f"there is no option {name!r} to vary{did_you_mean(name, known)}")
+        option = known[name]
+        assert option.name is not None
+        if option.name in values:
+            raise _bad(f"{name!r} is given twice; give all its values at once")
+        values[option.name] = [Tried(text, _converted(name, option, text)) for text in texts]
+    return values
+
+
+def label(command: click.Command, point: Mapping[str, Tried], method: str) -> str:
+    """Return what a setting is called: ``scaat, epsilon 8/255, weight 3``.
+
+    Args:
+        command: The command whose options are varied.
+        point: What the setting has of each varied option, by click's name.
+        method: Its training method; options of others don't change it and are not named.
+    """
+    names = {option.name: flag for flag, option in _flags(command)}
+    parts = [method]
+    for key, tried in point.items():
+        flag = names[key]
+        owner, dot, short = flag.rpartition(".")
+        if flag == "method" or (dot and owner != method):
+            continue
+        parts.append(f"{short.replace('-', ' ')} {tried.text}")
+    return ", ".join(parts)
+
+
+def _flags(command: click.Command) -> Iterator[tuple[str, click.Option]]:
+    for parameter in command.get_params(click.Context(command)):
+        if not isinstance(parameter, click.Option) or parameter.name in NOT_VARIED:
+            continue
+        if parameter.expose_value and not isinstance(parameter.type, Names):
+            yield parameter.opts[0].lstrip("-"), parameter
+
+
+def _converted(name: str, option: click.Option, text: str) -> Any:
+    try:
+        return option.type.convert(text, None, None)
+    except click.BadParameter as error:
+        raise _bad(f"{name}: {error.message}") from error
+
+
+def _bad(message: str) -> click.BadParameter:
+    return click.BadParameter(message, param_hint="--vary")

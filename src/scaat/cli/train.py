@@ -5,37 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
-
-from scaat.cli.command import SectionedCommand
-from scaat.cli.interruption import if_interrupted
-from scaat.cli.memory import keep_freed_memory
 from scaat.cli.options import gather
-from scaat.cli.output import Result, console, mode
-from scaat.cli.plan import dry_run_option, show_plan
+from scaat.cli.output import Result, console, if_interrupted, mode
+from scaat.cli.plan import show_plan
 from scaat.cli.runs import (
     load_splits,
-    output_options,
     read_training_options,
     resolved,
-    run_options,
 )
-from scaat.cli.types import Choice
-from scaat.objectives import objectives
 from scaat.training import fit, open_folder
 from scaat.training.architecture import starting_model
 from scaat.training.checkpoint import checkpoints, step_of
-from scaat.training.launch import is_main_process
+from scaat.training.devices import is_main_process
 
 
 @if_interrupted("nothing was written")
 def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result | None:
-    """Train one model with one method.
-
-    Writes model.pt, training.json, config.yaml, logs and a checkpoint of the last epoch to
-    --out. Measure the model with: scaat evaluate OUT
-    """
-    keep_freed_memory()
+    """Train one model with one method."""
     config = gather(parameters)
     method = config["method"]
     config = resolved("train", config, [method])
@@ -74,29 +60,10 @@ def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result |
 
 def _left(out: Path) -> str:
     """Say how a training that was interrupted goes on."""
-    found = checkpoints(out)
-    if found:
+    saved = checkpoints(out)
+    if saved:
         return (
             "the same command with --resume goes on from the checkpoint after step "
-            f"{step_of(found[-1])}"
+            f"{step_of(saved[-1])}"
         )
     return "there is no checkpoint yet; the same command with --resume begins again"
-
-
-command = SectionedCommand(
-    "train",
-    callback=train,
-    help=train.__doc__,
-    params=[
-        *output_options(),
-        dry_run_option(),
-        click.Option(
-            ["--method"],
-            type=Choice(list(objectives)),
-            default="scaat",
-            show_default=True,
-            help="How to train.",
-        ),
-        *run_options(list(objectives)),
-    ],
-)

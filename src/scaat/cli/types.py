@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pkgutil import resolve_name
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from scaat.errors import did_you_mean
+from scaat.errors import did_you_mean, unknown
+
+Statistics = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
+"""Mean and standard deviation of each channel, or None for a network that normalises itself."""
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
@@ -28,7 +33,7 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # generic since click 
 
 
 class Choice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
-    """One of a few names; a misspelt one is told the nearest."""
+    """One of a few names; the error for an unknown one suggests the nearest."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name, or fail with one sentence."""
@@ -39,11 +44,49 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
             self.fail(f"{error.message.rstrip('.')}{nearest}.", param, ctx)
 
 
+class Entry(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """A name of a registry, which is imported only to check or complete a value.
+
+    Args:
+        kind: What an entry is called in help and errors.
+        registry: Where the known names are, such as ``"scaat.objectives:objectives"``.
+    """
+
+    def __init__(self, kind: str, registry: str) -> None:
+        self.name = self.kind = kind
+        self.registry = registry
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or fail with one sentence."""
+        known = list(resolve_name(self.registry))
+        if value not in known:
+            self.fail(f"{unknown(self.kind, str(value), known)}.", param, ctx)
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the name."""
+        return [
+            CompletionItem(name)
+            for name in resolve_name(self.registry)
+            if name.startswith(incomplete)
+        ]
+
+
 class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """Several names, separated by commas; an empty tuple is a default only."""
+    """Several names, separated by commas; an empty tuple is a default only.
+
+    Args:
+        registry: Where the names are that a shell completes, if anywhere; the command refuses
+            others.
+    """
 
     name = "name,..."
     takes_list = True
+
+    def __init__(self, registry: str | None = None) -> None:
+        self.registry = registry
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -58,6 +101,96 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
             self.fail(f"{value!r} is not a list of different names.", param, ctx)
         return names
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the last name with those that are not given yet."""
+        before, comma, last = incomplete.rpartition(",")
+        return [
+            CompletionItem(f"{before}{comma}{name}")
+            for name in (resolve_name(self.registry) if self.registry else ())
+            if name.startswith(last) and name not in before.split(",")
+        ]
+
+
+class Seeds(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """Different whole numbers of 0 or more, separated by commas."""
+
+    name = "seed,..."
+    takes_list = True
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the seeds, or fail with one sentence."""
+        parts = value if isinstance(value, list | tuple) else str(value).split(",")
+        texts = [str(part).strip() for part in parts]
+        if not texts or not all(t.isdecimal() for t in texts) or len(set(texts)) < len(texts):
+            self.fail(f"{value!r} is no list of different seeds (write 0,1,2).")
+        return tuple(map(int, texts))
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """A height and width such as ``224x224``, or one number for both."""
+
+    name = "height x width"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return height and width, or fail with one sentence."""
+        parts = str(value).lower().split("x")
+        if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+            self.fail(f"{value!r} is no size (write 224, or 480x640 for height x width).")
+        return int(parts[0]), int(parts[-1])
+
+
+class Normalisation(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """``imagenet``, ``none``, or six numbers: three means and three standard deviations."""
+
+    name = "statistics"
+    takes_list = True  # as a configuration has them: means and deviations
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Statistics:
+        """Return means and deviations, or fail with one sentence."""
+        if value in ("none", [None, None], (None, None)):
+            return None, None
+        if value == "imagenet":
+            from scaat.training.architecture import IMAGENET
+
+            return IMAGENET
+        try:
+            texts = value.split(",") if isinstance(value, str) else [*value[0], *value[1]]
+            numbers = tuple(map(float, texts))
+        except (TypeError, ValueError, IndexError):
+            numbers = ()
+        if len(numbers) != 6 or not all(0 < deviation < float("inf") for deviation in numbers[3:]):
+            self.fail(
+                f"{value!r} is neither imagenet nor none nor six numbers: the means of red, green "
+                "and blue, then their standard deviations, for images in [0, 1]."
+            )
+        return numbers[:3], numbers[3:]
+
+
+class Vary(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """An option's name and its values: ``scaat.epsilon=8/255,16/255``."""
+
+    name = "name=value,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the name and the values' texts, or fail with one sentence."""
+        name, equals, rest = str(value).partition("=")
+        texts = tuple(part.strip() for part in rest.split(","))
+        if not equals or not all(texts) or len(set(texts)) < len(texts):
+            self.fail(
+                f"{value!r} is no option with different values (write scaat.epsilon=8/255,16/255)."
+            )
+        # Settings files spell an option with underscores, flags with hyphens.
+        return name.strip().lstrip("-").replace("_", "-"), texts
+
 
 NUMBER = Number()
-NAMES = Names()

@@ -2,7 +2,7 @@
 
 from scaat.cost.counting import FlopCounter, Operations, count_operations
 from scaat.cost.measure import BASE, Cost, Variant, measure_costs
-from scaat.cost.timing import Spread
+from scaat.cost.step import Spread
 
 __all__ = [
     "BASE",

@@ -10,9 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from scaat.cost.counting import Operations, count_operations
-from scaat.cost.memory import peak_bytes
-from scaat.cost.step import TrialStep, idle_optimizer, trial_copy
-from scaat.cost.timing import Spread, interleaved, spread, turn_length
+from scaat.cost.step import (
+    Spread,
+    TrialStep,
+    idle_optimizer,
+    interleaved,
+    peak_bytes,
+    spread,
+    trial_copy,
+    turn_length,
+)
 from scaat.errors import InputError
 from scaat.functional.checks import check_positive
 from scaat.objectives import build_objective
@@ -66,7 +73,7 @@ class Cost:
 
     @property
     def excess(self) -> float:
-        """By what share the time is above that of its operations at standard training's speed.
+        """The relative excess of the time over that of its operations at standard training's speed.
 
         0.05 is 5 % above this roofline; a negative value is below it.
         """
@@ -218,11 +225,11 @@ def _memory(
     device: torch.device,
     progress: Callable[[str], None],
 ) -> list[int]:
-    found = []
+    peaks = []
     for variant, step in zip(variants, steps, strict=True):
         progress(f"measuring the memory of {variant.label}")
-        found.append(peak_bytes(step, device))
-    return found
+        peaks.append(peak_bytes(step, device))
+    return peaks
 
 
 def _check_labels(variants: Sequence[Variant]) -> None:

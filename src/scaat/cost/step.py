@@ -1,12 +1,20 @@
-"""A training step that can be repeated: the weights stay, the work is the whole step's."""
+"""A repeatable training step, its time and its peak memory."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+import math
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
 
 from scaat.objectives import Objective
 
@@ -86,3 +94,151 @@ class TrialStep:
         return torch.autocast(
             images.device.type, dtype=self.autocast, enabled=self.autocast is not None
         )
+
+
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The middle half of some values.
+
+    Attributes:
+        median: Half of the values are lower.
+        low: The first quartile.
+        high: The third quartile.
+    """
+
+    median: float
+    low: float
+    high: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return median and quartiles, between neighbours by their distance."""
+    low, median, high = np.percentile(values, [25, 50, 75])
+    return Spread(float(median), float(low), float(high))
+
+
+def turn_length(step: Step, seconds: float, device: torch.device) -> int:
+    """Return how many repetitions of a step take about so long, at least 1.
+
+    Args:
+        step: Made a few times before, and once more here.
+        seconds: What they should take together.
+        device: Where it runs.
+    """
+    return max(math.ceil(seconds / max(timed(step, 1, device), 1e-6)), 1)
+
+
+def interleaved(
+    steps: Sequence[Step],
+    *,
+    rounds: int,
+    repeats: int,
+    device: torch.device,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[list[float]]:
+    """Time steps by turns: the first, the second, ..., the first again.
+
+    What slows the machine down for a while so falls on all of them, and the ratio of two times
+    of one round is of the same while.
+
+    Args:
+        steps: What is timed.
+        rounds: Turns of each.
+        repeats: Of a step in one turn, without waiting for the device in between.
+        device: Waited for at the end of each turn.
+        progress: Called after each round with the number of those done.
+
+    Returns:
+        Seconds of one repetition: a list for each round, a number for each step.
+    """
+    times = []
+    for number in range(rounds):
+        times.append([timed(step, repeats, device) / repeats for step in steps])
+        progress(number + 1)
+    return times
+
+
+def timed(step: Step, repeats: int, device: torch.device) -> float:
+    """Return the seconds of some repetitions, until the device has done them."""
+    _wait(device)
+    start = time.perf_counter()
+    for _ in range(repeats):
+        step()
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class TensorMemory(TorchDispatchMode):
+    """Add up the bytes of the tensors that are alive, as operations make them and they go.
+
+    A storage is counted once, however many tensors see it, for as long as anything keeps it:
+    Python, a graph, an optimiser. What a kernel needs for itself while it runs is not seen.
+
+    Attributes:
+        alive: Bytes now.
+        peak: The most bytes so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.alive = 0
+        self.peak = 0
+        self._known: set[int] = set()
+
+    def add(self, tensor: Tensor) -> None:
+        """Count a tensor from now on, unless it is counted already."""
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self._known:
+            return
+        self._known.add(key)
+        self.alive += storage.nbytes()
+        self.peak = max(self.peak, self.alive)
+        # torch keeps a storage's Python object for as long as the storage itself.
+        weakref.finalize(storage, self._remove, key, storage.nbytes())
+
+    def _remove(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.alive -= size
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operation and count what it makes."""
+        out = func(*args, **(kwargs or {}))
+        for leaf in tree_iter(out):
+            if isinstance(leaf, Tensor):
+                self.add(leaf)
+        return out
+
+
+def peak_bytes(step: TrialStep, device: torch.device) -> int:
+    """Return the most bytes held during steps: weights, momentum, batch, graphs and gradients.
+
+    On a CUDA device what torch's allocator has given away, workspaces included, by
+    `torch.cuda.max_memory_allocated`. Elsewhere the bytes of the tensors that are alive, by
+    `TensorMemory`, which sees no workspaces, and nothing of what ``torch.compile`` made.
+
+    Args:
+        step: Made twice, since a second step begins with the first one's gradients.
+        device: Where it runs.
+    """
+    step.optimizer.zero_grad()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        step()
+        step()
+        return int(torch.cuda.max_memory_allocated(device))
+    memory = TensorMemory()
+    with memory:
+        for tensor in step.tensors():
+            memory.add(tensor)
+        step()
+        step()
+    return memory.peak

@@ -1,30 +1,23 @@
 """Data sets by name: labelled images, split by a recorded seed.
 
-Importing this module is cheap: what a loader needs is imported when it runs.
+Importing this module is cheap: a loader's libraries are imported when it runs.
 """
 
 from __future__ import annotations
 
-from scaat.data import (  # noqa: F401  (each registers itself)
+from scaat.data import (  # noqa: F401  (each registers its data sets)
     cache,
-    cifar,
-    digits,
     folder,
     hugging_face,
-    imagenet,
     lesions,
-    medmnist,
-    mnist,
-    parquet,
-    pcam,
+    published,
     webdataset,
 )
 from scaat.data.augmentation import Augmentation, augment
 from scaat.data.image_set import ImageSet, identity, to_float
-from scaat.data.loading import load_data
-from scaat.data.options import DataOptions
+from scaat.data.loading import DataSplits, load_data
 from scaat.data.registry import datasets
-from scaat.data.splits import DataSplits
+from scaat.options.data import DataOptions
 
 __all__ = [
     "Augmentation",

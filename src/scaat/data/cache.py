@@ -1,4 +1,4 @@
-"""A data set converted once to decoded images in one mapped file a part.
+"""A data set converted once to decoded images, in one memory-mapped file a part.
 
 The format: a folder with ``cache.json`` and, for each part that the data brought (``train``,
 ``validation``, ``test``), a folder with ``images.npy``, uint8 (N, C, H, W); ``labels.npy``, int64
@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +22,26 @@ import torch
 from torch import Tensor
 
 from scaat.data.augmentation import Augmentation
-from scaat.data.image_set import ImageSet
-from scaat.data.memory import require_memory
-from scaat.data.options import DataOptions
-from scaat.data.pixels import MappedPixels, Pixels
-from scaat.data.registry import DataEntry, Part, Source, datasets
-from scaat.errors import InputError
+from scaat.data.decoding import fit_set
+from scaat.data.image_set import ImageSet, MappedPixels
+from scaat.data.loading import find_source
+from scaat.data.registry import DataEntry, Part, Source, datasets, part_of
+from scaat.errors import InputError, WriteError
+from scaat.files import new_folder, require_new, write_json
+from scaat.options.data import DataOptions
 
 DESCRIPTION = "cache.json"
 FORMAT = "scaat image cache"
 VERSION = 1
 IMAGES = "images.npy"
 BESIDE = ("labels", "boxes", "masks", "groups")
-"""What lies beside the images, under its name in `ImageSet`."""
+"""What is stored beside the images, under its name in `ImageSet`."""
+CHUNK = 256  # images decoded at a time
+READING = ("data", "image_size", "group", "inclusive_boxes", "classes")
+"""The options that say how data are read, as opposed to split and trained on."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a part, the number of its images done, and of all its images."""
 
 
 def load_cache(argument: str, options: DataOptions) -> Source:
@@ -43,96 +52,70 @@ def load_cache(argument: str, options: DataOptions) -> Source:
             option asks for what was not converted.
     """
     folder = Path(argument).expanduser()
-    found = _description(folder / DESCRIPTION)
+    path = folder / DESCRIPTION
+    content = _description(path)
     try:
-        classes = tuple(found["classes"])
+        classes = tuple(content["classes"])
         parts = {
-            name: _part(folder / name, part, classes, options)
-            for name, part in found["parts"].items()
+            name: _part(folder / name, part, classes, options.image_size)
+            for name, part in content["parts"].items()
         }
-        augmentation = Augmentation(**found["augmentation"])
-        converted, settings = found["options"], found["settings"]
+        augmentation = Augmentation(**content["augmentation"])
+        converted, settings = content["options"], content["settings"]
         train = parts["train"]
+        group = converted.get("group")
     except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({error!r}); convert the data again") from error
+    if options.group not in (None, group):
         raise InputError(
-            f"{folder / DESCRIPTION} is damaged ({error!r}); convert the data again"
-        ) from error
-    if options.group not in (None, converted.get("group")):
-        raise InputError(
-            f"group is {options.group!r}, but cache {folder} was converted with group "
-            f"{converted.get('group')!r}; expected the same, or convert again"
+            f"group is {options.group!r}, but cache {folder} was converted with group {group!r}; "
+            "expected the same, or convert again"
         )
+    settings = {"converted_from": converted, **settings}
     return Source(
-        classes,
-        train,
-        parts.get("validation"),
-        parts.get("test"),
-        augmentation=augmentation,
-        settings={"converted_from": converted, **settings},
+        classes, train, parts.get("validation"), parts.get("test"), augmentation, settings
     )
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _description(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(
             f"{path.parent} holds no {DESCRIPTION}; expected a folder that 'scaat data convert' "
-            "wrote to its end"
+            "completed"
         ) from error
     except (OSError, ValueError) as error:  # a JSONDecodeError is a ValueError
         raise InputError(f"{path} cannot be read ({error})") from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is no description of a {FORMAT}")
-    if found.get("version") != VERSION:
-        raise InputError(
-            f"{path} is of version {found.get('version')!r} and this scaat reads {VERSION}; "
-            "convert the data again"
-        )
-    return found
+    if content.get("version") != VERSION:
+        version = content.get("version")
+        raise InputError(f"{path} has version {version!r}, expected {VERSION}; convert it again")
+    return content
 
 
 def _part(
-    folder: Path, part: dict[str, Any], classes: tuple[str, ...], options: DataOptions
+    folder: Path, described: dict[str, Any], classes: tuple[str, ...], image_size: int | None
 ) -> Part:
     pixels = MappedPixels(folder / IMAGES)
-    if list(pixels.shape) != part["shape"]:
+    if list(pixels.shape) != described["shape"]:
         raise InputError(
             f"{folder / IMAGES} holds images of shape {pixels.shape}, but {DESCRIPTION} says "
-            f"{tuple(part['shape'])}; convert the data again"
+            f"{tuple(described['shape'])}; convert the data again"
         )
     beside = {
-        name: _array(folder / f"{name}.npy", digest) for name, digest in part["files"].items()
+        name: _array(folder / f"{name}.npy", digest) for name, digest in described["files"].items()
     }
-    everything = ImageSet(pixels, beside.pop("labels"), classes, **beside)
-
-    def load(positions: Tensor) -> ImageSet:
-        return in_memory(everything.subset(positions))
-
-    # Another size than that of the conversion is made in memory.
-    mapped = options.image_size is None or everything.image_size == (options.image_size,) * 2
-    return Part(
-        everything.labels, load, everything.groups, lazy=everything.subset if mapped else None
-    )
-
-
-def in_memory(images: ImageSet) -> ImageSet:
-    """Return the set with its images read into memory, if they fit."""
-    if isinstance(images.images, Pixels):
-        count, channels, height, width = images.images.shape
-        require_memory(count * channels * height * width, f"{count} images of {height}x{width}")
-    return replace(images, images=images.pixels())
+    part = part_of(ImageSet(pixels, beside.pop("labels"), classes, **beside))
+    if image_size is None or pixels.shape[2:] == (image_size, image_size):
+        return part
+    return replace(part, lazy=None)  # resized in memory
 
 
 def _array(path: Path, digest: str) -> Tensor:
     try:
-        if checksum(path) != digest:
+        if _checksum(path) != digest:
             raise InputError(
                 f"{path} is not what was written (its SHA-256 differs); convert the data again"
             )
@@ -141,6 +124,100 @@ def _array(path: Path, digest: str) -> Tensor:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be read ({error})") from error
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def convert(options: DataOptions, out: Path, progress: Progress) -> dict[str, int]:
+    """Decode a data set into a folder that ``cache:OUT`` reads, a few images at a time.
+
+    The parts are those that the data bring; how they are split is chosen when the cache is used.
+    The folder is written beside its place and renamed at the end, so an interrupted conversion
+    leaves nothing under ``out``.
+
+    Args:
+        options: Which data; of the others only `READING` is used.
+        out: A folder that does not exist, or is empty.
+        progress: Called after every chunk of images.
+
+    Returns:
+        The number of images of each part.
+
+    Raises:
+        InputError: The data are at fault, or ``out`` exists.
+        WriteError: The disk is full, or cannot be written.
+    """
+    require_new(out)
+    source = find_source(options)
+    with new_folder(out) as beside:
+        described = {}
+        for name, part in source.parts.items():
+            (beside / name).mkdir(parents=True)
+            described[name] = _write_part(part, beside / name, out, options, name, progress)
+        fields = asdict(options)
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "classes": list(source.classes),
+            "augmentation": asdict(source.augmentation),
+            "options": {key: fields[key] for key in READING},
+            "settings": source.settings,
+            "parts": described,
+        }
+        write_json(beside / DESCRIPTION, content)
+    return {name: part["shape"][0] for name, part in described.items()}
+
+
+def _write_part(
+    part: Part, folder: Path, out: Path, options: DataOptions, name: str, progress: Progress
+) -> dict[str, Any]:
+    """Write a part's files and return their description."""
+    count = len(part.labels)
+    shape: tuple[int, ...] = ()
+    beside: dict[str, list[Tensor]] = {}
+    done = 0
+    # Not a mapped file: a full disk would kill the process.
+    with (folder / IMAGES).open("wb") as file:
+        for positions in torch.split(torch.arange(count), CHUNK):
+            images = fit_set(part.load(positions), options.image_size)
+            if not shape:
+                shape = (count, *images.images.shape[1:])
+                _require_space(shape, out)
+                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+                beside = {key: [] for key in BESIDE if getattr(images, key) is not None}
+            if images.images.shape[1:] != shape[1:]:
+                raise InputError(
+                    f"images {done} and after of the {name} part are "
+                    f"{'x'.join(map(str, images.image_size))} but the first one is "
+                    f"{'x'.join(map(str, shape[2:]))}; expected one size, or set image_size to "
+                    "resize them"
+                )
+            file.write(images.pixels().contiguous().numpy().data)
+            for key, values in beside.items():
+                values.append(getattr(images, key))
+            done += len(images)
+            progress(name, done, count)
+    files = {}
+    for key, values in beside.items():
+        np.save(folder / f"{key}.npy", torch.cat(values).numpy())
+        files[key] = _checksum(folder / f"{key}.npy")
+    return {"shape": list(shape), "files": files}
+
+
+def _require_space(shape: tuple[int, ...], out: Path) -> None:
+    count, channels, height, width = shape
+    needed = count * channels * height * width
+    free = shutil.disk_usage(out.absolute().parent).free
+    if needed > free:
+        raise WriteError(
+            f"cache {str(out)!r} needs {needed / 2**30:.1f} GiB for {count} images of "
+            f"{height}x{width} and {free / 2**30:.1f} GiB are free; set image_size lower, or "
+            "choose another disk"
+        )
 
 
 datasets.register("cache")(

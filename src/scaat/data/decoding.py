@@ -1,4 +1,4 @@
-"""From encoded images to one tensor of pixels."""
+"""From encoded images to one tensor of pixels, with one geometry for images, masks and boxes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -17,34 +18,67 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from scaat.data.memory import require_memory
-from scaat.data.resizing import fit
+from scaat.data.image_set import ImageSet, Pixels
 from scaat.errors import InputError
+from scaat.hardware import available_memory
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Encoded = tuple[str, "Path | bytes | None"]  # how messages call an image, and where it is
-Like = tuple[str, tuple[int, int]]  # how messages call an image, and its height and width
+Encoded = tuple[str, "Path | bytes | None"]
+"""What messages call an image, and its file or bytes."""
+Like = tuple[str, tuple[int, int]]
+"""What messages call an image, and its height and width."""
 CHANNELS = 3
-TASK = 32  # images a thread takes at once, at most: enough to hide the cost of handing them over
+TASK = 32  # images that a thread takes at once, at most
 WINDOW = 64  # tasks in flight: bounds the encoded bytes in memory
 _ORIENTATION = 0x0112  # EXIF's tag, and its values for images that lie on their side
 _ON_ITS_SIDE = (5, 6, 7, 8)
 
 
+class EncodedImages(Protocol):
+    """Encoded images by position. Picklable: worker processes read for themselves."""
+
+    def __len__(self) -> int:
+        """Return their number."""
+
+    def take(self, positions: Tensor) -> Iterator[Encoded]:
+        """Yield the images at int64 (M,) positions."""
+
+
+class DecodedPixels(Pixels):
+    """Encoded images that are decoded at each reading, in the process that reads.
+
+    Args:
+        encoded: the images.
+        image_size: see `fit`; None leaves them as they are.
+        like: position of the image whose size all others must have.
+    """
+
+    encoded = True
+
+    def __init__(self, encoded: EncodedImages, image_size: int | None, like: int) -> None:
+        self._encoded = encoded
+        self._image_size = image_size
+        (first,) = encoded.take(torch.tensor([like]))
+        self._like = _decoded_size(first, image_size)
+        self.shape = (len(encoded), CHANNELS, *self._like[1])
+
+    def read(self, positions: Tensor) -> Tensor:
+        """Return the images at int64 (M,) positions."""
+        encoded = self._encoded.take(positions)
+        return decode_images(encoded, len(positions), self._image_size, self._like)[0]
+
+
 def decode_images(
     encoded: Iterable[Encoded], count: int, image_size: int | None, like: Like | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Decode images in a pool of threads (Pillow frees the interpreter while it decodes).
-
-    In a worker process of a `DataLoader` one thread decodes: the other cores have workers too.
+    """Decode images in a pool of threads; in a `DataLoader`'s worker process, in one thread.
 
     Args:
-        encoded: the images in order, each as a name for messages and a file or its bytes.
+        encoded: the images in order.
         count: how many there are.
-        image_size: see `scaat.data.resizing.fit`; None leaves every image as it is, and all
-            sizes must then agree.
+        image_size: see `fit`; None leaves every image as it is, and all sizes must then agree.
         like: the image whose size all must have; the first one by default.
 
     Returns:
@@ -59,7 +93,7 @@ def decode_images(
     if like is None:
         first = next(stream)
         stream = chain([first], stream)
-        like = decoded_size(first, image_size)
+        like = _decoded_size(first, image_size)
         height, width = like[1]
         require_memory(count * CHANNELS * height * width, f"{count} images of {height}x{width}")
     name, (height, width) = like
@@ -72,8 +106,9 @@ def decode_images(
             pixels, sizes[position] = decode_image(item, image_size)
             if pixels.shape[:2] != (height, width):
                 raise InputError(
-                    f"{item[0]} is {_size(pixels.shape)} but {name} is {height}x{width}; "
-                    "expected one size (height x width), or set image_size to resize them"
+                    f"{item[0]} is {pixels.shape[0]}x{pixels.shape[1]} but {name} is "
+                    f"{height}x{width}; expected one size (height x width), or set image_size to "
+                    "resize them"
                 )
             images[position] = pixels.transpose(2, 0, 1)
 
@@ -81,29 +116,8 @@ def decode_images(
     tasks = _tasks(stream, min(TASK, -(-count // threads)))
     with ThreadPoolExecutor(threads) as pool:
         while window := list(islice(tasks, WINDOW)):
-            list(pool.map(work, window))  # the list brings a thread's error here
+            list(pool.map(work, window))  # the list raises a thread's error here
     return torch.from_numpy(images), torch.from_numpy(sizes)
-
-
-def decoded_size(item: Encoded, image_size: int | None) -> Like:
-    """Return how messages call an image, and the height and width that it is decoded to."""
-    height, width, _ = decode_image(item, image_size)[0].shape
-    return item[0], (height, width)
-
-
-def read_size(item: Encoded) -> tuple[int, int]:
-    """Return the height and width of an image, turned upright, from its header alone.
-
-    Raises:
-        InputError: It is no image, or has more than 8 bits a channel.
-    """
-    with _opened(item) as image:
-        # Pillow looks for a PNG's EXIF behind the pixels, too, and decodes them for that.
-        described = image.format != "PNG" or "exif" in image.info
-        turned = described and image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
-        width, height, mode = image.width, image.height, image.mode
-    _require_8_bits(item[0], mode)
-    return (width, height) if turned else (height, width)
 
 
 def decode_image(
@@ -123,9 +137,90 @@ def decode_image(
     return np.asarray(image), size
 
 
+def read_size(item: Encoded) -> tuple[int, int]:
+    """Return the height and width of an upright image from its header alone.
+
+    Raises:
+        InputError: it is no image, or has more than 8 bits a channel.
+    """
+    with _opened(item) as image:
+        # Pillow looks for a PNG's EXIF behind the pixels, too, and decodes them for that.
+        described = image.format != "PNG" or "exif" in image.info
+        turned = described and image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
+        width, height, mode = image.width, image.height, image.mode
+    _require_8_bits(item[0], mode)
+    return (width, height) if turned else (height, width)
+
+
+def fit(image: Image.Image, size: int, *, nearest: bool = False) -> Image.Image:
+    """Resize the shorter side to ``size`` (antialiased bilinear) and crop the centre square."""
+    from PIL import Image, ImageOps
+
+    resampling = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
+    return ImageOps.fit(image, (size, size), resampling)
+
+
+def fit_boxes(boxes: Tensor, sizes: Tensor, size: int) -> Tensor:
+    """Return the boxes after `fit`, cut at the border; one cropped away entirely has no area.
+
+    Args:
+        boxes: float32 (N, 4), x0, y0, x1, y1 in pixels.
+        sizes: int64 (N, 2), the height and width of each image before.
+        size: the side after, in pixels.
+    """
+    shorter = sizes.amin(dim=1, keepdim=True)
+    offset = (sizes - shorter).flip(1) / 2  # x, y
+    return ((boxes - offset.repeat(1, 2)) * (size / shorter)).clamp(0, size)
+
+
+def fit_set(images: ImageSet, size: int | None) -> ImageSet:
+    """Return a set whose images, masks and boxes `fit` made square; None changes nothing."""
+    if size is None or images.image_size == (size, size):
+        return images
+    from PIL import Image
+
+    count = len(images)
+    require_memory(count * images.channels * size**2, f"{count} images of {size}x{size}")
+    resized = np.empty((count, size, size, images.channels), np.uint8)
+    for position, pixels in enumerate(images.pixels().permute(0, 2, 3, 1).numpy()):
+        image = Image.fromarray(pixels.squeeze(-1) if images.channels == 1 else pixels)
+        resized[position] = np.asarray(fit(image, size)).reshape(size, size, -1)
+    masks, boxes = images.masks, images.boxes
+    if masks is not None:
+        squares = [fit(Image.fromarray(mask), size, nearest=True) for mask in masks.numpy()]
+        masks = torch.from_numpy(np.array([np.asarray(s) for s in squares]).reshape(-1, size, size))
+    if boxes is not None:
+        boxes = fit_boxes(boxes, torch.tensor([images.image_size]).expand(count, 2), size)
+    changed = torch.from_numpy(resized).permute(0, 3, 1, 2).contiguous()
+    return replace(images, images=changed, masks=masks, boxes=boxes)
+
+
+def in_memory(images: ImageSet) -> ImageSet:
+    """Return the set with its images read into memory, if they fit."""
+    if isinstance(images.images, Pixels):
+        count, channels, height, width = images.images.shape
+        require_memory(count * channels * height * width, f"{count} images of {height}x{width}")
+    return replace(images, images=images.pixels())
+
+
+def require_memory(needed: int, what: str) -> None:
+    """Raise `InputError` if ``what`` needs more bytes than this machine has available."""
+    available = available_memory()
+    if available is not None and needed > available:
+        raise InputError(
+            f"{what} need {needed / 2**30:.1f} GiB of memory decoded and "
+            f"{available / 2**30:.1f} GiB are available; set image_size or train_limit lower"
+        )
+
+
+def _decoded_size(item: Encoded, image_size: int | None) -> Like:
+    height, width, _ = decode_image(item, image_size)[0].shape
+    return item[0], (height, width)
+
+
 @contextmanager
 def _opened(item: Encoded) -> Iterator[Image.Image]:
-    """Open an image; what goes wrong with it inside is an `InputError`, too."""
+    """Open an image; whatever fails inside is an `InputError`, too."""
     from PIL import Image, UnidentifiedImageError
 
     name, source = item
@@ -150,7 +245,3 @@ def _tasks(stream: Iterator[Encoded], size: int) -> Iterator[tuple[int, list[Enc
     while items := list(islice(stream, size)):
         yield start, items
         start += len(items)
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]}x{shape[1]}"

@@ -1,33 +1,272 @@
-"""Data sets of Hugging Face's library: by name from the hub, or from a local folder."""
+"""Parquet files in Hugging Face's layout, and data sets of its library.
+
+Parquet files are read in place by pyarrow: the library would copy every image into an Arrow file
+in its cache first. ``hf:`` uses the library for what only it can do: the hub, and its own folders.
+"""
 
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from scaat.data.augmentation import COMMON
-from scaat.data.decoding import Encoded
-from scaat.data.lazy import encoded_part
-from scaat.data.options import DataOptions
-from scaat.data.registry import MOST_UNNAMED, DataEntry, Part, Source, datasets
-from scaat.errors import InputError
+from scaat.data.decoding import Encoded, decode_images, fit_boxes
+from scaat.data.image_set import ImageSet
+from scaat.data.registry import DataEntry, Part, Source, datasets, encoded_part, unnamed_classes
+from scaat.errors import InputError, did_you_mean
+from scaat.options.data import DataOptions
 
-PARTS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PATTERNS = {"train": "train*.parquet", "validation": "val*.parquet", "test": "test*.parquet"}
+BATCH = 512  # rows whose encoded images are in memory at once
+SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
 LABELS = ("label", "labels", "fine_label")
 
 
+def load_parquet(argument: str, options: DataOptions) -> Source:
+    """Return the images of one Parquet file, or of a folder of them.
+
+    A folder (or its ``data`` subfolder) holds ``train*.parquet`` and may hold
+    ``validation*.parquet`` (or ``val*``) and ``test*.parquet``; one file is a training part.
+    Columns: ``image`` or ``img`` (Hugging Face's struct with ``bytes``, or binary), ``label``
+    (integer), optionally ``bbox`` (x0, y0, x1, y1 in pixels; the second corner is the edge behind
+    the object, or with ``inclusive_boxes`` its last pixel) and the one that ``group`` names.
+    The classes' names come from Hugging Face's feature description in the schema; without it
+    they are the integers from 0 to the greatest label.
+
+    Raises:
+        InputError: a file or column is missing, unreadable or of another type, a label is out
+            of range, or an image is at fault (see `decode_images`).
+    """
+    files = _files(Path(argument).expanduser())
+    tables = {part: [_Table(path, options) for path in paths] for part, paths in files.items()}
+    classes = _classes([table for part in tables.values() for table in part])
+    codes: dict[object, int] = {}  # one numbering of the groups for all parts
+    size = options.image_size
+    parts = {part: _table_part(some, classes, codes, size) for part, some in tables.items()}
+    return Source.of_parts(classes, parts, COMMON)
+
+
+def column_names(argument: str) -> list[str]:
+    """Return the columns of the first file of ``parquet:ARGUMENT``.
+
+    Raises:
+        InputError: There is no such file, or it is no Parquet file.
+    """
+    import pyarrow.parquet as pq
+
+    path = next(iter(_files(Path(argument).expanduser()).values()))[0]
+    with _readable(path):
+        return list(pq.read_schema(path).names)
+
+
+class _Table:
+    """One file: its columns in memory, checked, and its encoded images read in blocks."""
+
+    def __init__(self, path: Path, options: DataOptions) -> None:
+        import pyarrow.parquet as pq
+
+        group = options.group
+        self.path = path
+        with _readable(path), pq.ParquetFile(path) as file:
+            columns = file.schema_arrow.names
+            self.image = self._column(columns, "image", "img")
+            wanted = [self._column(columns, "label")]
+            wanted += ["bbox"] if "bbox" in columns else []
+            wanted += [self._column(columns, group)] if group else []
+            self._check_type(file.schema_arrow)
+            self.names = _class_names(file.schema_arrow)
+            table = file.read(columns=wanted)
+        self.labels = self._labels(self._without_gaps(table, "label", "a class id"))
+        self.boxes = self._boxes(table["bbox"]) if "bbox" in wanted else None
+        if options.inclusive_boxes:
+            if self.boxes is None:
+                raise InputError(f"{path} has no column 'bbox'; expected one with inclusive_boxes")
+            self.boxes[:, 2:] += 1
+        self.groups: list[object] | None = None
+        if group:
+            self.groups = self._without_gaps(table, group, "a group").to_pylist()
+
+    def take(self, rows: Tensor) -> Iterator[Encoded]:
+        """Yield the encoded images of these ascending rows."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        chosen = rows.numpy()
+        with _readable(self.path), pq.ParquetFile(self.path) as file:
+            counts = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
+            starts = np.cumsum([0, *counts])
+            for group in np.unique(np.searchsorted(starts, chosen, side="right") - 1).tolist():
+                start = int(starts[group])
+                for batch in file.iter_batches(BATCH, row_groups=[group], columns=[self.image]):
+                    column = batch.column(0)
+                    if pa.types.is_struct(column.type):
+                        column = column.field("bytes")
+                    first, last = np.searchsorted(chosen, [start, start + len(column)])
+                    for row in chosen[first:last].tolist():
+                        yield f"row {row} of {self.path}", column[row - start].as_py()
+                    start += len(column)
+
+    def _column(self, columns: list[str], *names: str) -> str:
+        for name in names:
+            if name in columns:
+                return name
+        raise InputError(
+            f"{self.path} has no column {' or '.join(map(repr, names))}"
+            f"{did_you_mean(names[0], columns)}; found {', '.join(map(repr, columns))}"
+        )
+
+    def _check_type(self, schema: pa.Schema) -> None:
+        import pyarrow as pa
+
+        kind = content = schema.field(self.image).type
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            content = kind.field("bytes").type
+        if not (pa.types.is_binary(content) or pa.types.is_large_binary(content)):
+            raise InputError(
+                f"column {self.image!r} of {self.path} holds {kind}; "
+                "expected encoded images, as binary or a struct with 'bytes'"
+            )
+        kind = schema.field("label").type
+        if not pa.types.is_integer(kind):
+            raise InputError(
+                f"column 'label' of {self.path} holds {kind}; expected integer class ids"
+            )
+
+    def _without_gaps(self, table: pa.Table, name: str, expected: str) -> pa.ChunkedArray:
+        if table[name].null_count:
+            raise InputError(f"column {name!r} of {self.path} has gaps; expected {expected} a row")
+        return table[name]
+
+    def _labels(self, column: pa.ChunkedArray) -> Tensor:
+        labels = torch.tensor(column.to_numpy().astype(np.int64))
+        for bad in (labels < 0).nonzero().flatten()[:1].tolist():
+            raise InputError(
+                f"row {bad} of {self.path} has label {int(labels[bad])}; expected 0 or more"
+            )
+        return labels
+
+    def _boxes(self, column: pa.ChunkedArray) -> Tensor:
+        try:
+            boxes = np.array(column.to_pylist(), dtype=np.float32)
+        except (TypeError, ValueError):
+            boxes = np.empty((0, 0), np.float32)
+        if boxes.shape != (len(column), 4):
+            raise InputError(
+                f"column 'bbox' of {self.path} holds {column.type} of varying length; "
+                "expected x0, y0, x1, y1 in every row"
+            )
+        for bad in np.flatnonzero((boxes[:, 2:] < boxes[:, :2]).any(axis=1))[:1].tolist():
+            raise InputError(
+                f"row {bad} of {self.path} has bbox {boxes[bad].tolist()}; "
+                "expected x0, y0, x1, y1 with x0 <= x1 and y0 <= y1"
+            )
+        return torch.from_numpy(boxes)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} cannot be read as a Parquet file ({reason})") from error
+
+
+def _files(path: Path) -> dict[str, list[Path]]:
+    """Return the files of each part that there is, in the order of their names."""
+    if path.is_file():
+        return {"train": [path]}
+    if not path.is_dir():
+        raise InputError(f"{path} does not exist; expected a Parquet file or a folder of them")
+    for folder in (path, path / "data"):
+        files = {part: sorted(folder.glob(pattern)) for part, pattern in PATTERNS.items()}
+        if files["train"] or (files["test"] and not files["validation"]):
+            return {part: paths for part, paths in files.items() if paths}
+    raise InputError(f"{path} holds no {PATTERNS['train']}, nor does its subfolder 'data'")
+
+
+def _class_names(schema: pa.Schema) -> tuple[str, ...] | None:
+    """Return the class names that Hugging Face's description of the features holds, if any."""
+    description = (schema.metadata or {}).get(b"huggingface", b"")
+    try:
+        return tuple(json.loads(description)["info"]["features"]["label"]["names"]) or None
+    except (ValueError, KeyError, TypeError):  # no description, or one without names
+        return None
+
+
+def _classes(tables: list[_Table]) -> tuple[str, ...]:
+    """Return the one list of classes that all files agree on."""
+    named = [table for table in tables if table.names]
+    for table in named:
+        if table.names != named[0].names:
+            raise InputError(
+                f"{table.path} and {named[0].path} name different classes; expected the same ones"
+            )
+    if not named:
+        greatest = max(int(table.labels.max()) if len(table.labels) else 0 for table in tables)
+        fault = f"column 'label' holds {greatest}, but the Parquet files name no classes"
+        return unnamed_classes(greatest, fault)
+    classes = named[0].names
+    assert classes is not None
+    for table in tables:
+        for bad in (table.labels >= len(classes)).nonzero().flatten()[:1].tolist():
+            raise InputError(
+                f"row {bad} of {table.path} has label {int(table.labels[bad])}; "
+                f"expected less than {len(classes)}, the number of its class names"
+            )
+    return classes
+
+
+def _table_part(
+    tables: list[_Table], classes: tuple[str, ...], codes: dict[object, int], size: int | None
+) -> Part:
+    labels = torch.cat([table.labels for table in tables])
+    starts = np.cumsum([0] + [len(table.labels) for table in tables])
+    if not len(labels):
+        raise InputError(f"{tables[0].path} has no rows; expected an image a row")
+    known = [table.boxes for table in tables if table.boxes is not None]
+    boxes = torch.cat(known) if len(known) == len(tables) else None
+    groups = None
+    if tables[0].groups is not None:
+        values = [value for table in tables for value in table.groups or ()]
+        groups = torch.tensor([codes.setdefault(value, len(codes)) for value in values])
+
+    def encoded(positions: Tensor) -> Iterator[Encoded]:
+        for table, start, end in zip(tables, starts, starts[1:], strict=False):
+            inside = positions[(positions >= start) & (positions < end)]
+            yield from table.take(inside - start)
+
+    def load(positions: Tensor) -> ImageSet:
+        images, sizes = decode_images(encoded(positions), len(positions), size)
+        chosen = None if boxes is None else boxes[positions]
+        if chosen is not None and size is not None:
+            chosen = fit_boxes(chosen, sizes, size)
+        group = None if groups is None else groups[positions]
+        return ImageSet(images, labels[positions], classes, boxes=chosen, groups=group)
+
+    return Part(labels, load, groups, encoded=encoded)
+
+
 class Rows:
-    """The encoded images of one split.
+    """The encoded images of one split of the library's.
 
     Args:
-        table: A ``datasets.Dataset`` whose column ``column`` is not decoded.
-        name: How messages call the split.
-        column: The images.
+        table: a ``datasets.Dataset`` whose column ``column`` is not decoded.
+        name: what messages call the split.
+        column: the images.
     """
 
     def __init__(self, table: Any, name: str, column: str) -> None:
@@ -44,56 +283,56 @@ class Rows:
             yield f"row {row} of {self._name}", source
 
 
-def load_hugging_face(argument: str, options: DataOptions) -> Source:
+def load_hub(argument: str, options: DataOptions) -> Source:
     """Return a data set's splits ``train``, ``validation`` (or ``val``) and ``test``.
 
     ``NAME`` is a folder that ``save_to_disk`` wrote, a folder or name that ``load_dataset``
-    takes, or a name on the hub (``user/set``, with ``:config`` where there are several). The
-    images' column is the one of type Image, the labels' one of `LABELS`.
+    takes, or a name on the hub (``user/set``, with ``:config`` if there are several). The images'
+    column is the one of type Image, the labels' one of `LABELS`. What ``load_dataset`` reads, the
+    library stores in its cache (``HF_HOME``). No code of a data set is executed: the library's
+    versions from 4 on cannot.
 
     Raises:
         InputError: The library is missing or cannot find or load the data, or a column is
             missing or of another type.
     """
-    library = _library(argument)
-    found = _read(library, argument)
-    splits = {part: found[name] for part, names in PARTS.items() for name in names if name in found}
-    if "train" not in splits:
-        raise InputError(f"{argument!r} has splits {', '.join(found)}; expected one named train")
-    image, label, classes = _columns(library, splits["train"], argument)
-    parts = {
-        part: _part(library, table, f"{argument} {part}", image, label, classes, options)
-        for part, table in splits.items()
-    }
-    return Source(
-        classes, parts["train"], parts.get("validation"), parts.get("test"), augmentation=COMMON
-    )
-
-
-def _library(argument: str) -> Any:
     try:
-        return importlib.import_module("datasets")
+        library: Any = importlib.import_module("datasets")
     except ImportError as error:
         raise InputError(
-            f"data 'hf:{argument}' needs the package datasets (pip install datasets)"
+            f"data 'hf:{argument}' needs the package datasets (pip install 'datasets>=4')"
         ) from error
+    splits = _read(library, argument)
+    tables = {
+        part: splits[name] for part, names in SPLITS.items() for name in names if name in splits
+    }
+    if "train" not in tables and set(tables) != {"test"}:
+        raise InputError(f"{argument!r} has splits {', '.join(splits)}; expected one named train")
+    image, label, classes = _columns(library, next(iter(tables.values())), argument)
+    parts = {}
+    for part, table in tables.items():
+        name = f"{argument} {part}"
+        labels = _split_labels(table[label][:], classes, name)
+        rows = Rows(table.cast_column(image, library.Image(decode=False)), name, image)
+        parts[part] = encoded_part(rows, labels, classes, options.image_size)
+    return Source.of_parts(classes, parts, COMMON)
 
 
 def _read(library: Any, argument: str) -> Any:
     folder = Path(argument).expanduser()
     try:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-            found = library.load_from_disk(str(folder))
+            loaded = library.load_from_disk(str(folder))
         else:
             name, _, config = argument.partition(":")
-            found = library.load_dataset(name, config or None)
+            loaded = library.load_dataset(name, config or None)
     except Exception as error:  # of the network, of files, and of the library's own
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"data 'hf:{argument}' cannot be loaded ({reason}); expected a folder, or a name on "
             "the Hugging Face hub, which needs a network or an earlier download"
         ) from error
-    return found if hasattr(found, "keys") else {"train": found}
+    return loaded if hasattr(loaded, "keys") else {"train": loaded}
 
 
 def _columns(library: Any, table: Any, argument: str) -> tuple[str, str, tuple[str, ...]]:
@@ -113,35 +352,24 @@ def _columns(library: Any, table: Any, argument: str) -> tuple[str, str, tuple[s
             f"column {labels[0]!r} of {argument!r} holds {feature}; expected class ids"
         )
     greatest = max((value for value in table[labels[0]] if value is not None), default=0)
-    if greatest >= MOST_UNNAMED:
-        raise InputError(
-            f"column {labels[0]!r} of {argument!r} holds {greatest}, but names no classes; "
-            f"expected class ids below {MOST_UNNAMED:,}"
-        )
-    return images[0], labels[0], tuple(map(str, range(greatest + 1)))
+    fault = f"column {labels[0]!r} of {argument!r} holds {greatest}, but names no classes"
+    return images[0], labels[0], unnamed_classes(greatest, fault)
 
 
-def _part(
-    library: Any,
-    table: Any,
-    name: str,
-    image: str,
-    label: str,
-    classes: tuple[str, ...],
-    options: DataOptions,
-) -> Part:
-    if not len(table):
+def _split_labels(ids: list[int | None], classes: tuple[str, ...], name: str) -> Tensor:
+    if not ids:
         raise InputError(f"{name} has no rows; expected an image a row")
-    ids = table[label][:]
-    bad = next((i for i, v in enumerate(ids) if v is None or not 0 <= v < len(classes)), None)
-    if bad is not None:
-        raise InputError(
-            f"row {bad} of {name} has label {ids[bad]}; expected 0 to {len(classes) - 1}"
-        )
-    encoded = Rows(table.cast_column(image, library.Image(decode=False)), name, image)
-    return encoded_part(encoded, torch.tensor(ids), classes, options.image_size)
+    for row, label in enumerate(ids):
+        if label is None or not 0 <= label < len(classes):
+            raise InputError(
+                f"row {row} of {name} has label {label}; expected 0 to {len(classes) - 1}"
+            )
+    return torch.tensor(ids)
 
 
+datasets.register("parquet")(
+    DataEntry(load_parquet, "PATH", "Parquet files in Hugging Face's layout")
+)
 datasets.register("hf")(
-    DataEntry(load_hugging_face, "NAME", "Hugging Face data sets, from the hub or a folder")
+    DataEntry(load_hub, "NAME", "Hugging Face data sets, from the hub or a folder")
 )

@@ -1,4 +1,4 @@
-"""Image files that a user names one by one, read strictly: nothing is changed unsaid."""
+"""Image files that a user names one by one, read strictly: no silent conversion."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LOSSLESS = {
 
 @dataclass(frozen=True)
 class Picture:
-    """What is known of an image file beside its pixels.
+    """An image file without its pixels.
 
     Attributes:
         path: The file.
@@ -50,12 +50,10 @@ class Picture:
 
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
-    """Return the image files that files, folders and glob patterns stand for, each once.
+    """Return the image files that files, folders and glob patterns name, each once.
 
-    A folder stands for the images in it and below, in alphabetical order, without hidden ones.
-
-    Args:
-        inputs: What the user gave; ``**`` in a pattern stands for folders of any depth.
+    A folder names the images in it and below, in alphabetical order, without hidden ones; ``**``
+    in a pattern matches folders of any depth.
 
     Raises:
         InputError: There is no such file, the folder holds no image, or nothing matches.
@@ -70,13 +68,11 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
 def read_picture(path: Path) -> tuple[Picture, NDArray[np.uint8]]:
     """Read an image file whose pixels are 8-bit RGB or become so without loss.
 
-    It is turned upright as its EXIF orientation says.
-
-    `decode_images` reads data sets more leniently (it converts CMYK and drops alpha as Pillow
-    does); a picture that somebody asks about must be the one that the model sees.
+    It is turned upright by its EXIF orientation. `decode_images` is more lenient with data sets:
+    it converts CMYK and drops alpha as Pillow does.
 
     Returns:
-        What is known of it, and its pixels, uint8 RGB (H, W, 3).
+        The file's description, and its pixels, uint8 RGB (H, W, 3).
 
     Raises:
         InputError: The file is not an image, is damaged, has several frames, transparent pixels,
@@ -97,7 +93,7 @@ def read_picture(path: Path) -> tuple[Picture, NDArray[np.uint8]]:
 def fit_picture(
     picture: Picture, pixels: NDArray[np.uint8], size: tuple[int, int], resize: Resize | None
 ) -> Tensor:
-    """Return a picture as a model takes it.
+    """Return a picture in a model's input size.
 
     Args:
         picture: Of any size.

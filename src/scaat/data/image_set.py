@@ -1,21 +1,98 @@
-"""Labelled images, each with its stable index."""
+"""Labelled images, each with its stable index: in memory, or read when asked for."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from scaat.data.pixels import Pixels
 from scaat.errors import InputError
 from scaat.functional.localisation import box_masks
 
 T = TypeVar("T")
 Batch = tuple[Tensor, Tensor, Tensor]
+MOST = 65_536  # images of which channel statistics are taken, at most
+CHUNK = 2**24  # pixel values in memory at once
+
+
+class Pixels(ABC):
+    """Images that are read by position: uint8 (N, C, H, W) in [0, 255].
+
+    Instances pickle small: each worker process reads for itself.
+
+    Attributes:
+        shape: N, C, H, W.
+        encoded: whether reading decodes, which costs processor time.
+    """
+
+    shape: tuple[int, int, int, int]
+    encoded = False
+
+    @abstractmethod
+    def read(self, positions: Tensor) -> Tensor:
+        """Return the images at int64 (M,) positions, in their order: uint8 (M, C, H, W).
+
+        Raises:
+            InputError: An image cannot be read; the message names it.
+        """
+
+    def view(self, positions: Tensor) -> Pixels:
+        """Return the images at int64 (M,) positions without reading them."""
+        return View(self, positions)
+
+
+class View(Pixels):
+    """The images of ``base`` at ``rows``, int64 (N,)."""
+
+    def __init__(self, base: Pixels, rows: Tensor) -> None:
+        self.base = base
+        self.rows = rows
+        self.shape = (len(rows), *base.shape[1:])
+        self.encoded = base.encoded
+
+    def read(self, positions: Tensor) -> Tensor:
+        """Return the images at int64 (M,) positions."""
+        return self.base.read(self.rows[positions])
+
+    def view(self, positions: Tensor) -> Pixels:
+        """Return some of these; a view of a view is one of the base."""
+        return View(self.base, self.rows[positions])
+
+
+class MappedPixels(Pixels):
+    """The images of one memory-mapped ``.npy`` file: uint8 (N, C, H, W), in C order.
+
+    Raises:
+        InputError: The file is missing, cut short, or of another type or shape.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            mapped = np.load(path, mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{path} cannot be mapped as an array ({error})") from error
+        if mapped.dtype != np.uint8 or mapped.ndim != 4 or not mapped.flags.c_contiguous:
+            raise InputError(
+                f"{path} holds {mapped.dtype} of shape {mapped.shape}; "
+                "expected uint8 (N, C, H, W) in C order"
+            )
+        self._mapped = np.asarray(mapped)
+        self.shape = (mapped.shape[0], mapped.shape[1], mapped.shape[2], mapped.shape[3])
+
+    def read(self, positions: Tensor) -> Tensor:
+        """Return the images at int64 (M,) positions, copied from the map."""
+        return torch.from_numpy(self._mapped.take(positions.numpy(), axis=0))
+
+    def __reduce__(self) -> tuple[type[MappedPixels], tuple[Path]]:
+        return MappedPixels, (self.path,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +157,7 @@ class ImageSet(Dataset[Batch]):
         return image, self.labels[position], torch.tensor(position)
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        """Return one collated batch, gathered at once; a `DataLoader` calls this.
-
-        The loader then needs ``collate_fn=identity``, since there is nothing left to collate.
-        """
+        """Return one collated batch; a `DataLoader` calls this with ``collate_fn=identity``."""
         index = torch.as_tensor(indices, dtype=torch.int64)
         return self.pixels(index), self.labels[index], index
 
@@ -152,3 +226,24 @@ def identity(batch: T) -> T:
 def to_float(images: Tensor) -> Tensor:
     """Return uint8 images of any shape as float32 in [0, 1]."""
     return images.float() / 255
+
+
+def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:
+    """Return the mean and the unbiased standard deviation of each channel, in [0, 1].
+
+    Integer histograms make the result identical for every way of loading. Of more than 65,536
+    images, as many evenly spaced ones are read.
+    """
+    count = min(len(images), MOST)
+    chosen = torch.arange(count) * len(images) // count
+    size = max(1, CHUNK // (images.channels * images.image_size[0] * images.image_size[1]))
+    histogram = torch.zeros(images.channels, 256, dtype=torch.int64)
+    for part in torch.split(chosen, size):
+        pixels = images.pixels(part).transpose(0, 1).flatten(1)
+        histogram += torch.stack([channel.bincount(minlength=256) for channel in pixels])
+    values = torch.arange(256)
+    total = histogram.sum(1).double()
+    mean = (histogram * values).sum(1) / total
+    # Around the mean: a difference of squares would cancel.
+    spread = (histogram * (values - mean.unsqueeze(1)) ** 2).sum(1) / (total - 1)
+    return (mean / 255).tolist(), (spread.sqrt() / 255).tolist()

@@ -1,9 +1,11 @@
-"""From a user's options to the three parts."""
+"""From a user's options to the three parts: what they hold, and how they are drawn."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from math import prod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +13,68 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaat.data.classes import choose_classes
+from scaat.data.augmentation import Augmentation
+from scaat.data.decoding import fit_set
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions, class_names
 from scaat.data.registry import Part, Source, datasets
-from scaat.data.resizing import fit_set
-from scaat.data.splits import DataSplits, limit, split_off
 from scaat.errors import InputError
 from scaat.hardware import available_memory
+from scaat.options.data import DataOptions, class_names
 
-_SHARE = 0.5  # of the free memory, which the training itself needs too
+SLACK = 1e-9  # of a fraction times a count: 0.7 * 10 must not round up to 8
+_MEMORY_FRACTION = 0.5  # of the free memory, which the training itself needs too
 _RANDOM_LABELS = 1  # a stream of its own beside the split's
 
 
-def load_data(options: DataOptions, *, seed: int) -> DataSplits:
+@dataclass(frozen=True)
+class DataSplits:
+    """The three parts of a data set; no image, and no group, is in two of them.
+
+    Attributes:
+        name: what results call the data.
+        train: what a model learns from; positions in it are the training-set indices.
+        validation: what choices are made on.
+        test: what is reported; nothing is chosen on it.
+        augmentation: changes that preserve an image's class.
+        settings: how the parts were made, fit for JSON: the options, the seed, where each part
+            is from, the image size, and the counts per class.
+    """
+
+    name: str
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet
+    augmentation: Augmentation
+    settings: dict[str, Any]
+
+
+def load_data(options: DataOptions, *, seed: int, test_only: bool = False) -> DataSplits:
     """Load data and split them; only the images that a part uses are decoded.
 
-    Where ``classes`` are named, the images of others are left out first, from all parts. Test and
+    If ``classes`` are named, the images of others are left out first, from all parts. Test and
     validation parts that the data bring are kept. What is missing is drawn from the training
     part: first the test part (``test_fraction`` of it), then the validation part
-    (``validation_fraction`` of what the training part held at first), stratified and by whole
-    groups. Then ``train_limit`` is applied, so it changes neither of the two.
+    (``validation_fraction`` of the original training part), stratified and by whole groups.
+    ``train_limit`` is applied last, so it changes neither of the two.
 
     Args:
         options: which data, and how to split them.
         seed: of the draws; equal seeds give equal parts.
+        test_only: accept data that bring a test part alone, to evaluate on; the training and
+            validation parts are empty then.
 
     Raises:
         InputError: the data or an option is at fault; see the loaders.
     """
-    source = find_source(options)
-    positions = split_positions(source, options, seed=seed)
-    parts = {name: _load(part, chosen, options) for name, (part, chosen) in positions.items()}
-    _require_one_size(parts)
+    source = find_source(options, test_only=test_only)
+    if "train" in source.parts:
+        positions = split_positions(source, options, seed=seed)
+        parts = {name: _load(part, chosen, options) for name, (part, chosen) in positions.items()}
+        _require_one_size(parts)
+    else:
+        only = source.parts["test"]
+        test = _load(only, torch.arange(len(only.labels)), options)
+        parts = {"train": test.subset([]), "validation": test.subset([]), "test": test}
     if options.random_labels:
         parts["train"] = _with_random_labels(parts["train"], seed)
     augmentation = source.augmentation
@@ -69,8 +100,8 @@ def load_data(options: DataOptions, *, seed: int) -> DataSplits:
     )
 
 
-def find_source(options: DataOptions) -> Source:
-    """Find the data that the options name, before any split; hardly an image is decoded.
+def find_source(options: DataOptions, *, test_only: bool = False) -> Source:
+    """Read the data that the options name, before any split; few images are decoded, if any.
 
     It holds the images of the ``classes`` that the options name, or all.
 
@@ -96,19 +127,24 @@ def find_source(options: DataOptions) -> Source:
             f"inclusive_boxes is given, but data {kind!r} reads no boxes; expected it with "
             "parquet:PATH"
         )
+    if not test_only and "train" not in source.parts:
+        raise InputError(
+            f"data {options.data!r} holds a test part but no train part; expected both, or train "
+            "alone"
+        )
     if options.classes is None:
         return source
-    return choose_classes(source, class_names(options.classes), options.data)
+    return source.choose_classes(class_names(options.classes), options.data)
 
 
 def split_positions(
     source: Source, options: DataOptions, *, seed: int
 ) -> dict[str, tuple[Part, Tensor]]:
-    """Return, for train, validation and test, whose items it takes and which; nothing is decoded.
+    """Return the part that train, validation and test each take images from, and which ones.
 
     Raises:
-        InputError: there is one class only, a class or the fractions leave too little, or the
-            data's own parts share a group.
+        InputError: there is one class only, a class has too few images, the fractions leave
+            nothing, or the data's own parts share a group.
     """
     train = source.train
     if len(np.unique(train.labels)) < 2:
@@ -150,10 +186,9 @@ def split_positions(
 
 def _require_whole_groups(source: Source) -> None:
     """Refuse data whose own parts share a group."""
-    parts = {"train": source.train, "validation": source.validation, "test": source.test}
     owner: dict[int, str] = {}
-    for name, part in parts.items():
-        if part is None or part.groups is None:
+    for name, part in source.parts.items():
+        if part.groups is None:
             continue
         for group in np.unique(part.groups).tolist():
             if owner.setdefault(group, name) != name:
@@ -164,8 +199,7 @@ def _require_whole_groups(source: Source) -> None:
 
 
 def _load(part: Part, positions: Tensor, options: DataOptions) -> ImageSet:
-    images = _in_memory_or_lazy(part, positions, options)
-    return images if options.image_size is None else fit_set(images, options.image_size)
+    return fit_set(_in_memory_or_lazy(part, positions, options), options.image_size)
 
 
 def _in_memory_or_lazy(part: Part, positions: Tensor, options: DataOptions) -> ImageSet:
@@ -181,12 +215,12 @@ def _in_memory_or_lazy(part: Part, positions: Tensor, options: DataOptions) -> I
     images = part.lazy(positions)
     available = available_memory()
     needed = prod(images.images.shape)
-    fits = available is None or needed < available * _SHARE
+    fits = available is None or needed < available * _MEMORY_FRACTION
     return part.load(positions) if options.loading == "auto" and fits else images
 
 
 def _with_random_labels(images: ImageSet, seed: int) -> ImageSet:
-    """Shuffle the labels: the classes keep their shares, and say nothing about the images."""
+    """Shuffle the labels: the classes keep their sizes and become independent of the images."""
     order = np.random.default_rng([seed, _RANDOM_LABELS]).permutation(len(images))
     return replace(images, labels=images.labels[torch.from_numpy(order)])
 
@@ -204,3 +238,94 @@ def _require_one_size(parts: dict[str, ImageSet]) -> None:
 def _class_counts(images: ImageSet) -> dict[str, int]:
     counts = images.labels.bincount(minlength=images.num_classes).tolist()
     return dict(zip(images.classes, counts, strict=True))
+
+
+def split_off(
+    labels: Tensor,
+    groups: Tensor | None,
+    fraction: float,
+    *,
+    seed: int,
+    part: str,
+    classes: Sequence[str],
+) -> tuple[Tensor, Tensor]:
+    """Draw a part that keeps every class's proportion and splits no group.
+
+    Without groups its size is the fraction of all items, rounded up. With groups it is as close
+    as whole groups allow: scikit-learn's `StratifiedGroupKFold` makes folds of them.
+
+    Args:
+        labels: int64 (N,), class ids.
+        groups: int64 (N,), or None.
+        fraction: of the items, between 0 and 1, exclusive.
+        seed: of the draw.
+        part: what messages call the part ("test"); its option is this and ``_fraction``.
+        classes: the name of each class, for messages.
+
+    Returns:
+        The remaining positions and those of the part, both ascending, int64.
+
+    Raises:
+        InputError: a class has too few images (or groups) to be in both.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+    units = labels.bincount() if groups is None else _groups_per_class(labels, groups)
+    unit = "images" if groups is None else "groups"
+    least = ceil(max(1 / fraction, 1 / (1 - fraction)) - SLACK)
+
+    def refuse(label: int) -> InputError:
+        return InputError(
+            f"class {classes[label]!r} has too few {unit} ({int(units[label])}) to be split: "
+            f"a {part} part of {fraction:.3g} needs {least} or more; "
+            f"set {part}_fraction nearer to 0.5, or bring more images"
+        )
+
+    for label in np.unique(labels).tolist():
+        if units[label] < least:
+            raise refuse(label)
+    everything = np.arange(len(labels))
+    if groups is None:
+        size = ceil(fraction * len(labels) - SLACK)
+        rest, held = train_test_split(
+            everything, test_size=size, stratify=labels.numpy(), random_state=seed
+        )
+    else:
+        ratio = Fraction(fraction).limit_denominator(100) or Fraction(1, 100)
+        folds = StratifiedGroupKFold(ratio.denominator, shuffle=True, random_state=seed)
+        dealt = [fold for _, fold in folds.split(everything, labels.numpy(), groups.numpy())]
+        held = np.concatenate(dealt[: ratio.numerator])
+        rest = np.setdiff1d(everything, held)
+    for side in (rest, held):
+        missing = set(labels.tolist()) - set(labels[side].tolist())
+        if missing:  # groups of very unequal size, or that mix classes
+            raise refuse(min(missing))
+    return torch.from_numpy(np.sort(rest)), torch.from_numpy(np.sort(held))
+
+
+def limit(labels: Tensor, count: int, *, seed: int) -> Tensor:
+    """Choose items at random so that every class keeps its proportion, to within one item.
+
+    The choice for a smaller count is part of that for a greater one.
+
+    Args:
+        labels: int64 (N,), class ids.
+        count: how many to choose, 1 to N.
+        seed: of the draw.
+
+    Returns:
+        The ascending positions, int64 (count,).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = torch.randperm(len(labels), generator=generator)
+    due = torch.empty(len(labels), dtype=torch.float64)
+    for label in np.unique(labels).tolist():
+        members = shuffled[labels[shuffled] == label]
+        # The k-th of a class's n members is due once this fraction of all items is taken.
+        due[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
+    return due.argsort(stable=True)[:count].sort().values
+
+
+def _groups_per_class(labels: Tensor, groups: Tensor) -> Tensor:
+    pairs = np.unique(torch.stack([labels, groups], dim=1).numpy(), axis=0)
+    return torch.from_numpy(pairs[:, 0]).bincount()

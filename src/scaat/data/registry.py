@@ -1,37 +1,39 @@
-"""The data sets by name, and what the loader of one hands over."""
+"""The data sets by name, and what the loader of one returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from scaat.data.augmentation import Augmentation
-from scaat.data.decoding import Encoded
+from scaat.data.decoding import DecodedPixels, Encoded, EncodedImages, decode_images, in_memory
 from scaat.data.image_set import ImageSet
-from scaat.data.options import DataOptions
+from scaat.errors import InputError, unknown
+from scaat.options.data import DataOptions
 from scaat.registry import Registry
 
+T = TypeVar("T")
 MOST_UNNAMED = 100_000
-"""Above the largest public label sets: where no names are known, a larger label is no class's."""
+"""Larger than any public label set: without class names, a larger label is an error."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a data set before its images are decoded.
-
-    What a split needs is known at once; only the items that are used are ever decoded.
+    """One part of a data set before its images are decoded; only images that are used are.
 
     Attributes:
-        labels: int64 (N,), the class id of every item.
-        load: decodes the items at these ascending positions, int64 (M,).
+        labels: int64 (N,), the class id of every image.
+        load: decodes the images at these ascending positions, int64 (M,).
         groups: int64 (N,), or None; equal values stay in one split, across all parts.
-        encoded: yields the files or their bytes at these ascending positions; None where the data
-            are no encoded images.
-        lazy: the same set, whose images are decoded when they are read; None where they are in
-            memory already or cannot be read one by one.
+        lazy: the same set, decoded when read; None if images cannot be read one by one.
+        encoded: yields the files or bytes at these ascending positions; None if the data are no
+            encoded images.
     """
 
     labels: Tensor
@@ -40,17 +42,40 @@ class Part:
     lazy: Callable[[Tensor], ImageSet] | None = None
     encoded: Callable[[Tensor], Iterator[Encoded]] | None = None
 
+    def choose(self, ids: Tensor, names: tuple[str, ...]) -> Part:
+        """Return the images of some classes; ``ids``: the new id of each old one, or -1."""
+        rows = torch.from_numpy(np.flatnonzero(ids[self.labels] >= 0))
+
+        def of_rows(read: Callable[[Tensor], T]) -> Callable[[Tensor], T]:
+            return lambda positions: read(rows[positions])
+
+        def renumbered(read: Callable[[Tensor], ImageSet]) -> Callable[[Tensor], ImageSet]:
+            def chosen(positions: Tensor) -> ImageSet:
+                images = read(rows[positions])
+                return replace(images, labels=ids[images.labels], classes=names)
+
+            return chosen
+
+        return Part(
+            ids[self.labels[rows]],
+            renumbered(self.load),
+            None if self.groups is None else self.groups[rows],
+            None if self.lazy is None else renumbered(self.lazy),
+            None if self.encoded is None else of_rows(self.encoded),
+        )
+
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as its loader found it.
+    """A data set as its loader read it.
 
     Attributes:
         classes: the name of each class.
-        train: the training part, or everything where the data brings no other part.
-        validation: the validation part that the data brings, if any.
-        test: the test part that the data brings, if any.
-        augmentation: what leaves an image's class as it is.
+        train: the training part, or everything if the data bring no other part. It is empty only
+            if the data bring a test part alone.
+        validation: the validation part that the data bring, if any.
+        test: the test part that the data bring, if any.
+        augmentation: changes that preserve an image's class.
         settings: what the loader chose, for the record; fit for JSON.
     """
 
@@ -61,11 +86,55 @@ class Source:
     augmentation: Augmentation = field(default_factory=Augmentation)
     settings: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of_parts(
+        cls, classes: tuple[str, ...], parts: dict[str, Part], augmentation: Augmentation
+    ) -> Source:
+        """Return a data set of these parts, by name: ``train``, ``validation``, ``test``."""
+        train = parts.get("train") or parts["test"].choose(torch.full((len(classes),), -1), classes)
+        return cls(classes, train, parts.get("validation"), parts.get("test"), augmentation)
+
     @property
     def parts(self) -> dict[str, Part]:
         """The parts that the data bring, by name."""
-        found = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: part for name, part in found.items() if part is not None}
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in parts.items() if part and len(part.labels)}
+
+    def choose_classes(self, names: tuple[str, ...], data: str) -> Source:
+        """Return the images of some classes, in their order; a class's id is its name's place.
+
+        Args:
+            names: two classes or more, all different.
+            data: what messages call the data.
+
+        Raises:
+            InputError: a name is none of the data's or that of two classes, or a part is left
+                without images (the training part: without those of a class).
+        """
+        for name in names:
+            if name not in self.classes:
+                raise unknown(f"class of data {data!r}", name, self.classes)
+            if self.classes.count(name) > 1:
+                raise InputError(
+                    f"classes names {name!r}, as {self.classes.count(name)} classes of data "
+                    f"{data!r} are called; expected names that only one class has"
+                )
+        ids = torch.full((len(self.classes),), -1)
+        ids[[self.classes.index(name) for name in names]] = torch.arange(len(names))
+        parts = {key: part.choose(ids, names) for key, part in self.parts.items()}
+        for key, part in parts.items():
+            if not len(part.labels):
+                raise InputError(
+                    f"the {key} part of data {data!r} has no image of the classes "
+                    f"{', '.join(names)}; expected some of each"
+                )
+        for number, name in enumerate(names):
+            if "train" in parts and number not in parts["train"].labels:
+                raise InputError(
+                    f"classes names {name!r}, of which data {data!r} has no training image; "
+                    "expected classes that have some"
+                )
+        return replace(Source.of_parts(names, parts, self.augmentation), settings=self.settings)
 
 
 @dataclass(frozen=True)
@@ -73,8 +142,8 @@ class DataEntry:
     """One entry of the registry.
 
     Attributes:
-        load: finds the data, given what follows the colon in the user's spec ("" for nothing).
-        argument: what follows the colon, for messages and help ("PATH"); "" where nothing may.
+        load: reads the data, given what follows the colon in the user's spec ("" for nothing).
+        argument: what follows the colon, for messages and help ("PATH"); "" if nothing may.
         summary: what it is, in a few words.
     """
 
@@ -86,6 +155,56 @@ class DataEntry:
 datasets: Registry[DataEntry] = Registry("data set")
 
 
+class Files:
+    """Image files as `EncodedImages`."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = [str(path) for path in paths]  # a third of the memory of Path objects
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def take(self, positions: Tensor) -> Iterator[Encoded]:
+        """Yield the files at these positions."""
+        for position in positions.tolist():
+            yield self._paths[position], Path(self._paths[position])
+
+
 def part_of(images: ImageSet) -> Part:
-    """Return images that are in memory already as a part."""
-    return Part(images.labels, images.subset, images.groups)
+    """Return an image set as a part; images that are not in memory can be read lazily."""
+    if isinstance(images.images, Tensor):
+        return Part(images.labels, images.subset, images.groups)
+
+    def load(positions: Tensor) -> ImageSet:
+        return in_memory(images.subset(positions))
+
+    return Part(images.labels, load, images.groups, images.subset)
+
+
+def encoded_part(
+    encoded: EncodedImages, labels: Tensor, classes: tuple[str, ...], image_size: int | None
+) -> Part:
+    """Return encoded images as a part, to be decoded at once or when needed."""
+
+    def load(positions: Tensor) -> ImageSet:
+        images, _ = decode_images(encoded.take(positions), len(positions), image_size)
+        return ImageSet(images, labels[positions], classes)
+
+    def lazy(positions: Tensor) -> ImageSet:
+        # The first image that is used decides the size, as in memory: others may be broken.
+        pixels = DecodedPixels(encoded, image_size, int(positions[0])).view(positions)
+        return ImageSet(pixels, labels[positions], classes)
+
+    return Part(labels, load, lazy=lazy, encoded=encoded.take)
+
+
+def unnamed_classes(greatest: int, fault: str) -> tuple[str, ...]:
+    """Return the class names "0" to the greatest label, for data that name no classes.
+
+    Args:
+        greatest: the greatest label.
+        fault: the beginning of the message if it is too large: what holds it.
+    """
+    if greatest >= MOST_UNNAMED:
+        raise InputError(f"{fault}; expected class ids below {MOST_UNNAMED:,}")
+    return tuple(map(str, range(greatest + 1)))

@@ -1,4 +1,4 @@
-"""A look at a data set before anything is trained on it, mostly at its files' headers."""
+"""A look at a data set before training: mostly at its files' headers, or at every image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import re
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,23 +16,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaat.data.decoding import Encoded, decode_image, read_size
+from scaat.data.cache import CHUNK, Progress
+from scaat.data.decoding import decode_image, read_size
 from scaat.data.registry import Part, Source
 from scaat.errors import InputError
 
 MOST = 20_000  # headers of a part that are read
-DECODED, DECODED_LEAST = 500, 20  # images of a part of which the pixels are looked at
+DECODED, DECODED_LEAST = 500, 20  # images of a part whose pixels are read
 LOADED = 100  # of a part whose images are no files
-STARK = 0.5  # share of nearly black and white values; digits have 0.53, photos about 0.2
+STARK = 0.5  # fraction of nearly black and white values; digits have 0.53, photos about 0.2
 PIXELS = 200_000_000  # that are decoded, roughly: some seconds of work
-
-Progress = Callable[[str, int, int], None]
-"""Called with the part at work, its images done, and their number."""
+_COUNTER = re.compile(r"((?:[_\-. ]?[xyrc]\d+)+|[_\-. ]\d+)$")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Where an image was found."""
+    """Where an image is: its part, its name for messages, and its class id."""
 
     part: str
     name: str
@@ -40,16 +40,15 @@ class Seen:
 
 @dataclass
 class Survey:
-    """What was found.
+    """What is known of a data set.
 
     Attributes:
         classes: The name of each class.
         counts: By part, the images of each class.
         looked_at: Images whose size is known.
         sizes: How many images have each height and width, in pixels.
-        decoded: Images whose pixels were looked at.
+        decoded: Images whose pixels were read.
         grey: How many of them have three equal channels, or one.
-        stark: Share of their pixel values that are in the lowest or the highest eighth.
         unreadable: Why each image that cannot be read cannot, by its name.
         twins: Images that are the same file, byte for byte; two places or more each.
         groups: How many groups the files' names suggest, or None: ``slide3_x10_y20.png`` and
@@ -62,10 +61,16 @@ class Survey:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     decoded: int = 0
     grey: int = 0
-    stark: float = 0.0
     unreadable: dict[str, str] = field(default_factory=dict)
     twins: list[list[Seen]] = field(default_factory=list)
     groups: int | None = None
+    _extreme: int = 0
+    _values: int = 0
+
+    @property
+    def stark(self) -> float:
+        """Fraction of the pixel values that are in the lowest or the highest eighth."""
+        return self._extreme / max(1, self._values)
 
     @property
     def drawings(self) -> bool:
@@ -77,6 +82,13 @@ class Survey:
         """The number of all images."""
         return sum(map(sum, self.counts.values()))
 
+    def add(self, image: NDArray[np.uint8]) -> None:
+        """Take an image's pixels into account, uint8 (H, W, C)."""
+        self.decoded += 1
+        self.grey += bool((image == image[..., :1]).all())
+        self._extreme += int(((image < 32) | (image >= 224)).sum())
+        self._values += image.size
+
 
 def survey(source: Source, progress: Progress) -> Survey:
     """Look at a data set: sizes, colour, stark contrast, unreadable files, twins, groups.
@@ -87,40 +99,41 @@ def survey(source: Source, progress: Progress) -> Survey:
 
     Args:
         source: The data.
-        progress: Called as the work goes on.
+        progress: Called after every image.
     """
     counts = {
         name: part.labels.bincount(minlength=len(source.classes)).tolist()
         for name, part in source.parts.items()
     }
-    found = Survey(source.classes, counts)
+    result = Survey(source.classes, counts)
     paths: dict[int, list[tuple[Seen, Path]]] = defaultdict(list)
     contents: dict[bytes, list[Seen]] = defaultdict(list)
-    pixels = _Pixels()
     for name, part in source.parts.items():
         if part.encoded is None:
-            _load(found, part, pixels)
+            images = part.load(_spaced(len(part.labels), LOADED))
+            result.looked_at += len(images)
+            result.sizes[images.image_size] += len(images)
+            for image in images.pixels().permute(0, 2, 3, 1).numpy():
+                result.add(image)
             continue
         chosen = _spaced(len(part.labels), MOST)
         for done, (position, item) in enumerate(zip(chosen, part.encoded(chosen), strict=True)):
             seen = Seen(name, item[0], int(part.labels[position]))
-            if _header(found, item):
+            with _naming(result, item[0]):
+                result.sizes[read_size(item)] += 1
+                result.looked_at += 1
                 if isinstance(item[1], Path):
                     paths[item[1].stat().st_size].append((seen, item[1]))
                 elif isinstance(item[1], bytes):
                     contents[_digest(item[1])].append(seen)
             progress(name, done + 1, len(chosen))
-        _decode(found, part, pixels)
-    for alike in paths.values():
-        if len(alike) > 1:
-            for seen, path in alike:
-                contents[_digest(path.read_bytes())].append(seen)
-    found.twins = [places for places in contents.values() if len(places) > 1]
-    found.decoded, found.grey, found.stark = pixels.images, pixels.grey, pixels.stark
-    found.groups = suggested_groups(
-        [path for alike in paths.values() for _, path in alike], len(source.classes)
-    )
-    return found
+        _decode(result, part)
+    alike = [pair for pairs in paths.values() if len(pairs) > 1 for pair in pairs]
+    for seen, path in alike:
+        contents[_digest(path.read_bytes())].append(seen)
+    result.twins = [places for places in contents.values() if len(places) > 1]
+    result.groups = suggested_groups([path for _, path in alike], len(source.classes))
+    return result
 
 
 def suggested_groups(paths: Sequence[Path], classes: int) -> int | None:
@@ -133,66 +146,55 @@ def suggested_groups(paths: Sequence[Path], classes: int) -> int | None:
     return len(names) if 2 * classes < len(names) <= len(paths) / 2 else None
 
 
-_COUNTER = re.compile(r"((?:[_\-. ]?[xyrc]\d+)+|[_\-. ]\d+)$")
+def broken_images(source: Source, progress: Progress) -> Iterator[str]:
+    """Decode everything; yield a sentence for each unreadable image, or one of another size.
+
+    Args:
+        source: The data.
+        progress: Called after every chunk of images.
+    """
+    for name, part in source.parts.items():
+        done = 0
+        for positions in torch.split(torch.arange(len(part.labels)), CHUNK):
+            yield from _broken(part, positions)
+            done += len(positions)
+            progress(name, done, len(part.labels))
 
 
-class _Pixels:
-    """Adds up what the pixels of images tell."""
-
-    def __init__(self) -> None:
-        self.images = 0
-        self.grey = 0
-        self._extreme = 0
-        self._values = 0
-
-    def add(self, image: NDArray[np.uint8]) -> None:
-        """Take in an image, uint8 (H, W, C)."""
-        self.images += 1
-        self.grey += bool((image == image[..., :1]).all())
-        self._extreme += int(((image < 32) | (image >= 224)).sum())
-        self._values += image.size
-
-    @property
-    def stark(self) -> float:
-        return self._extreme / max(1, self._values)
-
-
-def _load(found: Survey, part: Part, pixels: _Pixels) -> None:
-    images = part.load(_spaced(len(part.labels), LOADED))
-    found.looked_at += len(images)
-    found.sizes[images.image_size] += len(images)
-    for image in images.pixels().permute(0, 2, 3, 1).numpy():
-        pixels.add(image)
-
-
-def _header(found: Survey, item: Encoded) -> bool:
+def _broken(part: Part, positions: Tensor) -> Iterator[str]:
+    """Halve what cannot be read until the images at fault are left."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, about strange but readable files
-            size = read_size(item)
+        part.load(positions)
     except InputError as error:
-        found.unreadable[item[0]] = str(error)
-        return False
-    found.looked_at += 1
-    found.sizes[size] += 1
-    return True
+        if len(positions) == 1:
+            yield str(error)
+            return
+        half = len(positions) // 2
+        sentences = [*_broken(part, positions[:half]), *_broken(part, positions[half:])]
+        yield from sentences or [str(error)]  # each is readable: they differ in size
 
 
-def _decode(found: Survey, part: Part, pixels: _Pixels) -> None:
-    if part.encoded is None or not found.sizes:
+def _decode(result: Survey, part: Part) -> None:
+    if part.encoded is None or not result.sizes:
         return
-    areas = [height * width for height, width in found.sizes]
-    typical = float(np.median(np.repeat(areas, list(found.sizes.values()))))
+    areas = [height * width for height, width in result.sizes]
+    typical = float(np.median(np.repeat(areas, list(result.sizes.values()))))
     most = int(min(DECODED, max(DECODED_LEAST, PIXELS / typical)))
     for item in part.encoded(_spaced(len(part.labels), most)):
-        if item[0] in found.unreadable:
-            continue
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                pixels.add(decode_image(item, None)[0])
-        except InputError as error:
-            found.unreadable[item[0]] = str(error)
+        if item[0] not in result.unreadable:
+            with _naming(result, item[0]):
+                result.add(decode_image(item, None)[0])
+
+
+@contextmanager
+def _naming(result: Survey, name: str) -> Iterator[None]:
+    """Record an image that cannot be read; Pillow warns about strange but readable files."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except InputError as error:
+        result.unreadable[name] = str(error)
 
 
 def _spaced(count: int, most: int) -> Tensor:

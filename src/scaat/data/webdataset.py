@@ -1,4 +1,8 @@
-"""Shards in WebDataset's layout: tar files in which a sample's files share their name's stem."""
+"""Shards in WebDataset's layout: tar files in which a sample's files share their name's stem.
+
+Images are read in place, by an index of the tar files' headers; the ``datasets`` library would
+copy them into its cache first, and has no order that survives another sharding.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,14 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from scaat.data.augmentation import COMMON
 from scaat.data.decoding import Encoded
-from scaat.data.lazy import encoded_part
-from scaat.data.options import DataOptions
-from scaat.data.registry import MOST_UNNAMED, DataEntry, Part, Source, datasets
+from scaat.data.registry import MOST_UNNAMED, DataEntry, Source, datasets, encoded_part
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "bmp")
 LABELS = ("cls", "json")
@@ -30,23 +32,23 @@ PARTS = {"train": "train*.tar", "validation": "val*.tar", "test": "test*.tar"}
 
 @dataclass
 class _Sample:
-    """What the shards hold of one sample."""
+    """What the shards hold of one sample; the image as its first byte and number of bytes."""
 
     shard: int
-    image: tuple[int, int] | None = None  # where its bytes begin, and how many
+    image: tuple[int, int] | None = None
     label: int | None = None
 
 
 class Members:
-    """Encoded images inside tar files, read in place.
+    """Encoded images inside tar files.
 
     Args:
-        shards: The files.
-        keys: The samples' names.
+        shards: the files.
+        keys: the samples' names.
         places: int64 (N, 3): shard, first byte, number of bytes.
     """
 
-    def __init__(self, shards: list[Path], keys: list[str], places: np.ndarray) -> None:
+    def __init__(self, shards: list[Path], keys: list[str], places: Tensor) -> None:
         self._shards = [str(shard) for shard in shards]
         self._keys = keys
         self._places = places
@@ -70,29 +72,24 @@ def load_webdataset(argument: str, options: DataOptions) -> Source:
     names with ``*`` or braces (``shards-{000..012}.tar``) of a training part. A sample is an
     image and its label: ``KEY.cls`` with a class id, or ``KEY.json`` with ``label`` or ``cls``.
     A sample's position follows from its key, whatever shard holds it, so SCAAT's proportions
-    survive another sharding. The index is made from the tar files' headers at each start.
+    survive another sharding. The index is made at each start.
 
     Raises:
         InputError: There are no shards, one is damaged or compressed, a key occurs twice, or a
             sample lacks its image or label.
     """
-    parts = {name: _indexed(shards) for name, shards in _shards(argument).items()}
-    greatest = max(int(labels.max()) for _, labels in parts.values())
+    indexed = {name: _indexed(shards) for name, shards in _shards(argument).items()}
+    greatest = max(int(labels.max()) for _, labels in indexed.values())
     classes = tuple(map(str, range(greatest + 1)))
-
-    def part(name: str) -> Part | None:
-        if name not in parts:
-            return None
-        members, labels = parts[name]
-        return encoded_part(members, labels, classes, options.image_size)
-
-    train = part("train")
-    assert train is not None
-    return Source(classes, train, part("validation"), part("test"), augmentation=COMMON)
+    parts = {
+        name: encoded_part(members, labels, classes, options.image_size)
+        for name, (members, labels) in indexed.items()
+    }
+    return Source.of_parts(classes, parts, COMMON)
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """Return the names that ``{000..012}`` and ``{a,b}`` in a pattern stand for."""
+    """Return the names that ``{000..012}`` and ``{a,b}`` in a pattern mean."""
     pieces = re.split(r"\{([^{}]*)\}", pattern)
     choices = [[piece] if i % 2 == 0 else _choices(piece) for i, piece in enumerate(pieces)]
     return ["".join(chosen) for chosen in product(*choices)]
@@ -109,17 +106,17 @@ def _choices(text: str) -> list[str]:
 def _shards(argument: str) -> dict[str, list[Path]]:
     root = Path(argument).expanduser()
     if root.is_dir():
-        found = {part: sorted(root.glob(pattern)) for part, pattern in PARTS.items()}
-        if not found["train"]:
+        shards = {part: sorted(root.glob(pattern)) for part, pattern in PARTS.items()}
+        if not shards["train"] and (shards["validation"] or not shards["test"]):
             raise InputError(f"{root} holds no {PARTS['train']}; expected shards")
-        return {part: shards for part, shards in found.items() if shards}
-    shards = []
+        return {part: paths for part, paths in shards.items() if paths}
+    train = []
     for name in expand_braces(str(root)):
         matched = sorted(map(Path, glob.glob(name)))
         if not matched:
             raise InputError(f"no file matches {name}; expected a tar file, or a pattern of some")
-        shards += matched
-    return {"train": shards}
+        train += matched
+    return {"train": train}
 
 
 def _indexed(shards: list[Path]) -> tuple[Members, Tensor]:
@@ -128,28 +125,23 @@ def _indexed(shards: list[Path]) -> tuple[Members, Tensor]:
         _read_index(shard, number, samples)
     if not samples:
         raise InputError(f"{shards[0]} and the other shards hold no samples")
-    keys = sorted(samples)
-    places = np.empty((len(keys), 3), np.int64)
-    labels = torch.empty(len(keys), dtype=torch.int64)
-    for position, key in enumerate(keys):
-        sample = samples[key]
+    places, labels = [], []
+    for key, sample in sorted(samples.items()):
         shard = shards[sample.shard]
         if sample.image is None:
             raise InputError(f"sample {key!r} in {shard} has no image ({', '.join(IMAGES)})")
         if sample.label is None:
             raise InputError(f"sample {key!r} in {shard} has no label ({', '.join(LABELS)})")
-        places[position] = (sample.shard, *sample.image)
-        labels[position] = sample.label
-    return Members(shards, keys, places), labels
+        places.append((sample.shard, *sample.image))
+        labels.append(sample.label)
+    return Members(shards, sorted(samples), torch.tensor(places)), torch.tensor(labels)
 
 
 def _read_index(shard: Path, number: int, samples: dict[str, _Sample]) -> None:
     try:
         _require_end(shard)
         with tarfile.open(shard, "r:") as tar:
-            for member in tar:
-                if not member.isfile():
-                    continue
+            for member in filter(tarfile.TarInfo.isfile, tar):
                 folder, _, name = member.name.rpartition("/")
                 stem, _, ending = name.partition(".")
                 key = f"{folder}/{stem}" if folder else stem
@@ -165,9 +157,7 @@ def _read_index(shard: Path, number: int, samples: dict[str, _Sample]) -> None:
                     )
                 if ending in IMAGES:
                     sample.image = (member.offset_data, member.size)
-                else:
-                    file = tar.extractfile(member)
-                    assert file is not None
+                elif file := tar.extractfile(member):
                     sample.label = _label(file.read(), ending, key, shard)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise InputError(
@@ -177,7 +167,7 @@ def _read_index(shard: Path, number: int, samples: dict[str, _Sample]) -> None:
 
 
 def _require_end(shard: Path) -> None:
-    """Raise unless a tar file ends as one does: tarfile takes a cut one for a shorter one."""
+    """Raise unless the end of the tar file is there: tarfile accepts a file that is cut short."""
     with shard.open("rb") as file:
         file.seek(-min(2 * tarfile.BLOCKSIZE, shard.stat().st_size), os.SEEK_END)
         if file.read() != bytes(2 * tarfile.BLOCKSIZE):
@@ -198,8 +188,8 @@ def _label(content: bytes, ending: str, key: str, shard: Path) -> int:
         ) from error
     if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < MOST_UNNAMED:
         raise InputError(
-            f"sample {key!r} in {shard} has label {label!r}; expected a whole number from 0 on, "
-            f"below {MOST_UNNAMED:,}"
+            f"sample {key!r} in {shard} has label {label!r}; expected an integer from 0 to "
+            f"{MOST_UNNAMED - 1:,}"
         )
     return label
 

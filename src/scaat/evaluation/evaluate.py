@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from scaat.attribution import find_attribution
 from scaat.data.image_set import ImageSet
 from scaat.errors import InputError
-from scaat.evaluation.arithmetic import exact_convolutions
-from scaat.evaluation.calibration import calibration
+from scaat.evaluation.context import Arrays, EvaluationContext, exact_convolutions
 from scaat.evaluation.examples import example_images, example_maps
-from scaat.evaluation.measures import Arrays, Subject, measures
-from scaat.evaluation.options import EvaluationOptions
-from scaat.evaluation.performance import all_answers, all_logits, auc
-from scaat.evaluation.robustness import PASSES, robustness
-from scaat.evaluation.saliency import counted, fast_predict, gradient_batch, measure_saliency
+from scaat.evaluation.measures import Batch, measures
+from scaat.evaluation.performance import (
+    PASSES,
+    all_answers,
+    all_logits,
+    auc,
+    calibration,
+    robustness,
+)
+from scaat.functional.maps import check_maps
+from scaat.options.evaluation import EvaluationOptions
 from scaat.passes import evaluation_mode
 from scaat.statistics import accuracy_interval
 
@@ -95,7 +99,7 @@ def evaluate(
         device: where the model is.
         random_label_model: a model of the same kind trained on random labels, on ``device``:
             the maps' rank correlation with its maps is measured, too (Adebayo et al. 2018).
-        progress: called as the work goes on.
+        progress: called after every pass.
 
     Raises:
         InputError: there are fewer than two images, an option does not fit them or the model, or
@@ -108,11 +112,24 @@ def evaluate(
     # On CPUs small batches stay in the cache.
     batch_size = options.batch_size or (64 if device.type == "cpu" else 512)
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(image_set)))
-    measured = order[: options.images].sort().values
-    pictured = order[: options.examples]
+    image_ids = order[: options.images].sort().values
+    example_ids = order[: options.examples]
     kinds = _kinds(options, image_set, random_label_model)
+    attacks = "robustness" in options.also_measure
+    passes = len(options.attributions) * (1 + sum(measures[k].passes(options) for k in kinds))
+    counter = _Counter(progress, len(image_ids) * (passes + attacks * PASSES))
+    context = EvaluationContext(
+        model,
+        image_set,
+        options,
+        options.attributions[0],
+        seed,
+        device,
+        batch_size,
+        random_label_model,
+        counter,
+    )
     draw = {"seed": seed, "resamples": options.bootstrap_resamples}
-
     results = {}
     with evaluation_mode(model), exact_convolutions():
         logits = all_logits(model, image_set, batch_size, device)
@@ -123,47 +140,63 @@ def evaluate(
         }
         if "calibration" in options.also_measure:
             of_model |= calibration(logits, image_set.labels, **draw)
-        attacks = "robustness" in options.also_measure
-        passes = 1 + sum(measures[kind].passes(options) for kind in kinds)
-        passes = len(options.attributions) * passes + attacks * PASSES
-        counter = _Counter(progress, len(measured) * passes)
-        held: Arrays = {}
+        robust: Arrays = {}
         if attacks:
             counter.text = "robustness"
-            held = robustness(
-                model,
-                image_set,
-                measured,
-                seed=seed,
-                batch_size=gradient_batch(batch_size),
-                device=device,
-                tick=counter,
-            )
-            of_model |= {key: accuracy_interval(values == 1) for key, values in held.items()}
+            robust = robustness(context, image_ids)
+            of_model |= {key: accuracy_interval(held == 1) for key, held in robust.items()}
+        examples = context.load(example_ids)
         for name in options.attributions:
             counter.text = name
-            attribute = find_attribution(name, layer=options.layer)
-            subject = Subject(
-                model,
-                counted(attribute, counter),
-                fast_predict(model, device, options.precision, counter),
-                seed,
-                batch_size,
-                random_label_model,
+            context = replace(context, attribution=name)
+            per_image, row = _measure_saliency(context, kinds, image_ids, logits.argmax(1), draw)
+            results[name] = AttributionResult(
+                {**of_model, **row},
+                {"index": image_ids.numpy(), **robust, **per_image},
+                example_maps(context, examples, logits[example_ids]),
             )
-            made = [measures[kind](subject, options) for kind in kinds]
-            found = measure_saliency(
-                subject, made, image_set, measured, logits[measured].argmax(1), device
-            )
-            metrics = dict(of_model)
-            per_image = {"index": measured.numpy(), **held}
-            for measure, values in zip(made, found, strict=True):
-                metrics |= measure.row(values, **draw)
-                per_image |= {key: array for key, array in values.items() if array.ndim == 1}
-            shown = example_maps(model, attribute, image_set, pictured, logits[pictured], device)
-            results[name] = AttributionResult(metrics, per_image, shown)
-    settings = asdict(options) | {"images": len(measured), "batch_size": batch_size, "seed": seed}
-    return Evaluation(results, example_images(image_set, pictured), settings, answers)
+    settings = asdict(options) | {"images": len(image_ids), "batch_size": batch_size, "seed": seed}
+    return Evaluation(results, example_images(examples), settings, answers)
+
+
+def _measure_saliency(
+    context: EvaluationContext,
+    kinds: Sequence[str],
+    image_ids: Tensor,
+    predicted: Tensor,
+    draw: dict[str, int],
+) -> tuple[Arrays, dict[str, Any]]:
+    """Show every measure the maps of some test images.
+
+    Args:
+        context: The model and the saliency method.
+        kinds: Names of the measures.
+        image_ids: int64 (n,), positions of the images.
+        predicted: int64 (N,), the predicted classes of all test images.
+        draw: ``seed`` and ``resamples`` of the bootstrap.
+
+    Returns:
+        The values (n,) of each image by name, and the entries of ``results.json``.
+
+    Raises:
+        InputError: A map is not finite, or of another shape than its image.
+    """
+    made = [measures[kind](context, context.options) for kind in kinds]
+    for part in torch.split(image_ids, context.gradient_batch_size):
+        samples = context.load(part)
+        targets = predicted[part].to(context.device)
+        maps = samples.explain(context.attribute, context.model, targets)
+        check_maps(maps)
+        batch = Batch(samples.images, maps, targets, part, samples.masks)
+        for measure in made:
+            measure.update(batch)
+    per_image: Arrays = {}
+    row: dict[str, Any] = {}
+    for measure in made:
+        values = {name: np.asarray(array.cpu()) for name, array in measure.values().items()}
+        row |= measure.row(values, **draw)
+        per_image |= {name: array for name, array in values.items() if array.ndim == 1}
+    return per_image, row
 
 
 def _kinds(

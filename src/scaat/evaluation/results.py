@@ -1,15 +1,52 @@
-"""Write the results of a run: what the report and any later analysis read."""
+"""Write the results of a run, with what they were computed on."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from scaat.files import json_text, replacing, write_text
+from scaat.hardware import cpu_name
+
+PACKAGES = ("scaat", "torchvision", "lightning", "captum", "numpy", "pillow")
+
+
+def environment(device: torch.device | str = "cpu") -> dict[str, str | int]:
+    """Return the versions of what decides the numbers, the platform, the hardware and the date.
+
+    No host name, user name or path is in it, so it can be published.
+    """
+    versions = {name: _version(name) for name in PACKAGES}
+    return {
+        **versions,
+        "torch": str(torch.__version__),  # with its CUDA build, which the metadata lacks
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu_name(),
+        "threads": torch.get_num_threads(),
+        "device": _device(torch.device(device)),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _device(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
 
 SCHEMA = 1
 

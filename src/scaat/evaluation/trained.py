@@ -14,8 +14,8 @@ from scaat.attribution import find_attribution
 from scaat.data import DataSplits, ImageSet
 from scaat.evaluation.evaluate import Evaluation, Progress, evaluate
 from scaat.evaluation.examples import ordered_samples
-from scaat.evaluation.options import EvaluationOptions
 from scaat.evaluation.results import write_results
+from scaat.options.evaluation import EvaluationOptions
 from scaat.training import load_trained, read_history
 
 
@@ -50,7 +50,6 @@ def measure_trained(
     config: Mapping[str, Any],
     device: torch.device | str = "cpu",
     images: ImageSet | None = None,
-    seed: int = 0,
     random_label_model: nn.Module | None = None,
     progress: Progress | None = None,
 ) -> Measured:
@@ -61,12 +60,11 @@ def measure_trained(
         splits: The data that it was trained on.
         options: The protocol.
         title: What the results call the method.
-        config: What the results record of the training: ``seed``, its ``training`` options and
-            the method's as ``objective``.
+        config: What the results record of the training: its ``training`` options, the method's as
+            ``objective``, and ``seed``, which is the evaluation's, too.
         device: Where to evaluate.
         images: What to measure on; the test images by default.
-        seed: Of the evaluation; see `evaluate`.
-        random_label_model: Its like, trained on random labels, if there is one; on ``device``.
+        random_label_model: A model of the same kind trained on random labels, if there is one.
         progress: See `evaluate`.
 
     Raises:
@@ -77,9 +75,9 @@ def measure_trained(
         trained.model.to(device),
         splits.test if images is None else images,
         options,
-        seed=seed,
+        seed=config["seed"],
         device=device,
-        random_label_model=random_label_model,
+        random_label_model=None if random_label_model is None else random_label_model.to(device),
         progress=progress,
     )
     ordered = {}

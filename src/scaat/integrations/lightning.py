@@ -23,7 +23,7 @@ from scaat.passes import evaluation_mode, search_view
 with extra("run", "the adapter for Lightning"):
     import lightning as L
 
-    from scaat.training.padding import counted_samples
+    from scaat.training.batches import is_real_sample
 
 __all__ = ["ObjectiveMixin", "SaliencyEvaluation"]
 
@@ -85,7 +85,7 @@ class ObjectiveMixin(L.LightningModule):
         batch_size = getattr(self.trainer.train_dataloader, "batch_size", None)
         if not isinstance(sampler, DistributedSampler) or sampler.drop_last or batch_size is None:
             return None
-        counted = counted_samples(
+        counted = is_real_sample(
             batch_idx,
             batch_size=batch_size,
             size=size,

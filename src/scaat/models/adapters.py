@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError
-from scaat.models.user import import_named
+from scaat.models.recipes import import_named
 from scaat.registry import Registry
 
 Adapter = Callable[[Any], Tensor]
@@ -30,13 +30,13 @@ def auto(output: Any) -> Tensor:
     """
     if isinstance(output, Tensor):
         return output
-    found = getattr(output, "logits", None)
-    if found is None and isinstance(output, Mapping):
-        found = next((output[key] for key in _KEYS if key in output), None)
-    elif found is None and isinstance(output, tuple | list) and output:
-        found = output[0]
-    if isinstance(found, Tensor):
-        return found
+    logits = getattr(output, "logits", None)
+    if logits is None and isinstance(output, Mapping):
+        logits = next((output[key] for key in _KEYS if key in output), None)
+    elif logits is None and isinstance(output, tuple | list) and output:
+        logits = output[0]
+    if isinstance(logits, Tensor):
+        return logits
     raise InputError(
         f"the network returns {_described(output)}, in which adapter 'auto' finds no logits; "
         "expected a tensor, .logits, a dictionary with 'logits', or a tuple that begins with "
@@ -78,8 +78,8 @@ def find_adapter(name: str) -> Adapter:
             f"adapter {name!r} is {type(adapter).__name__}, expected a function of the network's "
             "output"
         )
-    found: Adapter = adapter
-    return found
+    function: Adapter = adapter
+    return function
 
 
 class Logits(nn.Module):

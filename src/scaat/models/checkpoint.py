@@ -1,9 +1,10 @@
-"""Weights from a checkpoint file into a model, without executing code from the file."""
+"""Weights from a file into a model, without executing code from the file."""
 
 from __future__ import annotations
 
 import importlib
 import re
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError
+from scaat.models.classifier import Classifier, head_names
 from scaat.models.registry import build_model
 
 NESTS = ("state_dict", "model_state_dict", "model")
@@ -44,7 +46,7 @@ def load_model(
     of all names that training programs add, `PREFIXES`, are cut where the names then fit.
 
     Args:
-        checkpoint: The file; its ending ``.safetensors`` tells that format.
+        checkpoint: The file; the suffix ``.safetensors`` selects that format.
         name: The network, as for `build_model`.
         num_classes: Number of logits.
         image_size: Height and width of the images, in pixels.
@@ -125,11 +127,11 @@ def find_weights(content: Any, path: Path) -> dict[str, Tensor]:
         ):
             return {str(name): weight for name, weight in state.items()}
     if isinstance(content, Mapping):
-        found = _listed([repr(key) for key in content]) if content else "nothing"
+        held = _listed([repr(key) for key in content]) if content else "nothing"
     else:
-        found = f"a {type(content).__name__}"
+        held = f"a {type(content).__name__}"
     raise InputError(
-        f"checkpoint {str(path)!r} holds {found}; expected named tensors, at the top or under "
+        f"checkpoint {str(path)!r} holds {held}; expected named tensors, at the top or under "
         f"{', '.join(map(repr, NESTS))}"
     )
 
@@ -217,3 +219,78 @@ def _unreadable(path: Path, error: OSError) -> str:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
+
+
+def load_pretrained(model: Classifier, path: Path, name: str, num_classes: int) -> str:
+    """Copy weights from a file into a model, but for a head of other classes.
+
+    The file is one that `load_model` reads, or a ``model.pt`` of an earlier training. timm's own
+    conversion is applied to a timm network's weights: it interpolates position embeddings to the
+    network's size.
+
+    Args:
+        model: As `build_model` returned it; changed in place.
+        path: A ``.safetensors`` file, or one of ``torch.save``, which is never executed.
+        name: The model's name.
+        num_classes: Number of logits of the model.
+
+    Returns:
+        One sentence on what was loaded and what starts at random instead.
+
+    Raises:
+        InputError: The file is damaged, or weights other than the head's are missing or do not
+            fit.
+    """
+    network = model.get_submodule("network")
+    state = without_prefix(find_weights(read_checkpoint(path), path), network)
+    convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+    if name.startswith("timm:") and convert is not None:
+        state = _converted(state, network, convert, path, name)
+    expected = network.state_dict()
+    replaced = [
+        key
+        for key, weight in expected.items()
+        if key in state and _of_other_classes(state[key], weight, num_classes)
+    ]
+    heads = tuple(f"{head}." for head in _heads(network, num_classes))
+    absent = [key for key in expected if key.startswith(heads) and key not in state]
+    fresh = {key: expected[key] for key in (*replaced, *absent)}
+    load_weights(network, {**state, **fresh}, path, name)
+    if not fresh:
+        return f"{name} starts from {str(path)!r}"
+    was = (
+        f"has {len(state[replaced[0]])} classes there, {num_classes} here"
+        if replaced
+        else "is not in the file"
+    )
+    layers = ", ".join(dict.fromkeys(key.rpartition(".")[0] for key in fresh))
+    return f"{name} starts from {str(path)!r}; its head ({layers}) {was} and starts at random"
+
+
+def _of_other_classes(stored: Tensor, wanted: Tensor, num_classes: int) -> bool:
+    """Whether two weights differ in their number of classes alone."""
+    return (
+        stored.dim() == wanted.dim() > 0
+        and len(wanted) == num_classes != len(stored)
+        and stored.shape[1:] == wanted.shape[1:]
+    )
+
+
+def _heads(network: nn.Module, num_classes: int) -> list[str]:
+    try:
+        return head_names(network, num_classes)
+    except InputError:  # a network without one has nothing to start at random
+        return []
+
+
+def _converted(
+    state: dict[str, Tensor], network: nn.Module, convert: object, path: Path, name: str
+) -> dict[str, Tensor]:
+    assert callable(convert)
+    try:
+        converted: dict[str, Tensor] = convert(state, network)
+    except Exception as error:  # made for the network's own files; foreign ones raise anything
+        raise InputError(
+            f"checkpoint {str(path)!r} does not fit {name} ({type(error).__name__}: {error})"
+        ) from error
+    return converted

@@ -1,14 +1,58 @@
-"""The model around a network, and which of its parts train."""
+"""The model around a network: normalisation, resizing, and which of its parts train."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from scaat.errors import InputError, did_you_mean
+
+
+class Normalize(nn.Module):
+    """Subtract a mean and divide by a deviation, channel by channel.
+
+    Args:
+        mean: One value a channel, in units of the images.
+        std: One positive value a channel.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(list(mean)).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(list(std)).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (N, C, H, W) in [0, 1] to normalised ones of the same shape."""
+        return (images - self.mean) / self.std
+
+
+class Resize(nn.Module):
+    """Bilinear interpolation to one size; differentiable, so maps keep the images' resolution.
+
+    Args:
+        size: Height and width in pixels.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to (N, C, *size); shrinking averages first (antialias)."""
+        shrinks = images.shape[-2] > self.size[0] or images.shape[-1] > self.size[1]
+        return F.interpolate(images, size=self.size, mode="bilinear", antialias=shrinks)
+
+    def extra_repr(self) -> str:
+        """Return the size, for printing."""
+        return f"size={self.size}"
 
 
 class Classifier(nn.Sequential):
@@ -45,7 +89,7 @@ def freeze(model: Classifier, trainable: str, num_classes: int) -> None:
         model: Changed in place.
         trainable: ``"all"``; ``"head"``, the layer that gives the logits; or names of the
             network's submodules, separated by commas (``"layer4,fc"``).
-        num_classes: Number of logits, by which the head is found.
+        num_classes: Number of logits; identifies the head.
 
     Raises:
         InputError: A name is not of the network, holds no parameters, or no head is found.
@@ -74,8 +118,8 @@ def head_names(network: nn.Module, num_classes: int) -> list[str]:
     """
     classifier: Any = getattr(network, "get_classifier", None)
     if classifier is not None:
-        found = classifier()
-        heads = found if isinstance(found, tuple | list | nn.ModuleList) else [found]
+        heads = classifier()
+        heads = heads if isinstance(heads, tuple | list | nn.ModuleList) else [heads]
         modules = {id(module): name for name, module in network.named_modules()}
         known = [modules[id(head)] for head in heads if id(head) in modules]
         if any(True for name in known for _ in network.get_submodule(name).parameters()):

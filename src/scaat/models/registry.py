@@ -11,13 +11,17 @@ from torch import Tensor, nn
 
 from scaat.errors import InputError, did_you_mean
 from scaat.models.adapters import Logits
-from scaat.models.classifier import Classifier
-from scaat.models.libraries import from_timm, from_torchvision, library_of
-from scaat.models.normalize import Normalize
-from scaat.models.recipe import Factory, Recipe, refusal
-from scaat.models.resize import Resize
+from scaat.models.classifier import Classifier, Normalize, Resize
+from scaat.models.recipes import (
+    Factory,
+    Recipe,
+    from_timm,
+    from_torchvision,
+    from_user,
+    library_of,
+    refusal,
+)
 from scaat.models.smoothed import smoothed
-from scaat.models.user import from_user
 from scaat.passes import evaluation_mode, search_view
 from scaat.registry import Registry
 
@@ -56,7 +60,7 @@ def build_model(
 
     Returns:
         Maps images (N, C, H, W) in [0, 1] to logits (N, num_classes); its submodule ``network``
-        is what the name stands for.
+        is the named network.
 
     Raises:
         InputError: The name is unknown, the network does not come in this size or gives no such

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from scaat.errors import InputError, did_you_mean
 from scaat.functional.blur import convolve
-from scaat.models.recipe import Factory, Recipe
+from scaat.models.recipes import Factory, Recipe
 from scaat.passes import evaluation_mode
 
 FORM = "smoothed:LAYER:MODEL, such as smoothed:layer1:resnet18"
@@ -112,9 +112,9 @@ def smooth_behind(network: nn.Module, layer: str, images: Tensor) -> None:
     hook.remove()
     features = outputs[0] if outputs else None
     if not isinstance(features, Tensor) or features.dim() != 4:
-        found = f"shape {tuple(features.shape)}" if isinstance(features, Tensor) else "no tensor"
+        kind = f"shape {tuple(features.shape)}" if isinstance(features, Tensor) else "no tensor"
         raise InputError(
-            f"layer {layer!r} gives {found}, expected feature maps (N, C, H, W) to smooth"
+            f"layer {layer!r} gives {kind}, expected feature maps (N, C, H, W) to smooth"
         )
     parent, _, name = layer.rpartition(".")
     block = nn.Sequential(known[layer], FeatureSmoothing(features.shape[1]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -28,7 +28,23 @@ objectives: Registry[type[Objective]] = Registry("method")
 """Training methods by the name that the command line and the results use."""
 
 
-class Objective(nn.Module):
+class ExactBuffers(nn.Module):
+    """A module whose buffers keep their dtype, with their values, when it is cast.
+
+    Near 1/2, bfloat16 numbers lie 0.004 apart, and a proportion moves by 0.01.
+    """
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        exact = dict(self.named_buffers(recurse=False))
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, value in exact.items():
+            applied = self.get_buffer(name)
+            if applied.dtype != value.dtype:
+                setattr(self, name, value.to(applied.device))
+        return self
+
+
+class Objective(ExactBuffers):
     """A training method: from a model and a batch to a loss.
 
     Args:

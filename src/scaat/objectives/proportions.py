@@ -91,13 +91,7 @@ class AdaptiveProportions(Objective):
         self._known_step: int | None = None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move, but don't cast: near 1/2, bfloat16 numbers lie 0.004 apart, and gamma is 0.01."""
-        exact = {"proportion": self.proportion, "step": self.step}
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, value in exact.items():
-            applied = self.get_buffer(name)
-            if applied.dtype != value.dtype:
-                setattr(self, name, value.to(applied.device))
+        super()._apply(fn, recurse)
         self._known_step = None
         return self
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError
 from scaat.functional.checks import Bounds, check_index, check_positive, check_share
 from scaat.functional.saliency import score_gradient
 from scaat.objectives.base import ObjectiveOutput, objectives
+from scaat.objectives.budget import BudgetedWeight
 from scaat.objectives.proportions import AdaptiveProportions, Proportions
 from scaat.objectives.search import Search
 from scaat.passes import evaluation_mode, keep_graphs, loss_view, search_view
@@ -25,15 +29,26 @@ class SCAAT(AdaptiveProportions):
     A step with a search costs 7 + 2k passes (standard training: 3), since the clean training pass
     serves the loss and the saliency map; 8 + 2k with ``search_mode="eval"``.
 
+    By default the weight of the divergence sets itself: it is as large as the accuracy budget
+    allows (`scaat.objectives.budget`).
+
     Args:
         num_samples: Size of the training set.
-        weight: lambda, the weight of the divergence (in bits) beside the cross-entropy (nats).
+        accuracy_budget: Points of accuracy that may be lost to cleaner maps, at least 0: the
+            weight keeps the training accuracy this close to ``reference``. No effect where
+            ``weight`` is given.
+        weight: A constant lambda (equation 8) in the place of the budget: the weight of the
+            divergence (in bits) beside the cross-entropy (nats).
+        reference: Training accuracy in [0, 1] of each epoch of a standard training of the same
+            network, data and length; `scaat.training` and the command line make it themselves.
+            Without it the budget protects what the network has learnt so far, and no more.
         search: How the perturbations are searched for.
         proportions: How many features are perturbed.
         search_interval: m; every m-th training step is SCAAT's, the others are standard training
-            at 3 passes. Nothing makes up for them, so the weight is in effect ``weight`` / m.
-        ramp_steps: Training steps, counted from the first one, over which the weight rises
-            linearly from 0.
+            at 3 passes. Nothing makes up for them, so a weight is in effect ``weight`` / m. 4
+            costs 1.33 times standard training without a search.
+        ramp_steps: Training steps, counted from the first one, over which a constant
+            weight rises linearly from 0.
         ramp_share: The same as a fraction of the training, in [0, 1], instead of ``ramp_steps``.
         training_steps: Of the whole training, of which ``ramp_share`` is a fraction; the command
             line knows it, a loop of your own has to say it.
@@ -49,10 +64,12 @@ class SCAAT(AdaptiveProportions):
     def __init__(
         self,
         num_samples: int,
-        weight: float = 5.0,
+        accuracy_budget: float = 0.5,
+        weight: float | None = None,
+        reference: Sequence[float] | None = None,
         search: Search = Search(),  # noqa: B008  frozen
         proportions: Proportions = Proportions(),  # noqa: B008  frozen
-        search_interval: int = 1,
+        search_interval: int = 4,
         ramp_steps: int = 0,
         ramp_share: float = 0.0,
         training_steps: int | None = None,
@@ -65,9 +82,11 @@ class SCAAT(AdaptiveProportions):
                 f"epsilon is {search.epsilon!r}, expected at most the inputs' range of "
                 f"{bounds[1] - bounds[0]:g}"
             )
-        check_positive(weight, "weight", zero=True)
+        if weight is not None:
+            check_positive(weight, "weight", zero=True)
         check_count(search_interval, "search_interval", least=1)
         self.weight = weight
+        self.budget = BudgetedWeight(num_samples, accuracy_budget, reference)
         self.search = search
         self.search_interval = search_interval
         self.ramp_steps = ramp_length(ramp_steps, ramp_share, training_steps)
@@ -105,7 +124,7 @@ class SCAAT(AdaptiveProportions):
         if self.training and (self._steps_before() + 1) % self.search_interval:
             logits = self.clean_logits(model, images, labels)
             loss = self.cross_entropy(logits, labels)
-            self._count_step()
+            self._finish_step(logits, labels)
             return ObjectiveOutput(loss, logits, {"cross_entropy": loss.detach(), **terms})
         # Algorithm 1: saliency map, irrelevant features, adversarial samples.
         logits, adversarial = self._perturb(model, images, labels, proportion)
@@ -117,12 +136,12 @@ class SCAAT(AdaptiveProportions):
         # Algorithm 2.
         correct = adversarial_logits.argmax(1) == labels
         if self.training:
-            self._count_step()
+            self._finish_step(logits, labels)
             self._adapt(index, correct, counted)
         terms |= {
             "cross_entropy": cross_entropy.detach(),
             "divergence": divergence.detach(),
-            "weight": divergence.new_tensor(weight),
+            "weight": weight,
             "adversarial_accuracy": correct.float().mean(),
         }
         return ObjectiveOutput(cross_entropy + weight * divergence, logits, terms)
@@ -149,11 +168,19 @@ class SCAAT(AdaptiveProportions):
                 model, images, gradient, reference.detach(), proportion, self.bounds
             )
 
-    def _weight(self) -> float:
-        """Return the weight of the divergence in this step."""
-        if not (self.training and self.ramp_steps):
-            return self.weight
-        return self.weight * min(self._steps_before() / self.ramp_steps, 1.0)
+    def _weight(self) -> Tensor:
+        """Return the weight of the divergence in this step, a scalar."""
+        if self.weight is None:
+            return self.budget.weight.clone()
+        rise = 1.0
+        if self.training and self.ramp_steps:
+            rise = min(self._steps_before() / self.ramp_steps, 1.0)
+        return torch.full_like(self.budget.weight, self.weight * rise)
+
+    def _finish_step(self, logits: Tensor, labels: Tensor) -> None:
+        self._count_step()
+        if self.weight is None:
+            self.budget.observe(logits.detach().argmax(1) == labels)
 
 
 MOST_STEPS = 10**15  # whole numbers that a float holds exactly

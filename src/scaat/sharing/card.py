@@ -13,9 +13,8 @@ from scaat.display.overlay import DISPLAY_RULE
 from scaat.display.table import escape, markdown
 from scaat.report.results import Comparison, flatten
 from scaat.report.tables import comparison_table, further_tables, performance_table
-from scaat.sharing.imports import own_module
-from scaat.sharing.model import SharedModel
-from scaat.sharing.publishing import data_name
+from scaat.sharing.files import SharedModel, own_module
+from scaat.sharing.run import data_name
 
 CITATION = """\
 @misc{scaat,

@@ -1,25 +1,122 @@
-"""A shared model's files: weights as safetensors, everything else as JSON."""
+"""A shared model and its files: weights as safetensors, everything else as JSON."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from scaat import __version__
-from scaat.data.options import LARGEST
 from scaat.errors import InputError
 from scaat.files import json_text, write_bytes, write_text
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
+from scaat.options.data import LARGEST
 from scaat.report.reading import Entry
-from scaat.sharing.imports import refuse_code_in
-from scaat.sharing.model import SharedModel
+
+_DEFAULTS = {"channels": 3, "input_size": None, "adapter": "auto"}
+
+
+@dataclass(frozen=True, eq=False)
+class SharedModel:
+    """A model and what its files say of it.
+
+    Attributes:
+        model: Maps images (N, C, H, W) in [0, 1] to logits (N, classes); as `build_model`
+            returns it.
+        architecture: The arguments of `build_model` that made it.
+        classes: The name of each class, in the order of the logits.
+        method: How it was trained, or None where that is not known.
+        options: The method's settings, JSON values.
+        training: What the training took and came to, JSON values.
+        proportion: The final q of every training sample, in [0, 1], shape (num_samples,), or None
+            where the method has none.
+    """
+
+    model: nn.Module
+    architecture: Mapping[str, Any]
+    classes: tuple[str, ...]
+    method: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    proportion: Tensor | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the network's name, as `build_model` takes it."""
+        return str(self.architecture["name"])
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Return height and width of the images, in pixels."""
+        height, width = self.architecture["image_size"]
+        return height, width
+
+    @property
+    def channels(self) -> int:
+        """Return the channels of the images: 1 (grey) or 3."""
+        return int(self.complete_architecture["channels"])
+
+    @property
+    def train_seconds(self) -> float | None:
+        """Return what the training took, where that is known."""
+        seconds = self.training.get("train_seconds")
+        return seconds if isinstance(seconds, float) else None
+
+    @property
+    def complete_architecture(self) -> dict[str, Any]:
+        """Return every argument of `build_model`, also those left at their defaults."""
+        return {**_DEFAULTS, **self.architecture}
+
+
+LIBRARIES = ("torchvision", "timm")
+
+
+def own_module(name: str) -> str | None:
+    """Return the module that ``package.module:name`` imports, or None for any other name."""
+    module, colon, _ = name.partition(":")
+    return module if colon and module not in LIBRARIES else None
+
+
+def refuse_code_in(folder: Path, name: str, file: Path) -> None:
+    """Refuse a name whose module would be imported from ``folder`` itself.
+
+    Python's search path may hold the current folder, so a foreign folder that names a module
+    could otherwise bring the module, too. Nothing is imported to find out.
+
+    Args:
+        folder: Where the shared files lie.
+        name: Of a network or adapter.
+        file: Where the name stands, for the message.
+
+    Raises:
+        InputError: The module, or a package that it is in, lies in ``folder``.
+    """
+    if (module := own_module(name)) is None:
+        return
+    parts, home = module.split("."), folder.resolve()
+    for entry in sys.path:
+        for count in range(1, len(parts) + 1):
+            # Not resolved to the end: a link in the folder may lead out of it.
+            place = Path(entry).resolve().joinpath(*parts[:count])
+            if home in (place, *place.parents) and _holds_code(place):
+                raise InputError(
+                    f"{str(file)!r} names {name!r}, whose module lies in the shared folder; "
+                    "expected files without code, and a module that is installed"
+                )
+
+
+def _holds_code(place: Path) -> bool:
+    return place.is_dir() or any(place.parent.glob(f"{place.name}.*"))
+
 
 FORMAT = 1
 """Raised when the files change so that older versions cannot read them."""

@@ -9,8 +9,7 @@ from scaat.files import new_folder, require_new, write_bytes, write_text
 from scaat.sharing.card import Card, model_card
 from scaat.sharing.files import save_shared
 from scaat.sharing.hub import check_licence, check_repo_id
-from scaat.sharing.publishing import public_config, public_training
-from scaat.sharing.run import FIGURES, Run, open_run
+from scaat.sharing.run import FIGURES, Run, open_run, public_config, public_training
 
 CARD = "README.md"
 _EXAMPLES = "examples-"  # what the report calls the figure of a saliency method

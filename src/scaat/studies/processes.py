@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 import torch
 
 from scaat.errors import InputError, MemoryExhaustedError, TrainingStopped, WriteError
-from scaat.training.signals import SIGNALS, signals_for_children
+from scaat.training.interruption import SIGNALS, signals_for_children
 
 _INTERRUPTED = 130
 _TOLD = (InputError, MemoryExhaustedError, TrainingStopped, WriteError)

@@ -158,7 +158,6 @@ def carry_out(
                     config={**trial.config, "objective": trial.config["objectives"][trial.method]},
                     device=device,
                     images=splits.test if part == "test" else splits.validation,
-                    seed=trial.config["seed"],
                     progress=progress,
                 )
             told = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)

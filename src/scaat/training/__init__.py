@@ -1,11 +1,11 @@
 """Training on Lightning: options, the step, checkpoints, resume."""
 
 from scaat.errors import NonFiniteLossError
+from scaat.options.training import TrainingOptions
 from scaat.training.fitting import TrainedModel, fit, is_finished, load_trained
 from scaat.training.folder import claimed_folder, open_folder, read_config
-from scaat.training.history import read_history
+from scaat.training.logs import read_history
 from scaat.training.module import TrainingModule
-from scaat.training.options import TrainingOptions
 
 __all__ = [
     "NonFiniteLossError",

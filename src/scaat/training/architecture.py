@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from scaat.data import ImageSet
-from scaat.data.channels import channel_statistics
+from scaat.data.image_set import channel_statistics
 from scaat.errors import InputError
 from scaat.models import Classifier, build_model, find_model, freeze, load_pretrained
-from scaat.training.options import TrainingOptions
+from scaat.options.training import TrainingOptions
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 

@@ -1,24 +1,63 @@
-"""Batches whose order depends on the seed and the epoch alone."""
+"""Batches whose order and random numbers depend on the seed and the step alone."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
-from torch.utils.data import DataLoader
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, DistributedSampler
 
 from scaat.data import DataSplits, ImageSet, identity
 from scaat.hardware import usable_cores
-from scaat.training.module import Batch
-from scaat.training.options import TrainingOptions
-from scaat.training.sampling import ResumableSampler
+from scaat.options.training import TrainingOptions
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Raw images, labels, and each one's position in the training set."""
+
+
+def seed_step(seed: int, step: int, rank: int = 0) -> None:
+    """Seed torch's generators for one training step of one process.
+
+    Augmentation, dropout and the search's start then depend on the seed, the step and the
+    process alone, so a resumed run draws what the uninterrupted one would have drawn.
+
+    Args:
+        seed: The run's seed, at least 0.
+        step: Number of optimiser steps made so far.
+        rank: Number of this process.
+    """
+    (state,) = np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)
+    torch.manual_seed(int(state))
+
+
+class ResumableSampler(DistributedSampler[Any]):
+    """torch's sampler for several processes that can skip the beginning of one epoch.
+
+    The order depends on the seed and the epoch alone.
+    """
+
+    _cut: tuple[int, int] = (-1, 0)
+
+    def resume_at(self, epoch: int, samples: int) -> None:
+        """Skip this process's first ``samples`` of ``epoch``, which were seen already."""
+        self._cut = (epoch, samples)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield positions in the data set."""
+        epoch, samples = self._cut
+        order = list(super().__iter__())
+        return iter(order[samples:] if self.epoch == epoch else order)
 
 
 def worker_count(images: ImageSet, wanted: int | None) -> int:
     """Return how many processes load a set's images.
 
-    None where they are decoded already: a batch is then one copy, and handing it from process to
-    process would be another. Else one a core that this process may use, 8 at most.
+    0 for decoded images: a batch is then one copy, and passing it between processes would be
+    another. Otherwise one per core that this process may use, at most 8.
     """
     if wanted is not None:
         return wanted
@@ -70,7 +109,7 @@ class Batches(L.LightningDataModule):
             shuffle=True,
             seed=self.seed,
         )
-        sampler.go_on(self._seen["epoch"], self._seen["batches"] * self.batch_size)
+        sampler.resume_at(self._seen["epoch"], self._seen["batches"] * self.batch_size)
         return self._loader(self.splits.train, self.batch_size, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -100,5 +139,52 @@ class Batches(L.LightningDataModule):
         return {"epoch": self.trainer.current_epoch, "batches": seen}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint's place."""
+        """Resume from a checkpoint's place."""
         self._seen = dict(state_dict)
+
+
+def is_real_sample(
+    batch_idx: int, *, batch_size: int, size: int, samples: int, processes: int, rank: int
+) -> Tensor | None:
+    """Mark a batch's real samples, as opposed to those that pad it to equal size on all processes.
+
+    torch's ``DistributedSampler`` deals an epoch's order out in turn, and starts again from its
+    beginning until all processes have as many samples: those are seen twice.
+
+    Args:
+        batch_idx: The batch's number in its epoch.
+        batch_size: Samples in a full batch, of one process.
+        size: Samples in this batch.
+        samples: In the training set.
+        processes: In all.
+        rank: This process's number.
+
+    Returns:
+        bool (size,), or None if all are real.
+    """
+    places = (batch_idx * batch_size + torch.arange(size)) * processes + rank
+    own = places < samples
+    return None if bool(own.all()) else own
+
+
+def loss_scale(
+    batch_idx: int, *, batch_size: int, accumulate: int, samples: int, size: int
+) -> float:
+    """Return the factor that makes a step's gradient the mean over all its samples.
+
+    Lightning divides each batch's mean loss by ``accumulate``, which is right for equal batches
+    alone. An epoch's last batch may be short, and its last step may sum over fewer batches.
+
+    Args:
+        batch_idx: The batch's number in its epoch.
+        batch_size: Samples in a full batch, of one process.
+        accumulate: Batches in a full step.
+        samples: Of one process in an epoch.
+        size: Samples in this batch.
+
+    Returns:
+        1 in a step of full batches.
+    """
+    first = batch_idx // accumulate * accumulate * batch_size
+    together = min(accumulate * batch_size, samples - first)
+    return accumulate * size / together

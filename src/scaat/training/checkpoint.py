@@ -1,4 +1,4 @@
-"""Checkpoint files: whole or absent, checksummed, numbered, and loaded without executing code."""
+"""Checkpoint files (atomic, checksummed, loaded without executing code) and when to write them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 
-from scaat.errors import InputError, WriteError
+from scaat.errors import InputError, TrainingStopped, WriteError
 from scaat.files import write_bytes, write_text
+from scaat.training.interruption import StopRequest
 
 FOLDER = "checkpoints"
 FORMAT = 1
-"""Raised when a checkpoint's content changes so that older versions cannot go on from it."""
+"""Raised when a checkpoint's content changes so that older versions cannot resume from it."""
 
 _KEY = "scaat_format"
 _KEPT = 2  # the newest, and the one before in case that one is damaged
@@ -45,7 +48,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             write_text(_checksum(path), f"{hashlib.sha256(held).hexdigest()}  {path.name}\n")
             write_bytes(path, held)
         except WriteError as error:
-            whole = found[-1].name if (found := checkpoints(path.parents[1])) else "none"
+            whole = (
+                whole_files[-1].name if (whole_files := checkpoints(path.parents[1])) else "none"
+            )
             raise WriteError(f"{error}; the last whole checkpoint is {whole}") from error
         for old in checkpoints(path.parents[1])[:-_KEPT]:
             old.unlink()
@@ -53,7 +58,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
-    """Return where the checkpoint after ``step`` optimiser steps of a run stands."""
+    """Return where the checkpoint after ``step`` optimiser steps of a run belongs."""
     return folder / FOLDER / f"step-{step:09d}.ckpt"
 
 
@@ -101,9 +106,9 @@ def check_format(checkpoint: Mapping[str, Any]) -> None:
     Raises:
         InputError: The checkpoint has a format that this version does not know.
     """
-    if (found := checkpoint.get(_KEY)) != FORMAT:
+    if (version := checkpoint.get(_KEY)) != FORMAT:
         raise InputError(
-            f"the checkpoint has format {found!r}, expected {FORMAT}: go on with the version of "
+            f"the checkpoint has format {version!r}, expected {FORMAT}: go on with the version of "
             "scaat that wrote it"
         )
 
@@ -136,3 +141,66 @@ def _is_whole(path: Path) -> bool:
             return hashlib.file_digest(file, "sha256").hexdigest() == expected
     except (OSError, UnicodeDecodeError, IndexError):
         return False
+
+
+class Checkpointing(Checkpoint):
+    """Writes a checkpoint every so many steps and at each epoch's end.
+
+    It comes last among the callbacks, so that what the others keep is of the same step. A request
+    to stop is answered after a step: by a checkpoint, and the end of the training.
+
+    Args:
+        folder: Of the run.
+        every: Optimiser steps from one checkpoint inside an epoch to the next.
+        stop: What signals ask for.
+    """
+
+    def __init__(self, folder: Path, every: int, stop: StopRequest) -> None:
+        self.folder = folder
+        self.every = every
+        self.stop = stop
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Listen to signals, in the place of Lightning's own handlers."""
+        self.stop.listen()
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Write a checkpoint if it is time, or if a signal came."""
+        # Gradients that add up over batches are in no checkpoint; an epoch's end has its own.
+        accumulating = (batch_idx + 1) % trainer.accumulate_grad_batches != 0
+        if accumulating or batch_idx + 1 == trainer.num_training_batches:
+            return
+        asked = self.stop.agreed(trainer)
+        if asked or trainer.global_step % self.every == 0:
+            self._save(trainer)
+        self._end(trainer, asked)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the epoch's checkpoint."""
+        self._save(trainer)
+        if trainer.current_epoch + 1 < (trainer.max_epochs or 0):
+            self._end(trainer, self.stop.agreed(trainer, at_once=True))
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Give the signals back."""
+        self.stop.restore()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Give the signals back."""
+        self.stop.restore()
+
+    def _save(self, trainer: L.Trainer) -> None:
+        trainer.save_checkpoint(checkpoint_path(self.folder, trainer.global_step))
+
+    def _end(self, trainer: L.Trainer, signal_number: int) -> None:
+        if signal_number:
+            raise TrainingStopped(signal_number, trainer.global_step)

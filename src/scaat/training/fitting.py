@@ -24,31 +24,37 @@ from scaat.files import remove_parts, write_json
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective
-from scaat.training.accelerator import check_accelerator
-from scaat.training.architecture import starting_model
+from scaat.options.training import TrainingOptions
+from scaat.training.architecture import architecture_of, starting_model
 from scaat.training.batches import Batches, count_batches
 from scaat.training.checkpoint import (
     AtomicCheckpointIO,
+    Checkpointing,
     checkpoints,
     newest_checkpoint,
     save_atomically,
     step_of,
     weights_checksum,
 )
-from scaat.training.checkpointing import Checkpointing
-from scaat.training.clock import TrainingClock
-from scaat.training.compiling import check_compile
-from scaat.training.failures import failures_in_words
-from scaat.training.launch import Launch, is_main_process, plan_launch, slurm_started
-from scaat.training.lock import only_training
+from scaat.training.devices import (
+    Launch,
+    LightningPrecision,
+    check_accelerator,
+    check_compile,
+    is_main_process,
+    lightning_precision,
+    plan_launch,
+    precision_plugin,
+    slurm_started,
+)
+from scaat.training.folder import only_training
+from scaat.training.interruption import StopRequest, signals_for_children, translate_errors
 from scaat.training.logs import FOLDER as LOGS
-from scaat.training.logs import RunLog
+from scaat.training.logs import RunLog, TrainingClock, progress_callback
 from scaat.training.module import TrainingModule
-from scaat.training.options import TrainingOptions
-from scaat.training.precision import LightningPrecision, lightning_precision, precision_plugin
-from scaat.training.progress import progress_callback
-from scaat.training.signals import StopRequest, signals_for_children
-from scaat.training.silence import Silence, silence
+from scaat.training.reference import FOLDER as REFERENCE
+from scaat.training.reference import keeps_budget, reference_curve
+from scaat.training.warning_filters import Silence, silence
 
 MODEL = "model.pt"
 SUMMARY = "training.json"
@@ -82,6 +88,7 @@ def fit(
     *,
     seed: int,
     folder: Path,
+    reference: Path | None = None,
     resume: bool = False,
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
@@ -91,7 +98,7 @@ def fit(
     The files are ``model.pt``, ``training.json``, ``checkpoints/`` (the newest two, each with
     optimiser, schedule, proportions, place in the epoch and running means) and ``logs/``. A run
     depends on its arguments alone: every step's random numbers are seeded by ``seed`` and the
-    step, so one that goes on from a checkpoint ends, on a CPU, bit by bit as it would have.
+    step, so on a CPU it resumes exactly after an interruption.
 
     Args:
         splits: The data; validation images are only watched.
@@ -100,13 +107,16 @@ def fit(
         options: Model, optimiser and processes.
         seed: At least 0; sets the initial weights, the order and every draw.
         folder: Where to write.
+        reference: Folder of a standard training of the same network, data and length, which a
+            method with an accuracy budget is compared with. Where such a method has none, one is
+            trained first, in ``folder/reference``.
         resume: Go on from the folder's newest whole checkpoint, if it has one.
         quiet: Show no progress on standard error.
         callbacks: Of Lightning, beside those of the training itself.
 
     Raises:
         InputError: An option is out of range, a name is unknown, the folder holds another
-            training, or another process trains there.
+            training, another process trains there, or the reference is another kind of training.
         NonFiniteLossError: The loss became NaN or infinite.
         MemoryExhaustedError: Memory ran out.
         WriteError: A file cannot be written; earlier checkpoints stay.
@@ -114,6 +124,39 @@ def fit(
     """
     check_accelerator(options.accelerator)
     check_compile(options.compile, options.accelerator)
+    if not resume and checkpoints(folder):
+        raise InputError(
+            f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
+            "resume to go on with it"
+        )
+    about_reference: dict[str, Any] = {}
+    if keeps_budget(method, objective_options):
+        compared = reference or folder / REFERENCE
+        if reference is None and not is_finished(compared):
+            build_objective(method, len(splits.train), objective_options, training_steps=1)
+            fit(
+                splits,
+                "standard",
+                {},
+                options,
+                seed=seed,
+                folder=compared,
+                resume=True,
+                quiet=quiet,
+            )
+        standard = load_trained(compared)
+        curve = reference_curve(
+            compared,
+            standard.summary,
+            standard.architecture,
+            wanted=architecture_of(splits.train, options),
+            epochs=options.epochs,
+        )
+        objective_options = {**objective_options, "reference": curve}
+        about_reference = {
+            "reference_seconds": standard.summary["train_seconds"],
+            "reference_val_accuracy": standard.summary.get("val_accuracy"),
+        }
     torch.manual_seed(seed)
     start = starting_model(splits.train, options)
     architecture, model = start.architecture, start.model.to(memory_format=torch.channels_last)
@@ -130,11 +173,6 @@ def fit(
     objective = build_objective(method, samples, objective_options, training_steps=length)
     module = TrainingModule(model, objective, options, splits.augmentation, seed)
     precision = lightning_precision(options.precision, options.accelerator)
-    if not resume and checkpoints(folder):
-        raise InputError(
-            f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
-            "resume to go on with it"
-        )
     main_process = is_main_process()
     with only_training(folder) if main_process else nullcontext():
         start_at = newest_checkpoint(folder) if resume else None
@@ -145,7 +183,7 @@ def fit(
         own = [Silence(frozen=frozen), TrainingClock(), *shown, *callbacks, RunLog(folder)]
         checkpointing = Checkpointing(folder, options.checkpoint_every, StopRequest())
         children = signals_for_children if launch.spawns else nullcontext
-        with warnings.catch_warnings(), failures_in_words(options, objective), children():
+        with warnings.catch_warnings(), translate_errors(options), children():
             silence(frozen=frozen)
             trainer = _trainer(options, precision, folder, [*own, checkpointing], launch, start_at)
             trainer.fit(
@@ -156,6 +194,8 @@ def fit(
             )
         reached = _reached(folder)
         summary = {
+            "method": method,
+            **about_reference,
             "train_seconds": reached["callbacks"]["TrainingClock"]["seconds"],
             "steps": int(reached["global_step"]),
             "epochs": options.epochs,

@@ -1,7 +1,9 @@
-"""A run's folder: which run it belongs to."""
+"""The folder of a run: which run it belongs to, and one training in it at a time."""
 
 from __future__ import annotations
 
+import errno
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,15 +12,16 @@ from typing import Any
 import yaml
 
 from scaat.data import DataOptions
-from scaat.errors import InputError
+from scaat.errors import InputError, WriteError
 from scaat.files import read_yaml, write_text
 from scaat.objectives import objective_options, objectives
-from scaat.training.options import TrainingOptions
+from scaat.options.training import TrainingOptions
+from scaat.training.checkpoint import FOLDER as CHECKPOINTS
 
 CONFIG = "config.yaml"
 
 OPERATIONAL = ("training.workers", "training.checkpoint_every")
-"""Settings that change how a run is carried out and none of its results."""
+"""Settings that change how a run executes, but none of its results."""
 
 
 def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
@@ -61,7 +64,7 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
 
 @contextmanager
 def claimed_folder(folder: Path, config: dict[str, Any]) -> Iterator[None]:
-    """Claim ``folder`` as `open_folder` does, and give it back after an error if it is empty yet.
+    """Claim ``folder`` as `open_folder` does, and release it after an error if it is still empty.
 
     For work that cannot be resumed: the same command can then be given again.
 
@@ -99,19 +102,19 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
-    """Return the first setting in which two configurations differ, in words."""
+def _first_difference(recorded: Any, wanted: Any, name: str = "") -> str | None:
+    """Describe the first setting in which two configurations differ."""
     if name in OPERATIONAL:
         return None
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for key in [*wanted, *(key for key in found if key not in wanted)]:
+    if isinstance(recorded, dict) and isinstance(wanted, dict):
+        for key in [*wanted, *(key for key in recorded if key not in wanted)]:
             inner = f"{name}.{key}" if name else str(key)
-            if key not in found and wanted[key] == _default(inner):
+            if key not in recorded and wanted[key] == _default(inner):
                 continue  # a version without the option did what its default does
-            if difference := _first_difference(found.get(key), wanted.get(key), inner):
+            if difference := _first_difference(recorded.get(key), wanted.get(key), inner):
                 return difference
         return None
-    return None if found == wanted else f"{name} is {found!r} there and {wanted!r} now"
+    return None if recorded == wanted else f"{name} is {recorded!r} there and {wanted!r} now"
 
 
 def _default(name: str) -> Any:
@@ -124,3 +127,43 @@ def _default(name: str) -> Any:
         known = objective_options(objectives[rest[0]])
         return known[rest[1]].default if rest[1] in known else None
     return None
+
+
+_HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN)
+
+
+@contextmanager
+def only_training(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in ``folder``.
+
+    A second training there would write over the first one's checkpoints, and remove the files that
+    it is about to rename. The system lets go when this process ends, however it ends, also where
+    processes that it started live on. On Windows, and on file systems without locks, nobody is
+    kept out.
+
+    Raises:
+        InputError: Another process trains there.
+        WriteError: The folder cannot be written.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    path = folder / CHECKPOINTS / ".lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise WriteError(f"{str(path)!r} cannot be written ({error.strerror})") from error
+    with file:
+        try:
+            # POSIX's kind: flock's would be held by workers that outlive a killed process.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _HELD_BY_ANOTHER:
+                raise InputError(
+                    f"folder {str(folder)!r} is in use: another process is training there; wait "
+                    "until it ends, or stop it"
+                ) from None
+        yield

@@ -1,19 +1,88 @@
-"""The figures of steps and epochs as CSV files, without gaps or repetitions after a resume."""
+"""Figures of steps and epochs: running means, log files, progress and training time."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback
+import torch
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from torch import Tensor, distributed
 
 from scaat.errors import WriteError
 from scaat.files import write_text
+
+
+class EpochMeans:
+    """Running sums of a step's figures, weighted by the number of samples in its batch.
+
+    Each figure is averaged over the steps that have it, with the batch's size as its weight, even
+    where it is the mean over a part of the batch.
+
+    Lightning's own means restart when a run resumes in the middle of an epoch.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._samples: dict[str, int] = {}
+
+    def add(self, values: Mapping[str, Tensor], samples: int) -> None:
+        """Add one batch's means, scalars on any device, without waiting for it."""
+        for name, value in values.items():
+            # Apple's GPUs have no float64.
+            wide = torch.float32 if value.device.type == "mps" else torch.float64
+            term = value.detach().to(wide) * samples
+            self._sums[name] = self._sums[name] + term if name in self._sums else term
+            self._samples[name] = self._samples.get(name, 0) + samples
+
+    def joined(self) -> dict[str, Tensor]:
+        """Return the means over all processes, float32, and restart.
+
+        A figure of earlier steps that no step had since the last call is NaN.
+        """
+        names = list(self._sums)
+        packed = self._packed()
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.all_reduce(packed)
+        sums, samples = packed.chunk(2)
+        self._sums = dict(zip(names, torch.zeros_like(sums), strict=True))
+        self._samples = dict.fromkeys(names, 0)
+        return dict(zip(names, (sums / samples).float(), strict=True))
+
+    def state(self) -> dict[str, object]:
+        """Return the sums of all processes, a row each; all have to call it."""
+        if not self._sums:
+            return {"names": [], "sums": None}
+        packed = self._packed()
+        rows = [packed]
+        if distributed.is_available() and distributed.is_initialized():
+            rows = [torch.empty_like(packed) for _ in range(distributed.get_world_size())]
+            distributed.all_gather(rows, packed)
+        return {"names": list(self._sums), "sums": torch.stack(rows).cpu()}
+
+    def load(self, state: Mapping[str, object], rank: int, device: torch.device) -> None:
+        """Resume from the sums of a process."""
+        names, sums = state["names"], state["sums"]
+        assert isinstance(names, list)
+        self._sums, self._samples = {}, {}
+        if isinstance(sums, Tensor):
+            row = sums[rank]
+            # An older checkpoint has one number of samples for all.
+            samples = row[len(names) :].expand(len(names))
+            self._sums = dict(zip(names, row[: len(names)].to(device), strict=True))
+            self._samples = dict(zip(names, map(int, samples.tolist()), strict=True))
+
+    def _packed(self) -> Tensor:
+        sums = torch.stack(list(self._sums.values()))
+        return torch.cat([sums, sums.new_tensor([self._samples[name] for name in self._sums])])
+
 
 FOLDER = "logs"
 STEPS, EPOCHS = "steps.csv", "epochs.csv"
@@ -23,8 +92,8 @@ _EVERY = 10  # steps from one row to the next
 class RunLog(Callback):
     """Writes every tenth step's and every epoch's figures, here and to Lightning's logger.
 
-    A row is on disk before the checkpoint of its step is. When a run goes on from a checkpoint,
-    the rows after it are cut, and come again.
+    A row is on disk before the checkpoint of its step. When a run resumes from a checkpoint, the
+    rows after it are removed and written again.
 
     Attributes:
         figures: The last epoch's, by name.
@@ -38,7 +107,7 @@ class RunLog(Callback):
         self.figures: dict[str, float] = {}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Cut what came after the checkpoint that the training goes on from."""
+        """Remove the rows after the checkpoint that the training resumes from."""
         if trainer.is_global_zero:
             for name in (STEPS, EPOCHS):
                 cut_rows(self.folder / name, trainer.global_step)
@@ -130,7 +199,7 @@ def _rename_columns(path: Path, names: list[str]) -> None:
 
 
 def _is_absent(name: str, value: Any) -> bool:
-    """Tell the mean of a term that no step of the epoch had."""
+    """Whether a value is the mean of a term that no step of the epoch had."""
     return name.endswith("_epoch") and math.isnan(value)
 
 
@@ -145,3 +214,142 @@ def cut_rows(path: Path, step: int) -> None:
         write_text(path, text)
     else:
         path.unlink()
+
+
+_NOT_CURVES = ("step", "epoch")
+
+
+def read_history(folder: Path) -> dict[str, Any] | None:
+    """Return what was logged at each epoch's end.
+
+    Args:
+        folder: of a trained model, as `scaat.training.fit` writes it.
+
+    Returns:
+        ``epoch``, the epochs' numbers from 1 on, and ``curves``: by name a list with a number, or
+        None where it was not finite or not there, for each epoch. None if the folder has no logs.
+    """
+    path = folder / FOLDER / EPOCHS
+    if not path.is_file():
+        return None
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = sorted(name for name in (rows[0] if rows else ()) if name not in _NOT_CURVES)
+    return {
+        "epoch": [int(row["epoch"]) for row in rows],
+        "curves": {name: [_finite(row[name]) for row in rows] for name in names},
+    }
+
+
+def _finite(text: str) -> float | None:
+    value = float(text or "nan")
+    return value if math.isfinite(value) else None
+
+
+SHOWN = ("loss", "accuracy", "proportion", "val_loss", "val_accuracy")
+
+
+def progress_callback(title: str) -> Callback:
+    """Return the kind of progress that fits where standard error goes.
+
+    Args:
+        title: What is being trained, shown in front.
+    """
+    return TrainingBar(title) if sys.stderr.isatty() else EpochLines(title)
+
+
+class TrainingBar(TQDMProgressBar):
+    """A bar for each epoch with loss, accuracy and mean proportion."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(refresh_rate=5)
+        self.title = title
+
+    def on_train_start(self, trainer: L.Trainer, *rest: Any) -> None:
+        """Start an epoch's bar: a run that resumes inside an epoch has no epoch start."""
+        super().on_train_start(trainer, *rest)
+        self.on_train_epoch_start(trainer)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        """Name the method and the epoch on the bar."""
+        super().on_train_epoch_start(trainer)
+        self.train_progress_bar.set_description(
+            f"{self.title} {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        )
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        """Return the latest step's figures under their plain names."""
+        return _shown(super().get_metrics(trainer, pl_module), "step")
+
+
+class EpochLines(Callback):
+    """A line on standard error after each epoch, for logs."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Print the epoch's mean figures."""
+        if not trainer.is_global_zero:
+            return
+        shown = _shown(trainer.callback_metrics, "epoch")
+        figures = "  ".join(f"{name} {float(value):.4f}" for name, value in shown.items())
+        epoch = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
+        print(f"{self.title}  epoch {epoch}  {figures}", file=sys.stderr, flush=True)
+
+
+def _shown(metrics: Mapping[str, Any], span: str) -> dict[str, Any]:
+    """Return those of `SHOWN` that were logged, of one ``span``: a step or an epoch."""
+    values = {name: metrics.get(f"{name}_{span}", metrics.get(name)) for name in SHOWN}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+class TrainingClock(Callback):
+    """Add up the seconds of training epochs; the sum survives a resume.
+
+    The time to write checkpoints inside an epoch is part of it.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._since: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Time in training so far: loading, augmenting and stepping."""
+        running = 0.0 if self._since is None else time.perf_counter() - self._since
+        return self._seconds + running
+
+    def _start(self) -> None:
+        self._seconds, self._since = self.seconds, time.perf_counter()
+
+    def _stop(self) -> None:
+        self._seconds, self._since = self.seconds, None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock: a run that resumes inside an epoch has no epoch start."""
+        self._start()
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock."""
+        self._start()
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop the clock: Lightning validates inside the training epoch."""
+        self._stop()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock again."""
+        self._start()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop the clock; checkpoints are written after this."""
+        self._stop()
+
+    def state_dict(self) -> dict[str, float]:
+        """Return the seconds so far, for the checkpoint."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Resume from a checkpoint's seconds."""
+        self._seconds = state_dict["seconds"]

@@ -12,15 +12,11 @@ from torch.nn import functional as F
 from scaat.data import Augmentation, augment, to_float
 from scaat.errors import InputError, NonFiniteLossError
 from scaat.objectives import Objective
-from scaat.training.accumulation import loss_scale
+from scaat.options.training import TrainingOptions
+from scaat.training.batches import Batch, is_real_sample, loss_scale, seed_step
 from scaat.training.checkpoint import check_format
-from scaat.training.compiling import compile_model, uncompile_model
-from scaat.training.means import EpochMeans
-from scaat.training.options import TrainingOptions
-from scaat.training.padding import counted_samples
-from scaat.training.seeding import seed_step
-
-Batch = tuple[Tensor, Tensor, Tensor]
+from scaat.training.devices import compile_model, uncompile_model
+from scaat.training.logs import EpochMeans
 
 MOMENTUM_CYCLE = 0.05
 """How far one-cycle lowers momentum while the learning rate is high, and raises it after."""
@@ -41,10 +37,6 @@ class TrainingModule(L.LightningModule):
         seed: Seeds every step; see `seed_step`.
     """
 
-    # Already equal on all processes; broadcasting them at each step would cost num_samples
-    # numbers of traffic.
-    _ddp_params_and_buffers_to_ignore = ("objective.proportion", "objective.step")
-
     def __init__(
         self,
         model: nn.Module,
@@ -59,6 +51,10 @@ class TrainingModule(L.LightningModule):
         self.options = options
         self.augmentation = augmentation
         self.seed = seed
+        # Already equal on all processes; broadcasting num_samples values each step would be waste.
+        self._ddp_params_and_buffers_to_ignore = [
+            f"objective.{name}" for name, _ in objective.named_buffers()
+        ]
         self.means = EpochMeans()
         self.figures: dict[str, Tensor] = {}
 
@@ -177,10 +173,10 @@ class TrainingModule(L.LightningModule):
         return self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
 
     def _counted(self, batch_idx: int, size: int) -> Tensor | None:
-        """Tell the samples that only fill the last batch up, where there are several processes."""
+        """Mark the samples that only pad the last batch of several processes."""
         if self.trainer.world_size == 1:
             return None
-        counted = counted_samples(
+        counted = is_real_sample(
             batch_idx,
             batch_size=self.options.batch_size,
             size=size,

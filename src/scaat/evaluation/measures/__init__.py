@@ -1,6 +1,6 @@
 """Groups of metrics, each one entry of `measures`; the order here is that of the work."""
 
-from scaat.evaluation.measures.base import Arrays, Batch, Measure, Subject, measures
+from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.evaluation.measures.maps import (
     Localisation,
     Randomisation,
@@ -16,7 +16,6 @@ from scaat.evaluation.measures.removal import (
 )
 
 __all__ = [
-    "Arrays",
     "Batch",
     "Faithfulness",
     "InsertionAndDeletion",
@@ -28,6 +27,5 @@ __all__ = [
     "RemoveAndImpute",
     "Sparsity",
     "Stability",
-    "Subject",
     "measures",
 ]

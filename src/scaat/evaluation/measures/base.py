@@ -7,39 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scaat.attribution import Attribution
 from scaat.declarations import declarations
-from scaat.evaluation.options import EvaluationOptions
-from scaat.functional.saliency import Predict
+from scaat.evaluation.context import Arrays, EvaluationContext
 from scaat.metrics import PerImageMetric
+from scaat.options.evaluation import EvaluationOptions
 from scaat.registry import Registry
 from scaat.statistics import mean_interval, ratio_interval
-
-Arrays = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is measured.
-
-    Attributes:
-        model: in eval mode, on the device of the batches.
-        attribute: the saliency method.
-        predict: the model's logits in the options' precision, without gradients.
-        seed: of every random draw.
-        batch_size: images in a forward pass.
-        random_label_model: a model of the same kind trained on random labels, if there is one.
-    """
-
-    model: nn.Module
-    attribute: Attribution
-    predict: Predict
-    seed: int
-    batch_size: int
-    random_label_model: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +47,8 @@ class Measure(ABC):
     Each saliency method has instances of its own.
     """
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
-        self.subject = subject
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        self.context = context
         self.options = options
         self.metrics: Mapping[str, PerImageMetric] = {}
         """By the keys of their values; filled by measures that need nothing else."""

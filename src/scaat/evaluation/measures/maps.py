@@ -10,8 +10,8 @@ from torch import Tensor
 
 import scaat.metrics
 from scaat.errors import InputError
-from scaat.evaluation.measures.base import Arrays, Batch, Measure, Subject, measures
-from scaat.evaluation.options import EvaluationOptions
+from scaat.evaluation.context import Arrays, EvaluationContext
+from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.functional import randomised_models
 from scaat.metrics import (
     EnergyInside,
@@ -22,6 +22,7 @@ from scaat.metrics import (
     PointingGame,
     RelativeInputStability,
 )
+from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval
 
 
@@ -29,8 +30,8 @@ from scaat.statistics import curve_interval
 class Sparsity(Measure):
     """Every metric of the maps alone that `scaat.metrics` exports, except the lattice's."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
-        super().__init__(subject, options)
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
         settings = {"size_kb": {"codec": options.size_codec, "quality": options.size_quality}}
         self.map_metrics: dict[str, MapMetric] = {
             each.key: metric(**settings.get(each.key, {}))
@@ -54,8 +55,8 @@ class Localisation(Measure):
     An image without an object has NaN.
     """
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
-        super().__init__(subject, options)
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
         self.metrics = {
             metric.declares[0].key: metric() for metric in (PointingGame, EnergyInside, IoUAtArea)
         }
@@ -72,13 +73,13 @@ class Localisation(Measure):
 class Stability(Measure):
     """Max-sensitivity and relative input stability, over one set of perturbed images."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
-        super().__init__(subject, options)
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
         settings: dict[str, Any] = {
             "perturbations": options.stability_perturbations,
             "radius": options.stability_radius,
-            "seed": subject.seed,
-            "batch_size": subject.batch_size,
+            "seed": context.seed,
+            "batch_size": context.batch_size,
         }
         self.max_sensitivity = MaxSensitivity(**settings)
         self.relative = RelativeInputStability(**settings)
@@ -96,8 +97,8 @@ class Stability(Measure):
         """Explain perturbed copies of the batch's images for the clean images' classes."""
 
         def explain(images: Tensor, position: Tensor) -> Tensor:
-            return self.subject.attribute(
-                self.subject.model,
+            return self.context.attribute(
+                self.context.model,
                 images,
                 batch.targets[position],
                 masks=None if batch.masks is None else batch.masks[position],
@@ -105,17 +106,17 @@ class Stability(Measure):
             )
 
         self.max_sensitivity.update(explain, batch.images, numbers=batch.numbers)
-        self.relative.update(self.subject.predict, explain, batch.images, numbers=batch.numbers)
+        self.relative.update(self.context.predict, explain, batch.images, numbers=batch.numbers)
 
 
 @measures.register("randomisation")
 class Randomisation(Measure):
     """Rank correlation with the maps of the model with ever more of its layers randomised."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
-        super().__init__(subject, options)
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
         # All at once: a handful of models, each of which every batch needs.
-        models = randomised_models(subject.model, subject.seed, options.randomisation_stages)
+        models = randomised_models(context.model, context.seed, options.randomisation_stages)
         self.stages = [(layer, model, MapCorrelation()) for layer, model in models]
 
     @classmethod
@@ -126,7 +127,7 @@ class Randomisation(Measure):
     def update(self, batch: Batch) -> None:
         """Explain the batch by every randomised model."""
         for _, model, metric in self.stages:
-            metric.update(batch.maps, batch.explain(self.subject.attribute, model))
+            metric.update(batch.maps, batch.explain(self.context.attribute, model))
 
     def values(self) -> dict[str, Tensor]:
         """Return ``randomisation_correlation``, all layers random, and ``by_layer`` (n, stages)."""
@@ -147,11 +148,11 @@ class Randomisation(Measure):
 class RandomLabels(Measure):
     """Rank correlation with the maps of a model trained on random labels."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
-        super().__init__(subject, options)
-        if subject.random_label_model is None:
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
+        if context.random_label_model is None:
             raise InputError("this measure needs a model trained on random labels, found none")
-        self.other = subject.random_label_model
+        self.other = context.random_label_model
         self.metrics = {"random_label_correlation": MapCorrelation()}
 
     @classmethod
@@ -162,4 +163,4 @@ class RandomLabels(Measure):
     def update(self, batch: Batch) -> None:
         """Explain the batch by the other model, for the same classes."""
         for metric in self.metrics.values():
-            metric.update(batch.maps, batch.explain(self.subject.attribute, self.other))
+            metric.update(batch.maps, batch.explain(self.context.attribute, self.other))

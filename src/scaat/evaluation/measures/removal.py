@@ -9,20 +9,21 @@ from torch import Tensor
 
 from scaat.data import to_float
 from scaat.errors import InputError
-from scaat.evaluation.measures.base import Arrays, Batch, Measure, Subject, measures
-from scaat.evaluation.options import EvaluationOptions
+from scaat.evaluation.context import Arrays, EvaluationContext
+from scaat.evaluation.measures.base import Batch, Measure, measures
 from scaat.evaluation.repeats import Stop, stop
 from scaat.functional.fills import FILLS
 from scaat.functional.road import STEPS
 from scaat.metrics import AOPC, ROAD, BlockAOPC, CurveMetric, InsertionDeletion, LatticeFraction
+from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval
 
 
 class Removal(Measure):
     """A measure by one metric of curves, made by `make_metric`."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
-        super().__init__(subject, options)
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
         self.metric = self.make_metric()
 
     def make_metric(self) -> CurveMetric:
@@ -31,7 +32,7 @@ class Removal(Measure):
 
     def update(self, batch: Batch) -> None:
         """Perturb the batch's images."""
-        self.metric.update(self.subject.predict, batch.images, batch.maps, numbers=batch.numbers)
+        self.metric.update(self.context.predict, batch.images, batch.maps, numbers=batch.numbers)
 
     def values(self) -> dict[str, Tensor]:
         """Return what the metric does."""
@@ -45,8 +46,8 @@ def aopc_settings(measure: Measure) -> dict[str, Any]:
         "fraction": measure.options.aopc_fraction,
         "repeats": measure.options.aopc_repeats,
         "fill": measure.options.aopc_fill,
-        "seed": measure.subject.seed,
-        "batch_size": measure.subject.batch_size,
+        "seed": measure.context.seed,
+        "batch_size": measure.context.batch_size,
     }
 
 
@@ -58,8 +59,8 @@ class Faithfulness(Removal):
     enough. The batches are kept for that in main memory: 8 bytes a pixel and 1 a value.
     """
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
-        super().__init__(subject, options)
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
         self.rounds = [self.metric]
         self.kept: list[tuple[Tensor, Tensor, Tensor]] = []
         self.stopped: Stop | None = None
@@ -116,7 +117,7 @@ class Faithfulness(Removal):
         metric = self.make_metric(len(self.rounds) * self.options.aopc_repeats)
         for pixels, maps, numbers in self.kept:
             images = to_float(pixels.to(self.device))
-            metric.update(self.subject.predict, images, maps.to(self.device), numbers=numbers)
+            metric.update(self.context.predict, images, maps.to(self.device), numbers=numbers)
         self.rounds.append(metric)
 
 
@@ -124,8 +125,8 @@ class Faithfulness(Removal):
 class Lattice(Measure):
     """What a network that ignores every second row or column cannot hide."""
 
-    def __init__(self, subject: Subject, options: EvaluationOptions) -> None:
-        super().__init__(subject, options)
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
         self.fraction = LatticeFraction()
         self.blocks = BlockAOPC(**aopc_settings(self))
 
@@ -143,7 +144,7 @@ class Lattice(Measure):
                 f"found {height} x {width}"
             )
         self.fraction.update(batch.maps)
-        self.blocks.update(self.subject.predict, batch.images, batch.maps, numbers=batch.numbers)
+        self.blocks.update(self.context.predict, batch.images, batch.maps, numbers=batch.numbers)
 
     def values(self) -> dict[str, Tensor]:
         """Return ``lattice_share``, ``squares_lerf`` and ``squares_morf``."""
@@ -162,8 +163,8 @@ class InsertionAndDeletion(Removal):
             deletion_fill=self.options.deletion_fill,
             region_size=self.options.deletion_region_size,
             repeats=self.options.aopc_repeats,
-            seed=self.subject.seed,
-            batch_size=self.subject.batch_size,
+            seed=self.context.seed,
+            batch_size=self.context.batch_size,
         )
 
     @classmethod
@@ -194,7 +195,7 @@ class RemoveAndImpute(Removal):
 
     def make_metric(self) -> CurveMetric:
         """Return the metric by its own protocol."""
-        return ROAD(seed=self.subject.seed, batch_size=self.subject.batch_size)
+        return ROAD(seed=self.context.seed, batch_size=self.context.batch_size)
 
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:

@@ -96,7 +96,7 @@ def _variants(*titles: str) -> Callable[[Source], list[Variant]]:
             FGSM: {"steps": 1, "step_size": step_size},
             # A weight that rises acts as half of its end, in every fourth step as an eighth; no
             # search takes about twice as much. Measured on CIFAR-10 and digits
-            # (results/gain-and-cost.md, chosen-settings.md).
+            # (frontier and chosen-settings in results/).
             CHEAP: {
                 **{"steps": 0, "step_size": step_size, "search_interval": 4, "adaptive": False},
                 **{"weight": 16 * source.scaat["weight"], "ramp_share": 1.0},

@@ -58,8 +58,8 @@ class Scale:
 _ALSO = ("lattice", "robustness", "calibration")
 _REDUCED = ("small-resnet", "small-vgg")
 _PAPER = ("resnet18", "vgg16")
-# Chosen on validation images (results/chosen-settings.md, scale-small.md); tissue has what CIFAR-10
-# had before, which a larger radius did not improve. SCAAT's defaults are those of CIFAR-10.
+# Chosen on validation images (chosen-settings and reproduce-small in results/); tissue has what
+# CIFAR-10 had before, which a larger radius did not improve. CIFAR-10's are SCAAT's defaults.
 _NATURAL: dict[str, Any] = {
     "epsilon": 64 / 255,
     "steps": 4,

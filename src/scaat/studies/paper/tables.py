@@ -27,8 +27,7 @@ from scaat.studies.paper.published import (
     TABLE_3,
 )
 from scaat.studies.paper.sources import Source
-from scaat.studies.sweep_report import sweep_table
-from scaat.studies.tables import head
+from scaat.studies.sweeps import head, sweep_table
 
 _NOTE = (
     "Square brackets: 95 % interval over the test images, and over the seeds where there are "

@@ -1,0 +1,690 @@
+"""Every command with its options and help; what it does is imported when it runs.
+
+Nothing here imports torch, so help needs a tenth of the time that a run's imports take.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from scaat import __version__
+from scaat.cli.command import Group
+from scaat.cli.options import (
+    ATTRIBUTIONS,
+    METHODS,
+    Setting,
+    VariantType,
+    config_option,
+    dataclass_options,
+)
+from scaat.cli.output import Interrupted, Result
+from scaat.cli.types import NUMBER, Choice, Entry, Names, Normalisation, Seeds, Size, Vary
+from scaat.errors import (
+    InputError,
+    MemoryExhaustedError,
+    NonFiniteLossError,
+    TrainingStopped,
+    WriteError,
+)
+from scaat.options import DataOptions, EvaluationOptions, TrainingOptions
+from scaat.options.data import LARGEST
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COMPLETE = "_SCAAT_COMPLETE"
+"""The environment variable by which click knows that a shell asks for completion."""
+
+OF_A_STEP = (
+    *("training.model", "training.input_size", "training.adapter", "training.trainable"),
+    *("training.batch_size", "training.precision", "training.accelerator", "training.compile"),
+)
+"""The training options that decide what a step computes, which are those of ``scaat cost``."""
+
+FOLDER = click.Path(path_type=Path)
+RUN = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+DATA = dataclass_options("data", DataOptions)
+TRAINING = dataclass_options("training", TrainingOptions)
+EVALUATION = dataclass_options("evaluation", EvaluationOptions, "eval-")
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="scaat %(version)s")
+def cli() -> None:
+    """Train image classifiers whose saliency maps are sparse and faithful, and measure them.
+
+    Start with: scaat compare --out runs/first
+
+    With images of your own: scaat new-run FOLDER --out run.yaml. Something wrong: scaat doctor.
+    For completion in the shell: scaat completion --help.
+    """
+
+
+def run() -> None:
+    """Run the command line and turn expected failures into one sentence and a status."""
+    try:
+        # click catches an exit of a command's own and returns its status.
+        status = cli.main(standalone_mode=False, prog_name="scaat")
+        if isinstance(status, int):
+            sys.exit(status)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (Interrupted, KeyboardInterrupt, click.Abort) as stop:
+        click.echo(str(stop) or "interrupted", err=True)
+        sys.exit(130)
+    except TrainingStopped as stop:
+        from scaat.training.devices import is_main_process
+
+        if is_main_process():
+            click.echo(str(stop), err=True)
+        sys.exit(128 + stop.signal_number)
+    except (InputError, NonFiniteLossError, MemoryExhaustedError, WriteError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        click.echo(f"error: {str(error.filename)!r}: {error.strerror}", err=True)
+        sys.exit(1)
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] == "scaat":
+            raise
+        from scaat.cli import missing_extra
+
+        sys.exit(missing_extra(error))
+
+
+def _alone(_: click.Context, __: click.Parameter, jobs: int) -> int:
+    if jobs > 1:
+        from scaat.training.devices import started_outside
+
+        if launcher := started_outside():
+            raise InputError(
+                f"jobs is {jobs}, but {launcher} started several processes for each training; "
+                "expected jobs 1"
+            )
+    return jobs
+
+
+out_option = click.option(
+    "--out", type=FOLDER, required=True, help="Folder for everything that is written; new or empty."
+)
+resume_option = click.option(
+    "--resume", is_flag=True, help="Continue the run in --out, which must have the same options."
+)
+dry_run_option = click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Make a few steps on a copy, print what the training would take (passes and time of a "
+    "step, time and memory of all), and write nothing.",
+)
+method_option = click.option(
+    "--method",
+    type=Entry("method", METHODS),
+    default="scaat",
+    show_default=True,
+    help="How to train; scaat methods lists the choices.",
+)
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    callback=_alone,
+    help="Trainings at once, each in a process of its own with its part of the threads. Prints "
+    "one line per epoch. Higher values use a large GPU better, or cores that one small network "
+    "leaves idle; each needs memory.",
+)
+method_of_run_option = click.option(
+    "--method", help="Which of a comparison's models, such as scaat."
+)
+
+
+def seeds_option(default: str | None, described: str = "") -> Callable[[F], F]:
+    """Return ``--seeds``; ``described`` names the default in words where it is None."""
+    return click.option(
+        "--seeds",
+        type=Seeds(),
+        default=default,
+        show_default=default is not None,
+        help="Seeds of the split, the weights and every random draw; each trial is trained with "
+        f"each.{described}",
+    )
+
+
+def seed_option(text: str) -> Callable[[F], F]:
+    """Return ``--seed`` with its help."""
+    return click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help=text
+    )
+
+
+def network_option(*, multiple: bool) -> Callable[[F], F]:
+    """Return ``--model``, the network of a checkpoint."""
+    return click.option(
+        "--model",
+        multiple=multiple,
+        help="A checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, "
+        "torchvision:NAME, timm:NAME or package.module:factory.",
+    )
+
+
+normalisation_option = click.option(
+    "--normalisation",
+    type=Normalisation(),
+    help="What a checkpoint's network was trained with: imagenet, six numbers (means then "
+    "deviations, for images in [0, 1]), or none if it normalises itself.",
+)
+
+
+@cli.command("new-run")
+@click.argument("data", metavar="DATA")
+@click.option("--out", type=FOLDER, required=True, help="The configuration to write, FILE.yaml.")
+@click.option(
+    "--image-size",
+    type=click.INT,
+    help="Resize the shorter side to this and crop the centre square; default: images of one size "
+    "up to 224 pixels stay as they are, others get their median size or 224.",
+)
+@click.option(
+    "--group", help="Parquet column whose equal values (a patient, a tile) stay in one split."
+)
+@click.option("--classes", help="Use only these classes, separated by commas, in this order.")
+@click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
+def new_run(**options: Any) -> Result:
+    """Look at DATA and write a commented configuration.
+
+    scaat compare and scaat train take it.
+
+    DATA is a folder of images, in a folder for each class, or whatever --data takes. Headers of
+    the files are read, some images decoded; nothing is trained. The settings are those of runs
+    that were measured, or rules of thumb that say so: each has a comment with its reason.
+    """
+    from scaat.cli.new_run import new_run
+
+    return new_run(**options)
+
+
+@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True)
+@out_option
+@click.option(
+    "--methods",
+    type=Names(METHODS),
+    default="standard,saliency-guided,scaat",
+    show_default=True,
+    help="Training methods to compare; scaat methods lists them.",
+)
+@config_option
+@seed_option("Seed of the split, the weights and every random draw.")
+@resume_option
+@dry_run_option
+def compare(**options: Any) -> Result:
+    """Train several methods on one data set and compare them.
+
+    The main job: prints the comparison and writes results.json, report.html, tables (Markdown
+    and CSV) and figures to --out, and each model to a folder of its own there.
+    """
+    from scaat.cli.compare import compare
+
+    return compare(**options)
+
+
+@cli.command(settings=[*DATA, *TRAINING], takes_methods=True)
+@out_option
+@method_option
+@config_option
+@seed_option("Seed of the split, the weights and every random draw.")
+@resume_option
+@dry_run_option
+def train(**options: Any) -> Result | None:
+    """Train one model with one method.
+
+    Writes model.pt, training.json, config.yaml, logs and a checkpoint of the last epoch to
+    --out. Measure the model with: scaat evaluate OUT
+    """
+    from scaat.cli.train import train
+
+    return train(**options)
+
+
+@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True)
+@out_option
+@click.option(
+    "--vary",
+    type=Vary(),
+    multiple=True,
+    required=True,
+    help="An option of this command and the values to try, such as scaat.epsilon=8/255,16/255; "
+    "give it once for each option.",
+)
+@method_option
+@seeds_option("0")
+@config_option
+@resume_option
+@jobs_option
+@click.option(
+    "--one-at-a-time",
+    is_flag=True,
+    help="Vary each option alone, instead of trying every combination.",
+)
+@click.option(
+    "--sample", type=int, help="Try this many of the combinations, drawn at random; default: all."
+)
+def sweep(**options: Any) -> Result:
+    """Try settings: train each, measure it on validation images.
+
+    Tries every combination of the values given by --vary, or a part of them, with each seed.
+    The test images are not used. Writes a table, figures and sweep.json to --out; the settings,
+    results and values by image of all trials to config.yaml, trials.csv and per_image.parquet, from
+    which --resume and scaat report continue; and each training to a folder of its own in
+    OUT/trials, which scaat evaluate and scaat explain take. With --resume, trials that are done
+    are kept, and values may be added.
+    """
+    from scaat.cli.sweep import sweep
+
+    return sweep(**options)
+
+
+@cli.command()
+@click.argument(
+    "experiments",
+    metavar="[EXPERIMENT]...",
+    nargs=-1,
+    type=Entry("experiment", "scaat.studies.paper:EXPERIMENTS"),
+)
+@out_option
+@resume_option
+@click.option(
+    "--scale",
+    type=Entry("scale", "scaat.studies.paper:SCALES"),
+    default="small",
+    show_default=True,
+    help="small: embedded images, one seed, minutes on 2 cores; medium: parts of real data sets, "
+    "three seeds, hours on 2 cores; full: the paper's data and networks, a GPU.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="KEY=PLACE",
+    help="Where images are, as for scaat train --data, such as cifar10=parquet:PATH; once for "
+    "each. The error for an unknown key lists those of the scale.",
+)
+@seeds_option(None, " Default: 0 at scale small, else 0,1,2.")
+@jobs_option
+def reproduce(**options: Any) -> Result:
+    """Carry out experiments of the paper, from data to table.
+
+    EXPERIMENT is table1, table2, table3, figure2, figure3, ablations or rivals; several share the
+    trainings that they have in common, and all of them are meant where none is named. At scale
+    small the images come with the package and stand for the paper's; at medium and full --data
+    says where they are, and data that is not named is left out. Writes OUT/EXPERIMENT.md with the
+    paper's values beside, and OUT/figures; the settings, results and values by image of all
+    trainings to config.yaml, trials.csv and per_image.parquet, from which --resume and scaat
+    report continue; and each training to a folder of its own in OUT/trials.
+    """
+    from scaat.cli.reproduce import reproduce
+
+    return reproduce(**options)
+
+
+@cli.command(settings=[*DATA, *EVALUATION])
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=FOLDER, help="Folder for the results; SOURCE/evaluation if not given.")
+@config_option
+@network_option(multiple=False)
+@normalisation_option
+@click.option("--title", help="What results call a checkpoint; the file's name if not given.")
+@seed_option("With a checkpoint: seed of the split and every random draw.")
+@click.option(
+    "--random-labels-run",
+    type=RUN,
+    help="Folder of the same training on random labels (scaat train --random-labels): measures "
+    "how much the maps resemble that model's, too.",
+)
+def evaluate(**options: Any) -> Result:
+    """Measure the saliency maps of a trained model.
+
+    SOURCE is the folder of a run of scaat train (or of one model of a comparison,
+    OUT/models/METHOD), whose own configuration names the data; that of a shared model, with
+    --data and --out; or a checkpoint file with any network's weights, for which --model,
+    --normalisation, --data and --out are given. The outputs must be the classes of the data, in
+    their order. Measured are the test images. Writes results.json, report.html, tables and
+    figures.
+    """
+    from scaat.cli.evaluate import evaluate
+
+    return evaluate(**options)
+
+
+@cli.command()
+@click.argument("images", nargs=-1, required=True)
+@click.option(
+    "--run",
+    type=RUN,
+    multiple=True,
+    help="Folder of a run of scaat train, of a comparison (all its models), or of a shared model; "
+    "repeat it for models side by side.",
+)
+@out_option
+@click.option(
+    "--attributions",
+    type=Names(ATTRIBUTIONS),
+    default="gradient",
+    show_default=True,
+    help="Saliency methods; scaat methods --kind attribution lists them.",
+)
+@click.option(
+    "--target",
+    default="predicted",
+    show_default=True,
+    help="The class to explain: predicted, or a class's name or number.",
+)
+@click.option(
+    "--resize",
+    type=Choice(("crop", "stretch")),
+    help="How images of another size become the model's: crop (scale, then cut the longer side's "
+    "ends) or stretch; without it they are refused.",
+)
+@click.option(
+    "--layer",
+    help="Layer for grad-cam and guided-grad-cam, for example network.layer4; default: the last "
+    "one with a feature map.",
+)
+@click.option(
+    "--checkpoint",
+    type=FILE,
+    multiple=True,
+    help="File with a network's weights (torch.save of a state_dict, or safetensors); never "
+    "executed.",
+)
+@network_option(multiple=True)
+@normalisation_option
+@click.option(
+    "--classes", help="A checkpoint's classes: how many, or a text file with one name a line."
+)
+@click.option(
+    "--image-size",
+    type=Size(),
+    help="What a checkpoint's network takes, in pixels: 224, or 480x640 for height x width.",
+)
+def explain(**options: Any) -> Result:
+    """Show which pixels of IMAGES drive the decisions of models.
+
+    IMAGES are files, folders or quoted patterns.
+
+    Writes for every image, model and saliency method an overlay (PNG) and the raw map (.npy), a
+    contact sheet of all, and explanations.json. The images must have the models' size, unless
+    --resize says how to make it so. Grey images become RGB; a photo's EXIF orientation counts.
+    """
+    from scaat.cli.explain import explain
+
+    return explain(**options)
+
+
+@cli.group("data")
+def data() -> None:
+    """List, inspect, check and convert data sets.
+
+    DATA is what --data of the other commands takes, such as folder:PATH.
+    """
+
+
+data_argument = click.argument("data", metavar="DATA")
+data_classes = click.option(
+    "--classes", help="Only these classes, separated by commas, in this order."
+)
+data_image_size = click.option(
+    "--image-size", type=click.INT, help="Resize the shorter side to this and crop the centre."
+)
+
+
+@data.command("list")
+def data_list() -> Result:
+    """Name the kinds of data that can be read."""
+    from scaat.cli.data import list_
+
+    return list_()
+
+
+@data.command("info")
+@data_argument
+@data_classes
+def data_info(**options: Any) -> Result:
+    """Show the parts and classes of DATA, decoding hardly an image."""
+    from scaat.cli.data import info
+
+    return info(**options)
+
+
+@data.command("check")
+@data_argument
+@data_image_size
+@data_classes
+def data_check(**options: Any) -> Result:
+    """Decode every image of DATA and name the broken ones.
+
+    Exits with 1 if there are any. Files of CIFAR, MNIST, Fashion-MNIST, KMNIST and PatchCamelyon
+    are compared to the published checksums, too.
+    """
+    from scaat.cli.data import check
+
+    return check(**options)
+
+
+@data.command("convert")
+@data_argument
+@click.argument("out", type=FOLDER)
+@data_image_size
+@click.option("--group", help="Parquet column whose equal values stay in one split.")
+@click.option("--inclusive-boxes", is_flag=True, help="Parquet boxes name their last pixel.")
+@data_classes
+def data_convert(**options: Any) -> Result:
+    """Write DATA decoded to the folder OUT.
+
+    --data cache:OUT maps it into memory instead of decoding.
+    """
+    from scaat.cli.data import convert
+
+    return convert(**options)
+
+
+@cli.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the report; the folder of the results if there is one run.",
+)
+def report(**options: Any) -> Result:
+    """Make tables, figures and report.html from the results in RUN.
+
+    Reads results.json, per_image.npz and examples.npz of each, in RUN or RUN/evaluation; neither
+    model nor data is needed. Several runs make one report: methods that were trained apart are
+    compared, and seeds are pooled.
+    """
+    from scaat.cli.report import report
+
+    return report(**options)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN", type=RUN)
+@out_option
+@method_of_run_option
+@click.option(
+    "--licence",
+    "--license",
+    help="The model's licence by its name on the hub, such as apache-2.0; the card names none if "
+    "not given.",
+)
+@click.option("--no-pictures", is_flag=True, help="Leave out the figures, which show test images.")
+@click.option(
+    "--repo-id",
+    metavar="USER/NAME",
+    help="Send the folder to this repository of a Hugging Face hub, made if missing (token and "
+    "address as huggingface_hub has them).",
+)
+@click.option("--private", is_flag=True, help="Make the repository a private one.")
+def share(**options: Any) -> Result:
+    """Write the model of RUN as a folder to give away.
+
+    RUN is the folder of scaat train or scaat compare.
+
+    Writes model.safetensors, config.json, the model card README.md and, where the run has a
+    report, its figures of saliency maps, which show test images. With --repo-id the folder is
+    sent to a hub, too. Load it with scaat.sharing.load_shared, or use it as RUN of scaat
+    evaluate, explain and export.
+    """
+    from scaat.cli.share import share
+
+    return share(**options)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN", type=RUN)
+@click.option(
+    "--format",
+    "format_",
+    type=Choice(("onnx", "torch-export")),
+    required=True,
+    help="onnx (needs the extra export) or torch-export (a .pt2 file of PyTorch).",
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file; new."
+)
+@method_of_run_option
+@click.option("--probabilities", is_flag=True, help="Give the softmax of the logits, too.")
+def export(**options: Any) -> Result:
+    """Write the model of RUN for prediction by other programs.
+
+    RUN is the folder of a run or of a shared model.
+
+    Images in [0, 1] (N, channels, height, width) go in, for any N; logits come out. Normalisation
+    is inside, the file has the classes' names. It is written only if it gives the model's own
+    outputs on random images and on the test images that the run shows.
+    """
+    from scaat.cli.share import export
+
+    return export(**options)
+
+
+@cli.command(
+    settings=[
+        Setting(
+            "--data",
+            "data.data",
+            default="random",
+            show_default=True,
+            help="The images of the batch: random, or the first of some data's training part (see "
+            "scaat data list).",
+        ),
+        Setting(
+            "--image-size",
+            "data.image_size",
+            type=click.IntRange(1, LARGEST),
+            help="Height and width in pixels; default: 32 for random images, the data's own for "
+            "others.",
+        ),
+        *(option for option in TRAINING if option.name in OF_A_STEP),
+    ],
+    takes_methods=True,
+)
+@click.option(
+    "--out",
+    type=FOLDER,
+    help="New or empty folder for cost.json, cost.md and cost.png; default: print alone.",
+)
+@click.option(
+    "--methods",
+    type=Names(METHODS),
+    default=(),
+    help="Training methods to measure (scaat methods lists them); default: "
+    "standard,saliency-guided,scaat where no --variant is given. standard is always measured.",
+)
+@click.option(
+    "--variant",
+    "variants",
+    type=VariantType(),
+    multiple=True,
+    help="A method with settings of its own, such as scaat:steps=1,epsilon=8/255; give it several "
+    "times to compare settings. Unspecified settings use the method's options.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Turns of each method, all of them one after another in each round.",
+)
+@click.option(
+    "--turn-seconds",
+    type=NUMBER,
+    default=0.1,
+    show_default=True,
+    help="Time of a turn of standard training, at least; each method repeats its step as often.",
+)
+@click.option("--classes", type=click.IntRange(min=2), help="Of random images; default: 10.")
+@config_option
+def cost(**options: Any) -> Result:
+    """Measure passes, time and memory of a step of each method.
+
+    Counts passes from floating-point operations (forward, gradient with respect to the inputs
+    and to the weights), times the methods by turns, measures their memory, and says how far each
+    time is above that of its passes. Needs no data: images are random unless --data names some.
+    """
+    from scaat.cli.cost import cost
+
+    return cost(**options)
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option(
+    "--kind",
+    type=Choice(("training", "attribution", "measure")),
+    help="List these alone: training methods, saliency methods (attribution) or measures.",
+)
+def methods(**options: Any) -> Result:
+    """List training methods, saliency methods or measures.
+
+    With NAME, describe that one, with the options of a training method: scaat methods scaat
+    """
+    from scaat.cli.methods import methods
+
+    return methods(**options)
+
+
+@cli.command(has_result=False)
+@click.argument("shell", type=Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> None:
+    """Print the script that makes SHELL complete scaat commands.
+
+    \b
+    bash: eval "$(scaat completion bash)"    # in ~/.bashrc
+    zsh:  eval "$(scaat completion zsh)"     # in ~/.zshrc, after compinit
+    fish: scaat completion fish > ~/.config/fish/completions/scaat.fish
+    """  # noqa: D301  (click's mark of lines to keep)
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(cli, {}, "scaat", COMPLETE).source())
+
+
+@cli.command()
+def doctor() -> Result:
+    """Check packages and machine; print PyTorch's report on them.
+
+    Ends with 1 if something that the command line needs is missing or broken. Imports every
+    package that scaat can use, which takes some seconds.
+    """
+    from scaat.cli.doctor import doctor
+
+    return doctor()

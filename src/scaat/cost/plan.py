@@ -1,0 +1,160 @@
+"""What a training will cost, from a few of its steps on a copy of the model."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scaat.cost.counting import count_operations
+from scaat.cost.measure import BASE
+from scaat.cost.step import Batch, TrialStep, idle_optimizer, timed, trial_copy
+from scaat.data import DataSplits, augment, to_float
+from scaat.models import Classifier
+from scaat.objectives import build_objective
+from scaat.options.training import TrainingOptions
+from scaat.training.batches import count_batches
+from scaat.training.devices import (
+    LightningPrecision,
+    autocast_dtype,
+    lightning_precision,
+    plan_launch,
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cost of a training.
+
+    Attributes:
+        passes: Of a step on average, in forward passes of its batch (standard training: 3), from
+            floating-point operations.
+        step_seconds: Of a batch's step on average, without loading, on this machine now.
+        batches: Of each process, in the whole training.
+        optimizer_steps: Of the whole training; fewer than batches where gradients accumulate.
+        processes: Over all nodes.
+        precision: Lightning's name for the arithmetic.
+        device: Where the steps were made.
+    """
+
+    passes: float
+    step_seconds: float
+    batches: int
+    optimizer_steps: int
+    processes: int
+    precision: str
+    device: str
+
+    @property
+    def seconds(self) -> float:
+        """Time of all steps, without validation, loading and start-up."""
+        return self.step_seconds * self.batches
+
+
+def plan_training(
+    splits: DataSplits,
+    model: Classifier,
+    method: str,
+    objective_options: dict[str, Any],
+    options: TrainingOptions,
+    *,
+    steps: int = 3,
+) -> Plan:
+    """Make a few steps on a copy of the model and say what the whole training would take.
+
+    Nothing is written, and torch's random generators are left as they were. Communication
+    between processes and the gains of ``torch.compile`` are not part of the measure.
+
+    Args:
+        splits: The data.
+        model: As the training would start it; left as it is.
+        method: Name of the objective.
+        objective_options: Its keyword arguments.
+        options: Of the training.
+        steps: Timed steps, after one to warm up.
+
+    Raises:
+        InputError: An option is out of range, or the model cannot take the images.
+    """
+    launch = plan_launch(options.devices, options.nodes, options.strategy)
+    cuda = options.accelerator != "cpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if cuda else "cpu")
+    precision = lightning_precision(options.precision, options.accelerator)
+    batches = count_batches(len(splits.train), options, launch.processes)
+    with torch.random.fork_rng(devices=[device] if cuda else []):
+        torch.manual_seed(0)
+        step = _trial(splits, model, method, objective_options, options, device, precision)
+        forward = count_operations(step.forward, step.model).total
+        passes, seconds = _measured(step, forward, steps, device)
+        own = step.objective.own_fraction
+        if own < 1:  # the other steps are standard training's
+            plain = _trial(splits, model, BASE, {}, options, device, precision)
+            others = _measured(plain, forward, steps, device)
+            passes = own * passes + (1 - own) * others[0]
+            seconds = own * seconds + (1 - own) * others[1]
+    return Plan(
+        passes=passes,
+        step_seconds=seconds,
+        batches=batches,
+        optimizer_steps=-(-batches // options.epochs // options.accumulate) * options.epochs,
+        processes=launch.processes,
+        precision=precision,
+        device=str(device),
+    )
+
+
+def _measured(
+    step: TrialStep, forward: float, steps: int, device: torch.device
+) -> tuple[float, float]:
+    """Return the passes and the median seconds of a step."""
+    passes = count_operations(step, step.model).total / forward
+    return passes, sorted(timed(step, 1, device) for _ in range(steps))[steps // 2]
+
+
+def _trial(
+    splits: DataSplits,
+    model: Classifier,
+    method: str,
+    objective_options: dict[str, Any],
+    options: TrainingOptions,
+    device: torch.device,
+    precision: LightningPrecision,
+) -> TrialStep:
+    """Return the training step on the first images, each time cropped and flipped anew."""
+    count = min(options.batch_size, len(splits.train))
+    raw, labels, index = (
+        tensor.to(device) for tensor in splits.train.__getitems__(list(range(count)))
+    )
+
+    def batch() -> Batch:
+        images = to_float(augment(raw, splits.augmentation))
+        return images.contiguous(memory_format=torch.channels_last), labels, index
+
+    copied = trial_copy(model, device)
+    samples = len(splits.train)
+    # The trial's length: how much the weight has risen changes no cost.
+    objective = build_objective(method, samples, objective_options, training_steps=1).to(device)
+    optimizer = idle_optimizer(copied, options.momentum)
+    return TrialStep(copied, objective, batch, optimizer, autocast_dtype(precision))
+
+
+def peak_memory(device: str) -> int | None:
+    """Return the most bytes that this process has held so far, or None where unknown.
+
+    Those of the GPU's tensors on a GPU, of the whole process (data included) on a CPU.
+    """
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    status = Path("/proc/self/status")  # Linux, where getrusage begins with the starter's peak
+    if status.exists() and (match := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
+        return int(match[1]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # bytes there, kibibytes elsewhere

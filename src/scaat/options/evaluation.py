@@ -1,0 +1,133 @@
+"""How saliency maps are measured: the options of `scaat.evaluation.evaluate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from scaat.errors import InputError, unknown
+
+PRECISIONS = ("float32", "bfloat16")
+OPTIONAL_MEASURES = (
+    *("lattice", "insertion-deletion", "road", "stability", "randomisation"),
+    *("robustness", "calibration"),
+)
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """How saliency maps are measured; the defaults are the paper's protocol (section 4.2)."""
+
+    attributions: tuple[str, ...] = _option(
+        ("gradient", "smoothgrad", "integrated-gradients"),
+        "saliency methods to measure; scaat methods --kind attribution lists them",
+    )
+    layer: str | None = _option(
+        None, "layer that Grad-CAM and guided Grad-CAM look at; the last spatial one if not given"
+    )
+    also_measure: tuple[str, ...] = _option(
+        (),
+        f"what to measure beyond sparsity, AOPC and, where the data has masks or boxes, "
+        f"localisation: {', '.join(OPTIONAL_MEASURES)}",
+    )
+    images: int = _option(
+        200,
+        "test images whose saliency maps are measured, drawn at random by the seed; all where "
+        "there are no more (accuracy is always over all)",
+    )
+    aopc_steps: int = _option(20, "points of a perturbation curve")
+    aopc_fraction: float = _option(0.2, "share of the regions that the last point replaces")
+    aopc_repeats: int = _option(5, "random replacements that a curve averages")
+    aopc_region_size: int = _option(
+        1, "side in pixels of the squares that are replaced, in the order of their mean saliency"
+    )
+    aopc_fill: str = _option(
+        "random", "what replaces them: random, mean, blur, zero or noisy-linear"
+    )
+    aopc_tolerance: float | None = _option(
+        None,
+        "add repeats until 95 % intervals of LeRF and MoRF reach no further than this from the "
+        "mean, or until more repeats can't narrow them",
+    )
+    aopc_max_repeats: int = _option(100, "repeats that the tolerance may spend")
+    deletion_steps: int = _option(50, "steps of the insertion and deletion curves")
+    deletion_region_size: int = _option(
+        1, "side in pixels of the squares that are inserted or deleted"
+    )
+    deletion_fill: str = _option("zero", "what replaces deleted pixels")
+    insertion_fill: str = _option("blur", "what pixels are inserted into")
+    stability_perturbations: int = _option(10, "perturbed copies of an image for stability")
+    stability_radius: float = _option(
+        0.02, "largest change of a pixel in those copies; pixels go from 0 to 1"
+    )
+    randomisation_stages: int = _option(
+        5, "models with ever more random layers, from the output on, in the sanity check"
+    )
+    size_codec: str = _option("png", "codec of the compressed size: png or jpeg")
+    size_quality: int | None = _option(None, "quality of the jpeg codec, 1 to 95 (75 if not given)")
+    batch_size: int | None = _option(
+        None,
+        "images in a forward pass; 64 on a CPU and 512 elsewhere if not given; changes no result",
+    )
+    precision: str = _option(
+        "float32",
+        "of the perturbation curves' forward passes: float32, or bfloat16, which is faster but "
+        "rounds away decays under about 0.001",
+    )
+    bootstrap_resamples: int = _option(  # scaat.statistics.RESAMPLES
+        2000, "resamples behind a 95 % interval"
+    )
+    examples: int = _option(6, "test images kept with their maps for pictures")
+
+    def __post_init__(self) -> None:
+        """Refuse what can be refused before anything is computed."""
+        from scaat.attribution import attributions
+        from scaat.functional.aopc import check_protocol
+        from scaat.functional.compressed_size import save_options
+        from scaat.functional.fills import find_fill
+
+        if not self.attributions:
+            raise InputError("no attribution is named, expected at least one")
+        for name in self.attributions:
+            attributions[name]  # raises with the nearest name
+        for name in self.also_measure:
+            if name not in OPTIONAL_MEASURES:
+                raise unknown("measure", name, OPTIONAL_MEASURES)
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
+        for name, least in (
+            ("images", 2),
+            ("batch_size", 1),
+            ("bootstrap_resamples", 100),
+            ("examples", 1),
+            ("deletion_steps", 1),
+            ("deletion_region_size", 1),
+            ("stability_perturbations", 1),
+            ("randomisation_stages", 1),
+            ("aopc_max_repeats", self.aopc_repeats),
+        ):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"{name} must be {least} or more, found {value}")
+        for name in ("stability_radius", "aopc_tolerance"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"{name} must be greater than 0, found {value:g}")
+        check_protocol(
+            self.aopc_steps,
+            self.aopc_fraction,
+            self.aopc_region_size,
+            self.aopc_repeats,
+            self.aopc_fill,
+        )
+        for fill in (self.deletion_fill, self.insertion_fill):
+            if find_fill(fill).needs_rest:
+                raise InputError(
+                    f"insertion and deletion can't be filled by {fill!r}, which goes by the pixels "
+                    "that are left, since in the end none is"
+                )
+        save_options(self.size_codec, self.size_quality)

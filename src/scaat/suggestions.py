@@ -1,0 +1,400 @@
+"""Suggested settings for a first run on a user's own images, each with its reason."""
+
+from __future__ import annotations
+
+import statistics
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from scaat.data.hugging_face import column_names
+from scaat.data.registry import Source
+from scaat.data.survey import Seen, Survey
+from scaat.functional.regions import suited_region_size
+from scaat.models import find_model
+
+MODEL = "small-resnet"
+LARGEST = 224  # pixels; larger images are made smaller
+BATCH, LEAST_BATCH = 64, 4
+RATE = 0.1
+STEPS = 1700  # of the run on Tiny ImageNet: 12 epochs of 141
+EPOCHS = (8, 40)
+_PASSES = 2  # that SCAAT keeps for the gradient: of the clean images and of the perturbed ones
+_FRACTION = 0.5  # of the free memory
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting and its reason.
+
+    Attributes:
+        name: Its place in a configuration, dotted.
+        value: A plain value, as in a configuration.
+        why: The reason, a sentence or two.
+    """
+
+    name: str
+    value: Any
+    why: str
+
+
+def advise(
+    image_size: tuple[int, int], train_images: int, *, drawings: bool, free_memory: int | None
+) -> list[Setting]:
+    """Return settings of training and of SCAAT for a first run.
+
+    Args:
+        image_size: Height and width of the images as they will be trained on, in pixels.
+        train_images: Images to train on.
+        drawings: Whether the images are grey with little between black and white.
+        free_memory: Of the device that trains, in bytes; None where unknown.
+    """
+    batch, why_batch = _batch_size(image_size, train_images, free_memory)
+    epochs, why_epochs = _epochs(train_images, batch)
+    rate = RATE * batch / BATCH
+    training = [
+        Setting(
+            "training.model",
+            MODEL,
+            "The network of all measured runs; trains without a GPU. Others: resnet18, vgg16, "
+            "torchvision:NAME, timm:NAME.",
+        ),
+        Setting("training.epochs", epochs, why_epochs),
+        Setting("training.batch_size", batch, why_batch),
+        Setting(
+            "training.learning_rate",
+            rate,
+            "The rate of the measured runs with batches of 64."
+            if batch == BATCH
+            else "0.1 with batches of 64 was measured; scaled with the batch (Goyal et al. 2017), "
+            "a rule of thumb.",
+        ),
+    ]
+    return [*training, *_scaat(image_size, drawings)]
+
+
+def activation_bytes(image_size: tuple[int, int]) -> int:
+    """Return what one image's forward pass through the network makes, in bytes of float32.
+
+    Counted from the network itself, layer by layer, without computing anything.
+
+    Args:
+        image_size: Height and width in pixels.
+    """
+    total = 0
+
+    def count(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        nonlocal total
+        total += output.numel() * 4
+
+    with torch.device("meta"):
+        network = find_model(MODEL).build(2, image_size).eval()
+        for module in network.modules():
+            if not list(module.children()):
+                module.register_forward_hook(count)
+        network(torch.empty(1, 3, *image_size))
+    return total
+
+
+def region_size(image_size: tuple[int, int]) -> tuple[int, str]:
+    """Return the side of SCAAT's regions in pixels, its default, and why.
+
+    Args:
+        image_size: Height and width of the images, in pixels.
+    """
+    size = suited_region_size(*image_size)
+    side = min(image_size)
+    if side == 32:
+        return size, "Measured as better than 1 and 8 for images of 32 pixels."
+    if 32 < side <= 64:
+        return size, (
+            "4 was measured as best of 1, 4 and 8 at 32 pixels and used at 64; other sizes were "
+            "not tried."
+        )
+    fraction = "An eighth of the side as at 32" if side < 32 else "A sixteenth of the side as at 64"
+    return size, (
+        f"{fraction} pixels; a rule of thumb, not measured: 4 was best of 1, 4 and 8 at 32 pixels, "
+        "and used at 64."
+    )
+
+
+def _batch_size(
+    image_size: tuple[int, int], train_images: int, free_memory: int | None
+) -> tuple[int, str]:
+    needed = activation_bytes(image_size) * _PASSES
+    fits = None if free_memory is None else free_memory * _FRACTION / needed
+    batch = BATCH
+    while batch > LEAST_BATCH and (batch * 8 > train_images or (fits is not None and batch > fits)):
+        batch //= 2
+    estimate = f"about {batch * needed / 2**30:.1f} GiB of memory in a step"
+    if batch == BATCH:
+        return batch, f"As in the measured runs; {estimate}."
+    if batch * 2 * 8 > train_images:
+        return batch, f"64 was measured; smaller here for eight steps an epoch or more; {estimate}."
+    return batch, f"64 was measured; smaller here to fit half of the free memory; {estimate}."
+
+
+def _epochs(train_images: int, batch: int) -> tuple[int, str]:
+    steps = -(-train_images // batch)
+    epochs = min(max(round(STEPS / steps), EPOCHS[0]), EPOCHS[1])
+    return epochs, (
+        f"{epochs * steps:,} steps. Runs of 240 (digits) to 2,500 steps (CIFAR-10) were measured; "
+        "about 1,700 in 8 to 40 epochs is a rule of thumb. Longer was not simply better for SCAAT."
+    )
+
+
+def _scaat(image_size: tuple[int, int], drawings: bool) -> list[Setting]:
+    side, why_side = region_size(image_size)
+    region = Setting("objectives.scaat.region_size", side, why_side)
+    if drawings:
+        return [
+            Setting(
+                "objectives.scaat.epsilon",
+                "0.5",
+                "Grey images with little between black and white, as digits are: 0.5 was chosen "
+                "there, on validation images, among 8/255, 16/255, 32/255 and 0.5.",
+            ),
+            Setting(
+                "objectives.scaat.steps",
+                4,
+                "The paper's default, and that of the run on digits; 1 takes half the time.",
+            ),
+            Setting(
+                "objectives.scaat.initial_proportion",
+                0.5,
+                "As in the run on digits; the proportion then adapts per image.",
+            ),
+            Setting(
+                "objectives.scaat.weight",
+                1.0,
+                "As in the run on digits; the default of 5 was chosen on CIFAR-10.",
+            ),
+            region,
+        ]
+    return [
+        Setting(
+            "objectives.scaat.epsilon",
+            "64/255",
+            "In pixel units of 0 to 1, with one search step, this proportion and this weight as "
+            "measured on CIFAR-10. Try half and twice as much on validation images.",
+        ),
+        Setting(
+            "objectives.scaat.steps",
+            1,
+            "One step: about 3 times the time of standard training. The paper's default is 4.",
+        ),
+        Setting("objectives.scaat.step_size", "80/255", "1.25 epsilon, as in that run."),
+        Setting(
+            "objectives.scaat.initial_proportion",
+            0.2,
+            "As in that run: the fraction of the image to which the model becomes invariant. "
+            "Larger values give sparser maps and cost accuracy. It adapts per image.",
+        ),
+        Setting("objectives.scaat.weight", 5.0, "As in that run. Smaller ones cost less accuracy."),
+        region,
+    ]
+
+
+FEW = 50  # images of a class
+UNBALANCED = 3  # times as many images in the largest class as in the smallest
+SHOWN = 5  # names in one sentence, and sentences of one kind
+GROUPS = ("patient", "slide", "case", "subject", "tile", "group", "specimen", "donor")
+
+
+@dataclass(frozen=True)
+class Size:
+    """What to do about the images' size.
+
+    Attributes:
+        value: ``image_size``, or None to leave the images as they are.
+        used: Height and width that they then have, in pixels.
+        why: For a comment.
+        notes: What to tell the user, a sentence each.
+    """
+
+    value: int | None
+    used: tuple[int, int]
+    why: str
+    notes: list[str] = field(default_factory=list)
+
+
+def image_size_for(sizes: Counter[tuple[int, int]], asked: int | None) -> Size:
+    """Choose the size of the images to train on.
+
+    Args:
+        sizes: How many images have each height and width.
+        asked: What the user asked for, if anything.
+    """
+    if asked is not None:
+        return Size(asked, (asked, asked), "As you asked: shorter side resized, centre cut out.")
+    (first, _), *others = sizes.most_common()
+    if not others and min(first) <= LARGEST:
+        return Size(None, first, f"All images have {_named(first)} pixels and stay as they are.")
+    shorter = [min(size) for size, count in sizes.items() for _ in range(count)]
+    median = int(statistics.median(shorter))
+    side = min(LARGEST, median // 8 * 8 or median)
+    smaller = sum(length < side for length in shorter)
+    enlarged = f"; {smaller:,} images are smaller and become larger" if smaller else ""
+    if others:
+        sizes_now = f"The images have {len(sizes):,} sizes, from {_named(min(sizes))} pixels on"
+        why = f"The images have {len(sizes):,} sizes: the shorter side's median, at most {LARGEST}"
+    else:
+        sizes_now = f"The images have {_named(first)} pixels"
+        why = f"The images have {_named(first)} pixels: {LARGEST} keeps training affordable"
+    note = (
+        f"{sizes_now}: they are resized to {side} pixels on the shorter side and cropped to the "
+        f"centre square, so the ends of the longer side are lost{enlarged} (--image-size chooses "
+        "another size)."
+    )
+    return Size(
+        side, (side, side), f"{why}, a rule of thumb; the centre square is cut out.", [note]
+    )
+
+
+def notes_on(data: Survey, spec: str, source: Source, group: str | None) -> list[str]:
+    """Return what a user should know of the data before training on them."""
+    return [
+        *_unreadable(data),
+        *_balance(data),
+        *_colour(data),
+        *_twins(data),
+        *_groups(data, spec, source, group),
+    ]
+
+
+def _unreadable(data: Survey) -> Iterator[str]:
+    sentences = list(data.unreadable.values())
+    for sentence in sentences[:SHOWN]:
+        yield f"{sentence}: training stops there, so mend or remove it."
+    if len(sentences) > SHOWN:
+        yield f"{len(sentences) - SHOWN} more images cannot be read: scaat data check names them."
+    looked = data.looked_at + len(data.unreadable)
+    if looked < data.images:
+        yield (
+            f"{looked:,} of {data.images:,} images were looked at; scaat data check decodes all."
+        )
+
+
+def _balance(data: Survey) -> Iterator[str]:
+    train = data.counts["train"]
+    few = [name for name, count in zip(data.classes, train, strict=True) if count < FEW]
+    if few:
+        yield (
+            f"{_listed(few)} {'has' if len(few) == 1 else 'have'} fewer than {FEW} images: expect "
+            "wide intervals, and try pretrained weights (--weights) or more images."
+        )
+    least, most = min(train), max(train)
+    if most >= UNBALANCED * max(1, least):
+        largest = data.classes[train.index(most)]
+        smallest = data.classes[train.index(least)]
+        yield (
+            f"The classes are unbalanced: {largest!r} has {most:,} images and {smallest!r} "
+            f"{least:,}. Always answering {largest!r} would be right for {most / sum(train):.0%}, "
+            "so read accuracies beside that."
+        )
+
+
+def _colour(data: Survey) -> Iterator[str]:
+    if 0.02 < data.grey / max(1, data.decoded) < 0.98:
+        yield (
+            f"{data.grey:,} of {data.decoded:,} images that were decoded are grey, the others "
+            "in colour: if that goes with the class, a model may learn that instead."
+        )
+
+
+def _twins(data: Survey) -> Iterator[str]:
+    contradicting = [places for places in data.twins if len({p.label for p in places}) > 1]
+    across = [places for places in data.twins if len({p.part for p in places}) > 1]
+    within = [places for places in data.twins if places not in (*across, *contradicting)]
+    for places, said in (
+        (contradicting, "in more than one class"),
+        (across, "in more than one of the data's own parts, so the test is easier than it looks"),
+        (within, "several times in one class, so duplicates may end up on both sides of a split"),
+    ):
+        if places:
+            yield (
+                f"Found byte for byte {said}: {_pair(places[0])}"
+                f"{f' and {len(places) - 1:,} more such images' if places[1:] else ''}."
+            )
+
+
+def _groups(data: Survey, spec: str, source: Source, group: str | None) -> Iterator[str]:
+    if group is not None or {"test", "validation"} <= source.parts.keys():
+        return
+    kind, _, argument = spec.partition(":")
+    if kind == "parquet":
+        columns = [
+            name for name in column_names(argument) if any(word in name.lower() for word in GROUPS)
+        ]
+        if columns:
+            yield (
+                f"The column {_listed(columns)} may say which images belong together: --group "
+                "NAME keeps equal values in one split, without which what is held out is "
+                "easier than it looks."
+            )
+    elif data.groups is not None:
+        yield (
+            f"The files' names suggest {data.groups:,} groups of images (a slide, a patient): a "
+            "random split tears them apart and makes the test easier than it is. Put each group "
+            "whole into folders train/, validation/ and test/."
+        )
+
+
+def _pair(places: list[Seen]) -> str:
+    return f"{places[0].name} and {places[1].name}"
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(map(repr, names[:SHOWN]))
+    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+
+
+def _named(size: tuple[int, int]) -> str:
+    return f"{size[1]} x {size[0]}"
+
+
+WIDTH = 96
+
+
+def commented(settings: Sequence[Setting], data: str) -> str:
+    """Return a configuration file's text.
+
+    Args:
+        settings: In the order of the file; those of one section stand together.
+        data: What the settings are for, named in the first line.
+    """
+    head = (
+        f"Settings for {data!r} to begin with, by scaat new-run. 'Measured' means: in the runs of "
+        "results/README.md. A flag of the command line wins over this file."
+    )
+    lines = _comment(head, "")
+    before: list[str] = []
+    for setting in settings:
+        *sections, name = setting.name.split(".")
+        for depth, section in enumerate(sections):
+            if before[: depth + 1] != sections[: depth + 1]:
+                lines.append(f"{'  ' * depth}{section}:")
+        before = sections
+        indent = "  " * len(sections)
+        lines += _comment(setting.why, indent)
+        dumped = yaml.safe_dump({name: setting.value}, allow_unicode=True, width=10_000)
+        lines.append(f"{indent}{dumped.strip()}")
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    start = f"{indent}# "
+    return textwrap.wrap(
+        " ".join(text.split()),
+        WIDTH,
+        initial_indent=start,
+        subsequent_indent=start,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

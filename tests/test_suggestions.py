@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from scaat.models import build_model
+from scaat.objectives import build_objective
+from scaat.suggestions import activation_bytes, advise, region_size
+
+GIB = 2**30
+
+
+def settings(
+    side: int, images: int, *, drawings: bool = False, memory: int | None = 64 * GIB
+) -> dict[str, object]:
+    found = advise((side, side), images, drawings=drawings, free_memory=memory)
+    assert all(len(setting.why) > 20 for setting in found)
+    return {setting.name.rpartition(".")[2]: setting.value for setting in found}
+
+
+def test_as_measured_where_the_data_are_as_measured() -> None:
+    found = settings(64, 9000)
+    assert found["batch_size"] == 64
+    assert found["learning_rate"] == 0.1
+    assert found["epochs"] == 12
+    assert (found["epsilon"], found["steps"], found["step_size"]) == ("64/255", 1, "80/255")
+    assert (found["initial_proportion"], found["weight"], found["region_size"]) == (0.2, 5.0, 4)
+
+
+def test_drawings_have_the_settings_of_digits() -> None:
+    found = settings(32, 1257, drawings=True)
+    assert (found["epsilon"], found["steps"], found["initial_proportion"]) == ("0.5", 4, 0.5)
+    assert "step_size" not in found
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"), [(6, 1), (8, 1), (28, 4), (32, 4), (64, 4), (128, 8), (224, 14)]
+)
+def test_regions_grow_with_the_image_and_say_what_was_measured(side: int, expected: int) -> None:
+    size, why = region_size((side, side + 8))
+    assert size == expected
+    assert ("rule of thumb" in why) == (not 32 <= side <= 64)
+
+
+@pytest.mark.parametrize(("images", "batch"), [(10, 4), (70, 8), (200, 16), (600, 64)])
+def test_small_sets_have_small_batches_and_rates(images: int, batch: int) -> None:
+    found = settings(32, images)
+    assert found["batch_size"] == batch
+    assert found["learning_rate"] == pytest.approx(0.1 * batch / 64)
+    assert 8 <= int(str(found["epochs"])) <= 40
+
+
+def test_the_batch_fits_half_of_the_memory() -> None:
+    needed = 2 * activation_bytes((224, 224))
+    assert settings(224, 10_000, memory=2 * 16 * needed)["batch_size"] == 16
+    assert settings(224, 10_000, memory=1)["batch_size"] == 4
+    assert settings(224, 10_000, memory=None)["batch_size"] == 64
+
+
+def test_activations_are_those_of_a_real_pass() -> None:
+    model = build_model("small-resnet", num_classes=2, image_size=(32, 48), mean=None, std=None)
+    sizes = []
+    for module in model.get_submodule("network").modules():
+        if not list(module.children()):
+            module.register_forward_hook(
+                lambda _module, _inputs, output: sizes.append(output.nbytes)
+            )
+    with torch.no_grad():
+        model.eval()(torch.zeros(1, 3, 32, 48))
+    assert any(isinstance(module, nn.Conv2d) for module in model.modules())
+    assert activation_bytes((32, 48)) == sum(sizes)
+
+
+@pytest.mark.parametrize("drawings", [False, True])
+def test_the_objective_takes_the_advice(drawings: bool) -> None:
+    found = advise((64, 64), 100, drawings=drawings, free_memory=None)
+    fields = {s.name.rpartition(".")[2]: _number(s.value) for s in found if "scaat" in s.name}
+    build_objective("scaat", 100, fields)
+
+
+def _number(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    above, _, below = value.partition("/")
+    return float(above) / float(below or 1)
