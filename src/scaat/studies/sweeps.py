@@ -68,7 +68,7 @@ def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
     table = np.asarray(points, dtype=np.float64)
     others, own = table[:, None], table[None]
     beaten = ((others >= own).all(2) & (others > own).any(2)).any(0)
-    return [bool(ahead) for ahead in ~beaten & ~np.isnan(table).any(1)]
+    return [bool(ahead) for ahead in np.asarray(~beaten & ~np.isnan(table).any(1))]
 
 
 def front(settings: Sequence[Setting], attribution: str) -> list[bool]:

@@ -77,7 +77,9 @@ class Measure(ABC):
             if array.ndim == 1
         }
         ratios = {
-            each.key: ratio_interval(*(values[part] for part in each.ratio_of), seed, resamples)
+            each.key: ratio_interval(
+                values[each.ratio_of[0]], values[each.ratio_of[1]], seed, resamples
+            )
             for each in declarations().values()
             if each.ratio_of and set(each.ratio_of) <= set(values)
         }
