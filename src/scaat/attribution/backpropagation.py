@@ -97,7 +97,6 @@ def deeplift(query: Query) -> Tensor:
             )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that hooks are registered
-        signed: Tensor
         signed, gaps = DeepLift(_Network(query), eps=_SMALLEST_CHANGE).attribute(
             query.images,
             baselines=torch.zeros_like(query.images),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
@@ -107,11 +107,7 @@ class Search:
         step_size = self.step_size
         if step_size is None and self.steps < 2:
             step_size = 1.25 * self.epsilon
-        limits: dict[str, Any] = {
-            "epsilon": self.epsilon,
-            "step_size": step_size or None,
-            "bounds": bounds,
-        }
+        limits = {"epsilon": self.epsilon, "step_size": step_size or None, "bounds": bounds}
         if self.steps == 0:
             return masked_step(images, -gradient, mask, **limits)  # away from the class
         return masked_pgd(
