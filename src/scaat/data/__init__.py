@@ -16,8 +16,8 @@ from scaat.data import (  # noqa: F401  (each registers its data sets)
 from scaat.data.augmentation import Augmentation, augment
 from scaat.data.image_set import ImageSet, identity, to_float
 from scaat.data.loading import DataSplits, load_data
-from scaat.options.data import DataOptions
 from scaat.data.registry import datasets
+from scaat.options.data import DataOptions
 
 __all__ = [
     "Augmentation",

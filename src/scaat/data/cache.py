@@ -25,10 +25,10 @@ from scaat.data.augmentation import Augmentation
 from scaat.data.decoding import fit_set
 from scaat.data.image_set import ImageSet, MappedPixels
 from scaat.data.loading import find_source
-from scaat.options.data import DataOptions
 from scaat.data.registry import DataEntry, Part, Source, datasets, part_of
 from scaat.errors import InputError, WriteError
 from scaat.files import new_folder, require_new, write_json
+from scaat.options.data import DataOptions
 
 DESCRIPTION = "cache.json"
 FORMAT = "scaat image cache"

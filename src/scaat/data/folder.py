@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from scaat.data.augmentation import COMMON, Augmentation
-from scaat.options.data import DataOptions
 from scaat.data.registry import DataEntry, Files, Part, Source, datasets, encoded_part
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
 SHOWN = 10  # class names in a message

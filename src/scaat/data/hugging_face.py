@@ -20,9 +20,9 @@ from torch import Tensor
 from scaat.data.augmentation import COMMON
 from scaat.data.decoding import Encoded, decode_images, fit_boxes
 from scaat.data.image_set import ImageSet
-from scaat.options.data import DataOptions
 from scaat.data.registry import DataEntry, Part, Source, datasets, encoded_part, unnamed_classes
 from scaat.errors import InputError, did_you_mean
+from scaat.options.data import DataOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa

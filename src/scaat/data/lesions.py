@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from scaat.data.augmentation import Augmentation
 from scaat.data.image_set import ImageSet
-from scaat.options.data import DataOptions
 from scaat.data.registry import DataEntry, Source, datasets, part_of
+from scaat.options.data import DataOptions
 
 SIDE = 96
 CENTRE = slice(32, 64)  # the square that decides, PatchCamelyon's rule

@@ -28,9 +28,9 @@ from torch.nn import functional as F
 
 from scaat.data.augmentation import COMMON, Augmentation
 from scaat.data.image_set import ImageSet, Pixels
-from scaat.options.data import DataOptions
 from scaat.data.registry import DataEntry, Part, Source, datasets, part_of, unnamed_classes
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 DIGITS_SIDE = 32
 CIFAR_PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"

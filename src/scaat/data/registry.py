@@ -14,8 +14,8 @@ from torch import Tensor
 from scaat.data.augmentation import Augmentation
 from scaat.data.decoding import DecodedPixels, Encoded, EncodedImages, decode_images, in_memory
 from scaat.data.image_set import ImageSet
-from scaat.options.data import DataOptions
 from scaat.errors import InputError, unknown
+from scaat.options.data import DataOptions
 from scaat.registry import Registry
 
 T = TypeVar("T")

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from scaat.data.augmentation import COMMON
 from scaat.data.decoding import Encoded
-from scaat.options.data import DataOptions
 from scaat.data.registry import MOST_UNNAMED, DataEntry, Source, datasets, encoded_part
 from scaat.errors import InputError
+from scaat.options.data import DataOptions
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "bmp")
 LABELS = ("cls", "json")
