@@ -24,14 +24,14 @@ def test_as_measured_where_the_data_are_as_measured() -> None:
     assert found["batch_size"] == 64
     assert found["learning_rate"] == 0.1
     assert found["epochs"] == 12
-    assert (found["epsilon"], found["steps"], found["step_size"]) == ("64/255", 1, "80/255")
-    assert (found["initial_proportion"], found["weight"], found["region_size"]) == (0.2, 5.0, 4)
+    assert (found["accuracy_budget"], found["region_size"]) == (0.5, 4)
 
 
-def test_drawings_have_the_settings_of_digits() -> None:
-    found = settings(32, 1257, drawings=True)
-    assert (found["epsilon"], found["steps"], found["initial_proportion"]) == ("0.5", 4, 0.5)
-    assert "step_size" not in found
+def test_a_weight_is_left_to_the_budget_and_drawings_get_a_wider_radius() -> None:
+    photographs, drawings = settings(32, 1257), settings(32, 1257, drawings=True)
+    assert "weight" not in photographs.keys() | drawings.keys()
+    assert drawings["epsilon"] == "0.5"
+    assert "epsilon" not in photographs
 
 
 @pytest.mark.parametrize(

@@ -151,54 +151,25 @@ def _epochs(train_images: int, batch: int) -> tuple[int, str]:
 
 def _scaat(image_size: tuple[int, int], drawings: bool) -> list[Setting]:
     side, why_side = region_size(image_size)
-    region = Setting("objectives.scaat.region_size", side, why_side)
+    settings = [
+        Setting(
+            "objectives.scaat.accuracy_budget",
+            0.5,
+            "Points of accuracy that cleaner maps may cost. The weight of the divergence follows "
+            "from it. A larger budget gives cleaner maps.",
+        ),
+        Setting("objectives.scaat.region_size", side, why_side),
+    ]
     if drawings:
-        return [
+        settings.append(
             Setting(
                 "objectives.scaat.epsilon",
                 "0.5",
-                "Grey images with little between black and white, as digits are: 0.5 was chosen "
-                "there, on validation images, among 8/255, 16/255, 32/255 and 0.5.",
-            ),
-            Setting(
-                "objectives.scaat.steps",
-                4,
-                "The paper's default, and that of the run on digits; 1 takes half the time.",
-            ),
-            Setting(
-                "objectives.scaat.initial_proportion",
-                0.5,
-                "As in the run on digits; the proportion then adapts per image.",
-            ),
-            Setting(
-                "objectives.scaat.weight",
-                1.0,
-                "As in the run on digits; the default of 5 was chosen on CIFAR-10.",
-            ),
-            region,
-        ]
-    return [
-        Setting(
-            "objectives.scaat.epsilon",
-            "64/255",
-            "In pixel units of 0 to 1, with one search step, this proportion and this weight as "
-            "measured on CIFAR-10. Try half and twice as much on validation images.",
-        ),
-        Setting(
-            "objectives.scaat.steps",
-            1,
-            "One step: about 3 times the time of standard training. The paper's default is 4.",
-        ),
-        Setting("objectives.scaat.step_size", "80/255", "1.25 epsilon, as in that run."),
-        Setting(
-            "objectives.scaat.initial_proportion",
-            0.2,
-            "As in that run: the fraction of the image to which the model becomes invariant. "
-            "Larger values give sparser maps and cost accuracy. It adapts per image.",
-        ),
-        Setting("objectives.scaat.weight", 5.0, "As in that run. Smaller ones cost less accuracy."),
-        region,
-    ]
+                "Grey images with little between black and white: 64/255 is too small a change "
+                "to hide a stroke.",
+            )
+        )
+    return settings
 
 
 FEW = 50  # images of a class

@@ -19,61 +19,63 @@ Batch = tuple[Tensor, Tensor, Tensor]
 SAMPLES, SIZE = 100, 20
 
 
-def outcomes(steps: int) -> list[Tensor]:
-    """Batches whose accuracy rises from 0 to 1, with noise; the last of an epoch is short."""
+def losses(steps: int) -> list[tuple[Tensor, int]]:
+    """Cross-entropies that fall from 2 to 0, with noise; the last batch of an epoch is short."""
     generator = torch.Generator().manual_seed(0)
+    noise = torch.rand(steps, generator=generator)
     sizes = [SIZE if step % 5 != 4 else SIZE - 7 for step in range(steps)]
-    return [torch.rand(size, generator=generator) < step / steps for step, size in enumerate(sizes)]
+    return [(2 * (1 - step / steps) * noise[step], size) for step, size in enumerate(sizes)]
 
 
 def expected(budget: float, reference: list[float] | None, steps: int) -> list[float]:
     """Return the weights after each step, by a loop over Python's numbers."""
-    weight, running, highest, seen, weights = 0.0, math.nan, 0.0, 0, []
-    for correct in outcomes(steps):
-        count, value = len(correct), correct.float().mean().item()
+    weight, running, lowest, seen, weights = 0.0, math.nan, math.inf, 0, []
+    for loss, count in losses(steps):
+        value = loss.item()
         seen += count
         running = value if math.isnan(running) else running + (value - running) * count / 3200
-        if seen / SAMPLES >= (max(0.2 * len(reference), 1.0) if reference else 1.0):
-            highest = max(highest, running)
-            target = highest
+        if seen / SAMPLES >= (0.5 * len(reference) if reference else 1.0):
+            lowest = min(lowest, running)
+            target = lowest
             if reference:
                 place = min(max((seen - 3200) / SAMPLES - 0.5, 0.0), len(reference) - 1)
                 low = int(place)
                 high = min(low + 1, len(reference) - 1)
                 target = reference[low] + (place - low) * (reference[high] - reference[low])
-            error = min(max((running - target + budget / 100) / 0.01, -1.0), 1.0)
-            weight = (weight or 0.2) * math.exp(error * (0.03 if error > 0 else 0.06))
+            error = 1 - (running - target) / max(0.06 * budget, 0.003)
+            error = min(max(error, -1.0), 1.0)
+            weight = (weight or 0.5) * math.exp(error * (0.03 if error > 0 else 0.06))
             weight = min(max(weight, 0.05), 100.0)
         weights.append(weight)
     return weights
 
 
-@pytest.mark.parametrize("reference", [None, [0.1 * epoch for epoch in range(10)], [0.0]])
+@pytest.mark.parametrize("reference", [None, [2 - 0.04 * epoch for epoch in range(50)], [1.5, 1.0]])
 @pytest.mark.parametrize("budget", [0.0, 0.5, 20.0])
 def test_the_weight_is_that_of_a_plain_loop(budget: float, reference: list[float] | None) -> None:
     controller = BudgetedWeight(SAMPLES, budget, reference)
     weights = []
-    for correct in outcomes(300):
-        controller.observe(correct)
+    for loss, count in losses(300):
+        controller.observe(loss, count)
         weights.append(controller.weight.item())
     assert weights == pytest.approx(expected(budget, reference, 300), rel=1e-4)
     assert weights[0] == 0.0  # the protected start
 
 
 def test_a_larger_budget_gives_a_larger_weight() -> None:
-    reference = [0.9] * 10
     weights = []
     for budget in (0.2, 0.5, 1.0, 2.0, 5.0):
-        controller = BudgetedWeight(SAMPLES, budget, reference)
+        controller = BudgetedWeight(SAMPLES, budget, [0.1] * 10)
         for _ in range(60):
-            controller.observe(torch.arange(100) < 89)  # a point below the reference
+            controller.observe(torch.tensor(0.15), 100)  # 0.05 nats above the reference
         weights.append(controller.weight.item())
     assert weights == sorted(weights)
-    assert weights[0] < 0.2 < weights[-1]
+    assert weights[0] == pytest.approx(0.05)  # the least
+    assert weights[-1] > 1
 
 
 def test_the_weight_multiplies_the_divergence_and_follows_each_step(batch: Batch) -> None:
-    objective, model = scaat(12, weight=None, search_interval=2, reference=[0.5]), plain_net()
+    objective, model = scaat(12, weight=None, search_interval=2, reference=[9.0]), plain_net()
     images, labels, index = batch
     for step in range(6):
         before = objective.budget.weight.clone()
@@ -104,10 +106,11 @@ def test_resuming_is_exact_and_casts_keep_the_buffers(batch: Batch) -> None:
 
 
 def process(rank: int, folder: Path) -> None:
-    controller = BudgetedWeight(SAMPLES, 0.5, [0.2, 0.4])
+    controller = BudgetedWeight(SAMPLES, 0.5, [1.5, 0.4])
     weights = []
-    for correct in outcomes(60):
-        controller.observe(correct[rank::2])
+    for loss, count in losses(60):
+        mine = count // 2 if rank else count - count // 2
+        controller.observe(loss, mine)
         weights.append(controller.weight.clone())
     torch.save(torch.stack(weights), folder / f"{rank}.pt")
 
@@ -117,16 +120,16 @@ def test_two_processes_have_the_weights_of_one(tmp_path: Path) -> None:
     in_two_processes(process, tmp_path)
     one, two = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert torch.equal(one, two)
-    assert one.tolist() == pytest.approx(expected(0.5, [0.2, 0.4], 60), rel=1e-4)
+    assert one.tolist() == pytest.approx(expected(0.5, [1.5, 0.4], 60), rel=1e-4)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"accuracy_budget": -1}, "accuracy_budget is -1, expected a non-negative number"),
-        ({"reference": []}, r"reference is \[\], expected the training accuracy"),
-        ({"reference": [0.5, 1.5]}, r"numbers in \[0, 1\]"),
-        ({"reference": [math.nan]}, r"numbers in \[0, 1\]"),
+        ({"reference": []}, r"reference is \[\], expected the mean cross-entropy"),
+        ({"reference": [0.5, -1.5]}, "finite numbers of at least 0"),
+        ({"reference": [math.nan]}, "finite numbers of at least 0"),
     ],
 )
 def test_bad_budgets_are_refused(options: dict[str, object], message: str) -> None:

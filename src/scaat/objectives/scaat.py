@@ -35,12 +35,13 @@ class SCAAT(AdaptiveProportions):
     Args:
         num_samples: Size of the training set.
         accuracy_budget: Points of accuracy that may be lost to cleaner maps, at least 0: the
-            weight keeps the training accuracy this close to ``reference``. No effect where
-            ``weight`` is given.
+            weight keeps the cross-entropy of clean training images within 0.06 nats a point of
+            ``reference``. No effect where ``weight`` is given.
         weight: A constant lambda (equation 8) in the place of the budget: the weight of the
             divergence (in bits) beside the cross-entropy (nats).
-        reference: Training accuracy in [0, 1] of each epoch of a standard training of the same
-            network, data and length; `scaat.training` and the command line make it themselves.
+        reference: Mean training cross-entropy, in nats, of each epoch of a standard training of
+            the same network, data and length; `scaat.training` and the command line make it
+            themselves.
             Without it the budget protects what the network has learnt so far, and no more.
         search: How the perturbations are searched for.
         proportions: How many features are perturbed.
@@ -124,7 +125,7 @@ class SCAAT(AdaptiveProportions):
         if self.training and (self._steps_before() + 1) % self.search_interval:
             logits = self.clean_logits(model, images, labels)
             loss = self.cross_entropy(logits, labels)
-            self._finish_step(logits, labels)
+            self._finish_step(loss, len(images))
             return ObjectiveOutput(loss, logits, {"cross_entropy": loss.detach(), **terms})
         # Algorithm 1: saliency map, irrelevant features, adversarial samples.
         logits, adversarial = self._perturb(model, images, labels, proportion)
@@ -136,7 +137,7 @@ class SCAAT(AdaptiveProportions):
         # Algorithm 2.
         correct = adversarial_logits.argmax(1) == labels
         if self.training:
-            self._finish_step(logits, labels)
+            self._finish_step(cross_entropy, len(images))
             self._adapt(index, correct, counted)
         terms |= {
             "cross_entropy": cross_entropy.detach(),
@@ -177,10 +178,10 @@ class SCAAT(AdaptiveProportions):
             rise = min(self._steps_before() / self.ramp_steps, 1.0)
         return torch.full_like(self.budget.weight, self.weight * rise)
 
-    def _finish_step(self, logits: Tensor, labels: Tensor) -> None:
+    def _finish_step(self, cross_entropy: Tensor, samples: int) -> None:
         self._count_step()
         if self.weight is None:
-            self.budget.observe(logits.detach().argmax(1) == labels)
+            self.budget.observe(cross_entropy.detach(), samples)
 
 
 MOST_STEPS = 10**15  # whole numbers that a float holds exactly

@@ -35,7 +35,7 @@ def reference_curve(
     wanted: Mapping[str, Any],
     epochs: int,
 ) -> list[float]:
-    """Return the training accuracy of each epoch of a standard training.
+    """Return the mean training cross-entropy, in nats, of each epoch of a standard training.
 
     Args:
         folder: Of the standard training, as `fit` writes it.
@@ -61,10 +61,10 @@ def reference_curve(
                 f"{value!r:.60}: the same network and data as this training"
             )
     history = read_history(folder)
-    curve = [] if history is None else history["curves"].get("accuracy", [])
+    curve = [] if history is None else history["curves"].get("cross_entropy", [])
     if len(curve) != epochs or None in curve:
         raise InputError(
-            f"reference {str(folder)!r} has the accuracy of {len(curve)} epochs, expected "
+            f"reference {str(folder)!r} has the cross-entropy of {len(curve)} epochs, expected "
             f"{epochs}, as many as this training has"
         )
     return curve
