@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from scaat import SCAAT, Standard
 from scaat.functional import aopc, entropy, gini, perturbation_curve, saliency_map
 from scaat.integrations import IndexedDataset
-from scaat.objectives import Objective
+from scaat.objectives import Objective, Search
 
 SHOWN = 100  # test images whose maps are measured
 
@@ -109,7 +109,12 @@ def main() -> None:
     samples = len(digits()[0])
     objectives = {
         "standard": Standard(),
-        "scaat": SCAAT(samples, epsilon=64 / 255, steps=1, weight=2.0, region_size=2),
+        "scaat": SCAAT(
+            samples,
+            weight=2.0,
+            search=Search(epsilon=64 / 255, steps=1, region_size=2),
+            search_interval=1,
+        ),
     }
     for name, objective in objectives.items():
         print(name)

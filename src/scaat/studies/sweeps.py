@@ -71,7 +71,8 @@ def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
     table = np.asarray(points, dtype=np.float64)
     others, own = table[:, None], table[None]
     beaten = ((others >= own).all(2) & (others > own).any(2)).any(0)
-    return [bool(ahead) for ahead in ~beaten & ~np.isnan(table).any(1)]
+    ahead = np.logical_not(beaten | np.isnan(table).any(1))
+    return [bool(value) for value in ahead]
 
 
 def front(settings: Sequence[Setting], attribution: str) -> list[bool]:
