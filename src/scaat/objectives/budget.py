@@ -12,7 +12,7 @@ from scaat.errors import InputError
 from scaat.functional.checks import check_positive
 from scaat.objectives.base import ExactBuffers
 
-NATS_PER_POINT = 0.06
+NATS_PER_POINT = 0.1
 """How far the clean cross-entropy may exceed the reference, for each point of the budget."""
 
 LEAST_TOLERANCE = 0.003
@@ -23,7 +23,7 @@ PROTECTED = 0.5
 
 _WINDOW = 3200  # samples over which the running cross-entropy averages, whatever the batch
 _RISE, _FALL = 0.03, 0.06  # largest step of the weight's logarithm
-_FIRST, _LEAST, _MOST = 0.5, 0.05, 100.0  # weights
+_FIRST, _LEAST, _MOST = 0.15, 0.02, 100.0  # weights
 
 
 class BudgetedWeight(ExactBuffers):

@@ -11,7 +11,7 @@ from scaat.errors import InputError
 from scaat.functional.checks import Bounds, check_index, check_positive, check_share
 from scaat.functional.saliency import score_gradient
 from scaat.objectives.base import ObjectiveOutput, objectives
-from scaat.objectives.budget import BudgetedWeight
+from scaat.objectives.budget import PROTECTED, BudgetedWeight
 from scaat.objectives.proportions import AdaptiveProportions, Proportions
 from scaat.objectives.search import Search
 from scaat.passes import evaluation_mode, keep_graphs, loss_view, search_view
@@ -26,16 +26,18 @@ class SCAAT(AdaptiveProportions):
     prediction, and the divergence that it causes is added to the cross-entropy (paper equation
     8). The fraction q adapts to each sample (algorithm 2).
 
-    A step with a search costs 7 + 2k passes (standard training: 3), since the clean training pass
-    serves the loss and the saliency map; 8 + 2k with ``search_mode="eval"``.
-
     By default the weight of the divergence sets itself: it is as large as the accuracy budget
     allows (`scaat.objectives.budget`).
+
+    A step with a search costs 7 + 2k passes (standard training: 3), since the clean training pass
+    serves the loss and the saliency map; 8 + 2k with ``search_mode="eval"``. With a budget, a
+    reference and ``training_steps`` the first half of the training makes no search, so that the
+    default (k = 1) costs twice a standard training.
 
     Args:
         num_samples: Size of the training set.
         accuracy_budget: Points of accuracy that may be lost to cleaner maps, at least 0: the
-            weight keeps the cross-entropy of clean training images within 0.06 nats a point of
+            weight keeps the cross-entropy of clean training images within 0.1 nats a point of
             ``reference``. No effect where ``weight`` is given.
         weight: A constant lambda (equation 8) in the place of the budget: the weight of the
             divergence (in bits) beside the cross-entropy (nats).
@@ -46,13 +48,15 @@ class SCAAT(AdaptiveProportions):
         search: How the perturbations are searched for.
         proportions: How many features are perturbed.
         search_interval: m; every m-th training step is SCAAT's, the others are standard training
-            at 3 passes. Nothing makes up for them, so a weight is in effect ``weight`` / m. 4
-            costs 1.33 times standard training without a search.
+            at 3 passes. Nothing makes up for them, so a weight is in effect ``weight`` / m.
+            SCAAT-fast is ``search_interval=4`` with ``Search(steps=0)``: 1.33 times standard
+            training.
         ramp_steps: Training steps, counted from the first one, over which a constant
             weight rises linearly from 0.
         ramp_share: The same as a fraction of the training, in [0, 1], instead of ``ramp_steps``.
-        training_steps: Of the whole training, of which ``ramp_share`` is a fraction; the command
-            line knows it, a loop of your own has to say it.
+        training_steps: Batches of the whole training, of which ``ramp_share`` is a fraction, and
+            whose first half makes no search where there is a ``reference``; the command line knows
+            it, a loop of your own has to say it.
         label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included, kept by the search; None for inputs
@@ -70,7 +74,7 @@ class SCAAT(AdaptiveProportions):
         reference: Sequence[float] | None = None,
         search: Search = Search(),  # noqa: B008  frozen
         proportions: Proportions = Proportions(),  # noqa: B008  frozen
-        search_interval: int = 4,
+        search_interval: int = 1,
         ramp_steps: int = 0,
         ramp_share: float = 0.0,
         training_steps: int | None = None,
@@ -91,11 +95,15 @@ class SCAAT(AdaptiveProportions):
         self.search = search
         self.search_interval = search_interval
         self.ramp_steps = ramp_length(ramp_steps, ramp_share, training_steps)
+        self.protected_steps = 0
+        if weight is None and reference is not None and training_steps is not None:
+            self.protected_steps = round(PROTECTED * training_steps)
 
     @property
     def own_fraction(self) -> float:
         """See `Objective.own_fraction`."""
-        return 1 / self.search_interval
+        searching = 1 - PROTECTED if self.weight is None else 1.0
+        return searching / self.search_interval
 
     def forward(
         self,
@@ -122,7 +130,7 @@ class SCAAT(AdaptiveProportions):
             )
         proportion = self.proportion[index]
         terms = {"proportion": proportion.mean()}
-        if self.training and (self._steps_before() + 1) % self.search_interval:
+        if self.training and not self._is_search_step():
             logits = self.clean_logits(model, images, labels)
             loss = self.cross_entropy(logits, labels)
             self._finish_step(loss, len(images))
@@ -168,6 +176,10 @@ class SCAAT(AdaptiveProportions):
             return logits, self.search.perturb(
                 model, images, gradient, reference.detach(), proportion, self.bounds
             )
+
+    def _is_search_step(self) -> bool:
+        before = self._steps_before()
+        return before >= self.protected_steps and (before + 1) % self.search_interval == 0
 
     def _weight(self) -> Tensor:
         """Return the weight of the divergence in this step, a scalar."""
