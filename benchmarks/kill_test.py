@@ -42,6 +42,7 @@ KILLS_A_RUN = 8
 ARGUMENTS = [
     *("compare", "--data", "digits", "--methods", ",".join(METHODS), "--train-limit", "400"),
     *("--epochs", "4", "--batch-size", "32", "--precision", "32", "--learning-rate", "0.05"),
+    *("--scaat.weight", "5", "--scaat.search-interval", "1"),
     *("--scaat.steps", "1", "--scaat.epsilon", "0.25", "--checkpoint-every", str(EVERY)),
     *("--accelerator", "cpu", "--eval-images", "8", "--eval-aopc-repeats", "1"),
     *("--eval-aopc-steps", "4", "--eval-attributions", "gradient", "--eval-examples", "2"),
