@@ -18,7 +18,14 @@ from statistics import median
 
 ROOT = Path(__file__).parents[1]
 README_WORDS, SENTENCE_WORDS, LINE = 450, 18, 100
-CHECKED = ("*.md", "docs/**/*.md", "docs/**/*.ipynb", "results/*.md", "examples/*.py", "src/**/*.py")
+CHECKED = (
+    "*.md",
+    "docs/**/*.md",
+    "docs/**/*.ipynb",
+    "results/*.md",
+    "examples/*.py",
+    "src/**/*.py",
+)
 
 WORDS = {
     r"rivals?": "baseline",
@@ -47,9 +54,7 @@ WORDS = {
 NAMES = {"found": "name the thing", "rivals": "baselines"}
 """Variables of the sources and what to call them instead."""
 
-TERMS = [
-    (re.compile(rf"\b({term})\b", re.IGNORECASE), instead) for term, instead in WORDS.items()
-]
+TERMS = [(re.compile(rf"\b({term})\b", re.IGNORECASE), instead) for term, instead in WORDS.items()]
 CODE = re.compile(
     r"^(?P<fence>```+|~~~+).*?^(?P=fence)|^---\n.*?^---$|<!--.*?-->|`[^`\n]+`|(?<=\])\([^)\s]*\)|https?:\S+",
     re.DOTALL | re.MULTILINE,
