@@ -28,8 +28,9 @@ Where the protocols coincide, values must agree to 1e-5, or the command fails:
 
 Our predictions are measured in three ways: the model as it is, as Quantus calls it; in the
 channels-last memory layout, as `scaat.evaluation` calls it on a CPU; and in that layout in
-bfloat16, its option ``precision``. The last column shows the rounding of bfloat16. It is large where two
-classes are nearly equal, as often for this untrained model, and the predicted class changes.
+bfloat16, its option ``precision``. The last column shows the rounding of bfloat16. It is large
+where two classes are nearly equal, as often for this untrained model, and the predicted class
+changes.
 """
 
 from __future__ import annotations

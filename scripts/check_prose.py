@@ -56,7 +56,7 @@ NAMES = {"found": "name the thing", "rivals": "baselines"}
 
 TERMS = [(re.compile(rf"\b({term})\b", re.IGNORECASE), instead) for term, instead in WORDS.items()]
 CODE = re.compile(
-    r"^(?P<fence>```+|~~~+).*?^(?P=fence)|^---\n.*?^---$|<!--.*?-->|`[^`\n]+`|(?<=\])\([^)\s]*\)|https?:\S+",
+    r"^(?P<fence>```+|~~~+).*?^(?P=fence)|<!--.*?-->|`[^`\n]+`|(?<=\])\([^)\s]*\)|https?:\S+",
     re.DOTALL | re.MULTILINE,
 )
 UNWRAPPED = re.compile(r"    |\s*[|<]|.*(\]\(|https?:)|.*(`, `[^`]+){3}")
