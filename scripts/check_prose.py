@@ -31,15 +31,14 @@ WORDS = {
     r"rivals?": "baseline",
     r"(?<![\"])rel(?![\"])": "AOPC ratio",
     r"cheap(ly|er|est)?": "SCAAT-fast, or low-cost",
-    r"(?<!least )(?<!least-)squares": "2 x 2 blocks, or blocks",
-    r"(a|an|the|this|that|each|its|their|larger|smaller|greater|same|one) shares?": "fraction",
-    r"shares? of": "fraction of",
+    r"(?<!least.)squares": "2 x 2 blocks, or blocks",
+    r"(a|an|the|this|that|each|its|their|larger|smaller|same|one) shares?|shares? of": "fraction",
     r"(is|are|was|were|be) had": "is obtained, or reproduces",
     r"(go|goes|going|gone|went) on": "resume, or continue",
     r"bit (by|for) bit": "exactly",
     r"hang(s|ing)? on": "depends on",
     r"tells|(is|are|was) told": "reports, or is described",
-    r"(can't|cannot|can not) be told apart": "no significant difference",
+    r"told apart": "no significant difference, or distinguished",
     r"(lies|lie|lay) at": "is at",
     r"stands(?! for)|stands? in": "is",
     r"(fall|falls|fell|fallen) apart": "diverges",
@@ -54,7 +53,10 @@ WORDS = {
 NAMES = {"found": "name the thing", "rivals": "baselines"}
 """Variables of the sources and what to call them instead."""
 
-TERMS = [(re.compile(rf"\b({term})\b", re.IGNORECASE), instead) for term, instead in WORDS.items()]
+TERMS = [
+    (re.compile(rf"\b({term})\b".replace(" ", r"\s+"), re.IGNORECASE), instead)
+    for term, instead in WORDS.items()
+]
 CODE = re.compile(
     r"^(?P<fence>```+|~~~+).*?^(?P=fence)|<!--.*?-->|`[^`\n]+`|(?<=\])\([^)\s]*\)|https?:\S+",
     re.DOTALL | re.MULTILINE,
@@ -70,7 +72,7 @@ def main(paths: list[Path]) -> int:
     """Check these files, or all; return the exit status."""
     count = 0
     for path in paths or sorted({path for glob in CHECKED for path in ROOT.glob(glob)}):
-        for line, problem, instead in check(path):
+        for line, problem, instead in sorted(check(path)):
             print(f"{path.resolve().relative_to(ROOT)}:{line}: {problem} -> {instead}")
             count += 1
     return min(count, 1)
@@ -94,8 +96,8 @@ def check(path: Path) -> Iterator[Finding]:
 def check_words(text: str, first: int = 1) -> Iterator[Finding]:
     """Yield the terms of the word list; ``first`` is the number of the text's first line."""
     for term, instead in TERMS:
-        for match in term.finditer(re.sub(r"[\n ](?=\S)", " ", text)):
-            yield first + text.count("\n", 0, match.start()), match[0], instead
+        for match in term.finditer(text):
+            yield first + text.count("\n", 0, match.start()), " ".join(match[0].split()), instead
 
 
 def check_lengths(path: Path, text: str, prose: str) -> Iterator[Finding]:
