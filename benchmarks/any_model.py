@@ -1,6 +1,6 @@
 """Train networks of timm and torchvision, an MLP and a 1-D convolution with several objectives.
 
-    python benchmarks/any_model.py parquet:FOLDER --out results
+    python benchmarks/any_model.py parquet:FOLDER --out results/engineering
 
 Each network trains for one epoch on images of 64 pixels. The benchmark checks for failures and
 measures the cost of a step; a few hundred images say nothing about accuracy. The MLP and the

@@ -1,7 +1,7 @@
 """Time and memory of our perturbation curves compared with Quantus, on the same task.
 
     pip install quantus
-    python benchmarks/aopc_quantus.py --out results
+    python benchmarks/aopc_quantus.py --out results/engineering
 
 Quantus 0.6 (https://github.com/understandable-machine-intelligence-lab/Quantus) is not a dependency
 of scaat. The command prints the table and writes ``aopc-quantus.md`` and ``aopc-quantus.json``.

@@ -1,6 +1,6 @@
 """Does SCAAT's short search fail where a long one succeeds? Compares it with PGD-20.
 
-    python benchmarks/collapse.py RUN... --out results
+    python benchmarks/collapse.py RUN... --out results/collapse
 
 Single-step adversarial training can collapse: the model defeats the one step, while a longer search
 still succeeds (Wong et al., arXiv:2001.03994). A masked perturbation is reported to prevent this

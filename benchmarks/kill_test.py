@@ -1,6 +1,6 @@
-"""A comparison killed repeatedly by SIGKILL ends like an uninterrupted one. Writes to results/.
+"""A comparison killed repeatedly by SIGKILL ends like an uninterrupted one.
 
-    python benchmarks/kill_test.py --out results --kills 100
+    python benchmarks/kill_test.py --out results/engineering --kills 100
 
 `scaat compare` (standard training and SCAAT, evaluation, report) runs on scikit-learn's digits.
 Each attempt is a process forked from this one to save the imports. ``kill -9`` ends it at a random

@@ -1,6 +1,6 @@
 """Images per second of each loader, compared with torchvision, and the waiting time of training.
 
-    python benchmarks/loading.py --out results
+    python benchmarks/loading.py --out results/engineering
 
 Generates seeded JPEG files of 32, 96 and 224 pixels and reads them with training augmentation (a
 crop from a border of reflected pixels, a flip) as float batches in [0, 1]:

@@ -1,6 +1,6 @@
-"""Does memory stay constant over 10,000 training steps? Writes a table to results/.
+"""Does memory stay constant over 10,000 training steps? Writes a table to results/engineering/.
 
-    python benchmarks/memory_flat.py --out results
+    python benchmarks/memory_flat.py --out results/engineering
 
 Trains SCAAT for 10,000 steps on scikit-learn's digits, in float32 on a CPU, and reads the resident
 set size of the process every 100 steps.

@@ -1,6 +1,6 @@
 """Is the AOPC ratio a valid measure? Applies known changes of maps and confidence.
 
-    python benchmarks/metric_study.py RUN... --out results
+    python benchmarks/metric_study.py RUN... --out results/metrics
 
 RUN is the folder of a training by ``scaat train``, ``compare`` or ``reproduce``, such as
 ``OUT/trials/digits-small-resnet-standard-seed-0``; all use the same data. Three questions:

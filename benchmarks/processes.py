@@ -1,7 +1,7 @@
 """Process scaling of training on this machine's CPU, and the traffic of a step.
 
-    python benchmarks/processes.py --out results
-    python benchmarks/processes.py --out results --namespaces     # as root, on Linux
+    python benchmarks/processes.py --out results/engineering
+    python benchmarks/processes.py --out results/engineering --namespaces     # as root, on Linux
 
 Every contender runs in its own processes: SCAAT on random images under DistributedDataParallel with
 gloo, one thread each. Images per second are the sum of all processes at the same batch size each

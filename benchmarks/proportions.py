@@ -1,6 +1,6 @@
 """Do images with more background get a larger proportion? The paper's figure 3b as a correlation.
 
-    python benchmarks/proportions.py RUN... --out results
+    python benchmarks/proportions.py RUN... --out results/proportions
 
 Each RUN is the folder of a SCAAT training with adaptive proportions. Over all training images, the
 script computes Spearman's rank correlation of the final proportion q with

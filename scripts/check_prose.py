@@ -23,6 +23,7 @@ CHECKED = (
     "docs/**/*.md",
     "docs/**/*.ipynb",
     "results/*.md",
+    "results/*/README.md",
     "examples/*.py",
     "src/**/*.py",
 )
