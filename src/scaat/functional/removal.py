@@ -52,7 +52,7 @@ def probabilities(
     The arguments are those of `scaat.functional.perturbation_curve`; images, maps and region size
     have passed `check_removable`. All removals share one clean pass, and the orders of a removal
     share the backgrounds. Between the first and the last perturbed batch of a group of images, the
-    host does not synchronise with the device.
+    host does not wait for the device, except for ``"noisy-linear"``, which imputes on the CPU.
 
     Returns:
         The clean probability, float32 (N,), and for each removal the probabilities of the
