@@ -1,15 +1,14 @@
-"""How much of SCAAT's gain is had at which cost? Trains, measures on test images, draws the front.
+"""How much of SCAAT's gain does each cost buy? Trains, measures on test images, draws the front.
 
     python benchmarks/frontier.py train --data parquet:PATH/TO/cifar10 --out results/frontier
     python benchmarks/frontier.py cost --data parquet:PATH/TO/cifar10 --out results/frontier
     python benchmarks/frontier.py show --out results/frontier
 
-``train`` goes on where it was cut off and leaves what is done alone; ``--seeds`` and ``--settings``
-choose a part, so that two processes may share the work. ``cost`` measures a step of every objective
-beside standard training: run it on a quiet machine. ``show`` writes the table and the figure of
-whatever is there.
+``train`` resumes and skips finished trainings; ``--seeds`` and ``--settings`` choose a part, so
+that two processes can divide the work. ``cost`` measures a step of every objective relative to
+standard training; use an idle machine. ``show`` writes table and figure of the available results.
 
-Costs and gains are in units of standard training and of PGD-4 SCAAT at the same number of epochs.
+Costs and gains are in units of standard training and of PGD-4 SCAAT with the same number of epochs.
 """
 
 from __future__ import annotations

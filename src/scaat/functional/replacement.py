@@ -1,4 +1,4 @@
-"""Replacement: the features of lowest saliency give way to noise (Ismail et al. 2021)."""
+"""Replacement of the features of lowest saliency by noise (Ismail et al. 2021)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from scaat.functional.selection import lowest
 
 
 def replace_lowest(inputs: Tensor, maps: Tensor, proportion: float) -> Tensor:
-    """Replace each sample's lowest features by uniform values of that sample's own range.
+    """Replace each sample's lowest features by uniform values of the sample's own range.
 
     Args:
         inputs: Floating point, shape (N, ...).
-        maps: What ranks the features: the shape of ``inputs``, or (N, H, W) for images
+        maps: Ranking of the features: the shape of ``inputs``, or (N, H, W) for images
             (N, C, H, W), whose pixels then change in all channels.
-        proportion: Share of features to replace, in [0, 1].
+        proportion: Fraction of features to replace, in [0, 1].
 
     Returns:
-        Of the shape and dtype of ``inputs``; the values come from torch's global generator.
+        Shape and dtype of ``inputs``. Random values come from torch's global generator.
     """
     mask = lowest(maps, torch.tensor(proportion, device=maps.device))
     if mask.dim() < inputs.dim():

@@ -1,4 +1,4 @@
-"""Lowest: the features whose saliency lies below a quantile (paper section 3.1)."""
+"""Selection of features whose saliency is below a quantile (paper section 3.1)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 def lowest(values: Tensor, proportion: Tensor) -> Tensor:
-    """Mark each sample's features that lie strictly below its own quantile.
+    """Mark each sample's features that are strictly below its own quantile.
 
     The strict comparison is the paper's. Proportion 0 marks nothing; proportion 1 marks all but
-    the largest value; features of equal value are marked together or not at all, so a map of
-    one value has no lowest part.
+    the largest value. Equal values are marked together or not at all, so a constant map has no
+    lowest part.
 
     Args:
         values: Floating point, shape (N, ...).
@@ -24,9 +24,9 @@ def lowest(values: Tensor, proportion: Tensor) -> Tensor:
     features = flat.shape[1]
     if features == 0:
         return torch.zeros_like(values, dtype=torch.bool)
-    # The interpolated quantile lies between two neighbours in rank, and below it lies what lies
-    # below the upper of the two. Comparing with that one needs no interpolation, whose rounding
-    # could tear equal values apart.
+    # The interpolated quantile is between two neighbours in rank. Values below it are those below
+    # the upper neighbour. Comparing with the latter avoids interpolation, whose rounding could
+    # separate equal values.
     position = proportion.double().expand(len(flat)) * (features - 1)
     rank = position.ceil().long().clamp(0, features - 1)
     quantile = flat.sort(dim=1).values.gather(1, rank.unsqueeze(1))
