@@ -55,7 +55,10 @@ STEPS = -(-IMAGES // BATCH)  # an epoch's
 BASE, FULL = "standard", "SCAAT, PGD-4"
 # Radius and proportion as chosen on validation images for CIFAR-10 (results/frontier/README.md).
 # The step of k = 0 and 1 keeps clear of the corners; others have the default of 2.5 epsilon / k.
-SCAAT = {"epsilon": 32 / 255, "initial_proportion": 0.35, "weight": 1.0, "adaptive": False}
+SCAAT = {
+    **{"epsilon": 32 / 255, "initial_proportion": 0.35, "weight": 1.0, "adaptive": False},
+    "search_interval": 1,
+}
 ONE = {**SCAAT, "steps": 1, "step_size": 40 / 255}
 NONE = {**ONE, "steps": 0}  # along the saliency map's own gradient
 CHEAP = {**NONE, "search_interval": 4, "ramp_steps": EPOCHS * STEPS}

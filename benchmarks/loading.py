@@ -116,7 +116,7 @@ def waiting(splits: DataSplits, method: str, workers: int | None) -> tuple[float
         workers=workers,
     )
     clock = Waiting()
-    fields = {"steps": 1} if method == "scaat" else {}
+    fields = {"weight": 5.0, "steps": 1, "search_interval": 1} if method == "scaat" else {}
     with tempfile.TemporaryDirectory() as folder:
         fit(splits, method, fields, options, seed=0, folder=Path(folder), callbacks=[clock])
     steps = -(-len(splits.train) // BATCH)

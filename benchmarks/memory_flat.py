@@ -62,7 +62,7 @@ def main() -> None:
         trained = fit(
             splits,
             "scaat",
-            {"steps": 1, "epsilon": 0.25},
+            {"weight": 5.0, "steps": 1, "epsilon": 0.25, "search_interval": 1},
             options,
             seed=0,
             folder=Path(folder),

@@ -97,7 +97,7 @@ def run(rank: int, processes: int, steps: int, batch_size: int, folder: str) -> 
         std=[0.25] * 3,
     )
     parallel = DistributedDataParallel(model) if processes > 1 else model
-    objective = SCAAT(SAMPLES)
+    objective = SCAAT(SAMPLES, weight=5.0, search_interval=1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     generator = torch.Generator().manual_seed(rank)
     images = torch.rand(batch_size, 3, SIDE, SIDE, generator=generator)
@@ -154,6 +154,7 @@ def _train_across(folder: Path, names: tuple[str, str], master: str) -> dict[str
         return [
             "-m", "scaat", "train", "--out", str(out), "--epochs", "1", "--train-limit", "641",
             "--batch-size", str(batch_size), "--precision", "32", "--accelerator", "cpu",
+            "--scaat.weight", "5", "--scaat.search-interval", "1",
             "--scaat.epsilon", "0", "--scaat.proportion-step", "0.02", "--crop-padding", "0",
             "--model", "timm:convnext_atto", "--learning-rate", "0.001",
         ]  # fmt: skip
