@@ -1,4 +1,4 @@
-"""A small object decides the class: a constant weight destroys accuracy, the budget does not."""
+"""A small object decides the class: a constant weight destroys what the budget keeps."""
 
 from __future__ import annotations
 

@@ -23,9 +23,6 @@ CONFIG = "config.yaml"
 OPERATIONAL = ("training.workers", "training.checkpoint_every")
 """Settings that change how a run executes, but none of its results."""
 
-_FORMERLY = {"objectives.scaat.search_interval": 1}
-"""What versions without an option did, where its default differs."""
-
 
 def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
     """Claim ``folder`` for the run that ``config`` describes, and write the configuration there.
@@ -34,8 +31,7 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
         folder: Made if need be.
         config: The resolved configuration, of plain values.
         resume: Go on with the run that the folder holds; `OPERATIONAL` settings may differ, and
-            an option that the version which wrote it did not have counts as what that version
-            did, mostly its default.
+            an option that the version which wrote it did not have counts as its default.
 
     Raises:
         InputError: The folder holds another run, other files, or (to resume) none.
@@ -113,8 +109,8 @@ def _first_difference(recorded: Any, wanted: Any, name: str = "") -> str | None:
     if isinstance(recorded, dict) and isinstance(wanted, dict):
         for key in [*wanted, *(key for key in recorded if key not in wanted)]:
             inner = f"{name}.{key}" if name else str(key)
-            if key not in recorded and wanted[key] == _FORMERLY.get(inner, _default(inner)):
-                continue  # what a version without the option did
+            if key not in recorded and wanted[key] == _default(inner):
+                continue  # a version without the option did what its default does
             if difference := _first_difference(recorded.get(key), wanted.get(key), inner):
                 return difference
         return None
