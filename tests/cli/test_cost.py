@@ -73,7 +73,9 @@ def test_real_images_and_a_configuration(tmp_path: Path) -> None:
                 "methods": ["scaat"],
                 "data": {"data": f"folder:{folder}"},
                 "training": {"batch_size": 100},
-                "objectives": {"scaat": {"steps": 2, "epsilon": "32/255", "search_interval": 1}},
+                "objectives": {
+                    "scaat": {"steps": 2, "weight": 5, "epsilon": "32/255", "search_interval": 1}
+                },
             }
         )
     )
