@@ -2,12 +2,12 @@
 
     python benchmarks/any_model.py parquet:FOLDER --out results/engineering
 
-Each network trains for an epoch on images of 64 pixels. It is about whether anything fails and
-what a step costs, not about accuracy: an epoch of a few hundred images teaches little. The MLP
-and the convolution train in a loop of their own on scikit-learn's data: breast cancer, standardised
-features (N, 30); and handwritten digits read row by row as series (N, 8 channels, 8 steps).
+Each network trains for one epoch on images of 64 pixels. The benchmark checks for failures and
+measures the cost of a step; a few hundred images say nothing about accuracy. The MLP and the
+convolution train in their own loop on scikit-learn's data: breast cancer, standardised features
+(N, 30), and handwritten digits read row by row as series (N, 8 channels, 8 steps).
 
-Resumable: a combination that stands in any-model.json is not run again.
+Resumable: combinations in any-model.json are not repeated.
 """
 
 from __future__ import annotations

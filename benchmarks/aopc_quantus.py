@@ -1,36 +1,36 @@
-"""Time and memory of our perturbation curves against Quantus, on the same task.
+"""Time and memory of our perturbation curves compared with Quantus, on the same task.
 
     pip install quantus
     python benchmarks/aopc_quantus.py --out results/engineering
 
-Quantus (https://github.com/understandable-machine-intelligence-lab/Quantus) is no dependency of
-scaat; version 0.6 was used here. The command writes ``aopc-quantus.md`` and ``aopc-quantus.json``
-and prints the table. The model has random weights and the images are random: neither changes the
-time. Every contender runs in a process of its own: import, load, measure the memory in use, warm up
-on a few images, then ``--runs`` timed runs, of which the median counts. Peak memory is the highest
-resident size over that base, so it holds the batch's activations; Quantus sends as many images at
-once as there are, up to the batch size, so ``--images`` should not be fewer. Passes are counted
-inside the model.
+Quantus 0.6 (https://github.com/understandable-machine-intelligence-lab/Quantus) is not a dependency
+of scaat. The command prints the table and writes ``aopc-quantus.md`` and ``aopc-quantus.json``.
+Model weights and images are random, which does not affect the time. Every contender runs in its own
+process: import, load, measure the memory in use, warm up on a few images, then ``--runs`` timed
+runs, of which the median counts. Peak memory is the highest resident size above that base, so it
+includes the batch's activations. Quantus sends all images up to the batch size at once, so
+``--images`` should not be fewer. Passes are counted inside the model.
 
 Where the protocols coincide, values must agree to 1e-5, or the command fails:
 
-* Quantus' PixelFlipping ranks features, channels apart. With one saliency for all channels of a
-  pixel, all pixels' different, and steps of whole pixels, it flips what we replace.
-* It always goes on until all features are flipped. Our curve stops at its fraction: the paper looks
-  at a fifth of the pixels. The second row measures that, the first the whole curve.
-* The number of its steps is therefore divisible by three here, 96, and the image's side by 24.
-* RegionPerturbation takes one region a step and one order a call; it can stop early. We do both
-  orders at once, on the same clean pass.
-* The fill is the constant 0, ours "zero". Quantus' "black" is the least value of the array, its
-  "mean" that of all channels, taken anew from the perturbed image at each step: they differ.
-* Quantus' "uniform" draws one value for a sample and step; ours draws every pixel and channel on
-  its own, and averages over repeats. The paper's protocol (``--paper``) is thus timed without
-  comparing values: 5 repeats of both orders, which take ten calls of PixelFlipping.
+* Quantus' PixelFlipping ranks features, with separate channels. If all channels of a pixel have the
+  same saliency, all pixels differ and steps hold whole pixels, it flips the pixels that we replace.
+* It always flips all features. Our curve stops at its fraction, a fifth of the pixels in the paper.
+  The first row measures the whole curve, the second the fraction.
+* The number of its steps, 96, is therefore divisible by three, and the image's side by 24.
+* RegionPerturbation handles one region per step and one order per call; it can stop early. We
+  compute both orders at once, on the same clean pass.
+* The fill is the constant 0, our "zero". Quantus' "black" is the array's minimum, its "mean" that
+  of all channels of the perturbed image at each step: they differ from ours.
+* Quantus' "uniform" draws one value per sample and step. Ours draws every pixel and channel, and
+  averages over repeats. The paper's protocol (``--paper``) is therefore only timed: 5 repeats of
+  both orders, which take ten calls of PixelFlipping.
 
 Our predictions are measured in three ways: the model as it is, as Quantus calls it; in the
-channels-last memory layout, as `scaat.evaluation` calls it on a CPU; and that in bfloat16, its
-option ``precision``. The last column shows the rounding of bfloat16: it is large where two classes
-are nearly equal, as they often are to this untrained model, and the other one is the predicted one.
+channels-last memory layout, as `scaat.evaluation` calls it on a CPU; and in that layout in
+bfloat16, its option ``precision``. The last column shows the rounding of bfloat16. It is large
+where two classes are nearly equal, as often for this untrained model, and the predicted class
+changes.
 """
 
 from __future__ import annotations

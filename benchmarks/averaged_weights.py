@@ -1,11 +1,11 @@
-"""Are averages of the weights better than the last ones? One training, measured with both.
+"""Are averaged weights better than the last ones? Measures both from one training.
 
     python benchmarks/averaged_weights.py RUN --out FOLDER
 
-RUN is a folder with the ``config.yaml`` of a training. The same is trained again, with the same
-seed, and beside it exponential moving averages of the model's weights and batch-norm statistics are
-kept, one a decay. FOLDER/last and FOLDER/decay-D are then runs as any other, with their results on
-validation images, and FOLDER/averages.md has the table. Cut off, the training begins anew.
+RUN is a folder with the ``config.yaml`` of a training. The script repeats it with the same seed and
+keeps exponential moving averages of weights and batch-norm statistics, one per decay. FOLDER/last
+and FOLDER/decay-D are ordinary runs with results on validation images; FOLDER/averages.md has the
+table. An interrupted training starts again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The paper's CIFAR-10 experiments at full scale, a part of them a call: whoever has a GPU for 25 minutes goes on where the
-# last left off. Each call stops after MINUTES with a checkpoint, and ends with 0 when everything is done.
+# The paper's CIFAR-10 experiments at full scale, in parts, for a GPU that is free for 25 minutes at a
+# time. Each call resumes, stops after MINUTES with a checkpoint, and exits with 0 at the end.
 #
 #   benchmarks/cifar10_study.sh cifar10:PATH OUT [MINUTES] [EXPERIMENT...]
 set -euo pipefail

@@ -1,16 +1,16 @@
-"""Does SCAAT's cheap search still find what a long one finds? PGD-20 beside the training's own.
+"""Does SCAAT's short search fail where a long one succeeds? Compares it with PGD-20.
 
     python benchmarks/collapse.py RUN... --out results/collapse
 
-Single-step adversarial training may collapse: the model learns to fool the one step while a longer
-search still succeeds (Wong et al., arXiv:2001.03994), which a masked perturbation is reported to
-prevent (arXiv:2209.02684). So each RUN, the folder of a training by ``scaat train``, ``sweep`` or
-``reproduce``, is searched inside the same constraint (mask of its own maps, radius, proportion,
-regions) by random points, by one step along the map's gradient, by PGD-1, PGD-4 and PGD-20. A
-collapsed model holds against the short searches and falls to PGD-20.
+Single-step adversarial training can collapse: the model defeats the one step, while a longer search
+still succeeds (Wong et al., arXiv:2001.03994). A masked perturbation is reported to prevent this
+(arXiv:2209.02684). The script searches each RUN, the folder of a training by ``scaat train``,
+``sweep`` or ``reproduce``, inside the same constraint (mask of its own maps, radius, proportion,
+regions) by random points, by one step along the map's gradient, and by PGD-1, PGD-4 and PGD-20. A
+collapsed model withstands the short searches and fails under PGD-20.
 
-All models in evaluation mode. The images are validation images, the same for each run. Runs that
-are not SCAAT's are searched by the constraint of the first that is.
+All models are in evaluation mode, on the same validation images. Runs of other methods use the
+constraint of the first SCAAT run.
 """
 
 from __future__ import annotations

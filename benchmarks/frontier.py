@@ -1,15 +1,14 @@
-"""How much of SCAAT's gain is had at which cost? Trains, measures on test images, draws the front.
+"""How much of SCAAT's gain does each cost buy? Trains, measures on test images, draws the front.
 
     python benchmarks/frontier.py train --data parquet:PATH/TO/cifar10 --out results/frontier
     python benchmarks/frontier.py cost --data parquet:PATH/TO/cifar10 --out results/frontier
     python benchmarks/frontier.py show --out results/frontier
 
-``train`` goes on where it was cut off and leaves what is done alone; ``--seeds`` and ``--settings``
-choose a part, so that two processes may share the work. ``cost`` measures a step of every objective
-beside standard training: run it on a quiet machine. ``show`` writes the table and the figure of
-whatever is there.
+``train`` resumes and skips finished trainings; ``--seeds`` and ``--settings`` choose a part, so
+that two processes can divide the work. ``cost`` measures a step of every objective relative to
+standard training; use an idle machine. ``show`` writes table and figure of the available results.
 
-Costs and gains are in units of standard training and of PGD-4 SCAAT at the same number of epochs.
+Costs and gains are in units of standard training and of PGD-4 SCAAT with the same number of epochs.
 """
 
 from __future__ import annotations
@@ -54,7 +53,10 @@ STEPS = -(-IMAGES // BATCH)  # an epoch's
 BASE, FULL = "standard", "SCAAT, PGD-4"
 # Radius and proportion as chosen on validation images for CIFAR-10 (results/frontier/README.md).
 # The step of k = 0 and 1 keeps clear of the corners; others have the default of 2.5 epsilon / k.
-SCAAT = {"epsilon": 32 / 255, "initial_proportion": 0.35, "weight": 1.0, "adaptive": False}
+SCAAT = {
+    **{"epsilon": 32 / 255, "initial_proportion": 0.35, "weight": 1.0, "adaptive": False},
+    "search_interval": 1,
+}
 ONE = {**SCAAT, "steps": 1, "step_size": 40 / 255}
 NONE = {**ONE, "steps": 0}  # along the saliency map's own gradient
 CHEAP = {**NONE, "search_interval": 4, "ramp_steps": EPOCHS * STEPS}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# CIFAR-10 with ResNet-18 on one GPU: six trainings at once, since each alone leaves a part of the GPU idle. Each is measured on
-# the test images when it is done. Takes what 18 EPOCHS of standard training take, and the evaluations: 8 minutes for 12 on an
-# H100. After MINUTES it stops with checkpoints; the same command goes on from there, and ends with 0 when everything is done.
+# CIFAR-10 with ResNet-18 on one GPU: six trainings at once, because one alone does not fill the GPU.
+# Each is measured on the test images at its end. Takes as long as 18 EPOCHS of standard training plus
+# the evaluations: 8 minutes for 12 EPOCHS on an H100. Stops after MINUTES with checkpoints; the same
+# command resumes, and exits with 0 at the end.
 #
 #   benchmarks/gpu_study.sh cifar10:PATH OUT EPOCHS [SEED] [MINUTES]
 set -euo pipefail

@@ -1,15 +1,12 @@
-"""A comparison killed with SIGKILL again and again ends as one that was not.
-
-Writes to results/engineering:
+"""A comparison killed repeatedly by SIGKILL ends like an uninterrupted one.
 
     python benchmarks/kill_test.py --out results/engineering --kills 100
 
 `scaat compare` (standard training and SCAAT, evaluation, report) runs on scikit-learn's digits.
-Each attempt is a process of its own, forked from this one to save the imports, and is killed with
-``kill -9`` at a random moment; every third kill waits for a moment at which a checkpoint is being
-written. The next attempt goes on with ``--resume``. After a number of kills an attempt is left
-alone, and what it ends with is compared to a run that was never killed: weights, proportions,
-optimisers, logs and results, bit by bit, times apart.
+Each attempt is a process forked from this one to save the imports. ``kill -9`` ends it at a random
+moment; every third kill waits for the write of a checkpoint. The next attempt uses ``--resume``.
+After a number of kills one attempt runs to its end. Its weights, proportions, optimisers, logs and
+results must equal those of an uninterrupted run exactly, except for times.
 """
 
 from __future__ import annotations
@@ -42,6 +39,7 @@ KILLS_A_RUN = 8
 ARGUMENTS = [
     *("compare", "--data", "digits", "--methods", ",".join(METHODS), "--train-limit", "400"),
     *("--epochs", "4", "--batch-size", "32", "--precision", "32", "--learning-rate", "0.05"),
+    *("--scaat.weight", "5", "--scaat.search-interval", "1"),
     *("--scaat.steps", "1", "--scaat.epsilon", "0.25", "--checkpoint-every", str(EVERY)),
     *("--accelerator", "cpu", "--eval-images", "8", "--eval-aopc-repeats", "1"),
     *("--eval-aopc-steps", "4", "--eval-attributions", "gradient", "--eval-examples", "2"),

@@ -1,15 +1,15 @@
-"""Images a second of each way to load, beside torchvision's, and whether training waits for data.
+"""Images per second of each loader, compared with torchvision, and the waiting time of training.
 
     python benchmarks/loading.py --out results/engineering
 
-Seeded JPEG files are made at 32, 96 and 224 pixels, and read with the augmentation of training
-(a crop from a border of reflected pixels, a flip) as float batches in [0, 1]:
+Generates seeded JPEG files of 32, 96 and 224 pixels and reads them with training augmentation (a
+crop from a border of reflected pixels, a flip) as float batches in [0, 1]:
 
-- memory, cache, lazy: this package's, crops and flips batched in the training process;
-- torchvision: `ImageFolder` with `RandomCrop`, `RandomHorizontalFlip`, `ToTensor`, image by image
-  in the workers of a `DataLoader`.
+- memory, cache, lazy: this package's; crops and flips run in batches in the training process;
+- torchvision: `ImageFolder` with `RandomCrop`, `RandomHorizontalFlip`, `ToTensor`, per image in the
+  workers of a `DataLoader`.
 
-The second table trains `small-resnet` for an epoch and gives the share of the time between two
+The second table trains `small-resnet` for one epoch. It gives the fraction of the time between two
 steps in which the training process waited for its next batch.
 """
 
@@ -116,7 +116,7 @@ def waiting(splits: DataSplits, method: str, workers: int | None) -> tuple[float
         workers=workers,
     )
     clock = Waiting()
-    fields = {"steps": 1} if method == "scaat" else {}
+    fields = {"weight": 5.0, "steps": 1, "search_interval": 1} if method == "scaat" else {}
     with tempfile.TemporaryDirectory() as folder:
         fit(splits, method, fields, options, seed=0, folder=Path(folder), callbacks=[clock])
     steps = -(-len(splits.train) // BATCH)

@@ -1,18 +1,17 @@
-"""Is AOPC rel what it seems? Known changes of maps and of confidence, and what the measures say.
+"""Is the AOPC ratio a valid measure? Applies known changes of maps and confidence.
 
     python benchmarks/metric_study.py RUN... --out results/metrics
 
 RUN is the folder of a training by ``scaat train``, ``compare`` or ``reproduce``, such as
-``OUT/trials/digits-small-resnet-standard-seed-0``; all are of the same data. Three questions:
+``OUT/trials/digits-small-resnet-standard-seed-0``; all use the same data. Three questions:
 
-1. Confidence. Logits times a factor leave the classes, and so the accuracy, as they are, and every
-   map of the logit's gradient but for its scale, which no measure sees. What changes is how far the
-   probability falls.
-2. Maps. Random maps, maps blurred, maps averaged over regions, and an untrained network's.
-3. Fills. The same maps with other replacements than random pixels, and over larger squares: a
-   network that reads every second row or pixel looks faithful pixel by pixel, and not in squares.
+1. Confidence. Multiplying the logits by a factor keeps classes, accuracy and, up to a scale that no
+   measure sees, every gradient map of the logit. It changes how far the probability falls.
+2. Maps. Random maps, blurred maps, region averages, and maps of an untrained network.
+3. Fills. The same maps with other replacements than random pixels, and over larger blocks. A
+   network that reads every second row or pixel looks faithful per pixel, but not in blocks.
 
-The images are the validation images: nothing here may choose by the test images.
+Uses validation images: nothing may be chosen on test images.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
-"""Process scaling of training on this machine's CPU, and what a step sends.
+"""Process scaling of training on this machine's CPU, and the traffic of a step.
 
     python benchmarks/processes.py --out results/engineering
     python benchmarks/processes.py --out results/engineering --namespaces     # as root, on Linux
 
-Every contender runs in processes of its own: SCAAT on random images under
-DistributedDataParallel over gloo, a thread each. Images per second are those of all processes
-together; the batch of each process is the same (weak scaling). The bytes are counted where the
-collectives are called: the gather of the proportions, and the gradients that
-DistributedDataParallel sums, which depend on the network alone.
+Every contender runs in its own processes: SCAAT on random images under DistributedDataParallel with
+gloo, one thread each. Images per second are the sum of all processes at the same batch size each
+(weak scaling). Bytes are counted where the collectives are called: the gather of the proportions,
+and DistributedDataParallel's sum of the gradients, which only depends on the network.
 
 ``--namespaces`` also runs `scaat train` once by ``torchrun`` across two network namespaces joined
-by a virtual cable, as two machines would be, and compares its proportions with those of one
-process on the same batches (epsilon 0, so that nothing hangs on a random start).
+by a virtual cable, like two machines. It compares the proportions with those of one process on the
+same batches (epsilon 0, so that no random start matters).
 """
 
 from __future__ import annotations
@@ -98,7 +97,7 @@ def run(rank: int, processes: int, steps: int, batch_size: int, folder: str) -> 
         std=[0.25] * 3,
     )
     parallel = DistributedDataParallel(model) if processes > 1 else model
-    objective = SCAAT(SAMPLES)
+    objective = SCAAT(SAMPLES, weight=5.0, search_interval=1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     generator = torch.Generator().manual_seed(rank)
     images = torch.rand(batch_size, 3, SIDE, SIDE, generator=generator)
@@ -155,6 +154,7 @@ def _train_across(folder: Path, names: tuple[str, str], master: str) -> dict[str
         return [
             "-m", "scaat", "train", "--out", str(out), "--epochs", "1", "--train-limit", "641",
             "--batch-size", str(batch_size), "--precision", "32", "--accelerator", "cpu",
+            "--scaat.weight", "5", "--scaat.search-interval", "1",
             "--scaat.epsilon", "0", "--scaat.proportion-step", "0.02", "--crop-padding", "0",
             "--model", "timm:convnext_atto", "--learning-rate", "0.001",
         ]  # fmt: skip

@@ -1,14 +1,16 @@
-"""Do images with more background get a larger proportion? The paper's figure 3b, as a correlation.
+"""Do images with more background get a larger proportion? The paper's figure 3b as a correlation.
 
     python benchmarks/proportions.py RUN... --out results/proportions
 
-Each RUN is the folder of a training by SCAAT with adaptive proportions. Over all training images,
-Spearman's rank correlation of the final proportion q with the share of background, where that is
-known (what lies outside the masks or boxes, or the dark pixels of handwritten digits), and with the
-trained model's probability of the true class: q falls with every visit at which the perturbed image
-is misclassified, so it may follow difficulty instead. Runs that differ by the seed alone make one
-line: the mean of their correlations, and the least and the greatest. Runs that OUT holds from an
-earlier call are kept.
+Each RUN is the folder of a SCAAT training with adaptive proportions. Over all training images, the
+script computes Spearman's rank correlation of the final proportion q with
+
+- the fraction of background, where known (outside masks or boxes, or the digits' dark pixels);
+- the trained model's probability of the true class. q falls at every visit whose perturbed image is
+  misclassified, so it may follow difficulty instead.
+
+Runs that only differ in the seed share a row: the mean, minimum and maximum of their correlations.
+Runs in OUT from earlier calls are kept.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 # Settings are written out where their defaults may differ between checkouts.
-SCAAT = {"weight": 5.0, "steps": 4, "step_size": 40 / 255}
+SCAAT = {"weight": 5.0, "steps": 4, "step_size": 40 / 255, "search_interval": 1}
 STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     "standard": ("standard", {}),
     "standard, smoothed labels": ("standard", {"label_smoothing": 0.1}),

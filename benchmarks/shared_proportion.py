@@ -1,12 +1,11 @@
-"""Is it adapting to the image that counts, or a proportion that rises? A training with one for all.
+"""Does adapting q to each image matter, or only a rising q? Trains with one q for all images.
 
     python benchmarks/shared_proportion.py RUN --out FOLDER
 
-RUN is the folder of a training by SCAAT with adaptive proportions. The same is trained again, with
-the same seed, but after each step all images take the mean of the proportions: they rise and fall
-as the model bears it, alike for all images. FOLDER is then a run as any other, which
-``scaat evaluate`` measures, and the same command goes on with it; ``logs/epochs.csv`` says the
-proportion. Its ``config.yaml`` is RUN's, and so doesn't tell that the proportion was shared.
+RUN is the folder of a SCAAT training with adaptive proportions. The script repeats it with the same
+seed, but after each step all images take the mean of the proportions. FOLDER is then an ordinary
+run: ``scaat evaluate`` measures it, and the same command resumes it. ``logs/epochs.csv`` has the
+proportion. Its ``config.yaml`` equals RUN's, so it does not show that the proportion was shared.
 """
 
 from __future__ import annotations

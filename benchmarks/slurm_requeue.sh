@@ -1,5 +1,5 @@
 #!/bin/bash
-# A job of two tasks that goes on by itself after SLURM's warning or a requeue. Submit it twice:
+# A job of two tasks that resumes by itself after SLURM's warning or a requeue. Submit it twice:
 #
 #   OUT=runs/whole sbatch --output=whole.out benchmarks/slurm_requeue.sh
 #   OUT=runs/cut sbatch --output=cut.out benchmarks/slurm_requeue.sh

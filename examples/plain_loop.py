@@ -1,11 +1,11 @@
-"""SCAAT in a plain PyTorch loop: train on handwritten digits, stop, go on, measure the maps.
+"""SCAAT in a plain PyTorch loop: train on handwritten digits, stop, resume, measure the maps.
 
     python examples/plain_loop.py                      # standard training and SCAAT, 8 epochs
     python examples/plain_loop.py --epochs 4           # stop half way
-    python examples/plain_loop.py --epochs 8 --resume  # go on from the checkpoints
+    python examples/plain_loop.py --epochs 8 --resume  # resume from the checkpoints
 
-The order of an epoch and its random numbers depend on the epoch alone, so a training that was
-stopped ends as one that was not. Needs scikit-learn beside a plain installation of scaat.
+Order and random numbers depend on the epoch only, so a training resumes exactly. Needs a plain
+installation of scaat, and scikit-learn.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from torch.utils.data import DataLoader, TensorDataset
 from scaat import SCAAT, Standard
 from scaat.functional import aopc, entropy, gini, perturbation_curve, saliency_map
 from scaat.integrations import IndexedDataset
-from scaat.objectives import Objective
+from scaat.objectives import Objective, Search
 
 SHOWN = 100  # test images whose maps are measured
 
 
 def digits() -> tuple[TensorDataset, TensorDataset]:
     """Return training and test images, float (N, 1, 8, 8) in [0, 1], with their labels."""
-    found = load_digits()
-    images = torch.tensor(found.images, dtype=torch.float32).unsqueeze(1) / 16
-    labels = torch.tensor(found.target, dtype=torch.int64)
+    source = load_digits()
+    images = torch.tensor(source.images, dtype=torch.float32).unsqueeze(1) / 16
+    labels = torch.tensor(source.target, dtype=torch.int64)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
     test, train = order[:360], order[360:]
     return TensorDataset(images[train], labels[train]), TensorDataset(images[test], labels[test])
 
 
 def network() -> nn.Module:
-    """Return a small network; one that expects normalised images would begin by normalising."""
+    """Return a small network. Put normalisation first if your network needs it."""
     return nn.Sequential(
         nn.Conv2d(1, 16, 3, padding=1),
         nn.BatchNorm2d(16),
@@ -53,7 +53,7 @@ def network() -> nn.Module:
 
 
 def train(objective: Objective, checkpoint: Path, epochs: int, resume: bool) -> nn.Module:
-    """Train to the end of epoch number ``epochs``, from a checkpoint or from the beginning."""
+    """Train up to epoch ``epochs``, from a checkpoint or from scratch."""
     torch.manual_seed(0)
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
@@ -79,12 +79,12 @@ def train(objective: Objective, checkpoint: Path, epochs: int, resume: bool) -> 
         state = {name: part.state_dict() for name, part in parts.items()}
         part_written = checkpoint.with_suffix(".part")
         torch.save({**state, "epochs": epoch + 1}, part_written)
-        os.replace(part_written, checkpoint)  # the old checkpoint or the new one, never half of it
+        os.replace(part_written, checkpoint)  # atomic: never half a checkpoint
     return model.eval()
 
 
 def measure(model: nn.Module) -> dict[str, Tensor]:
-    """Return the accuracy and the sparsity and faithfulness of the gradient's maps."""
+    """Return accuracy, and sparsity and faithfulness of the gradient maps."""
     images, labels = digits()[1].tensors
     with torch.no_grad():
         predicted = model(images).argmax(1)
@@ -100,16 +100,21 @@ def measure(model: nn.Module) -> dict[str, Tensor]:
 
 
 def main() -> None:
-    """Train both ways and print their measures."""
+    """Train by both methods and print their measures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=8, help="to train in all")
-    parser.add_argument("--folder", type=Path, default=Path(), help="of the checkpoints")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoints")
+    parser.add_argument("--epochs", type=int, default=8, help="total number of epochs")
+    parser.add_argument("--folder", type=Path, default=Path(), help="folder of the checkpoints")
+    parser.add_argument("--resume", action="store_true", help="resume from the checkpoints")
     arguments = parser.parse_args()
     samples = len(digits()[0])
     objectives = {
         "standard": Standard(),
-        "scaat": SCAAT(samples, epsilon=64 / 255, steps=1, weight=2.0, region_size=2),
+        "scaat": SCAAT(
+            samples,
+            weight=2.0,
+            search=Search(epsilon=64 / 255, steps=1, region_size=2),
+            search_interval=1,
+        ),
     }
     for name, objective in objectives.items():
         print(name)

@@ -55,10 +55,13 @@ def check_training() -> None:
     from torch import nn
 
     from scaat import SCAAT, SaliencyGuided, Standard
+    from scaat.objectives import Search
 
     torch.manual_seed(0)
     images, labels, index = torch.rand(8, 3, 8, 8), torch.arange(8) % 3, torch.arange(8)
-    scaat_objective = SCAAT(num_samples=9, epsilon=8 / 255, steps=2, weight=1.0)
+    scaat_objective = SCAAT(
+        num_samples=9, weight=1.0, search=Search(epsilon=8 / 255, steps=2), search_interval=1
+    )
     before = scaat_objective.proportion.tolist()
     for objective in (Standard(), SaliencyGuided(), scaat_objective):
         first = nn.Conv2d(3, 4, 3)

@@ -23,6 +23,7 @@ OPTIONS = {
     "weight": 5.0,
     "search": Search(epsilon=0.1, steps=2),
     "proportions": Proportions(proportion_step=0.03),
+    "search_interval": 1,
 }
 LEARNING_RATE = 0.05
 

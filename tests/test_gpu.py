@@ -36,7 +36,12 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is 
 OPTIONS = TrainingOptions(
     model="small-resnet", epochs=3, batch_size=8, learning_rate=0.05, checkpoint_every=2
 )
-SCAAT: dict[str, Any] = {"steps": 1, "proportion_step": 0.03}
+SCAAT: dict[str, Any] = {
+    "weight": 5.0,
+    "steps": 1,
+    "proportion_step": 0.03,
+    "search_interval": 1,
+}
 
 
 @pytest.fixture

@@ -224,7 +224,7 @@ def _environment() -> str:
     try:
         from torch.utils.collect_env import get_pretty_env_info
 
-        return get_pretty_env_info()
+        return str(get_pretty_env_info())
     except Exception as error:  # it calls programs of the system and parses what they print
         return f"torch.utils.collect_env failed ({type(error).__name__}: {error})"
 

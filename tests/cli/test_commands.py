@@ -25,6 +25,10 @@ QUICK = [
     "32",
     "--scaat.steps",
     "1",
+    "--scaat.weight",
+    "5",
+    "--scaat.search-interval",
+    "1",
 ]
 QUICK_EVALUATION = [
     "--eval-images",

@@ -21,8 +21,9 @@ QUICK += ["--rounds", 2, "--turn-seconds", 0]
 def test_settings_of_one_method_side_by_side(tmp_path: Path) -> None:
     out = tmp_path / "cost"
     done = scaat(
-        "cost", *QUICK, "--scaat.weight", 5, "--variant", "scaat:steps=1", "--variant",
-        "scaat:steps=4,epsilon=8/255,adaptive=no", "--out", out, "--json",
+        "cost", *QUICK, "--scaat.weight", 5, "--scaat.search-interval", 1,
+        "--variant", "scaat:steps=1", "--variant", "scaat:steps=4,epsilon=8/255,adaptive=no",
+        "--out", out, "--json",
     )  # fmt: skip
     assert done.status == 0, done
     found = done.document
@@ -72,7 +73,9 @@ def test_real_images_and_a_configuration(tmp_path: Path) -> None:
                 "methods": ["scaat"],
                 "data": {"data": f"folder:{folder}"},
                 "training": {"batch_size": 100},
-                "objectives": {"scaat": {"steps": 2, "epsilon": "32/255"}},
+                "objectives": {
+                    "scaat": {"steps": 2, "weight": 5, "epsilon": "32/255", "search_interval": 1}
+                },
             }
         )
     )

@@ -46,6 +46,7 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for method in ("standard", "scaat"):
             options = ["--method", method, "--data", f"folder:{data}", "--model", "nets:tiny"]
             options += ["--epochs", "1", "--batch-size", "16", "--precision", "32"]
+            options += ["--scaat.weight", "5", "--scaat.search-interval", "1"]
             arguments = ["scaat", "train", "--out", str(folder / method), *options]
             patch.setattr(sys, "argv", arguments)
             main()

@@ -10,7 +10,7 @@ from tests.cli.inside import Done, scaat, write_images
 from scaat.cli.commands import cli
 
 QUICK = ["--model", "nets:tiny", "--epochs", 1, "--batch-size", 8, "--precision", "32"]
-QUICK += ["--scaat.steps", 1]
+QUICK += ["--scaat.steps", 1, "--scaat.weight", 5, "--scaat.search-interval", 1]
 MEASURE = ["--eval-images", 4, "--eval-aopc-steps", 2, "--eval-aopc-repeats", 1]
 MEASURE += ["--eval-examples", 2, "--eval-bootstrap-resamples", 100]
 MEASURE += ["--eval-attributions", "gradient"]

@@ -17,7 +17,16 @@ from scaat.cli.sweep import Tried, label
 
 QUICK = [
     *("--model", "nets:tiny", "--epochs", "1", "--batch-size", "16", "--precision", "32"),
-    *("--scaat.steps", "1", "--eval-images", "4", "--eval-aopc-steps", "2"),
+    *(
+        "--scaat.steps",
+        "1",
+        "--scaat.search-interval",
+        "1",
+        "--eval-images",
+        "4",
+        "--eval-aopc-steps",
+        "2",
+    ),
     *("--eval-aopc-repeats", "1", "--eval-bootstrap-resamples", "100"),
     *("--eval-attributions", "gradient"),
 ]

@@ -24,9 +24,11 @@ BATCH = 4
 # Every objective, and options that make another method of one: its name and what it adds.
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in objectives},
+    "scaat": ("scaat", {"weight": 5.0, "search_interval": 1}),
+    "scaat-budget": ("scaat", {"search_interval": 1}),
     "scaat-amortised": (
         "scaat",
-        {"search_interval": 2, "ramp_steps": 9},
+        {"weight": 5.0, "search_interval": 2, "ramp_steps": 9},
     ),
 }
 

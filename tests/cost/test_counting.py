@@ -31,7 +31,7 @@ def test_a_perceptron() -> None:
     assert step(Standard(), model, images) == Operations(first + second, second, first + second)
     # Map and search need the first layer's input gradient; of the two backward passes of the loss,
     # that of the graph which served the map computes it again, as torch does for every leaf.
-    scaat = build_objective("scaat", 5, {"steps": 1, "region_size": 1})
+    scaat = build_objective("scaat", 5, {"steps": 1, "region_size": 1, "search_interval": 1})
     both = first + second
     assert step(scaat, model, images) == Operations(3 * both, 3 * both + second, 2 * both)
 
@@ -101,7 +101,7 @@ def test_a_gradient_s_gradient_goes_through_the_layers_and_to_the_weights() -> N
 def test_autocast_changes_no_count() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 2))
     images = torch.rand(4, 3, 8, 8)
-    scaat = build_objective("scaat", 4, {"steps": 2})
+    scaat = build_objective("scaat", 4, {"steps": 2, "search_interval": 1})
     with torch.autocast("cpu", torch.bfloat16):
         reduced = step(scaat, model, images)
     assert reduced == step(scaat, model, images)
@@ -168,6 +168,8 @@ def value(expression: str) -> int:
 def test_the_documented_passes_are_those_of_a_step(
     method: str, options: dict[str, Any], passes: list[str]
 ) -> None:
+    if method == "scaat":
+        options = {"search_interval": 1, **options}
     torch.manual_seed(0)
     middle = (nn.Conv2d(16, 16, 3, padding=1, bias=False) for _ in range(12))
     # The first layer's input gradient is only wanted sometimes; a deep middle drowns it.

@@ -27,7 +27,10 @@ def quick(model: nn.Module, batch: tuple[Tensor, Tensor], *variants: Variant) ->
 
 
 def test_several_settings_of_a_method_beside_standard(batch: tuple[Tensor, Tensor]) -> None:
-    few, many = (Variant(f"scaat, {k}", "scaat", {"steps": k}) for k in (1, 4))
+    few, many = (
+        Variant(f"scaat, {k}", "scaat", {"steps": k, "weight": 5.0, "search_interval": 1})
+        for k in (1, 4)
+    )
     costs = quick(network(), batch, few, many)
     assert [cost.variant.label for cost in costs] == ["standard", "scaat, 1", "scaat, 4"]
     standard = costs[0]
@@ -48,8 +51,8 @@ def test_several_settings_of_a_method_beside_standard(batch: tuple[Tensor, Tenso
 
 def test_where_steps_differ_a_cycle_is_measured(batch: tuple[Tensor, Tensor]) -> None:
     # Every third step is SCAAT's.
-    whole = Variant("whole", "scaat", {"steps": 1})
-    third = Variant("third", "scaat", {"steps": 1, "search_interval": 3})
+    whole = Variant("whole", "scaat", {"steps": 1, "weight": 5.0, "search_interval": 1})
+    third = Variant("third", "scaat", {"steps": 1, "weight": 5.0, "search_interval": 3})
     standard, each, found = quick(network(), batch, whole, third)
     expected = (2 * standard.passes.total + each.passes.total) / 3
     assert found.passes.total == pytest.approx(expected)

@@ -52,14 +52,17 @@ def test_passes_are_counted_on_the_model_itself(splits: DataSplits) -> None:
     options = replace(OPTIONS, model="small-resnet")
     standard = plan(splits, options)
     assert standard.passes == pytest.approx(3, rel=0.03)
-    few, many = (plan(splits, options, method="scaat", steps=k) for k in (1, 4))
+    few, many = (
+        plan(splits, options, method="scaat", steps=k, weight=5.0, search_interval=1)
+        for k in (1, 4)
+    )
     assert few.passes == pytest.approx(9, rel=0.03)
     assert many.passes == pytest.approx(15, rel=0.03)
 
 
 def test_steps_that_differ_are_averaged_over_the_training(splits: DataSplits) -> None:
     options = replace(OPTIONS, model="small-resnet")  # 18 batches
-    often = plan(splits, options, method="scaat", steps=1, search_interval=3)
+    often = plan(splits, options, method="scaat", steps=1, weight=5.0, search_interval=3)
     assert often.passes == pytest.approx((9 + 3 + 3) / 3, rel=0.03)
 
 

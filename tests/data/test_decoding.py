@@ -72,7 +72,12 @@ def test_training_is_the_same_from_memory_and_by_workers(folder: Path, tmp_path:
     )
     weights = [
         fit(
-            load(folder, loading=way), "scaat", {"steps": 1}, options, seed=0, folder=tmp_path / way
+            load(folder, loading=way),
+            "scaat",
+            {"weight": 5.0, "steps": 1, "search_interval": 1},
+            options,
+            seed=0,
+            folder=tmp_path / way,
         )
         .model.state_dict()
         .values()

@@ -205,7 +205,9 @@ def test_terms_that_some_steps_lack_are_not_diluted(tmp_path: Path) -> None:
     """One step in two is searched: the log over four shows the mean of two."""
     found = []
     for every in (1, 4):
-        method = SCAAT(SAMPLES, proportions=Proportions(adaptive=False), search_interval=2)
+        method = SCAAT(
+            SAMPLES, weight=5.0, proportions=Proportions(adaptive=False), search_interval=2
+        )
         trainer = new_trainer(tmp_path, method, logging_strategy="steps", logging_steps=every)
         trainer.train()
         found.append([entry for entry in trainer.state.log_history if "loss" in entry])

@@ -34,7 +34,11 @@ def test_two_steps_of_every_objective_at_64_pixels(name: str) -> None:
     images, labels, index = torch.rand(2, 3, 64, 64), torch.tensor([0, 2]), torch.tensor([4, 1])
     for method in objectives:
         model = copy.deepcopy(start)  # a method may leave it with a loss of a million
-        objective = build_objective(method, 5, {"steps": 1} if method == "scaat" else {})
+        objective = build_objective(
+            method,
+            5,
+            {"steps": 1, "weight": 5.0, "search_interval": 1} if method == "scaat" else {},
+        )
         optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
         for _ in range(1 if "vgg" in name else 2):  # 134 million weights
             output = objective(model, images, labels, index)

@@ -27,7 +27,9 @@ def test_only_the_head_moves(method: str, model: Classifier) -> None:
     """Neither weights nor batch-norm statistics of the backbone change; the head learns."""
     freeze(model, "head", 3)
     before = copy.deepcopy(model.state_dict())
-    objective = build_objective(method, 8, {})
+    objective = build_objective(
+        method, 8, {"weight": 5.0, "search_interval": 1} if method == "scaat" else {}
+    )
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-3)
     images, labels = torch.rand(8, 3, 16, 16), torch.arange(8) % 3
     losses = []

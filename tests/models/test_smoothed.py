@@ -84,7 +84,9 @@ def test_a_network_of_ones_own_gets_its_channels() -> None:
 def test_every_objective_trains_through_it(method: str) -> None:
     torch.manual_seed(0)
     model = build_model("smoothed:0:nets:tiny", num_classes=3, image_size=(8, 8), **NONE).train()
-    objective = build_objective(method, 4, {})
+    objective = build_objective(
+        method, 4, {"weight": 5.0, "search_interval": 1} if method == "scaat" else {}
+    )
     objective(model, torch.rand(4, 3, 8, 8), torch.arange(4) % 3, torch.arange(4)).loss.backward()
     gradients = [p.grad for name, p in model.named_parameters() if ".mix." in name]
     assert len(gradients) == 2

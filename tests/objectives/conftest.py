@@ -11,7 +11,9 @@ from scaat.objectives import SCAAT, build_objective
 
 def scaat(num_samples: int, **options: Any) -> SCAAT:
     """SCAAT from flat options, as configurations name them."""
-    objective = build_objective("scaat", num_samples, {"weight": 5.0, **options})
+    objective = build_objective(
+        "scaat", num_samples, {"weight": 5.0, "search_interval": 1, **options}
+    )
     assert isinstance(objective, SCAAT)
     return objective
 

@@ -49,9 +49,9 @@ SETTINGS = {
     "accumulate compile",
     "data": "data name test_fraction validation_fraction train_limit image_size group crop_padding "
     "random_labels inclusive_boxes classes",
-    "objectives.scaat": "epsilon steps step_size weight initial_proportion proportion_step "
-    "min_proportion max_proportion warmup_steps region_size divergence adaptive search_mode score "
-    "search_interval ramp_steps "
+    "objectives.scaat": "accuracy_budget epsilon steps step_size weight initial_proportion "
+    "proportion_step min_proportion max_proportion warmup_steps region_size divergence adaptive "
+    "search_mode score search_interval ramp_steps "
     "ramp_share",
     "": "seed method nonsense data training objectives",
 }

@@ -16,7 +16,8 @@ CLASSES = ("<b>left & co", "[right](x) | *y* `z`")
 
 QUICK = (
     "--methods standard,scaat --model nets:tiny --epochs 1 --batch-size 16 --precision 32 "
-    "--scaat.steps 1 --eval-images 4 --eval-aopc-steps 3 --eval-aopc-repeats 2 --eval-examples 2 "
+    "--scaat.steps 1 --scaat.weight 5 --scaat.search-interval 1 "
+    "--eval-images 4 --eval-aopc-steps 3 --eval-aopc-repeats 2 --eval-examples 2 "
     "--eval-bootstrap-resamples 100 --eval-attributions gradient,input-x-gradient"
 )
 

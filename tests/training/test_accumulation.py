@@ -16,7 +16,8 @@ OPTIONS = TrainingOptions(
     model="nets:plain", epochs=2, batch_size=8, learning_rate=0.05, precision="32",
     accelerator="cpu",
 )  # fmt: skip
-SCAAT = {"epsilon": 0.0, "proportion_step": 0.07}  # nothing random beside the order
+# Nothing random beside the order.
+SCAAT = {"epsilon": 0.0, "proportion_step": 0.07, "weight": 5.0, "search_interval": 1}
 
 
 @pytest.mark.parametrize("accumulate", [1, 2, 3, 4, 20])

@@ -79,7 +79,14 @@ def test_frozen_backbone_of_a_file_is_trained_and_read_back(
     options = replace(
         OPTIONS, weights=str(tmp_path / "source.pt"), trainable="head", input_size="16"
     )
-    trained = fit(splits, "scaat", {"steps": 1}, options, seed=0, folder=tmp_path / "run")
+    trained = fit(
+        splits,
+        "scaat",
+        {"weight": 5.0, "steps": 1, "search_interval": 1},
+        options,
+        seed=0,
+        folder=tmp_path / "run",
+    )
     network = trained.model.get_submodule("network").state_dict()
     for name, weight in source.state_dict().items():
         assert torch.equal(network[name], weight) == (not name.startswith("6")), name
@@ -96,5 +103,12 @@ def test_heads_without_a_loss_train_on_several_processes(
 ) -> None:
     """The second head of a tuple gets no gradient, on which DistributedDataParallel would wait."""
     options = replace(OPTIONS, model="nets:two_heads", devices=2, batch_size=12)
-    trained = fit(splits, "scaat", {"steps": 1}, options, seed=0, folder=tmp_path)
+    trained = fit(
+        splits,
+        "scaat",
+        {"weight": 5.0, "steps": 1, "search_interval": 1},
+        options,
+        seed=0,
+        folder=tmp_path,
+    )
     assert trained.summary["steps"] == 2

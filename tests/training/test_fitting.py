@@ -28,7 +28,13 @@ from scaat.training.architecture import starting_model
 OPTIONS = TrainingOptions(
     model="nets:tiny", epochs=3, batch_size=8, learning_rate=0.05, precision="32", accelerator="cpu"
 )
-SCAAT = {"steps": 1, "proportion_step": 0.03, "region_size": 2}
+SCAAT = {
+    "weight": 5.0,
+    "steps": 1,
+    "proportion_step": 0.03,
+    "region_size": 2,
+    "search_interval": 1,
+}
 
 
 def same(one: TrainedModel, two: TrainedModel) -> bool:
@@ -203,7 +209,12 @@ def test_a_last_epoch_without_a_search_is_written(splits: DataSplits, tmp_path: 
 def test_two_processes_equal_one(interval: int, splits: DataSplits, tmp_path: Path) -> None:
     """Same global batches, nothing random beside their order: same proportions and weights."""
     splits = replace(splits, augmentation=Augmentation(), train=splits.train.subset(range(40)))
-    method = {"epsilon": 0.0, "proportion_step": 0.07, "search_interval": interval}
+    method = {
+        "weight": 5.0,
+        "epsilon": 0.0,
+        "proportion_step": 0.07,
+        "search_interval": interval,
+    }
     options = replace(OPTIONS, model="nets:plain", epochs=2)
     one = fit(splits, "scaat", method, options, seed=0, folder=tmp_path / "one")
     options = replace(options, batch_size=4, devices=2)

@@ -97,6 +97,7 @@ def test_two_processes_make_one_run(launcher: str, tmp_path: Path) -> None:
     command = ["-m", "scaat", "train", "--out", str(tmp_path / "run"), "--model", "nets:plain"]
     command += ["--train-limit", "41", "--batch-size", "8", "--epochs", "1", "--precision", "32"]
     command += ["--scaat.steps", "1", "--scaat.proportion-step", "0.05"]
+    command += ["--scaat.weight", "5", "--scaat.search-interval", "1"]
     if launcher == "torchrun":
         run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *command]
     else:

@@ -61,7 +61,14 @@ def test_trains_in_every_precision_and_compiled(
             check(self, loss, logits, index)
 
         patch.setattr(module.TrainingModule, "_check_finite", spy)
-        trained = fit(splits, "scaat", {"steps": 1}, options, seed=0, folder=tmp_path)
+        trained = fit(
+            splits,
+            "scaat",
+            {"weight": 5.0, "steps": 1, "search_interval": 1},
+            options,
+            seed=0,
+            folder=tmp_path,
+        )
     assert trained.summary["precision"] == expected
     computed = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16, "32-true": torch.float32}
     assert dtypes == {(torch.float32, computed[expected])}

@@ -27,7 +27,13 @@ OPTIONS = TrainingOptions(
     accelerator="cpu",
     checkpoint_every=2,
 )
-SCAAT = {"steps": 1, "proportion_step": 0.03, "region_size": 2}
+SCAAT = {
+    "weight": 5.0,
+    "steps": 1,
+    "proportion_step": 0.03,
+    "region_size": 2,
+    "search_interval": 1,
+}
 
 
 class CutError(Exception):

@@ -95,6 +95,8 @@ def deeplift(query: Query) -> Tensor:
                 f"deeplift cannot explain this model: Captum's rule for {kind} ({name!r}) is not "
                 "right, expected a model without max pooling and softmax modules"
             )
+    signed: Tensor
+    gaps: Tensor
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that hooks are registered
         signed, gaps = DeepLift(_Network(query), eps=_SMALLEST_CHANGE).attribute(

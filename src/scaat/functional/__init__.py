@@ -1,4 +1,4 @@
-"""The mathematics of scaat as pure functions on tensors, a file for each idea."""
+"""The mathematics of scaat as pure functions on tensors, one idea per file."""
 
 from scaat.functional.aopc import aopc, perturbation_curve
 from scaat.functional.compressed_size import compressed_size

@@ -1,4 +1,4 @@
-"""AOPC: how much of the prediction is lost as ranked regions are replaced."""
+"""AOPC: decrease of the predicted probability while ranked regions are replaced."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def perturbation_curve(
     numbers: Tensor | None = None,
     batch_size: int = 512,
 ) -> dict[str, Tensor]:
-    """Return how far the predicted class's probability falls as regions are replaced.
+    """Return the decrease of the predicted class's probability as regions are replaced.
 
-    At step k the first ``round(k / steps * fraction * R)`` of an image's R regions, least
-    relevant first (``"lerf"``) or most relevant first (``"morf"``), are replaced, by default by
-    uniform random pixels, independent in all channels (Samek et al. 2017; Tomsett et al. 2020;
-    the paper, section 4.2, gives 20 steps, 20 % and 5 repeats). The value is f(x) - f(x^(k)), f
-    being the softmax probability of the class predicted for the clean image, averaged over the
-    repeats. A repeat draws one random image, which the steps reveal bit by bit.
+    Step k replaces the first ``round(k / steps * fraction * R)`` of an image's R regions, least
+    relevant first (``"lerf"``) or most relevant first (``"morf"``). By default uniform random
+    pixels, independent in all channels, replace them (Samek et al. 2017; Tomsett et al. 2020; the
+    paper, section 4.2: 20 steps, 20 %, 5 repeats). The value is f(x) - f(x^(k)), averaged over the
+    repeats; f is the softmax probability of the class predicted for the clean image. A repeat
+    draws one random image, which the steps reveal gradually.
 
-    Both orders see the same random pixels, and regions of equal saliency come in a random
-    order, the same for both: a map that says nothing has two equal curves.
+    Both orders use the same random pixels, and the same random order of regions of equal
+    saliency: a constant map has two equal curves.
 
-    Random numbers are NumPy's ``default_rng([seed, number])`` for each image: a permutation of
-    the regions for the ties, then the pixels (C, H, W) of one repeat after the other. They depend
-    on nothing else, so neither the batch size nor the device nor the other images change them.
+    Each image has its own random numbers, NumPy's ``default_rng([seed, number])``: a permutation
+    of the regions for ties, then the pixels (C, H, W) of each repeat. Batch size, device and
+    other images do not change them.
 
     Args:
         predict: maps images (B, C, H, W) to logits (B, classes), at least two classes; a model
@@ -52,28 +52,26 @@ def perturbation_curve(
         maps: saliency maps (N, H, W), non-negative, on the device of ``images``.
         orders: which curves, ``"lerf"`` and ``"morf"``.
         steps: points of a curve.
-        fraction: share of the regions replaced at the last step, in (0, 1].
-        region_size: side of the square regions in pixels; 1 replaces single pixels. Those on
-            the right and lower border are smaller where it does not divide the image. A region's
-            saliency is the mean over its pixels.
-        fill: what replaces them: ``"random"`` pixels, the ``"mean"`` of the image in each
-            channel, the image's ``"blur"`` (`scaat.functional.blur`), ``"zero"``, or
-            ``"noisy-linear"`` imputation from the pixels left (`scaat.functional.fills`), which
-            must leave some.
-        repeats: random images for each image. A fill that is not random takes one pass.
-        first_repeat: where in the image's random numbers the repeats begin: the mean over the
-            repeats 0 to 4 and that over 5 to 9 (``first_repeat=5``) average to ``repeats=10``.
+        fraction: fraction of the regions replaced at the last step, in (0, 1].
+        region_size: side of the square regions in pixels; 1 replaces single pixels. Regions at
+            the right and lower border may be smaller. A region's saliency is the mean over its
+            pixels.
+        fill: replacement: ``"random"`` pixels, the image's ``"mean"`` per channel, its
+            ``"blur"`` (`scaat.functional.blur`), ``"zero"``, or ``"noisy-linear"`` imputation
+            from the remaining pixels (`scaat.functional.fills`), which needs at least one.
+        repeats: random images per image. A fill that is not random takes one pass.
+        first_repeat: offset in the image's random numbers: the means over repeats 0 to 4 and
+            over 5 to 9 (``first_repeat=5``) average to the mean of ``repeats=10``.
         seed: of the random pixels, non-negative.
         numbers: (N,) non-negative integers that name the images for the random pixels; the
             default is their position 0 ... N - 1.
-        batch_size: perturbed images in a forward pass. Memory grows with it, the result does
-            not change.
+        batch_size: perturbed images per forward pass; affects memory, not the result.
 
     Returns:
-        For each order the curves, float32 (N, steps), each value in [-1, 1].
+        Curves by order, float32 (N, steps), values in [-1, 1].
 
     Raises:
-        InputError: an argument is out of range or of another shape.
+        InputError: an argument has an invalid value or shape.
     """
     check_protocol(steps, fraction, region_size, repeats, fill)
     check_orders(orders)

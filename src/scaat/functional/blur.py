@@ -1,4 +1,4 @@
-"""Gaussian blur of images, in proportion to their size."""
+"""Gaussian blur of images, proportional to their size."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ TRUNCATION = 4.0
 def gaussian_blur(images: Tensor) -> Tensor:
     """Blur images with a standard deviation of a tenth of their shorter side.
 
-    It is in proportion to the image, so that a picture in another resolution is blurred alike,
-    and wide enough that the class cannot be told any more: 3.2 pixels at 32, 22.4 at 224. The
-    kernel ends at 4 standard deviations and is scaled to a sum of one; beyond the border the
-    image is mirrored at its outermost pixels, which are not repeated.
+    The blur is proportional to the image, hence independent of resolution, and wide enough to
+    hide the class: 3.2 pixels at 32, 22.4 at 224. The kernel ends at 4 standard deviations and
+    sums to one. Borders are mirrored without repeating the outermost pixels.
 
     Args:
         images: (N, C, H, W), floating point.
 
     Returns:
-        (N, C, H, W), between the image's least and greatest value.
+        (N, C, H, W), between the image's minimum and maximum.
     """
     height, width = images.shape[-2:]
     sigma = RELATIVE_SIGMA * min(height, width)
@@ -40,7 +39,7 @@ def convolve(images: Tensor, column: Tensor, row: Tensor, *, mode: str) -> Tenso
         images: (N, C, H, W), floating point.
         column: (h,), odd, of the images' dtype.
         row: (w,), odd, of the images' dtype.
-        mode: What is beyond the border, as `torch.nn.functional.pad` calls it.
+        mode: Border mode of `torch.nn.functional.pad`.
 
     Returns:
         (N, C, H, W).

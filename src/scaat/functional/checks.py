@@ -1,4 +1,4 @@
-"""Checks of the tensors that a caller hands in, each failing with one sentence."""
+"""Checks of input tensors; each fails with one sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_images(images: Tensor, bounds: Bounds | None = (0.0, 1.0)) -> None:
         bounds: Allowed range, ends included; None allows any finite value.
 
     Raises:
-        InputError: The dtype is not floating point, a value is not finite or lies outside.
+        InputError: The dtype is not floating point, or a value is not finite or outside.
     """
     if not images.is_floating_point():
         raise InputError(
@@ -53,7 +53,7 @@ def check_index(index: Tensor, num_samples: int) -> None:
 
 
 def check_share(value: float, name: str) -> None:
-    """Raise `InputError` unless ``value`` lies in [0, 1]."""
+    """Raise `InputError` unless ``value`` is in [0, 1]."""
     if not 0.0 <= value <= 1.0:
         raise InputError(f"{name} is {value!r}, expected a number in [0, 1]")
 

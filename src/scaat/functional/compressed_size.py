@@ -1,4 +1,4 @@
-"""Compressed size: the kilobytes of the saliency map as an image file; low for a sparse map."""
+"""Compressed size of a saliency map as an image file, in kB; low for a sparse map."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ JPEG_QUALITY = 75  # Pillow's and libjpeg's own default
 def compressed_size(maps: Tensor, codec: str = "png", quality: int | None = None) -> Tensor:
     """Return the size of each saliency map as a compressed 8-bit greyscale image.
 
-    A kilobyte is 1,000 bytes. The paper names neither codec nor image size, so sizes compare
-    only between maps of one height and width under one codec; a file's fixed head (about
-    0.07 kB for PNG, 0.33 kB for JPEG) is counted.
+    A kilobyte is 1,000 bytes. Compare sizes only between maps of equal height, width and codec;
+    the paper names neither codec nor image size. The size includes the file's fixed header (about
+    0.07 kB for PNG, 0.33 kB for JPEG).
 
     Args:
         maps: saliency maps (N, H, W), floating point, non-negative; each is divided by its
             maximum and rounded to 256 levels, as for `entropy`.
-        codec: ``"png"`` (the default: lossless, so nothing but the map decides) or ``"jpeg"``.
-        quality: of ``"jpeg"``, 1 to 95; None is 75. PNG has none.
+        codec: ``"png"`` (the default, because it is lossless) or ``"jpeg"``.
+        quality: of ``"jpeg"``, 1 to 95; None means 75. Not for PNG.
 
     Returns:
         float32 (N,), kilobytes, on the device of ``maps``.
 
     Raises:
-        InputError: the codec is unknown, the quality out of range or given for PNG, or ``maps``
-            are no saliency maps.
+        InputError: the codec is unknown, the quality is out of range or given for PNG, or
+            ``maps`` are not saliency maps.
     """
     options = save_options(codec, quality)
     images = quantise(maps).cpu().numpy()
     sizes = []
-    for image in images:  # an encoder takes one image at a time
+    for image in images:  # the encoder takes one image at a time
         file = BytesIO()
         Image.fromarray(image).save(file, **options)
         sizes.append(file.tell() / 1000)
@@ -47,7 +47,7 @@ def compressed_size(maps: Tensor, codec: str = "png", quality: int | None = None
 
 
 def save_options(codec: str, quality: int | None) -> dict[str, Any]:
-    """Return what Pillow's ``save`` takes for a codec; raise `InputError` for a wrong pair."""
+    """Return Pillow's ``save`` options for a codec; raise `InputError` if they are invalid."""
     if codec not in CODECS:
         raise unknown("codec", codec, CODECS)
     if codec == "png":

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Divergence = Callable[[Tensor, Tensor], Tensor]
-"""Maps two tensors of logits, shape (N, classes), to one divergence a sample, shape (N,)."""
+"""Maps two tensors of logits, shape (N, classes), to one divergence per sample, shape (N,)."""
 
 DivergenceName = Literal["jeffreys", "jensen-shannon", "kl"]
 
@@ -24,8 +24,8 @@ def kl_divergence(logits_p: Tensor, logits_q: Tensor) -> Tensor:
         logits_q: Logits of Q, shape (N, classes).
 
     Returns:
-        Shape (N,), at least 0; float32, or float64 for float64 logits: half precision is raised
-        before the softmax, where it would overflow to NaN.
+        Shape (N,), at least 0; float32, or float64 for float64 logits. Half precision is cast to
+        float32 before the softmax, where it would overflow to NaN.
     """
     log_p, log_q = _log_probabilities(logits_p), _log_probabilities(logits_q)
     return _bits(log_p.exp() * (log_p - log_q))
@@ -34,11 +34,11 @@ def kl_divergence(logits_p: Tensor, logits_q: Tensor) -> Tensor:
 def jeffreys_divergence(logits_p: Tensor, logits_q: Tensor) -> Tensor:
     """Mean of the two Kullback-Leibler divergences, in bits (paper equation 4).
 
-    The paper calls it Jensen-Shannon; what equation 4 states is half of Jeffreys' divergence,
-    unbounded and symmetric. Arguments and result are those of `kl_divergence`.
+    The paper calls it Jensen-Shannon, but equation 4 defines half of Jeffreys' divergence, which
+    is symmetric and unbounded. Arguments and result are those of `kl_divergence`.
     """
     log_p, log_q = _log_probabilities(logits_p), _log_probabilities(logits_q)
-    # (p - q) (log p - log q) / 2: no summand is negative, so nothing cancels.
+    # (p - q) (log p - log q) / 2: no term is negative, so nothing cancels.
     return _bits((log_p.exp() - log_q.exp()) * (log_p - log_q)) / 2
 
 

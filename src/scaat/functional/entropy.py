@@ -1,4 +1,4 @@
-"""Entropy: how many bits a pixel of the saliency map takes; low for a sparse map."""
+"""Entropy of a saliency map in bits per pixel; low for a sparse map."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LEVELS = 256
 def entropy(maps: Tensor) -> Tensor:
     """Return the Shannon entropy of each saliency map's grey levels, in bits.
 
-    The paper does not say how a real-valued map becomes a distribution. We divide it by its
-    maximum, round it to 256 levels, and take the entropy of the levels' histogram: between 0
-    (all pixels equal, also all zero) and 8.
+    The paper does not define how a real-valued map becomes a distribution. We divide it by its
+    maximum, round it to 256 levels, and take the entropy of their histogram: from 0 (all pixels
+    equal, including all zero) to 8.
 
     Args:
         maps: saliency maps (N, H, W), floating point, non-negative.
@@ -26,11 +26,11 @@ def entropy(maps: Tensor) -> Tensor:
         float32 (N,), bits.
 
     Raises:
-        InputError: ``maps`` have another shape or type, or a negative or non-finite value.
+        InputError: ``maps`` have an invalid shape or dtype, or a negative or non-finite value.
     """
     codes = quantise(maps).flatten(1).long()
     n, pixels = codes.shape
-    # One histogram over all maps: map i counts in the slots from 256 i.
+    # One histogram over all maps: map i uses the slots from 256 i.
     slots = codes + LEVELS * torch.arange(n, device=codes.device).unsqueeze(1)
     counts = torch.bincount(slots.flatten(), minlength=LEVELS * n).view(n, LEVELS)
     nats = torch.special.entr(counts.double() / pixels).sum(1)

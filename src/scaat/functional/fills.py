@@ -1,4 +1,4 @@
-"""Fills: what stands in the place of removed pixels."""
+"""Fills: replacements for removed pixels."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Fill:
     """How removed pixels are filled.
 
     Attributes:
-        draw: writes the random background of one image into a float32 array; None where the fill
+        draw: writes the random background of one image into a float32 array; None if the fill
             is not random.
-        paint: the backgrounds (N, C, H, W) of images where it is not.
-        put: fills ``images`` (B, C, H, W), given the ``removed`` pixels, bool (B, H, W), and the
+        paint: returns the backgrounds (N, C, H, W) of images if the fill is not random.
+        put: fills ``images`` (B, C, H, W) at the ``removed`` pixels, bool (B, H, W), with the
             backgrounds (B, C, H, W).
-        needs_rest: whether a pixel must be left to go by.
+        needs_rest: whether at least one pixel must remain.
     """
 
     draw: Callable[[np.random.Generator, NDArray[np.float32]], Any] | None = None
@@ -66,14 +66,14 @@ FILLS = {
     "zero": Fill(paint=torch.zeros_like),
     "noisy-linear": Fill(draw=_gaussian, put=_imputed, needs_rest=True),
 }
-"""The fills by name: independent uniform pixels in all channels; the mean of the image in each
-channel; the image blurred (`scaat.functional.blur`); zero; and ROAD's noisy linear imputation
-(Rong et al. 2022), the mean of the neighbours (`scaat.functional.imputation`) plus Gaussian noise
-of standard deviation 0.01, which as in the original may leave [0, 1]."""
+"""Fills by name: independent uniform pixels in all channels; the image's mean per channel; the
+blurred image (`scaat.functional.blur`); zero; and ROAD's noisy linear imputation (Rong et al.
+2022), the mean of the neighbours (`scaat.functional.imputation`) plus Gaussian noise of standard
+deviation 0.01, which can leave [0, 1] as in the original."""
 
 
 def find_fill(name: str) -> Fill:
-    """Return the fill called ``name``; raise `InputError` with the nearest name if none is."""
+    """Return the fill called ``name``, or raise `InputError` with the nearest name."""
     if name not in FILLS:
         raise unknown("fill", name, FILLS)
     return FILLS[name]

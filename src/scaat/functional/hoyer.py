@@ -1,4 +1,4 @@
-"""Hoyer index: how far the saliency is from an even spread; high for a sparse map."""
+"""Hoyer index: distance of the saliency from an even spread; high for a sparse map."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ def hoyer(maps: Tensor) -> Tensor:
     """Return the Hoyer index of each saliency map.
 
     For the n pixels c (Hoyer, "Non-negative Matrix Factorization with Sparseness Constraints",
-    2004): (√n - L1(c) / L2(c)) / (√n - 1), with L1 the sum and L2 the length. It is 0 where all
-    pixels are equal and 1 where a single one holds everything; a map's scale drops out. A map of
-    zeros has no spread to measure; it counts as 0, as for `gini`.
+    2004): (√n - L1(c) / L2(c)) / (√n - 1), with L1 the sum and L2 the Euclidean norm. It
+    is 0 if all pixels are equal, 1 if a single pixel holds everything, and independent of the
+    map's scale. A map of zeros has 0, as for `gini`.
 
     Args:
-        maps: saliency maps (N, H, W), floating point, non-negative, of two pixels or more. (A
-            single pixel is an even spread and all there is: 0.)
+        maps: saliency maps (N, H, W), floating point, non-negative, of at least two
+            pixels (a map of one pixel has 0).
 
     Returns:
         float32 (N,), from 0 to 1.
 
     Raises:
-        InputError: ``maps`` have another shape or type, or a negative or non-finite value.
+        InputError: ``maps`` have an invalid shape or dtype, or a negative or non-finite value.
     """
     check_maps(maps)
     values = maps.detach().flatten(1).double()
-    # Divided by the maximum, so that no square underflows or overflows.
+    # Divide by the maximum, so that no square underflows or overflows.
     peak = values.amax(1, keepdim=True)
     values = values / torch.where(peak > 0, peak, 1)
     n = values.shape[1]
@@ -37,5 +37,5 @@ def hoyer(maps: Tensor) -> Tensor:
     length = values.square().sum(1).sqrt()
     ratio = values.sum(1) / torch.where(length > 0, length, 1)
     index = (n**0.5 - ratio) / (n**0.5 - 1)
-    # The clamp removes rounding beyond the ends.
+    # The clamp removes rounding errors outside [0, 1].
     return torch.where(length > 0, index, 0).clamp(0, 1).float()

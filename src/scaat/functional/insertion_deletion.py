@@ -1,4 +1,4 @@
-"""Insertion and deletion: the prediction as the most relevant pixels appear, and as they go."""
+"""Insertion and deletion: the prediction as the most relevant pixels appear or disappear."""
 
 from __future__ import annotations
 
@@ -27,41 +27,38 @@ def insertion_deletion(
 ) -> dict[str, Tensor]:
     """Return the predicted class's probability as regions are inserted and deleted.
 
-    At point k = 0 ... ``steps`` the ``round(k / steps * R)`` most relevant of an image's R regions
-    are shown on ``insertion_fill`` and the others hidden (insertion), or replaced by
-    ``deletion_fill`` (deletion); Petsiuk, Das and Saenko 2018. The probability is the softmax one
-    of the class predicted for the clean image, which is deletion's first point and insertion's
-    last. A faithful map has a large area under the insertion curve, and a small one under the
-    deletion curve; `area_under_curve` measures them.
+    At point k = 0 ... ``steps``, the ``round(k / steps * R)`` most relevant of an image's R regions
+    are shown on ``insertion_fill`` (insertion), or replaced by ``deletion_fill`` (deletion);
+    Petsiuk, Das and Saenko 2018. The value is the softmax probability of the class predicted for
+    the clean image, which is deletion's first point and insertion's last. A faithful map has a
+    large area under the insertion curve and a small one under the deletion curve
+    (`area_under_curve`).
 
-    Regions of equal saliency come in a random order, and random fills are drawn, as in
-    `scaat.functional.perturbation_curve`.
+    Ties and random fills are those of `scaat.functional.perturbation_curve`.
 
     Args:
         predict: maps images (B, C, H, W) to logits (B, classes), at least two classes; a model
             belongs in eval mode here.
         images: (N, C, H, W), floating point in [0, 1].
         maps: saliency maps (N, H, W), non-negative, on the device of ``images``.
-        steps: of the curves. The probability often changes within the first few percent, so
-            they are finer than those of AOPC; the original takes 224 for images of side 224.
+        steps: of the curves. They are finer than AOPC's, because the probability often
+            changes within the first few percent; the original uses 224 for side 224.
         region_size: side of the square regions in pixels.
-        insertion_fill: what the regions appear on, by its name in `scaat.functional.fills`. The
-            original blurs the image, so that regions bring no new edges; its blur is a narrower
-            one, of 5 pixels at 224.
-        deletion_fill: what replaces the regions; zero, as in the original.
-        repeats: random images for each image where a fill is random; one pass is made otherwise.
+        insertion_fill: background of the inserted regions, a name of `scaat.functional.fills`.
+            Blur adds no new edges; the original's is narrower, 5 pixels at 224.
+        deletion_fill: replacement of the deleted regions; zero, as in the original.
+        repeats: random images per image for a random fill; other fills take one pass.
         seed: of the random numbers, non-negative.
         numbers: (N,) non-negative integers that name the images for the random numbers; the
             default is their position 0 ... N - 1.
-        batch_size: perturbed images in a forward pass. Memory grows with it, the result does
-            not change.
+        batch_size: perturbed images per forward pass; affects memory, not the result.
 
     Returns:
         ``"insertion"`` and ``"deletion"``, float32 (N, steps + 1), probabilities.
 
     Raises:
-        InputError: an argument is out of range or of another shape, or a fill goes by the pixels
-            left (``"noisy-linear"``), since here all of them are replaced.
+        InputError: an argument has an invalid value or shape, or a fill needs remaining pixels
+            (``"noisy-linear"``), since all of them are replaced here.
     """
     for fill in (insertion_fill, deletion_fill):
         check_protocol(steps, 1.0, region_size, repeats, fill)
@@ -98,6 +95,6 @@ def area_under_curve(curve: Tensor) -> Tensor:
         curve: (..., steps + 1), equally spaced, as `insertion_deletion` returns it.
 
     Returns:
-        (...), between the curve's least and greatest value.
+        (...), between the curve's minimum and maximum.
     """
     return torch.trapezoid(curve, dx=1 / (curve.shape[-1] - 1))

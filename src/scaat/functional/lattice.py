@@ -1,4 +1,4 @@
-"""Lattice shares: how the saliency divides between even and odd rows and columns."""
+"""Lattice fractions: the saliency on even and odd rows and columns."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from scaat.functional.maps import check_maps
 
 
 def lattice_shares(maps: Tensor) -> Tensor:
-    """Return the share of each saliency map that lies on each of the four lattices of period 2.
+    """Return the fraction of each saliency map on each of the four lattices of period 2.
 
-    A lattice is one pixel in four: those with an even or odd row, and an even or odd column. A
-    network may come to read one lattice or two and no other pixels, since neighbours say nearly
-    the same; its maps are then sparse and, pixel by pixel, faithful, without telling where in the
-    image anything is. Shares are of the four lattices' mean values, so that an uneven number of
-    rows or columns favours none. A map of zeros has no place; it counts as an even spread.
+    A lattice is one pixel in four: those with an even or odd row, and an even or odd column.
+    Neighbouring pixels are nearly equal, so a network can learn to read only one or two lattices.
+    Its maps are then sparse and, per pixel, faithful, but carry no information on location.
+    Fractions refer to the lattices' mean values, so an odd number of rows or columns favours none.
+    A map of zeros counts as an even spread.
 
     Args:
-        maps: saliency maps (N, H, W), floating point, non-negative, of two rows and two columns
-            or more.
+        maps: saliency maps (N, H, W), floating point, non-negative, of at least two rows
+            and two columns.
 
     Returns:
         float32 (N, 4), each row summing to 1, in the order (even row, even column), (even, odd),
         (odd, even), (odd, odd); an even spread has 0.25 in each.
 
     Raises:
-        InputError: ``maps`` have another shape or type, or a negative or non-finite value.
+        InputError: ``maps`` have an invalid shape or dtype, or a negative or non-finite value.
     """
     check_maps(maps)
     if min(maps.shape[1:]) < 2:
@@ -36,7 +36,7 @@ def lattice_shares(maps: Tensor) -> Tensor:
             f"{tuple(maps.shape)}"
         )
     values = maps.detach().double()
-    # Divided by the maximum, so that no sum overflows.
+    # Divide by the maximum, so that no sum overflows.
     peak = values.amax(dim=(1, 2), keepdim=True)
     values = values / torch.where(peak > 0, peak, 1)
     means = torch.stack(

@@ -1,8 +1,7 @@
-"""Localisation: how much of the saliency lies on the object, given as a mask.
+"""Localisation: fraction of the saliency on the object, given as a mask.
 
-All three measures are 1 for a map that lies within the mask, and for every map where the mask is
-the whole image. None is defined for an image without an object: its value is NaN. A map of zeros
-says nothing of where, and counts as any map of equal pixels.
+All three measures are 1 for a map inside the mask, and for any map if the mask is the whole image.
+They are NaN for an image without an object. A map of zeros counts as a constant map.
 """
 
 from __future__ import annotations
@@ -15,23 +14,22 @@ from scaat.functional.maps import check_maps
 
 
 def pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
-    """Return whether the most salient pixel lies on the object (Zhang et al. 2018).
+    """Return whether the most salient pixel is on the object (Zhang et al. 2018).
 
-    Where several pixels share the maximum the value is the share of them that lies inside: what
-    a random pick among them hits. There is no tolerance around the object; Zhang et al. allow 15
-    pixels in photographs of some 500.
+    If several pixels attain the maximum, the value is the fraction of them inside. There is no
+    tolerance around the object; Zhang et al. allow 15 pixels in photographs of about 500.
 
     Args:
         maps: saliency maps (N, H, W), floating point, non-negative.
         masks: the objects, bool (N, H, W), on the device of ``maps``.
 
     Returns:
-        float32 (N,), from 0 to 1; NaN for an empty mask. A map of equal pixels (also zeros) has
-        the mask's share of the image.
+        float32 (N,), from 0 to 1; NaN for an empty mask. A constant map has the mask's fraction
+        of the image.
 
     Raises:
-        InputError: ``maps`` are no saliency maps (`check_maps`), or ``masks`` have another type,
-            shape or device.
+        InputError: ``maps`` are not saliency maps (`check_maps`), or ``masks`` have an invalid
+            dtype, shape or device.
     """
     values, inside = _rows(maps, masks)
     largest = values == values.amax(1, keepdim=True)
@@ -39,7 +37,7 @@ def pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
 
 
 def energy_inside(maps: Tensor, masks: Tensor) -> Tensor:
-    """Return the share of each map's sum that lies on the object.
+    """Return the fraction of each map's sum that is on the object.
 
     Known as the energy-based pointing game (Wang et al. 2020) and as relevance mass accuracy
     (Arras et al. 2022).
@@ -49,8 +47,8 @@ def energy_inside(maps: Tensor, masks: Tensor) -> Tensor:
         masks: the objects, bool (N, H, W), on the device of ``maps``.
 
     Returns:
-        float32 (N,), from 0 to 1; NaN for an empty mask. A map of equal pixels (also zeros) has
-        the mask's share of the image.
+        float32 (N,), from 0 to 1; NaN for an empty mask. A constant map has the mask's fraction
+        of the image.
 
     Raises:
         InputError: as `pointing_game`.
@@ -62,19 +60,18 @@ def energy_inside(maps: Tensor, masks: Tensor) -> Tensor:
 
 
 def iou_at_area(maps: Tensor, masks: Tensor) -> Tensor:
-    """Return the intersection over union of the object and as many most salient pixels.
+    """Return the intersection over union of the object and equally many most salient pixels.
 
-    The map is cut where it keeps the mask's own number of pixels, so no threshold is chosen.
-    Pixels that share the value at the cut are kept in part: the intersection counts those inside
-    the mask by the share of them that still fits, its expectation for a random choice.
+    The map keeps as many pixels as the mask has, so there is no threshold to choose. Ties at the
+    cut count by the fraction of them that fits, the expectation of a random choice.
 
     Args:
         maps: saliency maps (N, H, W), floating point, non-negative.
         masks: the objects, bool (N, H, W), on the device of ``maps``.
 
     Returns:
-        float32 (N,), from 0 to 1; NaN for an empty mask. With a the mask's share of the image, a
-        map of equal pixels (also zeros) has a / (2 - a).
+        float32 (N,), from 0 to 1; NaN for an empty mask. A constant map has a / (2 - a), with a
+        the mask's fraction of the image.
 
     Raises:
         InputError: as `pointing_game`.
@@ -92,16 +89,15 @@ def iou_at_area(maps: Tensor, masks: Tensor) -> Tensor:
 
 
 def box_masks(boxes: Tensor, height: int, width: int) -> Tensor:
-    """Return the mask of each box: the pixels whose centre lies in it.
+    """Return the mask of each box: the pixels whose centre is in it.
 
-    Coordinates run along the pixels' edges, as in `scaat.data.ImageSet`: pixel i covers [i, i + 1)
-    and is inside where x0 <= i + 1/2 < x1. A box of whole numbers holds the pixels x0 ... x1 - 1;
-    one without area holds none. The rule commutes with nearest-neighbour resizing, so a resized
-    box has the mask that its resized mask would have.
+    Coordinates refer to the pixels' edges, as in `scaat.data.ImageSet`: pixel i covers [i, i + 1)
+    and is inside if x0 <= i + 1/2 < x1. A box of integers contains the pixels x0 ... x1 - 1; one
+    without area contains none. The mask of a resized box is the resized mask (nearest neighbour).
 
     Args:
-        boxes: (N, 4) real numbers x0, y0, x1, y1 in pixels with x0 <= x1 and y0 <= y1; what
-            lies outside the image is cut off.
+        boxes: (N, 4) real numbers x0, y0, x1, y1 in pixels with x0 <= x1 and y0 <= y1; parts
+            outside the image are cut off.
         height: of the image, in pixels.
         width: of the image, in pixels.
 
@@ -109,8 +105,8 @@ def box_masks(boxes: Tensor, height: int, width: int) -> Tensor:
         bool (N, height, width), on the device of ``boxes``.
 
     Raises:
-        InputError: ``boxes`` have another shape, a value that is not finite, or their ends in the
-            wrong order.
+        InputError: ``boxes`` have an invalid shape, a non-finite value, or ends in the wrong
+            order.
     """
     if boxes.dim() != 2 or boxes.shape[1] != 4:
         raise InputError(f"boxes must have shape (N, 4), found {tuple(boxes.shape)}")
@@ -128,7 +124,7 @@ def box_masks(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def _rows(maps: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Return checked maps and masks with the pixels in one line, (N, H W)."""
+    """Return checked maps and masks with flattened pixels, (N, H W)."""
     check_maps(maps)
     if masks.dtype != torch.bool or masks.shape != maps.shape or masks.device != maps.device:
         raise InputError(
@@ -140,7 +136,7 @@ def _rows(maps: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _share(values: Tensor, inside: Tensor) -> Tensor:
-    """Return the share of positive float64 values (N, P) that lies inside."""
+    """Return the fraction of positive float64 values (N, P) that is inside."""
     return _defined(torch.where(inside, values, 0).sum(1) / values.sum(1), inside.sum(1))
 
 

@@ -1,4 +1,4 @@
-"""What every measure of a saliency map starts from: a check, and the map as an 8-bit image."""
+"""Checks of saliency maps, and their conversion to 8-bit images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_maps(maps: Tensor) -> None:
         maps: (N, H, W), floating point, finite and non-negative, with at least one pixel.
 
     Raises:
-        InputError: ``maps`` have another shape or type, or hold a negative or non-finite value.
+        InputError: ``maps`` have an invalid shape or dtype, or a negative or non-finite value.
     """
     if maps.dim() != 3 or not maps.is_floating_point() or 0 in maps.shape[1:]:
         raise InputError(
@@ -34,8 +34,8 @@ def check_maps(maps: Tensor) -> None:
 def quantise(maps: Tensor) -> Tensor:
     """Return each map as an 8-bit image: ``round(255 * map / max(map))``.
 
-    Every map is divided by its own maximum, so its scale drops out; a map of zeros stays zero.
-    Exact halves round to the even level.
+    Division by its maximum removes the map's scale; a map of zeros stays zero. Exact halves round
+    to the even level.
 
     Args:
         maps: saliency maps (N, H, W), non-negative.
@@ -44,7 +44,7 @@ def quantise(maps: Tensor) -> Tensor:
         uint8 (N, H, W), levels 0 to 255.
 
     Raises:
-        InputError: ``maps`` are no saliency maps (`check_maps`).
+        InputError: ``maps`` are not saliency maps (`check_maps`).
     """
     check_maps(maps)
     values = maps.detach().to(torch.promote_types(maps.dtype, torch.float32))

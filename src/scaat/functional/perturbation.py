@@ -1,4 +1,4 @@
-"""PGD-k: the search of a ball for harmful inputs, masked or not (paper equations 5 to 7)."""
+"""PGD-k: adversarial search in an epsilon ball, with or without a mask (equations 5 to 7)."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ def masked_pgd(
     bounds: Bounds | None = (0.0, 1.0),
     start: Tensor | None = None,
 ) -> Tensor:
-    """Search, on the masked features only, for the inputs whose prediction differs most.
+    """Search, on the masked features only, for inputs whose prediction differs most.
 
-    Ascends the divergence from the clean prediction by signed gradient steps, each projected on
-    the epsilon ball, on the mask and on ``bounds``. It starts from a random point of the masked
-    ball, because at the clean input itself the divergence has a zero gradient. One step with
-    the default size is FGSM. Costs ``steps`` forward passes and input gradients (and one forward
-    pass more without ``reference``); parameters receive no gradient.
+    Maximises the divergence from the clean prediction by signed gradient steps, each projected
+    onto the epsilon ball, the mask and ``bounds``. It starts from a random point of the masked
+    ball, because the divergence has a zero gradient at the clean input. One step with the default
+    size is FGSM. Costs ``steps`` forward passes and input gradients, and one more forward pass
+    without ``reference``. Parameters receive no gradient.
 
     Args:
-        predict: Inputs to logits. Give it detached parameters to spare their graph.
+        predict: Maps inputs to logits. Detached parameters avoid their graph.
         inputs: Clean inputs, shape (N, ...).
-        mask: Bool, features that may change; its shape is that of ``inputs``, or broadcasts to
-            it, or is (N, H, W) for images (N, C, H, W).
+        mask: Bool, features that may change; the shape of ``inputs``, one that broadcasts to
+            it, or (N, H, W) for images (N, C, H, W).
         epsilon: Radius of the ball in the maximum norm, in units of the inputs.
-        steps: k, at least 1; 4 is the paper's.
+        steps: k, at least 1; the paper uses 4.
         step_size: In units of the inputs; 2.5 epsilon / k by default, so that the search can
             cross the ball from any start (Madry et al. 2018); for k = 1 it reaches a corner.
-        divergence: What is maximised between the perturbed and the clean logits.
+        divergence: Maximised between the perturbed and the clean logits.
         reference: Clean logits, shape (N, classes); computed here if None.
-        bounds: Range that the perturbed inputs stay in; None for unbounded inputs.
-        start: Perturbation to start from, of the shape of ``inputs``, projected before use;
-            uniform in the ball by default, from torch's global generator.
+        bounds: Range of the perturbed inputs; None for unbounded inputs.
+        start: Initial perturbation, of the shape of ``inputs``, projected before use; uniform in
+            the ball by default, from torch's global generator.
 
     Returns:
-        Perturbed inputs, detached, of the shape and dtype of ``inputs``, equal to them to the bit
+        Perturbed inputs, detached, with the shape and dtype of ``inputs``; bitwise equal to them
         wherever the mask is False.
     """
     if reference is None:
@@ -82,15 +82,15 @@ def pgd(
     bounds: Bounds | None = (0.0, 1.0),
     start: Tensor | None = None,
 ) -> Tensor:
-    """Ascend any function of the logits inside the epsilon ball (Madry et al. 2018).
+    """Maximise any function of the logits inside the epsilon ball (Madry et al. 2018).
 
-    Signed gradient steps, each projected on the ball, on ``bounds`` and on the mask. Costs
-    ``steps`` forward passes and input gradients; parameters receive no gradient.
+    Takes signed gradient steps, each projected onto the ball, ``bounds`` and the mask. Costs
+    ``steps`` forward passes and input gradients. Parameters receive no gradient.
 
     Args:
-        predict: Inputs to logits. Give it detached parameters to spare their graph.
+        predict: Maps inputs to logits. Detached parameters avoid their graph.
         inputs: Clean inputs, shape (N, ...).
-        value: Maps logits, shape (N, classes), to the number that is to grow: a sum over the
+        value: Maps logits, shape (N, classes), to the number to maximise: a sum over the
             samples, so that each follows its own gradient.
         epsilon: Radius of the ball in the maximum norm, in units of the inputs.
         steps: k, at least 1.
@@ -127,14 +127,13 @@ def masked_step(
     bounds: Bounds | None = (0.0, 1.0),
     start: Tensor | None = None,
 ) -> Tensor:
-    """Ascend by one signed step along a gradient that is known, at no pass.
+    """Take one signed step along a known gradient, without a pass.
 
-    What `masked_pgd` does in its only step of k = 1, with the gradient of some other value at
-    some other point.
+    This is the step of `masked_pgd` for k = 1, with a given gradient.
 
     Args:
         inputs: See `masked_pgd`.
-        gradient: Of what is to grow, of the shape of ``inputs``.
+        gradient: Of the value to maximise, with the shape of ``inputs``.
         mask: See `masked_pgd`.
         epsilon: See `masked_pgd`.
         step_size: In units of the inputs; 2.5 epsilon by default.
@@ -154,7 +153,7 @@ def masked_step(
 def _projection(
     inputs: Tensor, mask: Tensor | None, epsilon: float, bounds: Bounds | None
 ) -> Callable[[Tensor], Tensor]:
-    """Return what puts a candidate back into the ball, the bounds and the mask."""
+    """Return the projection onto the ball, the bounds and the mask."""
     if mask is not None and mask.dim() == 3 and inputs.dim() == 4:
         mask = mask.unsqueeze(1)
     lower, upper = inputs - epsilon, inputs + epsilon

@@ -1,4 +1,4 @@
-"""Adaptive proportion of irrelevant features, one number a training sample (algorithm 2)."""
+"""Adaptive proportion of irrelevant features, one per training sample (algorithm 2)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ def update_proportion(
     minimum: float,
     maximum: float,
 ) -> Tensor:
-    """Raise q where the perturbed sample is still classified correctly, lower it where not.
+    """Raise q if the perturbed sample is still classified correctly, lower it otherwise.
 
-    A sample that stands several times in ``index`` moves by the sum of its steps and is
-    bounded once, so the order of the batch, and how it was split among processes, is without
-    effect.
+    A sample that occurs several times in ``index`` moves by the sum of its steps and is clamped
+    once, so neither the order of the batch nor its split among processes matters.
 
     Args:
         proportion: q of all training samples, floating point, shape (num_samples,).
@@ -31,7 +30,7 @@ def update_proportion(
         maximum: q_max.
 
     Returns:
-        A new tensor of the shape of ``proportion``; samples that were not visited keep theirs.
+        A new tensor of the shape of ``proportion``; other samples keep their values.
     """
     limits = {"step": step, "minimum": minimum, "maximum": maximum}
     return proportion.scatter(0, index, visited_proportion(proportion, index, correct, **limits))
@@ -46,13 +45,13 @@ def visited_proportion(
     minimum: float,
     maximum: float,
 ) -> Tensor:
-    """Return what `update_proportion` gives the visited samples alone.
+    """Return the result of `update_proportion` for the visited samples only.
 
-    Its cost follows the number of visits, not that of training samples, and it makes no device
-    wait for another.
+    The cost depends on the number of visits, not of training samples, and there is no
+    synchronisation between devices.
 
     Args:
-        proportion: See `update_proportion`, as all others.
+        proportion: See `update_proportion`, also for the other arguments.
         index: Positions of the visited samples.
         correct: Whether each was classified correctly.
         step: How far one visit moves q.
@@ -62,8 +61,8 @@ def visited_proportion(
     Returns:
         The new q of each visit, shape (N,); visits of one sample have equal values.
     """
-    # A sample's votes are a stretch of all votes sorted by sample: the difference of two running
-    # sums. Whole numbers add up exactly; sums of gamma would depend on their order.
+    # A sample's votes are a slice of all votes sorted by sample: the difference of two cumulative
+    # sums. Sums of integers are exact; sums of gamma would depend on their order.
     found, order = index.sort()
     sums = F.pad((correct[order].long() * 2 - 1).cumsum(0), (1, 0))
     last = torch.searchsorted(found, index, right=True)

@@ -1,4 +1,4 @@
-"""Models whose trained weights are destroyed layer by layer: the sanity check of saliency maps."""
+"""Layer-by-layer randomisation of a model, for the sanity check of saliency maps."""
 
 from __future__ import annotations
 
@@ -15,37 +15,36 @@ from scaat.errors import InputError
 def randomised_models(
     model: nn.Module, seed: int = 0, stages: int | None = None
 ) -> Iterator[tuple[str, nn.Module]]:
-    """Yield copies of a model with ever more layers re-initialised, from the output on.
+    """Yield copies of a model with more and more layers re-initialised, from the output on.
 
-    The cascading randomisation of Adebayo et al. (2018): a saliency map that shows what the
-    model has learned changes with it, and one that stays is an edge detector. Each copy has
-    the named layer and all layers nearer the output as before training, the rest as trained.
+    This is the cascading randomisation of Adebayo et al. (2018). A map that shows what the model
+    has learned changes with it; a map that does not is an edge detector. In each copy, the named
+    layer and all layers nearer the output are untrained, the others trained.
 
-    A layer is a module with tensors of its own. Layers are taken in reverse order of their
-    registration in the model, which is the order of execution in nearly all models (as Quantus
-    does; a container's own tensors, such as a class token, come after all that it contains).
+    A layer is a module with its own tensors. Layers follow the reverse order of registration, as
+    in Quantus, which is the order of execution in nearly all models. A container's own tensors,
+    such as a class token, come after everything that it contains.
 
     - A layer is re-initialised by its own ``reset_parameters`` (or ``_reset_parameters``, as in
       ``nn.MultiheadAttention``): PyTorch's defaults, not those of the model's constructor.
-    - Parameters that this leaves as they were, and those of modules without it (class tokens,
-      position embeddings, layer scales, weights behind a parametrisation) are shuffled: their
-      values, and so their scale, stay, what they encode is lost. A single number is kept.
-    - Batch normalisation forgets its running statistics too: they describe activations of the
-      weights that are gone (its ``reset_parameters`` does so; Quantus likewise).
+    - Parameters that this does not change, or without such a method (class tokens, position
+      embeddings, layer scales, parametrised weights), are shuffled: they keep their values and
+      scale and lose their content. A single number is kept.
+    - Batch normalisation also resets its running statistics, which describe the activations of
+      the old weights (``reset_parameters`` does so; Quantus likewise).
 
-    Random numbers are drawn on the CPU from ``seed`` and the layer's position alone, so neither
-    the device nor ``stages`` changes a layer's new weights, and the global generators are left
-    as they were.
+    Random numbers are drawn on the CPU and only depend on ``seed`` and the layer's position, not
+    on the device or ``stages``. The global generators are not changed.
 
     Args:
-        model: any module; neither it nor its mode is changed, and the copies have its mode.
+        model: any module, which is not changed; the copies have its mode.
         seed: of the new weights, non-negative.
-        stages: how many copies to make, evenly spaced over the layers, the last with all of them
-            random; None, or more than there are layers, is a copy for every layer.
+        stages: number of copies, evenly spaced over the layers, the last with all layers
+            random; None, or more than the number of layers, gives a copy per layer.
 
     Yields:
-        The name of the layer randomised last, nearest the input, and the copy, which is the
-        caller's own. The name of the model's own tensors is ``"model"``.
+        The name of the last randomised layer, nearest the input, and the copy, which the caller
+        may change. The model's own tensors have the name ``"model"``.
 
     Raises:
         InputError: the model has no layer to randomise or cannot be copied, or ``seed`` or
@@ -77,7 +76,7 @@ def _cascade(
         for position in range(done, end):
             _randomise(layers[position][1], seed, position)
         done = end
-        # The next stage goes on with `current`; the caller may keep or change the copy.
+        # The next stage continues with `current`; the caller may keep or change the copy.
         yield layers[end - 1][0], deepcopy(current)
 
 
@@ -85,7 +84,7 @@ def _cascade(
 def _randomise(module: nn.Module, seed: int, position: int) -> None:
     """Re-initialise one module's own tensors, in place."""
     device = (_parameters(module) + _buffers(module))[0].device
-    module.to("cpu")  # where random numbers are the same on every machine
+    module.to("cpu")  # random numbers are the same on every machine
     before = [parameter.clone() for parameter in _parameters(module)]
     reset = _reset(module)
     with torch.random.fork_rng(devices=[]):

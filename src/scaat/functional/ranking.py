@@ -1,4 +1,4 @@
-"""The order in which the regions of an image are removed, by their saliency."""
+"""Order of removal of an image's regions, by saliency."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def check_orders(orders: Sequence[str]) -> None:
 
 
 def count_regions(images: Tensor, region_size: int) -> int:
-    """Return how many regions an image (N, C, H, W) has; border ones may be smaller."""
+    """Return the number of regions of an image (N, C, H, W); border regions may be smaller."""
     height, width = images.shape[2:]
     return ceil(height / region_size) * ceil(width / region_size)
 
 
 def replaced_regions(steps: int, fraction: float, regions: int) -> list[int]:
-    """Return how many regions each of the steps 1 ... steps replaces.
+    """Return the number of replaced regions at each of the steps 1 ... steps.
 
     Raises:
         InputError: the last step replaces none.
@@ -46,12 +46,12 @@ def replaced_regions(steps: int, fraction: float, regions: int) -> list[int]:
 
 
 def pixel_ranks(maps: Tensor, ties: Tensor, orders: Sequence[str], region_size: int) -> Tensor:
-    """Return for each order the position at which the pixel's region is removed.
+    """Return, for each order, the rank at which each pixel's region is removed.
 
     Args:
         maps: saliency maps (N, H, W).
-        ties: int64 (N, R), a permutation of the R regions, row by row, for those of equal
-            saliency; the same for all orders.
+        ties: int64 (N, R), a permutation of the R regions, row by row, which orders regions of
+            equal saliency in all orders.
         orders: of ``"lerf"`` and ``"morf"``.
         region_size: side of the square regions in pixels.
 
@@ -66,8 +66,8 @@ def pixel_ranks(maps: Tensor, ties: Tensor, orders: Sequence[str], region_size: 
 
 def _region_scores(maps: Tensor, region_size: int) -> Tensor:
     """Return the mean saliency of each region, float64 (n, R), row by row."""
-    # In float64 the mean of equal float32 values is that value whatever their number, so a small
-    # border region ties with the others.
+    # In float64 the mean of any number of equal float32 values is that value, so a smaller border
+    # region ties with the others.
     means = region_average(maps.double(), region_size)
     return means[:, ::region_size, ::region_size].flatten(1)
 

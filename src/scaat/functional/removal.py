@@ -1,4 +1,4 @@
-"""What a classifier says as ranked regions of an image are removed: the loop of all such curves."""
+"""Predictions while ranked regions are removed: the loop behind all perturbation curves."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from scaat.functional.saliency import Predict
 
 @dataclass(frozen=True)
 class Removal:
-    """Regions of every image that are removed one after the other.
+    """Sequences of regions to remove from every image.
 
     Attributes:
-        fill: name of what replaces them.
-        orders: in which they go, ``"lerf"`` or ``"morf"``; each is a sequence of its own.
-        counts: how many are gone at each step.
+        fill: name of the fill that replaces them.
+        orders: orders of removal, ``"lerf"`` or ``"morf"``, one sequence each.
+        counts: number of removed regions at each step.
     """
 
     fill: str
@@ -49,18 +49,17 @@ def probabilities(
     """Return the probability of the predicted class, clean and as regions are removed.
 
     The arguments are those of `scaat.functional.perturbation_curve`; images, maps and region size
-    have passed `check_removable`. One clean pass serves all
-    removals, and the orders of a removal see the same backgrounds. Between the first perturbed
-    batch of a group of images and its last, the host does not wait for the device, except for
-    ``"noisy-linear"``, which imputes on the CPU.
+    have passed `check_removable`. All removals share one clean pass, and the orders of a removal
+    share the backgrounds. Between the first and the last perturbed batch of a group of images, the
+    host does not wait for the device, except for ``"noisy-linear"``, which imputes on the CPU.
 
     Returns:
-        The clean probability, float32 (N,), and for each removal those of the perturbed images,
-        float32 (N, orders, repeats, steps), with one repeat where the fill is not random.
+        The clean probability, float32 (N,), and for each removal the probabilities of the
+        perturbed images, float32 (N, orders, repeats, steps); one repeat if the fill is not random.
 
     Raises:
-        InputError: an argument is out of range or of another shape, or a fill that goes by the
-            pixels left is to replace all of them.
+        InputError: an argument has an invalid value or shape, or a fill that needs remaining
+            pixels would replace all of them.
     """
     if batch_size < 1 or seed < 0:
         raise InputError(
@@ -83,7 +82,7 @@ def probabilities(
 
     clean = []
     after: list[list[Tensor]] = [[] for _ in removals]
-    group = max(1, batch_size // passes)  # its backgrounds take the memory of one batch
+    group = max(1, batch_size // passes)  # its backgrounds need the memory of one batch
     for start in range(0, len(images), group):
         part = slice(start, start + group)
         before, target = _clean(predict, images[part], batch_size)
@@ -102,7 +101,7 @@ def probabilities(
 
 
 def check_removable(images: Tensor, maps: Tensor, region_size: int) -> None:
-    """Raise `InputError` unless these are images and their saliency maps, with such regions."""
+    """Raise `InputError` unless images, saliency maps and region size fit together."""
     check_images(images)
     check_maps(maps)
     if images.dim() != 4 or len(images) == 0:
@@ -125,7 +124,7 @@ def check_removable(images: Tensor, maps: Tensor, region_size: int) -> None:
 
 def _clean(predict: Predict, images: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
     """Return the probability (n,) and the number (n,) of the predicted class."""
-    # A copy: the prediction may work in place, and these images are not ours.
+    # A copy, because the model may work in place on the caller's images.
     parts = [_softmax(predict(part.clone())) for part in torch.split(images, batch_size)]
     probability, target = torch.cat(parts).max(1)
     return probability, target
@@ -150,8 +149,8 @@ def _perturbed(
     ranks, backgrounds = ranks.flatten(0, 1), backgrounds.flatten(0, 1)
     after = []
     jobs = torch.arange(n * orders * repeats * steps, device=images.device)
-    # All (image, order, repeat, step) in one line, cut into full batches; indices stay on the
-    # device, and a perturbed image exists only while its batch is computed.
+    # All (image, order, repeat, step) combinations, split into full batches. Indices stay on the
+    # device, and perturbed images only exist while their batch is computed.
     for job in torch.split(jobs, batch_size):
         row, step = job // steps, job % steps
         row, repeat = row // repeats, row % repeats
@@ -184,9 +183,9 @@ def _draw(
     first_repeat: int,
     repeats: int,
 ) -> tuple[Tensor, Tensor]:
-    """Return for each image an order for ties (n, regions) and backgrounds (n, repeats, C, H, W).
+    """Return each image's order of ties (n, regions) and backgrounds (n, repeats, C, H, W).
 
-    They are on the device of the images.
+    Both are on the device of the images.
     """
     generators = [np.random.default_rng([seed, name]) for name in names]
     ties = torch.from_numpy(np.stack([g.permutation(regions) for g in generators]))

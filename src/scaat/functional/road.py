@@ -1,4 +1,4 @@
-"""ROAD: removal of ranked pixels that leaves no trace of the mask, in both orders."""
+"""ROAD: removal of ranked pixels, in both orders, that does not reveal the mask."""
 
 from __future__ import annotations
 
@@ -24,31 +24,29 @@ def road_curves(
     numbers: Tensor | None = None,
     batch_size: int = 512,
 ) -> dict[str, Tensor]:
-    """Return the perturbation curves of ROAD (Rong et al. 2022), from which `road` is taken.
+    """Return the perturbation curves of ROAD (Rong et al. 2022), the input of `road`.
 
-    These are `scaat.functional.perturbation_curve` over 10 %, 20 %, ... 90 % of the regions, with
-    the fill ``"noisy-linear"``: a removed pixel is the mean of its neighbours, so the shape of
-    the removed part, which gives the class away where it stands out, is hardly seen.
+    Calls `scaat.functional.perturbation_curve` over 10 %, 20 %, ... 90 % of the regions with the
+    fill ``"noisy-linear"``: a removed pixel is the mean of its neighbours, which hides the shape
+    of the removed part. A visible shape can reveal the class.
 
     Args:
-        predict: maps images (B, C, H, W) to logits (B, classes); a model belongs in eval mode.
+        predict: maps images (B, C, H, W) to logits (B, classes); put models in eval mode.
         images: (N, C, H, W), floating point in [0, 1].
         maps: saliency maps (N, H, W), non-negative, on the device of ``images``.
         region_size: side of the square regions in pixels; 1 as in the original.
-        repeats: draws of the noise for each image. It is a hundredth of the range of pixels, so
-            one draw says nearly as much as several.
+        repeats: draws of the noise per image. One is enough, because the noise is a hundredth
+            of the pixel range.
         seed: of the noise, non-negative.
         numbers: (N,) non-negative integers that name the images for the random numbers; the
             default is their position 0 ... N - 1.
-        batch_size: perturbed images in a forward pass. Memory grows with it, the result does
-            not change.
+        batch_size: perturbed images per forward pass; affects memory, not the result.
 
     Returns:
         ``"lerf"`` and ``"morf"``, float32 (N, 9), each value in [-1, 1].
 
     Raises:
-        InputError: an argument is out of range or of another shape, or the images have too few
-            regions for one to be left.
+        InputError: an argument has an invalid value or shape, or no region would remain.
     """
     return perturbation_curve(
         predict,
@@ -66,14 +64,12 @@ def road_curves(
 
 
 def road(curves: Mapping[str, Tensor]) -> Tensor:
-    """Return ROAD of each image: half of what MoRF loses more than LeRF, averaged over the steps.
+    """Return ROAD of each image: half of MoRF minus LeRF, averaged over the steps.
 
-    The original reports the accuracy of a data set at each fraction for one order. A value of an
-    image must weigh both: only the most relevant pixels should matter (MoRF decays, LeRF does
-    not), and a model that is fragile, or robust, to any removal gains nothing from either part
-    alone, since it shifts both. So we take (decay of MoRF - decay of LeRF) / 2, with the predicted
-    class's probability for the accuracy, which an image does not have. That is ROADCombined of
-    the widely used ``pytorch-grad-cam``. A map that says nothing has 0 on average.
+    The original reports the accuracy of a data set at each fraction, for one order. For a single
+    image we use the predicted class's probability and combine both orders, (decay of MoRF - decay
+    of LeRF) / 2, as ROADCombined of ``pytorch-grad-cam`` does. A model that is fragile or robust
+    to any removal shifts both and gains nothing. An uninformative map has 0 on average.
 
     Args:
         curves: ``"lerf"`` and ``"morf"`` (..., steps), as `road_curves` returns them.

@@ -18,7 +18,7 @@ Score = Literal["logit", "probability"]
 
 
 def class_scores(logits: Tensor, labels: Tensor, score: Score = "logit") -> Tensor:
-    """Score of each sample's class.
+    """Return the score of each sample's class.
 
     Args:
         logits: Shape (N, classes), any floating dtype.
@@ -36,10 +36,10 @@ def class_scores(logits: Tensor, labels: Tensor, score: Score = "logit") -> Tens
 
 
 def sum_channels(attributions: Tensor, *, signed: bool = False) -> Tensor:
-    """Absolute values; of images, shape (N, C, H, W), their sum over channels, (N, H, W).
+    """Return absolute values; for images (N, C, H, W), summed over channels, (N, H, W).
 
-    With ``signed`` the values keep their sign. Half precision is raised to float32 first, so that
-    neither the sum nor a quantile of it is rounded.
+    With ``signed`` the values keep their sign. Half precision is cast to float32 first, so that
+    sums and quantiles are not rounded.
     """
     attributions = attributions.to(torch.promote_types(attributions.dtype, torch.float32))
     values = attributions if signed else attributions.abs()
@@ -54,17 +54,17 @@ def score_gradient(
     score: Score = "logit",
     retain_graph: bool = False,
 ) -> Tensor:
-    """Input gradient of each sample's class score, from a forward pass that was already made.
+    """Return the input gradient of each sample's class score, from an existing forward pass.
 
     Args:
-        logits: Output for ``inputs``, with the graph that leads back to them.
+        logits: Output for ``inputs``, with its graph.
         inputs: The leaf that ``logits`` was computed from, requiring gradients.
         labels: Class whose score is differentiated, int64, shape (N,).
         score: See `class_scores`.
         retain_graph: Keep the graph, for a loss on the same logits.
 
     Returns:
-        Detached, of the shape of ``inputs``, as `input_gradient` returns it.
+        Detached, with the shape of ``inputs``, as `input_gradient` returns it.
     """
     return input_gradient(
         lambda found: class_scores(found, labels, score).sum(),
@@ -82,24 +82,24 @@ def saliency_map(
     score: Score = "logit",
     signed: bool = False,
 ) -> Tensor:
-    """Absolute gradient of each sample's class score: GSmap (paper section 3.1).
+    """Return the absolute gradient of each sample's class score (GSmap, paper section 3.1).
 
-    Costs one forward pass and one input gradient. Gradients of parameters are neither computed
-    nor touched. Works under ``torch.no_grad`` and on inference tensors.
+    Costs one forward pass and one input gradient. Parameter gradients are neither computed nor
+    changed. Works under ``torch.no_grad`` and on inference tensors.
 
     Args:
-        predict: The model; its samples must not depend on one another for the map to be each
-            sample's own (batch normalisation in training mode makes them depend).
+        predict: The model. Its samples should be independent; batch normalisation in training
+            mode makes them depend on each other.
         inputs: Floating point, shape (N, ...).
-        labels: Class whose score is differentiated, int64, shape (N,); the paper takes the
+        labels: Class whose score is differentiated, int64, shape (N,); the paper uses the
             true class.
-        score: ``"logit"`` by default, the paper's "confidence" read as the network's output;
-            ``"probability"`` is the alternative reading.
+        score: ``"logit"`` (default) or ``"probability"``, two readings of the paper's
+            "confidence".
         signed: Keep the gradient's sign, for the signed variant of saliency-guided training.
 
     Returns:
-        Detached map, of non-negative values unless ``signed``; for images of shape (N, C, H, W)
-        summed over channels, shape (N, H, W); for any other shape that of ``inputs``.
+        Detached map, non-negative unless ``signed``. Shape (N, H, W) for images (N, C, H, W),
+        summed over channels; otherwise the shape of ``inputs``.
     """
     with torch.inference_mode(False), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()
@@ -116,7 +116,7 @@ def smoothgrad(
     noise: float,
     score: Score = "logit",
 ) -> Tensor:
-    """SmoothGrad's gradient: the mean of those at noisy copies (Smilkov et al. 2017).
+    """Return SmoothGrad's gradient: the mean over noisy copies (Smilkov et al. 2017).
 
     Costs ``samples`` forward passes and input gradients, one batch at a time.
 
@@ -129,7 +129,7 @@ def smoothgrad(
         score: See `class_scores`.
 
     Returns:
-        Detached, in at least float32, of the shape of ``inputs``; its absolute values are the map.
+        Detached, at least float32, with the shape of ``inputs``; its absolute values are the map.
     """
     mean = torch.zeros_like(inputs, dtype=torch.promote_types(inputs.dtype, torch.float32))
     with torch.inference_mode(False), torch.enable_grad():

@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 def lowest(values: Tensor, proportion: Tensor) -> Tensor:
-    """Mark each sample's features that lie strictly below its own quantile.
+    """Mark each sample's features that are strictly below its own quantile.
 
     The strict comparison is the paper's. Proportion 0 marks nothing; proportion 1 marks all but
-    the largest value; features of equal value are marked together or not at all, so a map of
-    one value has no lowest part.
+    the largest value. Equal values are marked together or not at all, so a constant map has no
+    lowest part.
 
     Args:
         values: Floating point, shape (N, ...).
@@ -24,9 +24,9 @@ def lowest(values: Tensor, proportion: Tensor) -> Tensor:
     features = flat.shape[1]
     if features == 0:
         return torch.zeros_like(values, dtype=torch.bool)
-    # The interpolated quantile lies between two neighbours in rank, and below it lies what lies
-    # below the upper of the two. Comparing with that one needs no interpolation, whose rounding
-    # could tear equal values apart.
+    # The interpolated quantile is between two neighbours in rank. Values below it are those below
+    # the upper neighbour. Comparing with the latter avoids interpolation, whose rounding could
+    # separate equal values.
     position = proportion.double().expand(len(flat)) * (features - 1)
     rank = position.ceil().long().clamp(0, features - 1)
     quantile = flat.sort(dim=1).values.gather(1, rank.unsqueeze(1))
@@ -34,18 +34,18 @@ def lowest(values: Tensor, proportion: Tensor) -> Tensor:
 
 
 def replace_lowest(inputs: Tensor, maps: Tensor, proportion: float) -> Tensor:
-    """Replace each sample's lowest features by uniform values of that sample's own range.
+    """Replace each sample's lowest features by uniform values of the sample's own range.
 
     This is the replacement of Ismail et al. (2021).
 
     Args:
         inputs: Floating point, shape (N, ...).
-        maps: What ranks the features: the shape of ``inputs``, or (N, H, W) for images
+        maps: Ranking of the features: the shape of ``inputs``, or (N, H, W) for images
             (N, C, H, W), whose pixels then change in all channels.
         proportion: Fraction of features to replace, in [0, 1].
 
     Returns:
-        Of the shape and dtype of ``inputs``; the values come from torch's global generator.
+        Shape and dtype of ``inputs``. Random values come from torch's global generator.
     """
     mask = lowest(maps, torch.tensor(proportion, device=maps.device))
     if mask.dim() < inputs.dim():

@@ -1,4 +1,4 @@
-"""Spearman's rank correlation of two saliency maps: whether they order the pixels alike."""
+"""Spearman's rank correlation of two saliency maps."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from scaat.functional.maps import check_maps
 def spearman(maps: Tensor, other: Tensor) -> Tensor:
     """Return the rank correlation of each map with the other map of the same image.
 
-    Pearson's correlation of the pixels' ranks; pixels of equal value share the mean of their
-    ranks. Only the order of the pixels counts: neither scale nor sharpness of a map does.
+    This is Pearson's correlation of the pixels' ranks. Pixels of equal value have the mean of
+    their ranks. Only the order of the pixels matters, not the scale or sharpness of a map.
 
     Args:
         maps: saliency maps (N, H, W), floating point, non-negative.
-        other: maps to compare with, as ``maps``: the same images by another model or method.
+        other: maps of the same images by another model or method, like ``maps``.
 
     Returns:
-        float32 (N,), from -1 to 1; NaN where one of the maps has equal pixels only (also zeros),
-        which have no order, as `scipy.stats.spearmanr` has it.
+        float32 (N,), from -1 to 1; NaN if one of the maps is constant and has no order, as in
+        `scipy.stats.spearmanr`.
 
     Raises:
-        InputError: an argument holds no saliency maps (`check_maps`), or their shapes or devices
-            differ.
+        InputError: an argument is not a batch of saliency maps (`check_maps`), or shapes or
+            devices differ.
     """
     check_maps(maps)
     check_maps(other)
@@ -35,7 +35,7 @@ def spearman(maps: Tensor, other: Tensor) -> Tensor:
             f"on {maps.device} and {tuple(other.shape)} on {other.device}"
         )
     a, b = _centred_ranks(maps), _centred_ranks(other)
-    # The products of the deviations are at most (n / 2)^2, their sums exact enough in float64.
+    # Products of deviations are at most (n / 2)^2; float64 is exact enough for their sums.
     correlation = (a * b).sum(1) / (a.square().sum(1) * b.square().sum(1)).sqrt()
     return correlation.clamp(-1, 1).float()
 
@@ -46,5 +46,5 @@ def _centred_ranks(maps: Tensor) -> Tensor:
     ordered = values.sort(dim=1).values
     first = torch.searchsorted(ordered, values)
     last = torch.searchsorted(ordered, values, right=True) - 1
-    # first + last is twice the mean rank, and n - 1 twice the mean of all of them.
+    # first + last is twice the mean rank, n - 1 twice the mean of all ranks.
     return (first + last - (values.shape[1] - 1)).double() / 2

@@ -1,4 +1,4 @@
-"""Stability: how far a saliency map moves as its image moves within a small ball."""
+"""Stability: change of a saliency map under small changes of its image."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from scaat.functional.saliency import Predict
 Explain = Callable[[Tensor, Tensor], Tensor]
 """Maps images (B, C, H, W) to saliency maps (B, H, W).
 
-Its second argument, int64 (B,), is each image's position among those being measured: a perturbed
-copy has the position of its original, whose class it is explained for. So for labels (N,):
+The second argument, int64 (B,), is each image's position among the measured images. A perturbed
+copy has the position of its original and is explained for the original's class. With labels (N,):
 ``lambda x, position: saliency_map(model, x, labels[position])``.
 """
 
@@ -34,36 +34,34 @@ def max_sensitivity(
     numbers: Tensor | None = None,
     batch_size: int = 64,
 ) -> Tensor:
-    """Return how far each saliency map moves at most, relative to its length (Yeh et al. 2019).
+    """Return the largest change of each saliency map, relative to its norm (Yeh et al. 2019).
 
-    The maximum of L2(phi(x') - phi(x)) / L2(phi(x)), with phi(x) the map of x and L2 the length,
-    over random images x' whose pixels differ from those of x by at most ``radius``. The maximum
-    over the whole ball is sought by sampling, so it grows with ``perturbations``; only values of
-    one number of them compare.
+    This is the maximum of L2(phi(x') - phi(x)) / L2(phi(x)), with phi(x) the map of x, over random
+    images x' whose pixels differ from those of x by at most ``radius``. Sampling estimates the
+    maximum over the ball, so it grows with ``perturbations``: only compare values of equal numbers
+    of perturbations.
 
-    Where a map phi(x) is zero the length of the difference itself is taken, as Captum's
-    ``sensitivity_max`` does. Unlike there, the perturbed images stay inside [0, 1], and every
-    image has random numbers of its own: NumPy's ``default_rng([seed, number])``, one perturbation
-    after the other. They depend on nothing else, so neither the batch size nor the device nor the
-    other images change them, and more perturbations go on where fewer stopped.
+    If phi(x) is zero, the norm of the difference itself is used, as in Captum's
+    ``sensitivity_max``. Unlike there, perturbed images stay inside [0, 1]. Each image has its own
+    random numbers, NumPy's ``default_rng([seed, number])``, perturbation by perturbation. Batch
+    size, device and other images do not change them; more perturbations extend fewer ones.
 
     Args:
-        explain: see `Explain`; its maps belong to one model and method, in eval mode.
+        explain: see `Explain`; maps of one model, in eval mode, and one method.
         images: (N, C, H, W), floating point in [0, 1].
-        perturbations: random images for each image; 10 is Captum's default.
+        perturbations: random images per image; 10 is Captum's default.
         radius: of the ball in the maximum norm, in pixel units; 0.02 is Captum's default, 5 grey
             levels of 255.
         seed: of the perturbations, non-negative.
         numbers: (N,) non-negative integers that name the images for the perturbations; the
             default is their position 0 ... N - 1.
-        batch_size: images that are explained at once. Memory grows with it, the result does not
-            change.
+        batch_size: images explained at once; affects memory, not the result.
 
     Returns:
         float32 (N,), 0 or more; lower is more stable.
 
     Raises:
-        InputError: an argument is out of range or of another shape.
+        InputError: an argument has an invalid value or shape.
     """
     parts = []
     for clean, perturbed in _explained(
@@ -88,41 +86,39 @@ def relative_input_stability(
     eps: float = 1e-6,
     batch_size: int = 64,
 ) -> Tensor:
-    """Return how far each map moves at most, relative to how far its image moves.
+    """Return the largest change of each map, relative to the change of its image.
 
-    The maximum of L2((phi(x) - phi(x')) / phi(x)) / max(L2((x - x') / x), eps) (Agarwal et al.
-    2022, "Rethinking Stability for Attribution-based Explanations"), the quotients pixel by pixel,
-    over the random images x' of `max_sensitivity` for which the model predicts the same class as
-    for x.
+    This is the maximum of L2((phi(x) - phi(x')) / phi(x)) / max(L2((x - x') / x), eps), with
+    quotients per pixel (Agarwal et al. 2022, "Rethinking Stability for Attribution-based
+    Explanations"). It covers the random images x' of `max_sensitivity` with the predicted class of
+    x.
 
-    A zero in phi(x) or x becomes ``eps`` before it divides, as Quantus does; the maps are first
-    divided by the mean of phi(x), so that a map's scale drops out there too. Unlike in Quantus,
-    an x' of another class is left out, rather than making the image's value NaN.
+    A zero in phi(x) or x becomes ``eps`` before the division, as in Quantus. Maps are first divided
+    by the mean of phi(x), so that their scale has no effect. Images x' of another class are
+    skipped; in Quantus they make the value NaN.
 
-    The quotients are the measure's own weakness: pixels where phi(x) is zero or nearly so decide
-    the value, which varies over orders of magnitude between images. It favours maps without
-    zeros; compare sparse ones by `max_sensitivity`.
+    Pixels where phi(x) is nearly zero dominate the value, which varies over orders of magnitude
+    between images and favours maps without zeros. Compare sparse maps by `max_sensitivity`.
 
     Args:
         predict: images (B, C, H, W) to logits (B, classes), in eval mode.
         explain: see `Explain`.
         images: (N, C, H, W), floating point in [0, 1].
-        perturbations: random images for each image.
+        perturbations: random images per image.
         radius: of the ball in the maximum norm, in pixel units.
         seed: of the perturbations, non-negative.
         numbers: (N,) non-negative integers that name the images for the perturbations; the
             default is their position 0 ... N - 1.
-        eps: what a zero divisor becomes, and the least length of the image's change; 1e-6 is
+        eps: replacement of zero divisors, and lower bound of the image's change; 1e-6 is
             Quantus' default.
-        batch_size: images that are explained at once. Memory grows with it, the result does not
-            change.
+        batch_size: images explained at once; affects memory, not the result.
 
     Returns:
-        float32 (N,), 0 or more; lower is more stable. NaN for an image whose class no
-        perturbation kept.
+        float32 (N,), 0 or more; lower is more stable. NaN if every perturbation changed the
+        class.
 
     Raises:
-        InputError: an argument is out of range or of another shape.
+        InputError: an argument has an invalid value or shape.
     """
     check_positive(eps, "eps of the relative input stability")
     parts = []
@@ -158,7 +154,7 @@ def _explained(
     numbers: Tensor | None,
     batch_size: int,
 ) -> Iterator[tuple[_Views, _Views]]:
-    """Yield groups of the images, as they are and perturbed (n, perturbations, ...)."""
+    """Yield groups of images, clean and perturbed (n, perturbations, ...)."""
     check_images(images)
     if images.dim() != 4 or len(images) == 0:
         raise InputError(
@@ -205,7 +201,7 @@ def _maps(explain: Explain, images: Tensor, position: Tensor, batch_size: int) -
     for part, at in zip(
         torch.split(images, batch_size), torch.split(position, batch_size), strict=True
     ):
-        # A copy: the explanation may work in place, and these images are needed again.
+        # A copy, because the explanation may work in place.
         maps = explain(part.clone(), at).detach()
         check_maps(maps)
         if maps.shape != (len(part), *part.shape[2:]):
@@ -218,7 +214,7 @@ def _maps(explain: Explain, images: Tensor, position: Tensor, batch_size: int) -
 
 
 def _relative(before: Tensor, after: Tensor, eps: float) -> Tensor:
-    """Return the length (n, k) of the change from (n, 1, ...) to (n, k, ...), in parts of it."""
+    """Return the norm (n, k) of the relative change from (n, 1, ...) to (n, k, ...)."""
     change = (before - after) / torch.where(before == 0, eps, before)
     length: Tensor = vector_norm(change.flatten(2), dim=2)
     return length

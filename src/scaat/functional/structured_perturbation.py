@@ -1,13 +1,13 @@
 """Perturbations dual to a norm of the input gradient (Gong, Dou and Farnia 2024).
 
-To train on the worst perturbation d under a penalty P*(d) is, to first order, to add P(gradient) to
-the loss, where P* is the convex conjugate of P. So the choice of P* gives gradients a structure:
+Training on the worst perturbation d under a penalty P*(d) adds, to first order, P(gradient) to the
+loss, where P* is the convex conjugate of P. The choice of P* gives gradients a structure:
 
-- ``l1``: P = epsilon |g|_1, and d stays in the maximum-norm ball of radius epsilon;
-- ``elastic-net``: P = epsilon |g|_1 + ridge |g|_2^2, and d pays the squared length of what leaves
-  that ball, over 4 ridge;
-- ``group``: P = epsilon times the sum over groups of their |g|_2, and each group of d has length
-  epsilon at most.
+- ``l1``: P = epsilon |g|_1; d stays in the maximum-norm ball of radius epsilon;
+- ``elastic-net``: P = epsilon |g|_1 + ridge |g|_2^2; the penalty is the squared norm of the part of
+  d outside that ball, over 4 ridge;
+- ``group``: P = epsilon times the sum over groups of |g|_2; each group of d has norm at most
+  epsilon.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ Penalty = Literal["l1", "elastic-net", "group"]
 def dual_perturbation(
     gradient: Tensor, penalty: Penalty, *, epsilon: float, ridge: float, group_size: int
 ) -> Tensor:
-    """Perturbation that a linear loss of this gradient finds worst, in closed form.
+    """Return the worst perturbation of a linear loss with this gradient, in closed form.
 
     Args:
         gradient: Of each sample's loss with respect to its inputs, shape (N, ...).
         penalty: See the module's description.
-        epsilon: Weight of the L1 or group norm; not negative.
-        ridge: Weight of the squared L2 norm; only ``elastic-net`` looks at it.
-        group_size: Side in pixels of the square groups, which lie in one channel each; only
-            ``group`` looks at it, and needs images, shape (N, C, H, W).
+        epsilon: Weight of the L1 or group norm; non-negative.
+        ridge: Weight of the squared L2 norm; only for ``elastic-net``.
+        group_size: Side in pixels of the square groups, within one channel each; only for
+            ``group``, which needs images, shape (N, C, H, W).
 
     Returns:
-        Of the shape of ``gradient``. A group whose gradient is zero is not perturbed.
+        Shape of ``gradient``. A group with zero gradient is not perturbed.
     """
     if penalty == "group":
         norms = group_norms(gradient, group_size)
@@ -62,25 +62,25 @@ def structured_ascent(
     step_size: float,
     bounds: Bounds | None = (0.0, 1.0),
 ) -> Tensor:
-    """Search for the worst perturbation by steps of one length along the gradient.
+    """Search for the worst perturbation by normalised gradient steps.
 
-    It starts at the inputs themselves. The elastic net's penalty is part of what is ascended;
-    groups are scaled back to length epsilon after each step. (For ``l1`` that search is `pgd`.)
+    It starts at the inputs. The maximised value includes the elastic net's penalty; groups are
+    scaled back to norm epsilon after each step. (For ``l1`` this search is `pgd`.)
 
     Args:
-        predict: Inputs to logits. Give it detached parameters to spare their graph.
+        predict: Maps inputs to logits. Detached parameters avoid their graph.
         inputs: Clean inputs, shape (N, ...).
         value: Maps logits, shape (N, classes), to the sum of the samples' losses.
         penalty: See the module's description.
         epsilon: See `dual_perturbation`.
         ridge: See `dual_perturbation`; above 0 for ``elastic-net``.
         group_size: See `dual_perturbation`.
-        steps: Number of steps, at least 1; each is a forward pass and an input gradient.
-        step_size: Length of a step in the L2 norm of one sample, in units of the inputs.
-        bounds: Range that the perturbed inputs stay in; None for unbounded inputs.
+        steps: Number of steps, at least 1; each costs a forward pass and an input gradient.
+        step_size: L2 norm of a step per sample, in units of the inputs.
+        bounds: Range of the perturbed inputs; None for unbounded inputs.
 
     Returns:
-        Perturbed inputs, detached, of the shape and dtype of ``inputs``.
+        Perturbed inputs, detached, with the shape and dtype of ``inputs``.
     """
     inputs = inputs.detach()
     perturbed = inputs
@@ -107,18 +107,18 @@ def inside(inputs: Tensor, bounds: Bounds | None) -> Tensor:
 
 
 def group_norms(values: Tensor, group_size: int) -> Tensor:
-    """L2 norm of each square of ``group_size`` pixels of a channel, at all of its pixels.
+    """Return the L2 norm of each ``group_size`` x ``group_size`` block, at all of its pixels.
 
     Args:
         values: Shape (N, C, H, W).
-        group_size: Where it does not divide H or W the last groups are smaller.
+        group_size: If it does not divide H or W, the last groups are smaller.
 
     Returns:
         Of the shape of ``values``.
     """
     height, width = values.shape[2:]
     squares = values.square()
-    # A mean over what the window covers times its area is the sum, at the ragged edges too.
+    # The mean over the padded window times its area is the sum, also at the border.
     sums = group_size**2 * F.avg_pool2d(
         F.pad(squares, (0, -width % group_size, 0, -height % group_size)), group_size
     )

@@ -12,7 +12,7 @@ from scaat.errors import InputError
 from scaat.functional.checks import check_positive
 from scaat.objectives.base import ExactBuffers
 
-NATS_PER_POINT = 0.1
+NATS_PER_POINT = 0.06
 """How far the clean cross-entropy may exceed the reference, for each point of the budget."""
 
 LEAST_TOLERANCE = 0.003

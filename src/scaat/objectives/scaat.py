@@ -37,7 +37,7 @@ class SCAAT(AdaptiveProportions):
     Args:
         num_samples: Size of the training set.
         accuracy_budget: Points of accuracy that may be lost to cleaner maps, at least 0: the
-            weight keeps the cross-entropy of clean training images within 0.1 nats a point of
+            weight keeps the cross-entropy of clean training images within 0.06 nats a point of
             ``reference``. No effect where ``weight`` is given.
         weight: A constant lambda (equation 8) in the place of the budget: the weight of the
             divergence (in bits) beside the cross-entropy (nats).

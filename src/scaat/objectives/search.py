@@ -106,18 +106,21 @@ class Search:
         mask = self.irrelevant(gradient, proportion)
         step_size = self.step_size
         if step_size is None and self.steps < 2:
-            step_size = 1.25 * self.epsilon
-        limits = {"epsilon": self.epsilon, "step_size": step_size or None, "bounds": bounds}
-        if self.steps == 0:
-            return masked_step(images, -gradient, mask, **limits)  # away from the class
+            step_size = 1.25 * self.epsilon or None
+        if self.steps == 0:  # away from the class
+            return masked_step(
+                images, -gradient, mask, epsilon=self.epsilon, step_size=step_size, bounds=bounds
+            )
         return masked_pgd(
             search_view(model),
             images,
             mask,
+            epsilon=self.epsilon,
             steps=self.steps,
+            step_size=step_size,
             divergence=self.measure,
             reference=reference,
-            **limits,
+            bounds=bounds,
         )
 
 
