@@ -239,6 +239,12 @@ def compare(**options: Any) -> Result:
 @cli.command(settings=[*DATA, *TRAINING], takes_methods=True)
 @out_option
 @method_option
+@click.option(
+    "--reference",
+    type=RUN,
+    help="Run whose standard training an accuracy budget is measured against; default: one is "
+    "trained first, in OUT/reference.",
+)
 @config_option
 @seed_option("Seed of the split, the weights and every random draw.")
 @resume_option

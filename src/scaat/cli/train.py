@@ -17,10 +17,13 @@ from scaat.training import fit, open_folder
 from scaat.training.architecture import starting_model
 from scaat.training.checkpoint import checkpoints, step_of
 from scaat.training.devices import is_main_process
+from scaat.training.fitting import read_reference
 
 
 @if_interrupted("nothing was written")
-def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result | None:
+def train(
+    out: Path, resume: bool, dry_run: bool, reference: Path | None, **parameters: Any
+) -> Result | None:
     """Train one model with one method."""
     config = gather(parameters)
     method = config["method"]
@@ -28,6 +31,8 @@ def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result |
     options = read_training_options(config)
     splits = load_splits(config)
     start = starting_model(splits.train, options)  # refuses what cannot work before it writes
+    if reference is not None:
+        read_reference(reference, splits, options)
     if dry_run:
         if is_main_process():
             return show_plan(splits, start.model, config["objectives"], options)
@@ -42,14 +47,17 @@ def train(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result |
             options,
             seed=config["seed"],
             folder=out,
+            reference=reference,
             resume=resume,
             quiet=mode().quiet,
         )
     if not is_main_process():
         return None
     summary = trained.summary
+    standard = summary.get("reference_val_accuracy")
+    beside = "" if standard is None else f" (standard training: {standard:.4f})"
     console(stderr=False).print(
-        f"{method}: validation accuracy {summary['val_accuracy']:.4f} after "
+        f"{method}: validation accuracy {summary['val_accuracy']:.4f}{beside} after "
         f"{summary['train_seconds']:.0f} s of training. Model: {out}",
         soft_wrap=True,
         highlight=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,8 @@ from scaat.errors import InputError
 from scaat.files import remove_parts, write_json
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
-from scaat.objectives import build_objective
+from scaat.objectives import build_objective, objectives
+from scaat.objectives import objective_options as options_of
 from scaat.options.training import TrainingOptions
 from scaat.training.architecture import architecture_of, starting_model
 from scaat.training.batches import Batches, count_batches
@@ -50,14 +51,13 @@ from scaat.training.devices import (
 from scaat.training.folder import only_training
 from scaat.training.interruption import StopRequest, signals_for_children, translate_errors
 from scaat.training.logs import FOLDER as LOGS
-from scaat.training.logs import RunLog, TrainingClock, progress_callback
+from scaat.training.logs import RunLog, TrainingClock, progress_callback, read_history
 from scaat.training.module import TrainingModule
-from scaat.training.reference import FOLDER as REFERENCE
-from scaat.training.reference import keeps_budget, reference_curve
 from scaat.training.warning_filters import Silence, silence
 
 MODEL = "model.pt"
 SUMMARY = "training.json"
+REFERENCE = "reference"  # the standard training that `fit` makes where none is given
 
 
 @dataclass(frozen=True)
@@ -131,32 +131,15 @@ def fit(
         )
     about_reference: dict[str, Any] = {}
     if keeps_budget(method, objective_options):
-        compared = reference or folder / REFERENCE
-        if reference is None and not is_finished(compared):
-            build_objective(method, len(splits.train), objective_options, training_steps=1)
-            fit(
-                splits,
-                "standard",
-                {},
-                options,
-                seed=seed,
-                folder=compared,
-                resume=True,
-                quiet=quiet,
-            )
-        standard = load_trained(compared)
-        curve = reference_curve(
-            compared,
-            standard.summary,
-            standard.architecture,
-            wanted=architecture_of(splits.train, options),
-            epochs=options.epochs,
-        )
+        if reference is None:
+            reference = folder / REFERENCE
+            if not is_finished(reference):
+                # Bad options are refused before the reference is trained.
+                build_objective(method, len(splits.train), objective_options, training_steps=1)
+                alike: dict[str, Any] = {"seed": seed, "resume": True, "quiet": quiet}
+                fit(splits, "standard", {}, options, folder=reference, **alike)
+        curve, about_reference = read_reference(reference, splits, options)
         objective_options = {**objective_options, "reference": curve}
-        about_reference = {
-            "reference_seconds": standard.summary["train_seconds"],
-            "reference_val_accuracy": standard.summary.get("val_accuracy"),
-        }
     torch.manual_seed(seed)
     start = starting_model(splits.train, options)
     architecture, model = start.architecture, start.model.to(memory_format=torch.channels_last)
@@ -222,6 +205,62 @@ def fit(
         return TrainedModel(
             model.cpu().eval(), proportion, summary, architecture, splits.train.classes
         )
+
+
+def read_reference(
+    folder: Path, splits: DataSplits, options: TrainingOptions
+) -> tuple[list[float], dict[str, Any]]:
+    """Read the standard training that an accuracy budget is measured against.
+
+    Args:
+        folder: Of the standard training, or of a ``scaat compare`` that made one.
+        splits: The data of the training that is to be compared.
+        options: Its options.
+
+    Returns:
+        The mean training cross-entropy, in nats, of each epoch, and the reference's seconds and
+        validation accuracy.
+
+    Raises:
+        InputError: The folder has no finished standard training of this network, on these data,
+            of this length.
+    """
+    compared = folder / "models" / "standard"
+    standard = load_trained(compared if is_finished(compared) else folder)
+    method = standard.summary.get("method", "standard")  # absent in files of earlier versions
+    if method != "standard":
+        raise InputError(
+            f"reference {str(folder)!r} was trained by {method!r}, expected a standard training"
+        )
+    for name, wanted in architecture_of(splits.train, options).items():
+        if standard.architecture.get(name) != wanted:
+            raise InputError(
+                f"reference {str(folder)!r} has {name} {standard.architecture.get(name)!r:.60}, "
+                f"expected {wanted!r:.60}: the network and data of this training"
+            )
+    history = read_history(compared if is_finished(compared) else folder)
+    curve = [] if history is None else history["curves"].get("cross_entropy", [])
+    if len(curve) != options.epochs or None in curve:
+        raise InputError(
+            f"reference {str(folder)!r} has {len(curve)} epochs, expected {options.epochs} as in "
+            "this training"
+        )
+    return curve, {
+        "reference_seconds": standard.summary["train_seconds"],
+        "reference_val_accuracy": standard.summary.get("val_accuracy"),
+    }
+
+
+def keeps_budget(method: str, options: Mapping[str, Any]) -> bool:
+    """Tell whether a method keeps an accuracy budget: its weight is not given.
+
+    Args:
+        method: Name of the objective.
+        options: Its keyword arguments.
+    """
+    known = options_of(objectives[method])
+    budgeted = {"accuracy_budget", "reference"} <= known.keys()
+    return budgeted and options.get("weight") is None and options.get("reference") is None
 
 
 def load_trained(folder: Path | str) -> TrainedModel:
