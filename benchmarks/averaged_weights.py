@@ -21,11 +21,11 @@ from lightning.pytorch.callbacks import Callback
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from scaat.data import DataOptions, load_data
+from scaat.display.table import markdown
 from scaat.evaluation import EvaluationOptions
 from scaat.files import write_text
 from scaat.models.checkpoint import read_checkpoint
 from scaat.report import read_results
-from scaat.report.tables.markdown import markdown
 from scaat.studies import Trial, carry_out, settings_of
 from scaat.studies.sweeps import sweep_table
 from scaat.training import read_config

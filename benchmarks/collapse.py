@@ -26,14 +26,13 @@ import torch
 from torch import Tensor, nn
 
 from scaat.data import DataOptions, load_data, to_float
+from scaat.display.table import Cell, Line, Table, markdown
 from scaat.evaluation import environment
 from scaat.files import write_json, write_text
 from scaat.functional import jeffreys_divergence, lowest, masked_pgd, region_average
 from scaat.functional.perturbation import masked_step
 from scaat.functional.saliency import score_gradient, sum_channels
 from scaat.passes import search_view
-from scaat.report.tables.markdown import markdown
-from scaat.report.tables.table import Cell, Line, Table
 from scaat.statistics import mean_interval
 from scaat.training import load_trained, read_config
 

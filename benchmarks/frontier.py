@@ -32,17 +32,15 @@ from numpy.typing import NDArray
 from scaat.cli.cost import as_json
 from scaat.cost import Variant, measure_costs
 from scaat.data import DataOptions, load_data, to_float
+from scaat.display.labels import METRICS as CATALOGUE
+from scaat.display.labels import ratio_text
+from scaat.display.style import INK, MUTED, WIDTH, figure_bytes, style
+from scaat.display.table import Cell, Line, Table, markdown, printed
 from scaat.evaluation import EvaluationOptions, environment
 from scaat.files import write_bytes, write_json, write_text
 from scaat.report import read_results
-from scaat.report.catalogue import METRICS as CATALOGUE
-from scaat.report.figures import saliency_examples
-from scaat.report.figures.style import INK, MUTED, WIDTH, style
-from scaat.report.numbers import ratio_text
-from scaat.report.paired import image_values
-from scaat.report.tables.markdown import markdown
-from scaat.report.tables.table import Cell, Line, Table, printed
-from scaat.report.writing import figure_bytes
+from scaat.report.compare import image_values
+from scaat.report.examples import saliency_examples
 from scaat.studies import Setting, Trial, carry_out, settings_of, trial_config
 from scaat.studies.store import is_packed, pack, unpack
 from scaat.studies.sweeps import head

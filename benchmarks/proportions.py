@@ -27,12 +27,11 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from scaat.data import DataOptions, ImageSet, load_data, to_float
+from scaat.display.labels import MINUS
+from scaat.display.table import Cell, Line, Table, markdown
 from scaat.evaluation import environment
 from scaat.evaluation.performance import all_logits
 from scaat.files import write_json, write_text
-from scaat.report.numbers import MINUS
-from scaat.report.tables.markdown import markdown
-from scaat.report.tables.table import Cell, Line, Table
 from scaat.training import load_trained, read_config
 
 BATCH = 200

@@ -57,7 +57,7 @@ def test_experiments_share_their_trainings(quick: Scale, tmp_path: Path) -> None
     assert [9 <= of <= 12 for of, _, _ in counted] == [True, True]
     assert [of + undefined for of, undefined, _ in counted] == [12, 12]
     # Of three values under a saliency method SCAAT's is the last; the best, or several, are bold.
-    compared = ("| Saliency entropy", "| Compressed size", "| AOPC LeRF", "| AOPC rel ↑")
+    compared = ("| Saliency entropy", "| Compressed size", "| AOPC LeRF", "| AOPC ratio ↑")
     for section, (_, _, won) in zip(text.split("\n## ")[1:], counted, strict=True):
         lines = [line for line in section.splitlines() if line.startswith(compared)]
         cells = [line.split("|")[2:11] for line in lines]

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from scaat.data.image_files import Picture
+from scaat.display.overlay import overlay
 from scaat.explain import Album
 from scaat.explain import album as album_module
 from scaat.explain.album import Answer, Model
-from scaat.report.overlay import overlay
 
 HOSTILE = "<script>\n$x$\x1b[31m" + "w" * 300
 RNG = np.random.default_rng(0)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scaat.functional import lowest, region_average
+from scaat.functional.selection import replace_lowest
 
 values = st.lists(st.integers(0, 6), min_size=1, max_size=30)
 
@@ -49,3 +51,23 @@ def test_marked_values_lie_below_unmarked_ones() -> None:
 def test_scalar_proportion_and_empty_map() -> None:
     assert lowest(torch.arange(4.0)[None], torch.tensor(0.5)).sum() == 2
     assert lowest(torch.zeros(2, 0), torch.tensor(0.5)).shape == (2, 0)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 12), (10,)])
+def test_replaces_that_share_by_values_of_the_samples_own_range(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    inputs = 4 * torch.rand(6, *shape) - torch.arange(6.0).view(-1, *(1 for _ in shape))
+    maps = torch.rand(6, *shape) if len(shape) < 3 else torch.rand(6, *shape[1:])
+    found = replace_lowest(inputs, maps, 0.25)
+    changed = found != inputs
+    marked = changed if len(shape) < 3 else changed.any(1)
+    for values, change, before, after in zip(maps, marked, inputs, found, strict=True):
+        assert change.sum() == round((values.numel() - 1) * 0.25 + 0.49)
+        assert values[change].max() < values[~change].min()
+        assert before.min() <= after.min()
+        assert after.max() <= before.max()
+
+
+def test_nothing_to_replace_changes_nothing() -> None:
+    inputs = torch.rand(2, 3, 4, 4)
+    assert torch.equal(replace_lowest(inputs, torch.rand(2, 4, 4), 0.0), inputs)

@@ -12,12 +12,14 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 import scaat.metrics
+from scaat.declarations import MODEL, declarations
 from scaat.errors import InputError
 from scaat.functional.aopc import perturbation_curve
 from scaat.functional.compressed_size import compressed_size
 from scaat.functional.entropy import entropy
 from scaat.functional.gini import gini
 from scaat.functional.hoyer import hoyer
+from scaat.functional.lattice import lattice_shares
 from scaat.functional.localisation import energy_inside, iou_at_area, pointing_game
 from scaat.functional.spearman import spearman
 from scaat.functional.stability import max_sensitivity, relative_input_stability
@@ -28,12 +30,14 @@ from scaat.metrics import (
     GiniIndex,
     Hoyer,
     IoUAtArea,
+    LatticeFraction,
     MapCorrelation,
     MaxSensitivity,
     PerImageMetric,
     PointingGame,
     RelativeInputStability,
     SaliencyEntropy,
+    SaliencyMetric,
 )
 from two_processes import in_two_processes
 
@@ -136,7 +140,7 @@ def parts(*sizes: int) -> list[slice]:
 
 def test_every_metric_with_a_value_an_image_is_in_the_list() -> None:
     public = {getattr(scaat.metrics, name) for name in scaat.metrics.__all__}
-    bases = {PerImageMetric, scaat.metrics.MapMetric}
+    bases = {PerImageMetric, scaat.metrics.MapMetric, LatticeFraction}  # the last: below
     found = {m for m in public if issubclass(m, PerImageMetric)} - bases
     assert {case.metric for case in CASES} == found
 
@@ -242,3 +246,30 @@ def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
         expected[case.metric.__name__] = values.nanmean()
     for rank in range(2):
         torch.testing.assert_close(torch.load(tmp_path / f"{rank}.pt"), expected)
+
+
+def test_declarations_read_from_source_are_those_of_the_classes() -> None:
+    exported = [getattr(scaat.metrics, name) for name in scaat.metrics.__all__]
+    declared = {
+        each.key: each
+        for metric in exported
+        if isinstance(metric, type) and issubclass(metric, SaliencyMetric)
+        for each in metric.declares
+    }
+    assert {**{each.key: each for each in MODEL}, **declared} == declarations()
+
+
+def test_direction_follows_from_the_declarations() -> None:
+    assert GiniIndex.higher_is_better is True
+    assert SaliencyEntropy.higher_is_better is MapCorrelation.higher_is_better is False
+    assert AOPC.higher_is_better is None  # LeRF is better low, MoRF high
+
+
+def test_the_lattice_is_that_of_all_images_together() -> None:
+    metric = LatticeFraction()
+    for part in parts(3, 4):
+        metric.update(maps()[part])
+    fractions = lattice_shares(maps())
+    lattice = max(range(4), key=lambda i: float(fractions[:, i].sum()))
+    assert torch.equal(metric.values(), fractions[:, lattice])
+    assert torch.allclose(metric.compute(), fractions.mean(0).max())

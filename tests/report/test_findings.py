@@ -11,12 +11,12 @@ import pytest
 from scipy.stats import binom
 from tests.report.full import add_per_image
 
+from scaat.display.labels import METRICS
 from scaat.report import Estimate, read_results
-from scaat.report.catalogue import METRICS
+from scaat.report.compare import difference, unpaired, verdict
 from scaat.report.findings import Findings, findings
-from scaat.report.paired import difference, unpaired, verdict
 from scaat.report.results import Comparison
-from scaat.report.tables.making import performance_table
+from scaat.report.tables import performance_table
 from scaat.statistics import accuracy_interval, auc_interval, paired_auc_difference
 
 Content = dict[str, Any]
@@ -79,7 +79,7 @@ def test_a_loss_on_all_counts(
         "+0.2 points, undecided; saliency-guided training beats SCAAT on 15 of 15"
     )
     (losses,) = (p for p in found.points if p.startswith("SCAAT is worse than standard training"))
-    for name in ("Saliency entropy", "Compressed size", "Gini index", "AOPC LeRF", "AOPC rel"):
+    for name in ("Saliency entropy", "Compressed size", "Gini index", "AOPC LeRF", "AOPC ratio"):
         assert f"{name} (every saliency method)" in losses
 
 

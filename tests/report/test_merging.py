@@ -12,14 +12,12 @@ import numpy as np
 import pytest
 from tests.report.full import add_per_image
 
+from scaat.display.labels import METRICS
 from scaat.errors import InputError
 from scaat.report import find_results, read_results, write_report
-from scaat.report.catalogue import METRICS
+from scaat.report.compare import difference, pools
 from scaat.report.examples import shown_examples
-from scaat.report.paired import difference
-from scaat.report.pooling import pools
-from scaat.report.tables import csv_files
-from scaat.report.tables.pooled import pooled_tables
+from scaat.report.tables import csv_files, pooled_tables
 from scaat.statistics import auc_interval
 
 Content = dict[str, Any]
@@ -353,3 +351,25 @@ def test_seeds_without_images_have_no_interval(
     assert other is not None
     assert difference.estimate.value == pooled.estimate.value - other.estimate.value
     assert difference.estimate.bounds is None
+
+
+def test_runs_of_one_method_under_other_settings_are_named_by_what_differs(
+    tmp_path: Path, content: Content, write_folder: Write
+) -> None:
+    light, heavy = (part(content, "scaat") for _ in range(2))
+    for run, weight in ((light, 1), (heavy, 5)):
+        for row in run["rows"]:
+            row["settings"] = {**row["settings"], "objective": {"weight": weight, "steps": 2}}
+            row["settings"]["trained"] = {"loss": weight}  # a measurement, no setting
+    folders = [write_folder(tmp_path / name, run) for name, run in (("a", light), ("b", heavy))]
+    results = read_results(*folders)
+    (comparison,) = results.comparisons
+    assert comparison.methods == ("scaat (weight=1)", "scaat (weight=5)")
+    html = write_report(results, tmp_path / "report").read_text(encoding="utf-8")
+    assert "SCAAT (weight=5)" in html
+    for i in range(4):  # too many to name
+        for row in heavy["rows"]:
+            row["settings"]["objective"][f"option{i}"] = i
+    write_folder(tmp_path / "b", heavy)
+    (comparison,) = read_results(*folders).comparisons
+    assert comparison.methods == ("scaat (a)", "scaat (b)")

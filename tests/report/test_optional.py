@@ -13,7 +13,7 @@ from tests.report.full import METRICS, add_arrays, add_everything
 
 from scaat.errors import InputError
 from scaat.report import read_results, write_report
-from scaat.report.paired import difference
+from scaat.report.compare import difference
 from scaat.report.tables import csv_files
 
 Content = dict[str, Any]

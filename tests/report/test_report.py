@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scaat.display.overlay import display_map
+from scaat.display.style import marks
 from scaat.report import read_results, write_report
-from scaat.report.examples import display_map
-from scaat.report.figures.style import marks
-from scaat.report.page.settings import flatten, split_settings
+from scaat.report.page import split_settings
+from scaat.report.results import flatten
 
 Content = dict[str, Any]
 

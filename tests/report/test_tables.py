@@ -12,12 +12,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from scaat.display.labels import METRICS, full_text, ratio_text, seconds_text
+from scaat.display.table import best
 from scaat.report import Estimate, read_results, terminal_table
-from scaat.report.catalogue import METRICS
-from scaat.report.numbers import full_text, ratio_text, seconds_text
-from scaat.report.tables import csv_files, latex_files, markdown_files
-from scaat.report.tables.making import comparison_table
-from scaat.report.tables.table import best
+from scaat.report.tables import comparison_table, csv_files, latex_files, markdown_files
 
 Content = dict[str, Any]
 

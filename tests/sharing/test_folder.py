@@ -13,8 +13,8 @@ import torch
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
+from scaat.display.labels import METRICS
 from scaat.errors import InputError, WriteError
-from scaat.report.catalogue import METRICS
 from scaat.sharing import load_shared, share_run
 from scaat.sharing.run import data_name
 from scaat.training import load_trained

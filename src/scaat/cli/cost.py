@@ -17,14 +17,14 @@ from scaat.cli.output import Result, console, if_interrupted
 from scaat.cli.runs import command_line, evaluation_device, load_splits, read_training_options
 from scaat.cost import BASE, Cost, Variant, measure_costs
 from scaat.data import ImageSet, to_float
+from scaat.display.labels import MINUS, NARROW_SPACE
+from scaat.display.table import escape
 from scaat.errors import InputError
 from scaat.evaluation import environment
 from scaat.files import new_folder, require_new, write_bytes, write_json, write_text
 from scaat.functional.checks import check_positive
 from scaat.objectives import build_objective, objectives
 from scaat.oom import translate_oom
-from scaat.report.numbers import MINUS, NARROW_SPACE
-from scaat.report.tables.markdown import escape
 from scaat.training.architecture import starting_model
 from scaat.training.devices import autocast_dtype, lightning_precision
 
@@ -116,7 +116,7 @@ def write_costs(folder: Path, costs: Sequence[Cost], content: Mapping[str, Any])
         costs: What was measured.
         content: The same as JSON values, with environment and settings.
     """
-    from scaat.report.writing import figure_bytes  # draws: not needed to print
+    from scaat.display.style import figure_bytes  # draws: not needed to print
 
     with new_folder(folder) as part:
         write_json(part / "cost.json", {"schema": SCHEMA, **content})
@@ -141,7 +141,7 @@ def cost_figure(costs: Sequence[Cost]) -> Figure:
     """Return time against passes, both beside standard training, with the line where they agree."""
     from matplotlib.figure import Figure
 
-    from scaat.report.figures.style import MUTED, marks, plain, style
+    from scaat.display.style import MUTED, marks, plain, style
 
     looks = marks(list(dict.fromkeys(cost.variant.method for cost in costs)))
     with style():

@@ -26,13 +26,12 @@ from scaat.cli.runs import command_line, evaluation_device
 from scaat.cli.types import Statistics
 from scaat.data import to_float
 from scaat.data.image_files import Picture, Resize, find_images, fit_picture, read_picture
+from scaat.display.labels import attribution_name
+from scaat.display.text import printable, titles
 from scaat.errors import InputError, unknown
 from scaat.explain import Album, Explanation, classify
 from scaat.explain import explain as explain_images
 from scaat.explain.album import LISTING, Answer, Model
-from scaat.explain.lettering import printable
-from scaat.explain.naming import titles
-from scaat.report.catalogue import attribution_name
 
 PREDICTED = "predicted"
 SHOWN = 40  # lines of the table in the terminal

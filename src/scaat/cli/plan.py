@@ -12,8 +12,8 @@ from rich.table import Table
 from scaat.cli.output import Result, console
 from scaat.cost.plan import Plan, peak_memory, plan_training
 from scaat.data import DataSplits
+from scaat.display.labels import seconds_text
 from scaat.models import Classifier
-from scaat.report.numbers import seconds_text
 from scaat.training import TrainingOptions
 
 

@@ -14,11 +14,11 @@ from scaat.cli.studies import (
 )
 from scaat.cli.tables import show_table
 from scaat.data import DataOptions
+from scaat.display.style import figure_bytes
 from scaat.errors import InputError, unknown
 from scaat.evaluation import EvaluationOptions
 from scaat.files import read_yaml, write_bytes, write_text
 from scaat.report import read_results
-from scaat.report.writing import figure_bytes
 from scaat.studies import Trial, settings_of
 from scaat.studies.paper import EXPERIMENTS, SCALES, Experiment, Source
 from scaat.studies.store import pack

@@ -26,11 +26,11 @@ from scaat.cli.studies import (
 )
 from scaat.cli.tables import show_table
 from scaat.cli.types import Names
+from scaat.display.style import figure_bytes
 from scaat.errors import InputError, did_you_mean
 from scaat.evaluation import EvaluationOptions
 from scaat.files import write_bytes, write_json, write_text
 from scaat.report import Estimate, read_results
-from scaat.report.writing import figure_bytes
 from scaat.studies import Trial, combinations, settings_of
 from scaat.studies.store import pack
 from scaat.studies.sweeps import (

@@ -19,7 +19,7 @@ from scaat.evaluation.context import Arrays, EvaluationContext
 from scaat.functional.perturbation import pgd
 from scaat.passes import search_view
 from scaat.statistics import auc_interval, mean_interval
-from scaat.statistics.resampling import estimate, resampled_means
+from scaat.statistics.intervals import estimate, resampled_means
 
 
 @torch.no_grad()

@@ -14,13 +14,11 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from scaat.data.image_files import Picture
-from scaat.explain.lettering import PAPER, font, printable, shortened, write
-from scaat.explain.naming import safe_names, titles
-from scaat.explain.sheet import Cell, Group, contact_sheet, magnified
+from scaat.display.grid import Cell, Group, contact_sheet, magnified
+from scaat.display.overlay import DISPLAY_RULE, overlay
+from scaat.display.style import MUTED
+from scaat.display.text import PAPER, font, printable, safe_names, shortened, titles, write
 from scaat.files import replacing, write_json
-from scaat.report.examples import DISPLAY_RULE
-from scaat.report.figures.style import MUTED
-from scaat.report.overlay import overlay
 
 LISTING = "explanations.json"
 OVERLAY_SIDE = 256  # pixels; the pixels of smaller maps are drawn larger

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from scaat.errors import InputError
-from scaat.functional.checks import check_images
+from scaat.functional.checks import check_images, image_numbers
 from scaat.functional.fills import Fill, find_fill
 from scaat.functional.maps import check_maps
-from scaat.functional.numbers import image_numbers
 from scaat.functional.ranking import count_regions, pixel_ranks
 from scaat.functional.saliency import Predict
 

@@ -1,4 +1,4 @@
-"""Selection of features whose saliency is below a quantile (paper section 3.1)."""
+"""The features of lowest saliency (paper section 3.1), and their replacement by noise."""
 
 from __future__ import annotations
 
@@ -31,3 +31,26 @@ def lowest(values: Tensor, proportion: Tensor) -> Tensor:
     rank = position.ceil().long().clamp(0, features - 1)
     quantile = flat.sort(dim=1).values.gather(1, rank.unsqueeze(1))
     return (flat < quantile).view_as(values)
+
+
+def replace_lowest(inputs: Tensor, maps: Tensor, proportion: float) -> Tensor:
+    """Replace each sample's lowest features by uniform values of the sample's own range.
+
+    This is the replacement of Ismail et al. (2021).
+
+    Args:
+        inputs: Floating point, shape (N, ...).
+        maps: Ranking of the features: the shape of ``inputs``, or (N, H, W) for images
+            (N, C, H, W), whose pixels then change in all channels.
+        proportion: Fraction of features to replace, in [0, 1].
+
+    Returns:
+        Shape and dtype of ``inputs``. Random values come from torch's global generator.
+    """
+    mask = lowest(maps, torch.tensor(proportion, device=maps.device))
+    if mask.dim() < inputs.dim():
+        mask = mask.unsqueeze(1)
+    flat = inputs.flatten(1)
+    shape = (-1,) + (1,) * (inputs.dim() - 1)
+    low, high = flat.amin(1).view(shape), flat.amax(1).view(shape)
+    return torch.where(mask, low + (high - low) * torch.rand_like(inputs), inputs)

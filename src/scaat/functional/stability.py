@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from scaat.errors import InputError
-from scaat.functional.checks import check_images, check_positive
+from scaat.functional.checks import check_images, check_positive, image_numbers
 from scaat.functional.maps import check_maps
-from scaat.functional.numbers import image_numbers
 from scaat.functional.saliency import Predict
 
 Explain = Callable[[Tensor, Tensor], Tensor]

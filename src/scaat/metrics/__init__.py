@@ -1,26 +1,27 @@
 """Saliency quality as `torchmetrics.Metric` classes that keep a value for each image."""
 
-from scaat.metrics.aopc import AOPC
-from scaat.metrics.compressed_size import CompressedSize
-from scaat.metrics.entropy import SaliencyEntropy
-from scaat.metrics.gini import GiniIndex
-from scaat.metrics.hoyer import Hoyer
-from scaat.metrics.insertion_deletion import InsertionDeletion
+from scaat.declarations import Declaration
+from scaat.metrics.base import CurveMetric, MapMetric, PerImageMetric, SaliencyMetric
+from scaat.metrics.complexity import CompressedSize, GiniIndex, Hoyer, SaliencyEntropy
+from scaat.metrics.faithfulness import AOPC, ROAD, InsertionDeletion
+from scaat.metrics.lattice import BlockAOPC, LatticeFraction
 from scaat.metrics.localisation import EnergyInside, IoUAtArea, PointingGame
-from scaat.metrics.map_correlation import MapCorrelation
-from scaat.metrics.per_image import MapMetric, PerImageMetric
-from scaat.metrics.road import ROAD
+from scaat.metrics.randomisation import MapCorrelation
 from scaat.metrics.stability import MaxSensitivity, RelativeInputStability
 
 __all__ = [
     "AOPC",
     "ROAD",
+    "BlockAOPC",
     "CompressedSize",
+    "CurveMetric",
+    "Declaration",
     "EnergyInside",
     "GiniIndex",
     "Hoyer",
     "InsertionDeletion",
     "IoUAtArea",
+    "LatticeFraction",
     "MapCorrelation",
     "MapMetric",
     "MaxSensitivity",
@@ -28,4 +29,5 @@ __all__ = [
     "PointingGame",
     "RelativeInputStability",
     "SaliencyEntropy",
+    "SaliencyMetric",
 ]

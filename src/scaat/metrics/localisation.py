@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from torch import Tensor
 
+from scaat.declarations import Declaration
 from scaat.functional.localisation import energy_inside, iou_at_area, pointing_game
-from scaat.metrics.per_image import PerImageMetric
+from scaat.metrics.base import PerImageMetric
 
 
 class LocalisationMetric(PerImageMetric):
@@ -14,11 +17,9 @@ class LocalisationMetric(PerImageMetric):
     Boxes become masks by `scaat.functional.box_masks`.
     """
 
-    higher_is_better = True
-
+    @abstractmethod
     def measure(self, maps: Tensor, masks: Tensor) -> Tensor:
         """Return the values (N,) of saliency maps (N, H, W) against masks (N, H, W)."""
-        raise NotImplementedError
 
     def update(self, maps: Tensor, masks: Tensor) -> None:
         """Measure saliency maps (N, H, W), non-negative, against bool masks of their shape.
@@ -33,21 +34,58 @@ class LocalisationMetric(PerImageMetric):
 class PointingGame(LocalisationMetric):
     """How often the most salient pixel lies on the object; see `scaat.functional.pointing_game`."""
 
+    declares = (
+        Declaration(
+            key="pointing_game",
+            name="Pointing game",
+            better="higher",
+            definition="Fraction of images whose most relevant pixel lies in the annotated region.",
+            category="localisation",
+            short="Pointing",
+            decimals=3,
+        ),
+    )
+
     def measure(self, maps: Tensor, masks: Tensor) -> Tensor:
         """Return whether each map's maximum is inside, (N,), 0 to 1."""
         return pointing_game(maps, masks)
 
 
 class EnergyInside(LocalisationMetric):
-    """Mean share of the saliency on the object; see `scaat.functional.energy_inside`."""
+    """Mean fraction of the saliency on the object; see `scaat.functional.energy_inside`."""
+
+    declares = (
+        Declaration(
+            key="energy_inside",
+            name="Energy inside",
+            better="higher",
+            definition="Fraction of the map's sum that lies in the annotated region.",
+            category="localisation",
+            short="Energy",
+            decimals=3,
+        ),
+    )
 
     def measure(self, maps: Tensor, masks: Tensor) -> Tensor:
-        """Return the share of each map's sum that is inside, (N,), 0 to 1."""
+        """Return the fraction of each map's sum that is inside, (N,), 0 to 1."""
         return energy_inside(maps, masks)
 
 
 class IoUAtArea(LocalisationMetric):
     """Mean overlap of the object and as many top pixels; see `scaat.functional.iou_at_area`."""
+
+    declares = (
+        Declaration(
+            key="iou",
+            name="IoU at true area",
+            better="higher",
+            definition="Overlap, intersection over union, of the annotated region with as many of "
+            "the most relevant pixels.",
+            category="localisation",
+            short="IoU",
+            decimals=3,
+        ),
+    )
 
     def measure(self, maps: Tensor, masks: Tensor) -> Tensor:
         """Return each map's intersection over union with its mask, (N,), 0 to 1."""

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scaat.declarations import Declaration
 from scaat.functional.saliency import Predict
 from scaat.functional.stability import Explain, max_sensitivity, relative_input_stability
-from scaat.metrics.per_image import PerImageMetric
+from scaat.metrics.base import PerImageMetric
 
 
 class StabilityMetric(PerImageMetric):
@@ -19,8 +20,7 @@ class StabilityMetric(PerImageMetric):
     in the data set where several processes share it, so that their number changes nothing.
     """
 
-    higher_is_better = False
-    # `forward` then updates the whole first: on a part of its own, the count would begin anew.
+    # `forward` must update the whole first: on a copy of its own the count would restart.
     full_state_update = True
 
     def __init__(
@@ -49,6 +49,18 @@ class StabilityMetric(PerImageMetric):
 class MaxSensitivity(StabilityMetric):
     """Mean of `scaat.functional.max_sensitivity`, whose arguments it takes."""
 
+    declares = (
+        Declaration(
+            key="max_sensitivity",
+            name="Max-sensitivity",
+            better="lower",
+            definition="Largest relative change of the map under small random changes of the "
+            "image.",
+            category="stability",
+            short="Max-sens.",
+        ),
+    )
+
     def update(self, explain: Explain, images: Tensor, numbers: Tensor | None = None) -> None:
         """Measure the maps that ``explain`` gives for images (N, C, H, W) in [0, 1].
 
@@ -70,6 +82,18 @@ class RelativeInputStability(StabilityMetric):
 
     An image whose class no perturbation kept has no value (NaN).
     """
+
+    declares = (
+        Declaration(
+            key="relative_input_stability",
+            name="Relative input stability",
+            better="lower",
+            definition="Largest relative change of the map over the relative change of the image "
+            "that caused it.",
+            category="stability",
+            short="RIS",
+        ),
+    )
 
     def __init__(
         self,

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from scaat.functional.checks import Bounds, check_positive, check_share
 from scaat.functional.divergence import kl_divergence
-from scaat.functional.replacement import replace_lowest
 from scaat.functional.saliency import saliency_map
+from scaat.functional.selection import replace_lowest
 from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 from scaat.passes import evaluation_mode, loss_view, search_view
 

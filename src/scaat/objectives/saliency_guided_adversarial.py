@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from scaat.functional.checks import Bounds, check_positive, check_share
 from scaat.functional.divergence import kl_divergence
 from scaat.functional.perturbation import pgd
-from scaat.functional.replacement import replace_lowest
 from scaat.functional.saliency import saliency_map
+from scaat.functional.selection import replace_lowest
 from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 from scaat.objectives.search import check_search, search_passes
 from scaat.passes import loss_view

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from scaat.display.labels import Estimate
 from scaat.report.reading import find_results, read_results
-from scaat.report.results import Comparison, Estimate, Results, Row
+from scaat.report.results import Comparison, Results, Row
 from scaat.report.tables import terminal_table
 from scaat.report.writing import write_report
 

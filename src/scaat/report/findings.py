@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scaat.report.catalogue import (
+from scaat.display.labels import (
     BOUNDS,
     COUNTED,
     FAITHFULNESS,
     METRICS,
+    MINUS,
     PERFORMANCE,
     SALIENCY,
     SPARSITY,
+    Estimate,
     attribution_name,
+    full_text,
     method_name,
+    ratio_text,
+    seconds_text,
+    value_text,
 )
-from scaat.report.numbers import MINUS, full_text, ratio_text, seconds_text, value_text
-from scaat.report.paired import VERDICTS, Verdict, difference, sign, unpaired, verdict
-from scaat.report.results import Comparison, Estimate, reference_of
+from scaat.report.compare import VERDICTS, Verdict, difference, sign, unpaired, verdict
+from scaat.report.results import Comparison, reference_of
 
 
 @dataclass(frozen=True)
@@ -79,11 +84,11 @@ def findings(comparison: Comparison) -> Findings:
 def held_against(methods: Sequence[str]) -> list[tuple[str, str]]:
     """Return which training method is held against which, the method in question first."""
     reference = reference_of(methods)
-    rivals = [method for method in methods if method != reference]
-    if not rivals:
+    baselines = [method for method in methods if method != reference]
+    if not baselines:
         return []
-    subject = "scaat" if "scaat" in rivals else rivals[-1]
-    others = [method for method in rivals if method != subject]
+    subject = "scaat" if "scaat" in baselines else baselines[-1]
+    others = [method for method in baselines if method != subject]
     return [
         (subject, reference),
         *((subject, other) for other in others),
@@ -225,7 +230,7 @@ def _unbounded(comparison: Comparison) -> list[str]:
     if not listed:
         return []
     return [
-        "AOPC rel is not pinned down, its interval being unbounded because LeRF may be zero, "
+        "The interval of the AOPC ratio is unbounded, because LeRF may be zero, "
         f"for {'; '.join(listed)}."
     ]
 
@@ -263,7 +268,8 @@ def _prose(method: str) -> str:
         "norm-regularised": "norm-regularised training",
         "saliency-guided-adversarial": "saliency-guided adversarial training",
     }
-    return known.get(method, method_name(method))
+    name, bracket, settings = method.partition(" (")
+    return known.get(name, method_name(name)) + bracket + settings
 
 
 def _possessive(method: str) -> str:

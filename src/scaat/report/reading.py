@@ -3,18 +3,131 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from scaat.display.labels import OPTIONAL, PERFORMANCE, SALIENCY, Estimate
 from scaat.errors import InputError
-from scaat.report.catalogue import OPTIONAL, PERFORMANCE, SALIENCY
-from scaat.report.lookup import Entry
-from scaat.report.results import Curve, Estimate, Randomisation, Results, Row, Traces
-from scaat.report.source import Source, Training
+from scaat.report.results import (
+    Array,
+    Curve,
+    Randomisation,
+    Results,
+    Row,
+    Source,
+    Traces,
+    Training,
+    told_apart,
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A mapping of a JSON file, at a place such as ``rows[3].curves``."""
+
+    path: Path
+    where: str
+    values: Mapping[str, Any]
+
+    def name(self, key: str) -> str:
+        """Return the full name of a key, as a complaint gives it."""
+        return f"{self.where}.{key}" if self.where else key
+
+    def fault(self, key: str, found: object, expected: str) -> InputError:
+        """Return the complaint about the value of a key."""
+        return InputError(f"{self.path}: {self.name(key)} is {found!r:.60}, expected {expected}")
+
+    def has(self, key: str) -> bool:
+        """Return whether an optional key is there and not null."""
+        return self.values.get(key) is not None
+
+    def get(self, key: str) -> Any:
+        """Return the value of a key that must be there."""
+        if key not in self.values:
+            raise InputError(f"{self.path}: key '{self.name(key)}' is missing")
+        return self.values[key]
+
+    def entry(self, key: str) -> Entry:
+        """Return a mapping inside this one."""
+        value = self.get(key)
+        if not isinstance(value, dict):
+            raise self.fault(key, value, "a mapping")
+        return Entry(self.path, self.name(key), value)
+
+    def entries(self, key: str) -> list[Entry]:
+        """Return the mappings of a list."""
+        values = self.get(key)
+        if not isinstance(values, list):
+            raise self.fault(key, values, "a list of mappings")
+        for i, value in enumerate(values):
+            if not isinstance(value, dict):
+                raise self.fault(f"{key}[{i}]", value, "a mapping")
+        return [Entry(self.path, f"{self.name(key)}[{i}]", v) for i, v in enumerate(values)]
+
+    def text(self, key: str) -> str:
+        """Return a name: a text that is not empty."""
+        value = self.get(key)
+        if not isinstance(value, str) or not value:
+            raise self.fault(key, value, "a name")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of names."""
+        value = self.get(key)
+        if not isinstance(value, list):
+            raise self.fault(key, value, "a list of names")
+        return tuple(map(str, value))
+
+    def integer(self, key: str) -> int:
+        """Return a whole number."""
+        value = self.get(key)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.fault(key, value, "a whole number")
+        return value
+
+    def number(self, key: str) -> float | None:
+        """Return a finite number, or None for null."""
+        value = self.get(key)
+        if value is not None and not _is_number(value):
+            raise self.fault(key, value, "a finite number or null")
+        return None if value is None else float(value)
+
+    def numbers(self, key: str, length: int | None = None, *, gaps: bool = False) -> Array:
+        """Return a list of finite numbers, one at least, as an array; null becomes NaN."""
+        values = self.get(key)
+        if not isinstance(values, list) or not values:
+            raise self.fault(key, values, "a list of numbers")
+        for i, value in enumerate(values):
+            if not _is_number(value) and not (gaps and value is None):
+                raise self.fault(f"{key}[{i}]", value, "a finite number")
+        if length is not None and len(values) != length:
+            raise InputError(
+                f"{self.path}: {self.name(key)} has {len(values)} values, expected {length}"
+            )
+        return np.array([math.nan if v is None else v for v in values], dtype=np.float64)
+
+
+def _is_number(value: object) -> bool:
+    # A comparison, since a long integer is too large to be asked whether it is finite.
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )
+
 
 SCHEMA = 1
 
 FILE = "results.json"
+
+_NAMED = 3
+"""As many settings name a run; more would not fit a table."""
 
 
 def find_results(run: Path) -> Path:
@@ -26,6 +139,9 @@ def find_results(run: Path) -> Path:
 def read_results(*runs: Path) -> Results:
     """Read and check the results of one or several runs.
 
+    Runs of one method under other settings are named by what differs, ``scaat (weight=1)`` and
+    ``scaat (weight=5)``, or by their folders where more than three settings differ.
+
     Args:
         runs: Folders that hold ``results.json`` and, unless they were removed, ``per_image.npz``
             and ``examples.npz``; or run folders whose results lie in ``evaluation``.
@@ -33,7 +149,7 @@ def read_results(*runs: Path) -> Results:
     Raises:
         InputError: A file is missing, isn't JSON, has another schema, lacks a key, or holds a
             value of the wrong kind (the sentence names the file and the key), or two rows are of
-            the same data, model, method, attribution and seed.
+            the same data, model, method, attribution and seed under the same settings.
     """
     folders = [find_results(run) for run in runs]
     names = [
@@ -41,7 +157,9 @@ def read_results(*runs: Path) -> Results:
         for folder in folders
     ]
     labels = [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names)]
-    read = [_read(folder, label) for folder, label in zip(folders, labels, strict=True)]
+    read = _name_variants(
+        [_read(folder, label) for folder, label in zip(folders, labels, strict=True)]
+    )
     rows = tuple(row for _, of_source in read for row in of_source)
     _refuse_twins(rows)
     return Results(tuple(source for source, _ in read), rows)
@@ -151,6 +269,48 @@ def _training(entry: Entry) -> Training:
     )
 
 
+def _name_variants(read: list[tuple[Source, list[Row]]]) -> list[tuple[Source, list[Row]]]:
+    """Return the runs; rows that would repeat each other are named by their differing settings.
+
+    Settings are compared between runs: one run has one setting of a method.
+    """
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in (row for _, rows in read for row in rows):
+        groups.setdefault((row.data, row.model, row.method), []).append(row)
+    names: dict[tuple[Source, tuple[str, str, str]], str] = {}
+    for group, rows in groups.items():
+        settings = {row.source: told_apart(row.settings) for row in rows}
+        keys = dict.fromkeys(key for flat in settings.values() for key in flat)
+        differing = [k for k in keys if len({flat.get(k) for flat in settings.values()}) > 1]
+        if not differing or len({row.key for row in rows}) == len(rows):
+            continue
+        for source, flat in settings.items():
+            said = (f"{key.rpartition('.')[2]}={flat.get(key, 'default')}" for key in differing)
+            what = ", ".join(said) if len(differing) <= _NAMED else source.label
+            names[source, group] = f"{group[2]} ({what})"
+    named = []
+    for source, rows in read if names else ():
+        trainings = tuple(
+            replace(t, method=names.get((source, (t.data, t.model, t.method)), t.method))
+            for t in source.trainings
+        )
+        renamed = replace(source, trainings=trainings)
+        named.append(
+            (
+                renamed,
+                [
+                    replace(
+                        row,
+                        source=renamed,
+                        method=names.get((source, (row.data, row.model, row.method)), row.method),
+                    )
+                    for row in rows
+                ],
+            )
+        )
+    return named or read
+
+
 def _refuse_twins(rows: Iterable[Row]) -> None:
     seen: dict[tuple[str, str, str, str, int], Row] = {}
     for row in rows:
@@ -162,5 +322,5 @@ def _refuse_twins(rows: Iterable[Row]) -> None:
             there = f"rows[{twin.index}]"
         raise InputError(
             f"{here} repeats {there} ({', '.join(map(str, row.key))}), expected each data, "
-            "model, method, attribution and seed once"
+            "model, method, attribution and seed once under the same settings"
         )

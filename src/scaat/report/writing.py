@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
+from scaat.display.style import figure_bytes
 from scaat.files import write_bytes
-from scaat.report.figures import CHARTS, SHEETS
-from scaat.report.figures.style import DPI, style
+from scaat.report.examples import SHEETS
+from scaat.report.figures import CHARTS
 from scaat.report.page import Chart, html
 from scaat.report.results import Comparison, Results
 from scaat.report.tables import csv_files, latex_files, markdown_files
@@ -73,20 +71,3 @@ def _prefixes(results: Results) -> list[tuple[str, Comparison]]:
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[-60:] or "figure"
-
-
-def figure_bytes(figure: Figure, kind: str) -> bytes:
-    """Return a figure as a file of a kind, ``"png"`` or ``"svg"``, the same bytes each time."""
-    stream = io.BytesIO()
-    # No date and no version: the same results give the same bytes.
-    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    with style():
-        figure.savefig(
-            stream,
-            format=kind,
-            dpi=DPI,
-            # A drawing takes the ground of the page that holds it, light or dark.
-            **({"facecolor": "white"} if kind == "png" else {"transparent": True}),
-            metadata=metadata,
-        )
-    return stream.getvalue()

@@ -8,12 +8,11 @@ from typing import Any
 
 import yaml
 
-from scaat.report.catalogue import METRICS, PERFORMANCE, attribution_name, method_name
-from scaat.report.examples import DISPLAY_RULE
-from scaat.report.page.settings import flatten
-from scaat.report.results import Comparison
-from scaat.report.tables.making import comparison_table, further_tables, performance_table
-from scaat.report.tables.markdown import escape, markdown
+from scaat.display.labels import METRICS, PERFORMANCE, attribution_name, method_name
+from scaat.display.overlay import DISPLAY_RULE
+from scaat.display.table import escape, markdown
+from scaat.report.results import Comparison, flatten
+from scaat.report.tables import comparison_table, further_tables, performance_table
 from scaat.sharing.files import SharedModel, own_module
 from scaat.sharing.run import data_name
 

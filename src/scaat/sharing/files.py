@@ -20,7 +20,7 @@ from scaat.files import json_text, write_bytes, write_text
 from scaat.models import build_model
 from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.options.data import LARGEST
-from scaat.report.lookup import Entry
+from scaat.report.reading import Entry
 
 _DEFAULTS = {"channels": 3, "input_size": None, "adapter": "auto"}
 

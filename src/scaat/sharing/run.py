@@ -14,8 +14,7 @@ from scaat.data import to_float
 from scaat.data.registry import datasets
 from scaat.errors import InputError, unknown
 from scaat.report import Comparison, find_results, read_results
-from scaat.report.lookup import Entry
-from scaat.report.reading import FILE
+from scaat.report.reading import FILE, Entry
 from scaat.sharing.files import SharedModel
 from scaat.training import load_trained, read_config
 from scaat.training.fitting import MODEL

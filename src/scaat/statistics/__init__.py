@@ -1,19 +1,18 @@
 """Intervals, paired comparisons and pooled seeds: NumPy and SciPy on per-image values."""
 
 from scaat.statistics.intervals import (
+    CONFIDENCE,
+    RESAMPLES,
     accuracy_interval,
     auc_interval,
+    auc_parts,
     curve_interval,
     mean_interval,
-    ratio_interval,
-)
-from scaat.statistics.pairs import (
-    auc_parts,
     paired_auc_difference,
     paired_difference,
     paired_ratio_difference,
+    ratio_interval,
 )
-from scaat.statistics.resampling import CONFIDENCE, RESAMPLES
 from scaat.statistics.seeds import (
     RankStability,
     pooled_mean,

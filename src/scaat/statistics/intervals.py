@@ -1,10 +1,13 @@
-"""95 % intervals of everything in a row of results.
+"""95 % intervals over images: of one model, and of the difference of two on the same images.
 
-Saliency metrics take bootstrap intervals over the images, by percentiles: one rule for means,
-for a ratio whose denominator may vanish, and for the AUC; it never leaves the statistic's own
-range, and it needs no jackknife, which BCa does and which a constant sample breaks. Accuracy
-takes Wilson's interval: it is a proportion, for which that closed form is known to be accurate,
-and resampling would call a perfect score certain.
+Saliency metrics take bootstrap percentile intervals over the images: one rule for means, for a
+ratio whose denominator may vanish, and for the AUC. It never leaves the range of the statistic, and
+it needs no jackknife, which BCa does and a constant sample breaks. Accuracy takes Wilson's
+interval: it is a proportion, for which that closed form is accurate, and resampling would call a
+perfect score certain.
+
+Most of the variance between images is common to two models (a hard image is hard for both), so the
+interval of the paired difference is narrower than two separate intervals suggest.
 
 Every function returns plain floats for JSON, None for what is not defined or not finite.
 """
@@ -16,19 +19,109 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, rankdata
+from scipy.stats import binomtest, bootstrap, norm, rankdata
 
-from scaat.statistics.resampling import (
-    CONFIDENCE,
-    RESAMPLES,
-    TAILS,
-    Array,
-    bootstrap_distribution,
-    estimate,
-    ratio_estimate,
-    resampled_means,
-    resampled_ratios,
-)
+from scaat.errors import InputError
+
+Array = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+_BATCH = 2_000_000  # resampled numbers in memory at once
+
+
+def bootstrap_distribution(
+    samples: tuple[Array, ...], statistic: Any, seed: int, resamples: int, size: int
+) -> Array:
+    """Return the statistic (..., resamples) of resampled samples, each resampled on its own.
+
+    ``size`` is how many numbers one resample holds; it bounds the memory.
+    """
+    result = bootstrap(
+        tuple(np.asarray(sample, dtype=np.float64) for sample in samples),
+        statistic,
+        axis=-1,
+        vectorized=True,
+        n_resamples=resamples,
+        method="percentile",
+        batch=max(1, _BATCH // size),
+        random_state=np.random.default_rng(seed),
+    )
+    distribution: Array = result.bootstrap_distribution
+    return distribution
+
+
+def resampled_means(values: Array, seed: int, resamples: int) -> Array:
+    """Return the bootstrap distribution (..., resamples) of the mean over the last axis.
+
+    The rows of ``values`` are resampled together: the same images are drawn for all.
+    """
+    return bootstrap_distribution((values,), np.mean, seed, resamples, values.size)
+
+
+def resampled_ratios(above: Array, below: Array) -> Array:
+    """Return above / below, infinite where ``below`` is not positive, with the sign of ``above``.
+
+    For AOPC such a resample lost nothing at all with the least relevant regions.
+    """
+    limit = np.where(above > 0, math.inf, -math.inf)
+    ratios: Array = np.divide(above, below, out=limit, where=below > 0)
+    return ratios
+
+
+def estimate(value: float, n: int, distribution: Array | None = None) -> dict[str, Any]:
+    """Return ``value``, ``low``, ``high`` and ``n`` as plain numbers; None if not finite.
+
+    Without a distribution, for a single image, there is no interval.
+    """
+    low, high = (math.nan, math.nan) if distribution is None else np.quantile(distribution, TAILS)
+    return {"value": finite(value), "low": finite(low), "high": finite(high), "n": n}
+
+
+def ratio_estimate(
+    value: float, n: int, lower: Array, upper: Array | None = None
+) -> dict[str, Any]:
+    """Return `estimate` with ``unbounded``: whether a limit falls among infinite resamples.
+
+    ``lower`` and ``upper`` give the two limits; they differ where a resample is not determined.
+    """
+    upper = lower if upper is None else upper
+    # An observed value, not one interpolated between a finite and an infinite number.
+    low, high = (
+        np.quantile(values, tail, method="inverted_cdf")
+        for values, tail in zip((lower, upper), TAILS, strict=True)
+    )
+    found = estimate(value, n) | {"low": finite(low), "high": finite(high)}
+    return found | {"unbounded": found["low"] is None or found["high"] is None}
+
+
+def ratio_difference_estimate(value: float, n: int, means: Array) -> dict[str, Any]:
+    """Return `ratio_estimate` of the difference of two `resampled_ratios`.
+
+    ``means`` (4, resamples) holds the numerators and denominators of the one, then of the other.
+    Where both are infinite their difference could be anything: it counts as minus infinite for
+    the lower limit and as infinite for the upper one.
+    """
+    with np.errstate(invalid="ignore"):  # infinite less infinite
+        differences = resampled_ratios(*means[:2]) - resampled_ratios(*means[2:])
+    unknown = np.isnan(differences)
+    return ratio_estimate(
+        value,
+        n,
+        np.where(unknown, -math.inf, differences),
+        np.where(unknown, math.inf, differences),
+    )
+
+
+def ratio_difference(left: float, right: float) -> float:
+    """Return ``left - right``, NaN where neither ratio is finite."""
+    return left - right if math.isfinite(left) or math.isfinite(right) else math.nan
+
+
+def finite(value: float) -> float | None:
+    """Return a plain float, or None where it is not finite."""
+    return float(value) if math.isfinite(value) else None
 
 
 def mean_interval(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Any]:
@@ -129,7 +222,7 @@ def auc_interval(
 
 
 def accuracy_interval(correct: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the share of correct predictions (n,) and its Wilson interval."""
+    """Return the fraction of correct predictions (n,) and its Wilson interval."""
     hits, n = int(correct.sum()), len(correct)
     interval = binomtest(hits, n).proportion_ci(CONFIDENCE, method="wilson")
     return estimate(hits / n, n) | {"low": float(interval.low), "high": float(interval.high)}
@@ -141,3 +234,150 @@ def _auc(positives: Array, negatives: Array, axis: int = -1) -> Array:
     ranks = rankdata(np.concatenate([positives, negatives], axis=-1), axis=-1)
     area: Array = (ranks[..., :n1].sum(-1) - n1 * (n1 + 1) / 2) / (n1 * n0)
     return area
+
+
+def paired_difference(
+    values: Array, other: Array, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, Any]:
+    """Return the mean of ``values - other`` and its bootstrap interval over the images.
+
+    Args:
+        values: (n,), one value for each image. NaN marks an image without one.
+        other: (n,), of the same images in the same order, under the same random pixels.
+        seed: of the resampling.
+        resamples: number of resamples.
+
+    Returns:
+        ``value``, ``low``, ``high`` and ``n``, the images with both values.
+
+    Raises:
+        InputError: the two are not of as many images.
+    """
+    _check_paired(values, other)
+    # Float64 first: the difference of two float32 values loses what the pair has in common.
+    difference = np.subtract(values, other, dtype=np.float64)
+    return mean_interval(difference, seed, resamples)
+
+
+def paired_ratio_difference(
+    numerator: Array,
+    denominator: Array,
+    other_numerator: Array,
+    other_denominator: Array,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """Return the difference of two ratios of means over the same images, and its interval.
+
+    A ratio is infinite as in `ratio_interval`. Where both are in a resample their difference
+    could be anything: it counts as minus infinite for the lower limit and as infinite for the
+    upper one.
+
+    Args:
+        numerator: (n,), finite.
+        denominator: (n,), finite.
+        other_numerator: (n,), finite.
+        other_denominator: (n,), finite; all four of the same images in the same order.
+        seed: of the resampling.
+        resamples: number of resamples.
+
+    Returns:
+        ``value``, ``low``, ``high``, ``n`` and ``unbounded``.
+
+    Raises:
+        InputError: the four are not of as many images.
+    """
+    parts = (numerator, denominator, other_numerator, other_denominator)
+    for part in parts[1:]:
+        _check_paired(numerator, part)
+    n = len(numerator)
+    value = ratio_difference(
+        ratio_of_means(numerator, denominator),
+        ratio_of_means(other_numerator, other_denominator),
+    )
+    if n < 2:
+        return estimate(value, n) | {"unbounded": not math.isfinite(value)}
+    means = resampled_means(np.stack(parts), seed, resamples)
+    return ratio_difference_estimate(value, n, means)
+
+
+def paired_auc_difference(
+    scores: Array, other: Array, positive: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Return the difference of two areas under the ROC curve and its interval.
+
+    The interval is normal, with DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988, by the
+    ranks of Sun and Xu 2014): resampling would sort all images anew for each resample.
+
+    Args:
+        scores: (n,), finite, higher for the positive class; ties count half.
+        other: (n,), of the same images in the same order.
+        positive: (n,), whether the image is of the positive class.
+
+    Returns:
+        ``value``, ``low``, ``high`` and ``n``; all None but ``n`` where one class is missing, no
+        interval where one of them has a single image.
+
+    Raises:
+        InputError: the three are not of as many images.
+    """
+    _check_paired(scores, other)
+    _check_paired(scores, positive)
+    smallest = min(positive.sum(), (~positive).sum())
+    if smallest < 1:
+        return estimate(math.nan, len(scores))
+    found = [_placements(values, positive) for values in (scores, other)]
+    differences = [mine - theirs for mine, theirs in zip(*found, strict=True)]
+    value = float(differences[0].mean())
+    if smallest < 2:
+        return estimate(value, len(scores))
+    variance = sum(values.var(ddof=1) / len(values) for values in differences)
+    half = float(norm.ppf(TAILS[1]) * math.sqrt(variance))
+    return estimate(value, len(scores)) | {"low": value - half, "high": value + half}
+
+
+def auc_parts(scores: Array, positive: NDArray[np.bool_]) -> Array:
+    """Return for each image the part that it has in the area under the ROC curve.
+
+    Their mean is the area, and their variance over n is DeLong's of the area (his placements,
+    each class weighed by how rare it is), so the area can be resampled, paired and pooled as a mean
+    over images can.
+
+    Args:
+        scores: (n,), finite, higher for the positive class; ties count half.
+        positive: (n,), whether the image is of the positive class.
+
+    Returns:
+        float64 (n,); all NaN where one class is missing.
+
+    Raises:
+        InputError: the two are not of as many images.
+    """
+    _check_paired(scores, positive)
+    n, found = len(scores), np.full(len(scores), math.nan)
+    if not 0 < positive.sum() < n:
+        return found
+    for of_class, placements in zip(
+        (positive, ~positive), _placements(scores, positive), strict=True
+    ):
+        area = placements.mean()
+        found[of_class] = area + (placements - area) * (n / of_class.sum())
+    return found
+
+
+def _placements(scores: Array, positive: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Return each positive image's fraction of negatives below it, and the other way round."""
+    above, below = scores[positive], scores[~positive]
+    ranks = rankdata(np.concatenate([above, below]))
+    return (
+        (ranks[: len(above)] - rankdata(above)) / len(below),
+        1 - (ranks[len(above) :] - rankdata(below)) / len(above),
+    )
+
+
+def _check_paired(values: Array, other: NDArray[Any]) -> None:
+    if values.shape != other.shape or values.ndim != 1 or not len(values):
+        raise InputError(
+            "a paired comparison needs one value of both for each image, found arrays of shape "
+            f"{values.shape} and {other.shape}"
+        )

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from scaat.errors import InputError
-from scaat.statistics.intervals import ratio_of_means
-from scaat.statistics.resampling import (
+from scaat.statistics.intervals import (
     RESAMPLES,
     Array,
     estimate,
@@ -24,6 +23,7 @@ from scaat.statistics.resampling import (
     ratio_difference,
     ratio_difference_estimate,
     ratio_estimate,
+    ratio_of_means,
     resampled_ratios,
 )
 
@@ -34,8 +34,8 @@ class RankStability:
 
     Attributes:
         order: the methods from best to worst by their mean over the seeds.
-        kept: share of the seeds that have this whole order.
-        first: share of the seeds in which the best of ``order`` is strictly the best.
+        kept: fraction of the seeds that have this whole order.
+        first: fraction of the seeds in which the best of ``order`` is strictly the best.
         seeds: their number.
     """
 

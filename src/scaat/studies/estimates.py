@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from scaat.report.pooling import Pool
-from scaat.report.results import Comparison, Estimate, Results, Row
+from scaat.display.labels import Estimate
+from scaat.report.compare import Pool
+from scaat.report.results import Comparison, Results, Row
 
 
 @dataclass(frozen=True, eq=False)

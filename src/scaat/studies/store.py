@@ -29,7 +29,7 @@ import yaml
 from scaat.errors import InputError
 from scaat.files import read_yaml, replacing, write_json, write_text
 from scaat.report.reading import FILE
-from scaat.report.source import ARRAY_FILES
+from scaat.report.results import ARRAY_FILES
 from scaat.studies.trial import FAILURE, Part
 from scaat.training.folder import CONFIG, read_config
 

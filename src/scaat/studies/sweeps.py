@@ -12,13 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scaat.display.labels import METRICS, Estimate, attribution_name, seconds_text
+from scaat.display.style import INK, MUTED, WIDTH, style
+from scaat.display.table import Cell, Line, Table, escape, markdown, printed
 from scaat.errors import InputError
-from scaat.report.catalogue import METRICS, attribution_name
-from scaat.report.figures.style import INK, MUTED, WIDTH, style
-from scaat.report.numbers import seconds_text
-from scaat.report.results import Estimate
-from scaat.report.tables.markdown import escape, markdown
-from scaat.report.tables.table import Cell, Line, Table, printed
 from scaat.studies.estimates import Setting
 
 COLUMNS = ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_morf", "aopc_rel")

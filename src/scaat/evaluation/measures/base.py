@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from scaat.attribution import Attribution
+from scaat.declarations import declarations
 from scaat.evaluation.context import Arrays, EvaluationContext
+from scaat.metrics import PerImageMetric
 from scaat.options.evaluation import EvaluationOptions
 from scaat.registry import Registry
-from scaat.statistics import mean_interval
+from scaat.statistics import mean_interval, ratio_interval
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class Batch:
 class Measure(ABC):
     """A group of metrics; `update` sees every test image once, in batches.
 
-    Made anew for each saliency method.
+    Each saliency method has instances of its own.
     """
 
-    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
-        self.subject = subject
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        self.context = context
         self.options = options
+        self.metrics: Mapping[str, PerImageMetric] = {}
+        """By the keys of their values; filled by measures that need nothing else."""
 
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
@@ -57,20 +62,28 @@ class Measure(ABC):
     def update(self, batch: Batch) -> None:
         """Measure a batch."""
 
-    @abstractmethod
     def values(self) -> dict[str, Tensor]:
         """Return by name the values (n,) of each image, and curves (n, steps)."""
+        return {name: metric.values() for name, metric in self.metrics.items()}
 
     def row(self, values: Arrays, seed: int, resamples: int) -> dict[str, Any]:
         """Return the entries of ``results.json`` for what `values` returned, as arrays.
 
-        By default the mean of every value, with its interval.
+        By default the mean of every value and the declared ratios of two, with intervals.
         """
-        return {
+        means = {
             name: mean_interval(array, seed, resamples)
             for name, array in values.items()
             if array.ndim == 1
         }
+        ratios = {
+            each.key: ratio_interval(
+                values[each.ratio_of[0]], values[each.ratio_of[1]], seed, resamples
+            )
+            for each in declarations().values()
+            if each.ratio_of and set(each.ratio_of) <= set(values)
+        }
+        return means | ratios
 
 
 measures: Registry[type[Measure]] = Registry("measure")

@@ -1,4 +1,4 @@
-"""Faithfulness beyond the paper's protocol: insertion and deletion, and ROAD."""
+"""Measures of the prediction as ranked regions are removed."""
 
 from __future__ import annotations
 
@@ -7,38 +7,170 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scaat.data import to_float
+from scaat.errors import InputError
 from scaat.evaluation.context import Arrays, EvaluationContext
 from scaat.evaluation.measures.base import Batch, Measure, measures
+from scaat.evaluation.repeats import Stop, stop
+from scaat.functional.fills import FILLS
 from scaat.functional.road import STEPS
-from scaat.metrics import ROAD, InsertionDeletion
+from scaat.metrics import AOPC, ROAD, BlockAOPC, CurveMetric, InsertionDeletion, LatticeFraction
 from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval
 
 
+class Removal(Measure):
+    """A measure by one metric of curves, made by `make_metric`."""
+
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
+        self.metric = self.make_metric()
+
+    def make_metric(self) -> CurveMetric:
+        """Return the metric by the options' protocol."""
+        raise NotImplementedError
+
+    def update(self, batch: Batch) -> None:
+        """Perturb the batch's images."""
+        self.metric.update(self.context.predict, batch.images, batch.maps, numbers=batch.numbers)
+
+    def values(self) -> dict[str, Tensor]:
+        """Return what the metric does."""
+        return self.metric.values()
+
+
+def aopc_settings(measure: Measure) -> dict[str, Any]:
+    """Return the arguments of AOPC by a measure's options, except the region size."""
+    return {
+        "steps": measure.options.aopc_steps,
+        "fraction": measure.options.aopc_fraction,
+        "repeats": measure.options.aopc_repeats,
+        "fill": measure.options.aopc_fill,
+        "seed": measure.context.seed,
+        "batch_size": measure.context.batch_size,
+    }
+
+
+@measures.register("aopc")
+class Faithfulness(Removal):
+    """Curves of the confidence's decay, least and most relevant regions first.
+
+    With ``aopc_tolerance`` rounds of ``aopc_repeats`` are added until the intervals are narrow
+    enough. The batches are kept for that in main memory: 8 bytes a pixel and 1 a value.
+    """
+
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
+        self.rounds = [self.metric]
+        self.kept: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.stopped: Stop | None = None
+
+    @classmethod
+    def passes(cls, options: EvaluationOptions) -> int:
+        """Return two orders' perturbed images and the clean one, of the first round."""
+        repeats = options.aopc_repeats if FILLS[options.aopc_fill].draw else 1
+        return 2 * options.aopc_steps * repeats + 1
+
+    def make_metric(self, first_repeat: int = 0) -> CurveMetric:
+        """Return AOPC whose repeats begin at ``first_repeat``."""
+        side = self.options.aopc_region_size
+        return AOPC(region_size=side, first_repeat=first_repeat, **aopc_settings(self))
+
+    def update(self, batch: Batch) -> None:
+        """Perturb the batch's images."""
+        super().update(batch)
+        if self.options.aopc_tolerance is not None:
+            pixels = (batch.images * 255).round().byte()  # what they were made of: exact
+            self.kept.append((pixels.cpu(), batch.maps.cpu(), batch.numbers))
+            self.device = batch.images.device
+
+    def values(self) -> dict[str, Tensor]:
+        """Return ``aopc_lerf`` and ``aopc_morf``, and the curves ``lerf`` and ``morf``."""
+        while self.options.aopc_tolerance is not None and self.stopped is None:
+            self.stopped = stop(
+                [metric.values() for metric in self.rounds],
+                tolerance=self.options.aopc_tolerance,
+                affordable=(len(self.rounds) + 1) * self.options.aopc_repeats
+                <= self.options.aopc_max_repeats,
+            )
+            if self.stopped is None:
+                self._add_round()
+        parts = [metric.values() | metric.curves() for metric in self.rounds]
+        return {name: torch.stack([part[name] for part in parts]).mean(0) for name in parts[0]}
+
+    def row(self, values: Arrays, seed: int, resamples: int) -> dict[str, Any]:
+        """Return the means, their ratio, the mean curves, and what the adaptive mode spent."""
+        steps, fraction = self.options.aopc_steps, self.options.aopc_fraction
+        row = super().row(values, seed, resamples) | {
+            "curves": {
+                "fraction": [k / steps * fraction for k in range(1, steps + 1)],
+                "lerf": curve_interval(values["lerf"], seed, resamples),
+                "morf": curve_interval(values["morf"], seed, resamples),
+            },
+        }
+        if self.stopped:
+            repeats = len(self.rounds) * self.options.aopc_repeats
+            row["aopc_adaptive"] = {"repeats": repeats, "stopped": self.stopped.value}
+        return row
+
+    def _add_round(self) -> None:
+        metric = self.make_metric(len(self.rounds) * self.options.aopc_repeats)
+        for pixels, maps, numbers in self.kept:
+            images = to_float(pixels.to(self.device))
+            metric.update(self.context.predict, images, maps.to(self.device), numbers=numbers)
+        self.rounds.append(metric)
+
+
+@measures.register("lattice")
+class Lattice(Measure):
+    """What a network that ignores every second row or column cannot hide."""
+
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
+        self.fraction = LatticeFraction()
+        self.blocks = BlockAOPC(**aopc_settings(self))
+
+    @classmethod
+    def passes(cls, options: EvaluationOptions) -> int:
+        """Return two orders' perturbed images and the clean one."""
+        return Faithfulness.passes(options)
+
+    def update(self, batch: Batch) -> None:
+        """Divide the batch's maps, and perturb its images."""
+        height, width = batch.maps.shape[1:]
+        if min(height, width) < 2:
+            raise InputError(
+                f"the measure 'lattice' needs images of 2 x 2 pixels or more, "
+                f"found {height} x {width}"
+            )
+        self.fraction.update(batch.maps)
+        self.blocks.update(self.context.predict, batch.images, batch.maps, numbers=batch.numbers)
+
+    def values(self) -> dict[str, Tensor]:
+        """Return ``lattice_share``, ``squares_lerf`` and ``squares_morf``."""
+        return {"lattice_share": self.fraction.values(), **self.blocks.values()}
+
+
 @measures.register("insertion-deletion")
-class InsertionAndDeletion(Measure):
+class InsertionAndDeletion(Removal):
     """Areas under the probability as the most relevant pixels are inserted, or deleted."""
 
-    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(subject, options)
-        self.metric = InsertionDeletion(
-            steps=options.deletion_steps,
-            insertion_fill=options.insertion_fill,
-            deletion_fill=options.deletion_fill,
-            region_size=options.deletion_region_size,
-            repeats=options.aopc_repeats,
-            seed=subject.seed,
-            batch_size=subject.batch_size,
+    def make_metric(self) -> CurveMetric:
+        """Return the metric by the options' protocol."""
+        return InsertionDeletion(
+            steps=self.options.deletion_steps,
+            insertion_fill=self.options.insertion_fill,
+            deletion_fill=self.options.deletion_fill,
+            region_size=self.options.deletion_region_size,
+            repeats=self.options.aopc_repeats,
+            seed=self.context.seed,
+            batch_size=self.context.batch_size,
         )
 
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
         """Return both curves' images, by fills that are not random, and the clean one."""
         return 2 * options.deletion_steps + 1
-
-    def update(self, batch: Batch) -> None:
-        """Insert and delete the batch's pixels."""
-        self.metric.update(self.subject.predict, batch.images, batch.maps, numbers=batch.numbers)
 
     def values(self) -> dict[str, Tensor]:
         """Return ``insertion`` and ``deletion``, and the ``..._curve`` (n, steps + 1) of each."""
@@ -58,22 +190,14 @@ class InsertionAndDeletion(Measure):
 
 
 @measures.register("road")
-class RemoveAndImpute(Measure):
-    """ROAD: what removed pixels' neighbours can't tell must matter."""
+class RemoveAndImpute(Removal):
+    """ROAD: ``road`` and its parts ``road_lerf`` and ``road_morf``."""
 
-    def __init__(self, subject: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(subject, options)
-        self.metric = ROAD(seed=subject.seed, batch_size=subject.batch_size)
+    def make_metric(self) -> CurveMetric:
+        """Return the metric by its own protocol."""
+        return ROAD(seed=self.context.seed, batch_size=self.context.batch_size)
 
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
         """Return two orders' images and the clean one."""
         return 2 * STEPS + 1
-
-    def update(self, batch: Batch) -> None:
-        """Impute the batch's pixels."""
-        self.metric.update(self.subject.predict, batch.images, batch.maps, numbers=batch.numbers)
-
-    def values(self) -> dict[str, Tensor]:
-        """Return ``road`` and its parts ``road_lerf`` and ``road_morf``."""
-        return self.metric.values()

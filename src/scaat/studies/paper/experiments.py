@@ -7,15 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scaat.data import DataOptions
-from scaat.report.figures import (
-    Plate,
-    entropy_distribution,
-    ordered_samples,
-    perturbation_curves,
-    saliency_examples,
-)
+from scaat.display.style import FigureSpec
+from scaat.display.table import Table
+from scaat.report.examples import ordered_samples, saliency_examples
+from scaat.report.figures import entropy_distribution, perturbation_curves
 from scaat.report.results import Comparison
-from scaat.report.tables.table import Table
 from scaat.studies.estimates import Setting
 from scaat.studies.paper.published import ATTRIBUTIONS, FGSM, FIXED, METHODS, Letter
 from scaat.studies.paper.sources import Source
@@ -23,7 +19,7 @@ from scaat.studies.paper.tables import ablation_table, rivals_table, table_1, ta
 from scaat.studies.trial import Trial, trial_config
 
 Make = Callable[[Source, Sequence[Setting]], list[Table]]
-Draw = Callable[[Comparison], list[Plate]]
+Draw = Callable[[Comparison], list[FigureSpec]]
 
 CHEAP = "scaat, cheap"  # not in the paper
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scaat.report.catalogue import METRICS, SALIENCY, attribution_name, method_name
-from scaat.report.numbers import MINUS, ratio_text
-from scaat.report.results import Estimate
-from scaat.report.tables.table import Cell, Line, Table, best, printed
+from scaat.display.labels import (
+    METRICS,
+    MINUS,
+    SALIENCY,
+    Estimate,
+    attribution_name,
+    method_name,
+    ratio_text,
+)
+from scaat.display.table import Cell, Line, Table, best, printed
 from scaat.studies.estimates import Setting
 from scaat.studies.paper.published import (
     ATTRIBUTIONS,

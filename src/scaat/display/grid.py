@@ -1,0 +1,134 @@
+"""The contact sheet: images down, saliency methods and models across."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from scaat.display.overlay import DISPLAY_RULE, heat_colours
+from scaat.display.style import INK, MUTED, RULE
+from scaat.display.text import PAPER, font, shortened, wrapped, write
+
+CELL = 192  # pixels of a picture's longer side, or as near as whole-numbered magnification comes
+MARGIN, GAP, GROUP_GAP = 24, 8, 28
+HEAD, HEAD_LINE, LINE, CAPTION_GAP = 52, 22, 18, 5
+BAR = (160, 12)
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One picture of the sheet.
+
+    Attributes:
+        pixels: uint8 RGB (H, W, 3).
+        caption: The line below it: a name, which is shortened where it is too long, and what
+            follows it, which is not.
+        note: A second, paler line.
+    """
+
+    pixels: Pixels
+    caption: tuple[str, str]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Columns under one heading, each with its own."""
+
+    heading: str
+    columns: tuple[str, ...]
+
+
+def contact_sheet(groups: Sequence[Group], rows: Sequence[Sequence[Cell]]) -> Image.Image:
+    """Draw a sheet; every row has a cell for each column of the groups, in their order."""
+    pictures = [[magnified(cell.pixels, CELL) for cell in row] for row in rows]
+    side = max([CELL, *(picture.width for row in pictures for picture in row)])
+    lefts = _lefts(groups, side)
+    width = lefts[-1] + side + MARGIN
+    heights = [max(picture.height for picture in row) for row in pictures]
+    captions = CAPTION_GAP + LINE * (2 if any(cell.note for row in rows for cell in row) else 1)
+    rule = wrapped(DISPLAY_RULE, width - 2 * MARGIN, font(12))
+    foot = MARGIN // 2 + LINE * (1 + len(rule)) + MARGIN
+    height = MARGIN + HEAD + sum(heights) + len(rows) * (captions + GAP) + foot
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    _heads(draw, groups, lefts, side)
+    top = MARGIN + HEAD
+    for row, row_pictures, height in zip(rows, pictures, heights, strict=True):
+        for cell, picture, left in zip(row, row_pictures, lefts, strict=True):
+            sheet.paste(picture, (left, top + height - picture.height))
+            _caption(draw, cell, (left, top + height + CAPTION_GAP), side)
+        top += height + captions + GAP
+    _foot(sheet, draw, top + MARGIN // 2, rule)
+    return sheet
+
+
+def magnified(pixels: Pixels, side: int, *, shrink: bool = True) -> Image.Image:
+    """Return a picture whose longer side is near ``side`` pixels.
+
+    A small one is magnified by a whole number, so that its pixels stay blocks of one colour; one
+    of more than one and a half times ``side`` is scaled down, if ``shrink``.
+    """
+    image = Image.fromarray(pixels)
+    longer = max(image.size)
+    if shrink and longer > 1.5 * side:
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        return image
+    factor = max(1, side // longer)
+    return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+
+
+def _lefts(groups: Sequence[Group], side: int) -> list[int]:
+    lefts, left = [], MARGIN
+    for group in groups:
+        for _ in group.columns:
+            lefts.append(left)
+            left += side + GAP
+        left += GROUP_GAP - GAP
+    return lefts
+
+
+def _heads(
+    draw: ImageDraw.ImageDraw, groups: Sequence[Group], lefts: Sequence[int], side: int
+) -> None:
+    bold, plain = font(15, bold=True), font(13)
+    column = 0
+    for group in groups:
+        right = lefts[column + len(group.columns) - 1] + side
+        left = lefts[column]
+        write(draw, (left, MARGIN), shortened(group.heading, right - left, bold), bold)
+        if any(group.columns):
+            draw.line([(left, MARGIN + HEAD_LINE), (right, MARGIN + HEAD_LINE)], fill=RULE)
+        for name in group.columns:
+            where = (lefts[column], MARGIN + HEAD_LINE + 5)
+            write(draw, where, shortened(name, side, plain, keep="both"), plain, MUTED)
+            column += 1
+
+
+def _caption(draw: ImageDraw.ImageDraw, cell: Cell, position: tuple[int, int], side: int) -> None:
+    face, small = font(13), font(12)
+    name, tail = cell.caption
+    name = shortened(name, side - face.getlength(tail), face, keep="both")
+    write(draw, position, name + tail, face, INK)
+    if cell.note:
+        below = (position[0], position[1] + LINE)
+        write(draw, below, shortened(cell.note, side, small, keep="both"), small, MUTED)
+
+
+def _foot(sheet: Image.Image, draw: ImageDraw.ImageDraw, top: int, rule: Sequence[str]) -> None:
+    """Draw the key to the colours, and say what they are relative to."""
+    width, height = BAR
+    ramp = np.linspace(0, 1, width)[None].repeat(height, 0)
+    face = font(12)
+    write(draw, (MARGIN, top), "low", face, MUTED)
+    left = MARGIN + int(face.getlength("low")) + 8
+    sheet.paste(Image.fromarray(heat_colours(ramp)), (left, top + 2))
+    write(draw, (left + width + 8, top), "high", face, MUTED)
+    for number, line in enumerate(rule, start=1):
+        write(draw, (MARGIN, top + number * LINE), line, face, MUTED)

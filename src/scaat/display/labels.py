@@ -1,0 +1,212 @@
+"""What metrics and methods are called, and how numbers are printed: the same everywhere."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from scaat.declarations import Declaration, declarations
+
+METRICS = declarations()
+
+
+def _keys(*categories: str) -> tuple[str, ...]:
+    return tuple(key for key, metric in METRICS.items() if metric.category in categories)
+
+
+PERFORMANCE = _keys("performance")
+MODEL = _keys("model")
+SPARSITY = _keys("sparsity")
+SALIENCY = (*SPARSITY, *_keys("faithfulness"))
+
+
+@dataclass(frozen=True)
+class Family:
+    """Metrics that share a table, shown where some row has them."""
+
+    name: str
+    caption: str
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The keys of its metrics."""
+        return _keys(self.name)
+
+
+FAMILIES = (
+    Family("further", "Further measures of sparsity and faithfulness"),
+    Family("lattice", "Lattices: sparse and faithful pixel by pixel alone?"),
+    Family("localisation", "Localisation against the annotated regions"),
+    Family("stability", "Stability under small changes of the image"),
+    Family("sanity", "Sanity: maps of models that have learnt nothing"),
+)
+OPTIONAL = (*MODEL, *(metric for family in FAMILIES for metric in family.metrics))
+RATIOS = {key: metric.ratio_of for key, metric in METRICS.items() if metric.ratio_of}
+"""Ratios of the means of two per-image metrics."""
+
+# What a verdict counts: the paper's metrics. MoRF alone is shown but not counted across models,
+# since a model that any change upsets has a high MoRF whatever its map; its place is in the ratio.
+FAITHFULNESS = ("aopc_lerf", "aopc_rel")
+COUNTED = SPARSITY + FAITHFULNESS
+
+METHODS = {
+    "standard": "Standard",
+    "saliency-guided": "Saliency-guided",
+    "scaat": "SCAAT",
+    "pgd-adversarial": "PGD adversarial",
+    "trades": "TRADES",
+    "input-gradient": "Input-gradient",
+    "norm-regularised": "Norm-regularised",
+    "saliency-guided-adversarial": "Saliency-guided adversarial",
+}
+ATTRIBUTIONS = {
+    "gradient": "Vanilla gradient",
+    "input-x-gradient": "Input × gradient",
+    "smoothgrad": "SmoothGrad",
+    "smoothgrad-squared": "SmoothGrad-squared",
+    "vargrad": "VarGrad",
+    "integrated-gradients": "Integrated Gradients",
+    "expected-gradients": "Expected Gradients",
+    "deeplift": "DeepLift",
+    "guided-backprop": "Guided Backprop",
+    "grad-cam": "Grad-CAM",
+    "guided-grad-cam": "Guided Grad-CAM",
+    "occlusion": "Occlusion",
+    "random": "Random (lower bound)",
+    "oracle": "Oracle (upper bound)",
+}
+BOUNDS = ("random", "oracle")  # attributions that no model's training has a hand in
+
+
+def method_name(key: str) -> str:
+    """Return the printed name of a training method; an unknown one keeps its own.
+
+    What follows in brackets, the settings that tell variants apart, stays as it is.
+    """
+    name, bracket, settings = key.partition(" (")
+    return METHODS.get(name, name) + bracket + settings
+
+
+def attribution_name(key: str) -> str:
+    """Return the printed name of a saliency method; an unknown one keeps its own."""
+    return ATTRIBUTIONS.get(key, key)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over ``n`` test images and its 95 % interval.
+
+    A bound is None where no interval was computed, and, for a ratio marked ``unbounded``, where
+    the interval has no end on that side; the value is None where the ratio is undefined.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unbounded: bool = False
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Return the interval with infinite open ends, or None where there is no interval."""
+        if self.unbounded:
+            return (
+                -math.inf if self.low is None else self.low,
+                math.inf if self.high is None else self.high,
+            )
+        if self.low is None or self.high is None:
+            return None
+        return self.low, self.high
+
+
+MINUS = "\N{MINUS SIGN}"
+NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+NOT_MEASURED = "–"
+
+
+def value_text(metric: Declaration, estimate: Estimate | None) -> str:
+    """Return the printed value: ``5.89``, ``undefined`` or, where not measured, a dash."""
+    if estimate is None:
+        return NOT_MEASURED
+    if estimate.value is None:
+        return "undefined"
+    return _fixed(estimate.value * metric.scale, _decimals(metric, estimate))
+
+
+def interval_text(metric: Declaration, estimate: Estimate | None) -> str:
+    """Return the printed interval: ``[5.85, 5.93]``, ``[4.1, unbounded]``, or nothing."""
+    bounds = None if estimate is None else estimate.bounds
+    if estimate is None or bounds is None:
+        return ""
+    if all(map(math.isinf, bounds)):
+        return "[unbounded]"
+    decimals = _decimals(metric, estimate)
+    return f"[{', '.join(_end(metric, bound, decimals) for bound in bounds)}]"
+
+
+def full_text(metric: Declaration, estimate: Estimate | None) -> str:
+    """Return value and interval in one line."""
+    return f"{value_text(metric, estimate)} {interval_text(metric, estimate)}".rstrip()
+
+
+def signed_text(metric: Declaration, difference: Estimate) -> tuple[str, str]:
+    """Return a difference with its sign, ``+0.31``, and its interval.
+
+    Its own size sets the digits: it may be far smaller than the values it is of.
+    """
+    free = replace(metric, decimals=None)
+    value = value_text(free, difference)
+    positive = difference.value is not None and difference.value > 0 and value.strip("0.")
+    return f"{'+' if positive else ''}{value}", interval_text(free, difference)
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Return a duration in seconds, in minutes from two on, in hours from two on."""
+    if seconds is None:
+        return NOT_MEASURED
+    if seconds < 120:
+        return f"{_fixed(seconds, _three_digits(seconds))} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _end(metric: Declaration, bound: float, decimals: int) -> str:
+    if math.isinf(bound):
+        return "unbounded"
+    bound *= metric.scale
+    # A far end needs fewer decimals than the value; a near one no more.
+    if metric.decimals is None and bound:
+        decimals = min(decimals, _three_digits(bound))
+    return _fixed(bound, decimals)
+
+
+def ratio_text(ratio: float | None) -> str:
+    """Return a cost ratio: ``2.43×``."""
+    return NOT_MEASURED if ratio is None else f"{_fixed(ratio, _three_digits(ratio))}×"
+
+
+def _decimals(metric: Declaration, estimate: Estimate) -> int:
+    """Return how many decimals show three digits of the value or of its uncertainty.
+
+    The larger of the two sets the scale: the digits of a value far below its own uncertainty say
+    nothing. The uncertainty is the distance to the nearer end, as a ratio's far end can be
+    anywhere.
+    """
+    if metric.decimals is not None:
+        return metric.decimals
+    value, bounds = estimate.value or 0.0, estimate.bounds
+    distance = 0.0 if bounds is None else min(abs(value - bound) for bound in bounds)
+    scale = abs(value) if math.isinf(distance) else max(abs(value), distance)
+    return _three_digits(scale * metric.scale)
+
+
+def _three_digits(number: float) -> int:
+    return min(max(2 - math.floor(math.log10(abs(number))), 0), 6) if number else 0
+
+
+def _fixed(number: float, decimals: int) -> str:
+    if abs(number) >= 1000:  # such a value, or end, is not known to the last digit
+        number = float(f"{number:.3g}")
+    text = f"{number:,.{decimals}f}".replace(",", NARROW_SPACE)
+    if not text.strip("-0."):  # no "-0.00"
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)

@@ -1,0 +1,243 @@
+"""A table ready to print: its cells, and its forms as Markdown, LaTeX and on a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scaat.display.labels import METRICS, Estimate, interval_text, value_text
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A printed value, its interval, and whether it is the best of those compared."""
+
+    value: str
+    interval: str = ""
+    best: bool = False
+    tied: bool = False
+    """No significant difference from the best: the interval of the paired difference holds 0."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table; rows of one ``group`` follow each other."""
+
+    group: str
+    head: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to print; ``groups`` are heads over that many columns each, if any."""
+
+    name: str
+    caption: str
+    note: str
+    stub: str
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    over: str = ""
+    """What the lines are grouped by; none if empty."""
+    groups: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def sections(self) -> list[tuple[str, list[Line]]]:
+        """Return the lines by group."""
+        found: dict[str, list[Line]] = {}
+        for line in self.lines:
+            found.setdefault(line.group, []).append(line)
+        return list(found.items())
+
+    @property
+    def grid(self) -> list[tuple[tuple[str, ...], tuple[Cell, ...]]]:
+        """Return each line's heads (its group first, where there are groups) and its cells."""
+        return [
+            ((line.group, line.head) if self.over else (line.head,), line.cells)
+            for line in self.lines
+        ]
+
+    @property
+    def heads(self) -> list[str]:
+        """Return the heads of all columns, those of the lines' heads first."""
+        return [*filter(None, [self.over]), self.stub, *self.columns]
+
+
+def best(metric: str, estimates: Sequence[Estimate | None]) -> set[int]:
+    """Return the positions of the best value: none of fewer than two, all of equal ones.
+
+    Beside an undefined value none is the best: a ratio is undefined where its denominator, here
+    LeRF, is not above zero, which may be better than all the others.
+    """
+    measured = {i: e.value for i, e in enumerate(estimates) if e is not None}
+    values = {i: value for i, value in measured.items() if value is not None}
+    if len(values) < max(2, len(measured)):
+        return set()
+    target = (max if METRICS[metric].better == "higher" else min)(values.values())
+    return {i for i, value in values.items() if value == target}
+
+
+def printed(metric: str, estimate: Estimate | None) -> tuple[str, str]:
+    """Return value and interval as they are printed."""
+    return value_text(METRICS[metric], estimate), interval_text(METRICS[metric], estimate)
+
+
+def markdown(table: Table) -> str:
+    """Return a table, the best values in bold."""
+    heads = list(map(escape, table.heads))
+    stubs = len(heads) - len(table.columns)
+    lines = [heads, ["---"] * stubs + ["---:"] * len(table.columns)]
+    lines += [[*map(escape, names), *map(_markdown_cell, cells)] for names, cells in table.grid]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _markdown_cell(cell: Cell) -> str:
+    value = escape(cell.value)
+    value = f"**{value}**" if cell.best else f"{value} ≈" if cell.tied else value
+    note = f"({escape(cell.note)})" if cell.note else ""
+    return " ".join(filter(None, [value, escape(cell.interval), note]))
+
+
+def escape(text: str) -> str:
+    """Return ``text`` with what Markdown or HTML would act on made literal, on one line."""
+    text = re.sub(r"([\\|*_`~\[\]])", r"\\\1", " ".join(text.split()))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+_SPECIAL = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": "\\textbackslash{}",
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "<": "\\textless{}",
+    ">": "\\textgreater{}",
+    "|": "\\textbar{}",
+    # A bracket after a line's end would be read as an option of the line break.
+    "[": "{[}",
+    "]": "{]}",
+    "↑": "$\\uparrow$",
+    "↓": "$\\downarrow$",
+    "▲": "$\\blacktriangle$",
+    "▼": "$\\blacktriangledown$",
+    "≈": "$\\approx$",
+    "×": "$\\times$",
+    "\N{MINUS SIGN}": "$-$",
+    "–": "--",
+    "’": "'",
+    "\N{NARROW NO-BREAK SPACE}": "\\,",
+    "\N{NO-BREAK SPACE}": "~",
+    "⁻": "$^{-}$",
+    "³": "$^{3}$",
+}
+_PATTERN = re.compile("⁻³|" + "|".join(map(re.escape, _SPECIAL)))
+
+
+def latex(table: Table) -> str:
+    """Return a ``tabular``: the best values in bold, intervals small."""
+    stubs = len(table.heads) - len(table.columns)
+    lines = [f"\\begin{{tabular}}{{{'l' * stubs}{'r' * len(table.columns)}}}", "\\toprule"]
+    if table.groups:
+        heads, rules, start = [""] * stubs, "", stubs + 1
+        for name, width in table.groups:
+            heads.append(f"\\multicolumn{{{width}}}{{c}}{{{_latex_escape(name)}}}")
+            rules += f"\\cmidrule(lr){{{start}-{start + width - 1}}}"
+            start += width
+        lines += [_latex_line(heads), rules]
+    lines += [_latex_line([_latex_escape(head) for head in table.heads]), "\\midrule"]
+    group = table.lines[0].group if table.lines else ""
+    for i, (names, cells) in enumerate(table.grid):
+        first = i == 0 or table.lines[i].group != group
+        if first and i:
+            lines.append("\\addlinespace")
+        group = table.lines[i].group
+        # A group is named once.
+        shown = [n if first or column else "" for column, n in enumerate(names)]
+        shown = list(names) if not table.over else shown
+        lines.append(_latex_line([*map(_latex_escape, shown), *map(_latex_cell, cells)]))
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+
+def _latex_escape(text: str) -> str:
+    """Return ``text`` with what LaTeX would act on made literal, on one line."""
+    return _PATTERN.sub(
+        lambda found: "$^{-3}$" if found[0] == "⁻³" else _SPECIAL[found[0]],
+        " ".join(re.split(r"[ \t\r\n\f\v]+", text)).strip(),
+    )
+
+
+def _latex_cell(cell: Cell) -> str:
+    value = _latex_escape(cell.value)
+    value = f"\\textbf{{{value}}}" if cell.best else f"{value}~$\\approx$" if cell.tied else value
+    small = " ".join(filter(None, [cell.interval, f"({cell.note})" if cell.note else ""]))
+    return f"{value} {{\\scriptsize {_latex_escape(small)}}}" if small else value
+
+
+def _latex_line(cells: list[str]) -> str:
+    return f"{' & '.join(cells)} \\\\"
+
+
+def terminal_parts(table: Table, width: int) -> list[RichTable]:
+    """Return a table for a terminal: values without intervals, in parts where it is too wide.
+
+    Args:
+        table: The table.
+        width: Of the terminal, in cells.
+    """
+    from rich import box
+    from rich.cells import cell_len
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    rows = [
+        [*map(Text, heads), *(Text(cell.value, "bold" if cell.best else "") for cell in cells)]
+        for heads, cells in table.grid
+    ]
+    fixed = len(table.heads) - len(table.columns)
+    widths = [
+        max(cell_len(text) for text in (*head.split(), *(row[i].plain for row in rows)))
+        for i, head in enumerate(table.heads)
+    ]
+    widths[:fixed] = [min(cells, width // (2 * fixed)) for cells in widths[:fixed]]
+    shown = []
+    for number, part in enumerate(parts(widths, fixed, width)):
+        grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+        grid.title = None if number else Text(table.caption)
+        for i in part:
+            grid.add_column(
+                Text(table.heads[i]),
+                justify="left" if table.heads[i] == table.stub else "right",
+                width=widths[i],
+            )
+        for row in rows:
+            grid.add_row(*(row[i] for i in part))
+        shown.append(grid)
+    return shown
+
+
+GAP = 2  # between columns: the padding of one, and that of the box
+
+
+def parts(widths: Sequence[int], fixed: int, available: int) -> list[list[int]]:
+    """Return the columns of each part of a table: the first ``fixed`` ones, and what fits beside.
+
+    Args:
+        widths: Of the columns, in cells.
+        fixed: So many columns are in every part.
+        available: Cells of a line; a part takes more if it has no more than one other column.
+    """
+    always = list(range(fixed))
+    found = [list(always)]
+    for i in range(fixed, len(widths)):
+        columns = [*found[-1], i]
+        if sum(widths[c] + GAP for c in columns) >= available and len(found[-1]) > fixed:
+            found.append([*always, i])
+        else:
+            found[-1] = columns
+    return found

@@ -1,0 +1,122 @@
+"""Text in pictures, and the names of images and models in pictures and files."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import matplotlib
+from PIL import ImageDraw, ImageFont
+
+from scaat.display.style import INK
+
+PAPER = "#ffffff"
+ELLIPSIS = "…"
+
+
+def printable(text: str | Path) -> str:
+    """Return text on one line without control characters, each of which becomes ``�``."""
+    decoded = os.fsencode(text).decode(errors="replace")
+    return "".join(character if character.isprintable() else "�" for character in decoded)
+
+
+@cache
+def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Return DejaVu Sans, which comes with Matplotlib, in pixels."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", name)), size)
+
+
+def shortened(
+    text: str,
+    width: float,
+    face: ImageFont.FreeTypeFont,
+    *,
+    keep: Literal["start", "both"] = "start",
+) -> str:
+    """Return the text, or as much of it as is ``width`` pixels wide, with an ellipsis.
+
+    Args:
+        text: On one line.
+        width: In pixels.
+        face: The font.
+        keep: ``both`` ends keeps a file's ending and number.
+    """
+    if face.getlength(text) <= width:
+        return text
+    for length in range(len(text) - 1, 0, -1):
+        tail = length // 2 if keep == "both" else 0
+        shorter = text[: length - tail] + ELLIPSIS + text[len(text) - tail :]
+        if face.getlength(shorter) <= width:
+            return shorter
+    return ELLIPSIS
+
+
+def wrapped(text: str, width: float, face: ImageFont.FreeTypeFont) -> list[str]:
+    """Return the text in lines of at most ``width`` pixels, broken between words."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if face.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def write(
+    draw: ImageDraw.ImageDraw,
+    position: tuple[float, float],
+    text: str,
+    face: ImageFont.FreeTypeFont,
+    colour: str = INK,
+) -> None:
+    """Draw one line of text with its top left corner at ``position``."""
+    draw.text(position, text, fill=colour, font=face, anchor="la")
+
+
+LONGEST = 80  # bytes; three such parts and an ending fit the 255 that file systems take
+
+
+def titles(paths: Sequence[Path]) -> list[str]:
+    """Return a different title for each path: as few of its last parts as distinguish it.
+
+    Paths that are one and the same have one title.
+    """
+    parts = [Path(os.path.abspath(path)).parts for path in paths]
+    different = len(set(parts))
+    depth = 1
+    while len({part[-depth:] for part in parts}) < different:
+        depth += 1
+    return ["/".join(part[-depth:]).lstrip("/") for part in parts]
+
+
+def safe_names(texts: Iterable[str]) -> list[str]:
+    """Return a different file name (without ending) for each text.
+
+    Letters, digits, dots, dashes and underscores stay, anything else becomes ``_``. Where two
+    texts would have one name, also on file systems that ignore case and Unicode forms, the later
+    gets a number.
+    """
+    taken: set[str] = set()
+    names = []
+    for text in texts:
+        base = _safe(text)
+        name, number = base, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _safe(text: str) -> str:
+    text = unicodedata.normalize("NFC", text.encode(errors="replace").decode())
+    text = re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "_", text))  # "--" separates names
+    return text.encode()[:LONGEST].decode(errors="ignore").strip("._-") or "unnamed"

@@ -1,0 +1,166 @@
+"""Measures of the maps themselves, and of how they change with the image or the model."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import scaat.metrics
+from scaat.errors import InputError
+from scaat.evaluation.context import Arrays, EvaluationContext
+from scaat.evaluation.measures.base import Batch, Measure, measures
+from scaat.functional import randomised_models
+from scaat.metrics import (
+    EnergyInside,
+    IoUAtArea,
+    MapCorrelation,
+    MapMetric,
+    MaxSensitivity,
+    PointingGame,
+    RelativeInputStability,
+)
+from scaat.options.evaluation import EvaluationOptions
+from scaat.statistics import curve_interval
+
+
+@measures.register("sparsity")
+class Sparsity(Measure):
+    """Every metric of the maps alone that `scaat.metrics` exports, except the lattice's."""
+
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
+        settings = {"size_kb": {"codec": options.size_codec, "quality": options.size_quality}}
+        self.map_metrics: dict[str, MapMetric] = {
+            each.key: metric(**settings.get(each.key, {}))
+            for metric in vars(scaat.metrics).values()
+            if inspect.isclass(metric) and issubclass(metric, MapMetric)
+            for each in metric.declares
+            if each.category in ("sparsity", "further")
+        }
+        self.metrics = self.map_metrics
+
+    def update(self, batch: Batch) -> None:
+        """Measure the batch's maps."""
+        for metric in self.map_metrics.values():
+            metric.update(batch.maps)
+
+
+@measures.register("localisation")
+class Localisation(Measure):
+    """Pointing game, energy inside, and intersection over union at the object's area.
+
+    An image without an object has NaN.
+    """
+
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
+        self.metrics = {
+            metric.declares[0].key: metric() for metric in (PointingGame, EnergyInside, IoUAtArea)
+        }
+
+    def update(self, batch: Batch) -> None:
+        """Measure the batch's maps against its masks."""
+        if batch.masks is None:
+            raise InputError("localisation needs the objects' masks or boxes, found neither")
+        for metric in self.metrics.values():
+            metric.update(batch.maps, batch.masks)
+
+
+@measures.register("stability")
+class Stability(Measure):
+    """Max-sensitivity and relative input stability, over one set of perturbed images."""
+
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
+        settings: dict[str, Any] = {
+            "perturbations": options.stability_perturbations,
+            "radius": options.stability_radius,
+            "seed": context.seed,
+            "batch_size": context.batch_size,
+        }
+        self.max_sensitivity = MaxSensitivity(**settings)
+        self.relative = RelativeInputStability(**settings)
+        self.metrics = {
+            "max_sensitivity": self.max_sensitivity,
+            "relative_input_stability": self.relative,
+        }
+
+    @classmethod
+    def passes(cls, options: EvaluationOptions) -> int:
+        """Return the maps of clean and perturbed images, twice, and one prediction of each."""
+        return 3 * (options.stability_perturbations + 1)
+
+    def update(self, batch: Batch) -> None:
+        """Explain perturbed copies of the batch's images for the clean images' classes."""
+
+        def explain(images: Tensor, position: Tensor) -> Tensor:
+            return self.context.attribute(
+                self.context.model,
+                images,
+                batch.targets[position],
+                masks=None if batch.masks is None else batch.masks[position],
+                numbers=batch.numbers[position],
+            )
+
+        self.max_sensitivity.update(explain, batch.images, numbers=batch.numbers)
+        self.relative.update(self.context.predict, explain, batch.images, numbers=batch.numbers)
+
+
+@measures.register("randomisation")
+class Randomisation(Measure):
+    """Rank correlation with the maps of the model with ever more of its layers randomised."""
+
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
+        # All at once: a handful of models, each of which every batch needs.
+        models = randomised_models(context.model, context.seed, options.randomisation_stages)
+        self.stages = [(layer, model, MapCorrelation()) for layer, model in models]
+
+    @classmethod
+    def passes(cls, options: EvaluationOptions) -> int:
+        """Return one map for each randomised model."""
+        return options.randomisation_stages
+
+    def update(self, batch: Batch) -> None:
+        """Explain the batch by every randomised model."""
+        for _, model, metric in self.stages:
+            metric.update(batch.maps, batch.explain(self.context.attribute, model))
+
+    def values(self) -> dict[str, Tensor]:
+        """Return ``randomisation_correlation``, all layers random, and ``by_layer`` (n, stages)."""
+        by_layer = torch.stack([metric.values() for *_, metric in self.stages], dim=1)
+        return {"randomisation_correlation": by_layer[:, -1], "by_layer": by_layer}
+
+    def row(self, values: Arrays, seed: int, resamples: int) -> dict[str, Any]:
+        """Return the mean, and the mean after each stage."""
+        return super().row(values, seed, resamples) | {
+            "randomisation": {
+                "layers": [layer for layer, *_ in self.stages],
+                "correlation": curve_interval(values["by_layer"], seed, resamples),
+            }
+        }
+
+
+@measures.register("random-labels")
+class RandomLabels(Measure):
+    """Rank correlation with the maps of a model trained on random labels."""
+
+    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+        super().__init__(context, options)
+        if context.random_label_model is None:
+            raise InputError("this measure needs a model trained on random labels, found none")
+        self.other = context.random_label_model
+        self.metrics = {"random_label_correlation": MapCorrelation()}
+
+    @classmethod
+    def passes(cls, options: EvaluationOptions) -> int:
+        """Return the other model's map."""
+        return 1
+
+    def update(self, batch: Batch) -> None:
+        """Explain the batch by the other model, for the same classes."""
+        for metric in self.metrics.values():
+            metric.update(batch.maps, batch.explain(self.context.attribute, self.other))

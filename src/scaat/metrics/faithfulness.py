@@ -1,0 +1,219 @@
+"""Does the prediction depend on what the maps call relevant: AOPC, insertion and deletion, ROAD."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from scaat.declarations import Declaration
+from scaat.functional.aopc import aopc, perturbation_curve
+from scaat.functional.insertion_deletion import area_under_curve, insertion_deletion
+from scaat.functional.road import road, road_curves
+from scaat.functional.saliency import Predict
+from scaat.metrics.base import CurveMetric
+
+
+class AOPC(CurveMetric):
+    """Mean confidence decay as regions are replaced, least and most relevant first.
+
+    The arguments are those of `scaat.functional.perturbation_curve`.
+    """
+
+    names = ("lerf", "morf")
+    prefix: ClassVar[str] = "aopc"
+    """Of the keys."""
+    declares = (
+        Declaration(
+            key="aopc_lerf",
+            name="AOPC LeRF",
+            better="lower",
+            definition="Mean fall of the predicted class's probability while the least relevant "
+            "regions are replaced first: regions that a map calls irrelevant should not matter.",
+            category="faithfulness",
+            short="LeRF",
+            scale=1e3,
+            unit="10⁻³",
+        ),
+        Declaration(
+            key="aopc_morf",
+            name="AOPC MoRF",
+            better="higher",
+            definition="The same while the most relevant regions are replaced first: regions that "
+            "a map calls relevant should matter.",
+            category="faithfulness",
+            short="MoRF",
+            scale=1e3,
+            unit="10⁻³",
+        ),
+        Declaration(
+            key="aopc_rel",
+            name="AOPC ratio",
+            better="higher",
+            definition="Ratio of the two means, MoRF over LeRF: how much more the relevant regions "
+            "matter than the irrelevant ones.",
+            category="faithfulness",
+            short="ratio",
+            ratio_of=("aopc_morf", "aopc_lerf"),
+        ),
+    )
+
+    def __init__(
+        self,
+        steps: int = 20,
+        fraction: float = 0.2,
+        region_size: int = 1,
+        repeats: int = 5,
+        seed: int = 0,
+        batch_size: int = 512,
+        fill: str = "random",
+        first_repeat: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.settings: dict[str, Any] = {
+            "steps": steps,
+            "fraction": fraction,
+            "region_size": region_size,
+            "repeats": repeats,
+            "seed": seed,
+            "batch_size": batch_size,
+            "fill": fill,
+            "first_repeat": first_repeat,
+        }
+
+    def measure(
+        self, predict: Predict, images: Tensor, maps: Tensor, numbers: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the perturbation curves of images."""
+        return perturbation_curve(predict, images, maps, numbers=numbers, **self.settings)
+
+    def values(self) -> dict[str, Tensor]:
+        """Return ``aopc_lerf`` and ``aopc_morf`` of each image so far, float32 (N,)."""
+        return {f"{self.prefix}_{order}": aopc(curve) for order, curve in self.curves().items()}
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return the means ``aopc_lerf``, ``aopc_morf`` and their ratio ``aopc_rel``.
+
+        The ratio is MoRF over LeRF, of the means over all images; it is infinite or NaN where
+        the LeRF mean is zero.
+        """
+        means = super().compute()
+        ratio = means[f"{self.prefix}_morf"] / means[f"{self.prefix}_lerf"]
+        return {**means, f"{self.prefix}_rel": ratio}
+
+
+class InsertionDeletion(CurveMetric):
+    """Areas under the insertion and the deletion curve.
+
+    The arguments are those of `scaat.functional.insertion_deletion`.
+    """
+
+    names = ("insertion", "deletion")
+    declares = (
+        Declaration(
+            key="insertion",
+            name="Insertion area",
+            better="higher",
+            definition="Area under the predicted class's probability while pixels are put back "
+            "into a blurred image, the most relevant first: the right pixels restore it soon.",
+            category="further",
+            short="Insertion",
+            decimals=3,
+        ),
+        Declaration(
+            key="deletion",
+            name="Deletion area",
+            better="lower",
+            definition="Area under the same probability while pixels are set to zero, the most "
+            "relevant first: without the right pixels it falls soon.",
+            category="further",
+            short="Deletion",
+            decimals=3,
+        ),
+    )
+
+    def __init__(
+        self,
+        steps: int = 50,
+        region_size: int = 1,
+        insertion_fill: str = "blur",
+        deletion_fill: str = "zero",
+        repeats: int = 5,
+        seed: int = 0,
+        batch_size: int = 512,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.settings: dict[str, Any] = {
+            "steps": steps,
+            "region_size": region_size,
+            "insertion_fill": insertion_fill,
+            "deletion_fill": deletion_fill,
+            "repeats": repeats,
+            "seed": seed,
+            "batch_size": batch_size,
+        }
+
+    def measure(
+        self, predict: Predict, images: Tensor, maps: Tensor, numbers: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the insertion and deletion curves of images."""
+        return insertion_deletion(predict, images, maps, numbers=numbers, **self.settings)
+
+    def values(self) -> dict[str, Tensor]:
+        """Return the areas ``insertion`` and ``deletion`` of each image so far, float32 (N,)."""
+        return {name: area_under_curve(curve) for name, curve in self.curves().items()}
+
+
+class ROAD(CurveMetric):
+    """Faithfulness by noisy linear imputation of removed pixels, both orders.
+
+    The arguments are those of `scaat.functional.road.road_curves`.
+    """
+
+    names = ("lerf", "morf")
+    declares = (
+        Declaration(
+            key="road",
+            name="ROAD",
+            better="higher",
+            definition="Remove and debias: half of how much more the probability falls as the "
+            "most relevant pixels are removed than as the least relevant are, each removed pixel "
+            "filled from its neighbours, so that the shape of the removed part gives nothing away.",
+            category="further",
+            short="ROAD",
+            decimals=3,
+        ),
+    )
+
+    def __init__(
+        self,
+        region_size: int = 1,
+        repeats: int = 1,
+        seed: int = 0,
+        batch_size: int = 512,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.settings: dict[str, Any] = {
+            "region_size": region_size,
+            "repeats": repeats,
+            "seed": seed,
+            "batch_size": batch_size,
+        }
+
+    def measure(
+        self, predict: Predict, images: Tensor, maps: Tensor, numbers: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the perturbation curves of images."""
+        return road_curves(predict, images, maps, numbers=numbers, **self.settings)
+
+    def values(self) -> dict[str, Tensor]:
+        """Return `road` and its parts of each image so far, float32 (N,).
+
+        ``road`` is (``road_morf`` - ``road_lerf``) / 2, and the parts are the mean decays.
+        """
+        curves = self.curves()
+        parts = {f"road_{order}": aopc(curve) for order, curve in curves.items()}
+        return {"road": road(curves), **parts}

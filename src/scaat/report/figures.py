@@ -1,0 +1,505 @@
+"""The report's charts, in its order; each returns none where nothing of it was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+
+from scaat.display.labels import (
+    METRICS,
+    SALIENCY,
+    Estimate,
+    attribution_name,
+    full_text,
+    method_name,
+)
+from scaat.display.style import (
+    INK,
+    RULE,
+    WIDE,
+    WIDTH,
+    FigureSpec,
+    Mark,
+    blank,
+    legend,
+    lines,
+    marks,
+    plain,
+    style,
+)
+from scaat.report.results import Array, Comparison, Curve, Row
+
+
+def band(ax: Axes, x: Array, curve: Curve, mark: Mark) -> None:
+    """Draw a mean curve in a method's colour, marker and line style, and its interval."""
+    colour, marker, line = mark
+    ax.fill_between(x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
+    ax.plot(
+        x,
+        curve.value,
+        color=colour,
+        linestyle=line,
+        linewidth=1.8,
+        marker=marker,
+        markersize=4,
+        markevery=max(len(x) // 5, 1),
+    )
+
+
+def insertion_deletion(comparison: Comparison) -> list[FigureSpec]:
+    """Return both curves by saliency method, or nothing if none were measured."""
+    rows = [row for row in comparison.rows if row.traces]
+    if not rows:
+        return []
+    attributions = tuple(dict.fromkeys(row.attribution for row in rows))
+    layout = lines(len(attributions))
+    columns = max(len(layout[0]), 2 if len(attributions) == 1 else 0)
+    heads = {"insertion": "Insertion ↑", "deletion": "Deletion ↓"}
+    with style():
+        stacked = len(attributions) > 1
+        count = 2 * len(layout) if stacked else 1
+        figure = Figure(figsize=(WIDTH, 3.1 * count + 0.6), layout="constrained")
+        axes = figure.subplots(count, columns, squeeze=False, sharey=True)
+        for i, numbers in enumerate(layout):
+            for j, (part, head) in enumerate(heads.items()):
+                places = axes[2 * i + j] if stacked else axes[0][j:]
+                for ax, number in zip(places, numbers, strict=False):
+                    for method, mark in marks(comparison.methods).items():
+                        row = comparison.row(method, attributions[number])
+                        if row is not None and row.traces is not None:
+                            band(ax, row.traces.fraction, getattr(row.traces, part), mark)
+                    name = plain(attribution_name(attributions[number]))
+                    ax.set_title(name if stacked else head)
+                    ax.set_xlabel("fraction of pixels " + ("kept" if part[0] == "i" else "removed"))
+                    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+                if stacked:
+                    places[0].set_ylabel(f"{head}\npredicted class's probability")
+                    blank(places[len(numbers) :])
+        if not stacked:
+            axes[0][0].set_ylabel("predicted class's probability")
+        axes[0][0].set_ylim(bottom=0)
+        legend(figure, comparison.methods)
+    said = "; ".join(
+        f"{method_name(row.method)}, {attribution_name(row.attribution)}: "
+        + ", ".join(
+            f"{part} {full_text(METRICS[part], row.metrics[part])}"
+            for part in heads
+            if row.metrics[part]
+        )
+        for row in rows
+    )
+    return [
+        FigureSpec(
+            "insertion-deletion",
+            figure,
+            "Insertion and deletion, the most relevant pixels first: a good map restores the "
+            "prediction with few pixels and destroys it with few. Bands: 95 % bootstrap intervals "
+            "over the test images.",
+            f"Line charts of the predicted class's probability. Areas: {said}.",
+        )
+    ]
+
+
+_ORDERS = {"lerf": "Least relevant first (LeRF) ↓", "morf": "Most relevant first (MoRF) ↑"}
+
+
+def perturbation_curves(comparison: Comparison) -> list[FigureSpec]:
+    """Return LeRF and MoRF decay by perturbed fraction, a band for each method's 95 % interval."""
+    with style():
+        alone = len(comparison.attributions) == 1
+        figure, symlog = _beside(comparison) if alone else _stacked(comparison)
+        figure.align_ylabels()
+        legend(figure, comparison.methods)
+    scale = (
+        " An axis with powers of ten is logarithmic, and linear between 0 and the first of them."
+        if symlog
+        else ""
+    )
+    return [
+        FigureSpec(
+            "curves",
+            figure,
+            "Decay of the prediction. LeRF: the regions that a map calls least relevant are "
+            "replaced first, so a low curve is good. MoRF: the most relevant first, so a high "
+            f"curve is good. Bands: 95 % bootstrap intervals over the test images.{scale}",
+            _curve_alt(comparison),
+        )
+    ]
+
+
+def _beside(comparison: Comparison) -> tuple[Figure, bool]:
+    """Draw the two orders of the one saliency method beside each other."""
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+    axes = figure.subplots(1, 2, squeeze=False)[0]
+    (attribution,) = comparison.attributions
+    symlog = False
+    for ax, order in zip(axes, _ORDERS, strict=True):
+        _curve_panel(ax, comparison, attribution, order)
+        symlog |= _rescale(ax, [_curve(row, order) for row in comparison.rows])
+        ax.set_title(_ORDERS[order])
+    axes[0].set_ylabel(f"{attribution_name(attribution)}\nfall of the predicted probability")
+    return figure, symlog
+
+
+def _stacked(comparison: Comparison) -> tuple[Figure, bool]:
+    """Draw a column for each saliency method, LeRF over MoRF; further columns go below."""
+    attributions = comparison.attributions
+    layout = lines(len(attributions))
+    figure = Figure(figsize=(WIDTH, 6.2 * len(layout)), layout="constrained")
+    axes = figure.subplots(2 * len(layout), len(layout[0]), squeeze=False, sharey="row")
+    symlog = False
+    for i, numbers in enumerate(layout):
+        for j, order in enumerate(_ORDERS):
+            line = axes[2 * i + j]
+            blank(line[len(numbers) :])
+            shown = [attributions[n] for n in numbers]
+            for ax, attribution in zip(line, shown, strict=False):
+                _curve_panel(ax, comparison, attribution, order)
+                ax.set_title(plain(attribution_name(attribution)))
+            line[0].set_ylabel(f"{_ORDERS[order]}\nfall of the predicted probability")
+            # The axes of a line share their scale.
+            rows = [row for row in comparison.rows if row.attribution in shown]
+            symlog |= _rescale(line[0], [_curve(row, order) for row in rows])
+    return figure, symlog
+
+
+def _curve(row: Row, order: str) -> Curve:
+    return row.lerf if order == "lerf" else row.morf
+
+
+def _curve_panel(ax: Axes, comparison: Comparison, attribution: str, order: str) -> None:
+    for method, mark in marks(comparison.methods).items():
+        row = comparison.row(method, attribution)
+        if row is not None:
+            band(ax, row.fraction, _curve(row, order), mark)
+    ax.set_xlabel("fraction of regions replaced")
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def _rescale(ax: Axes, curves: Sequence[Curve]) -> bool:
+    """Make the axis symmetric-logarithmic where the methods' curves differ by orders."""
+    ends = np.abs([curve.value[-1] for curve in curves])
+    ends = ends[ends > 0]
+    if not len(ends) or ends.max() / ends.min() < WIDE:
+        ax.axhline(0, color="#9aa1a8", linewidth=0.7, zorder=0)
+        return False
+    threshold = 10.0 ** np.floor(np.log10(ends.min()))
+    ax.set_yscale("symlog", linthresh=max(threshold, 1e-6), linscale=0.6)
+    return True
+
+
+def _curve_alt(comparison: Comparison) -> str:
+    said = []
+    for row in comparison.rows:
+        said.append(
+            f"{method_name(row.method)}, {attribution_name(row.attribution)}: "
+            f"LeRF {row.lerf.value[-1]:.3g}, MoRF {row.morf.value[-1]:.3g}"
+        )
+    return (
+        f"Line charts of the fall of the predicted probability. With "
+        f"{comparison.rows[0].fraction[-1]:.0%} of the regions replaced it is: {'; '.join(said)}."
+    )
+
+
+def entropy_distribution(comparison: Comparison) -> list[FigureSpec]:
+    """Return a histogram of saliency entropies by method, or nothing if none were stored."""
+    values: dict[tuple[str, str], Array] = {}
+    for row in comparison.rows:
+        stored = row.source.per_image(row.index, "entropy")
+        if stored is not None and len(stored):
+            values[row.method, row.attribution] = stored
+    if not values:
+        return []
+    everything = np.concatenate(list(values.values()))
+    low, high = everything.min(), everything.max()
+    margin = 0.03 * (high - low) or 0.1
+    # As many bins as the images can fill.
+    bins = int(np.clip(2 * np.sqrt(min(map(len, values.values()))), 8, 40))
+    edges = np.linspace(low - margin, high + margin, bins + 1)
+    medians = {pair: float(np.median(stored)) for pair, stored in values.items()}
+    attributions = [a for a in comparison.attributions if any(a == key[1] for key in values)]
+    layout = lines(len(attributions))
+    with style():
+        figure = Figure(figsize=(WIDTH, 2.9 * len(layout) + 0.4), layout="constrained")
+        axes = figure.subplots(len(layout), len(layout[0]), squeeze=False, sharex=True, sharey=True)
+        for line, numbers in zip(axes, layout, strict=True):
+            blank(line[len(numbers) :])
+            line[0].set_ylabel("test images (%)")
+            for ax, number in zip(line, numbers, strict=False):
+                attribution = attributions[number]
+                for method, (colour, _, dashes) in marks(comparison.methods).items():
+                    stored = values.get((method, attribution))
+                    if stored is None:
+                        continue
+                    share = 100 * np.histogram(stored, edges)[0] / len(stored)
+                    ax.stairs(share, edges, fill=True, color=colour, alpha=0.2)
+                    ax.stairs(share, edges, color=colour, linewidth=1.3)
+                    median = medians[method, attribution]
+                    ax.axvline(median, color=colour, linestyle=dashes, linewidth=1.3)
+                ax.set_title(plain(attribution_name(attribution)))
+                ax.set_xlabel(f"saliency entropy ({METRICS['entropy'].unit}), ↓")
+                ax.tick_params(labelbottom=True)
+        axes[0][0].set_ylim(bottom=0)
+        legend(figure, comparison.methods)
+    said = "; ".join(
+        f"{method_name(m)}, {attribution_name(a)}: {median:.2f}"
+        for (m, a), median in medians.items()
+    )
+    return [
+        FigureSpec(
+            "entropy",
+            figure,
+            "Saliency entropy of each test image; further left is sparser. The vertical line in a "
+            "method's line style marks its median.",
+            f"Histograms of saliency entropy. Medians in bits: {said}.",
+        )
+    ]
+
+
+def metric_intervals(comparison: Comparison) -> list[FigureSpec]:
+    """Return a panel for each saliency metric: value and 95 % interval of every row."""
+    attributions, methods = comparison.attributions, comparison.methods
+    lines = len(attributions) * (len(methods) + 0.9)
+    with style():
+        height = 1.7 + 2 * max(0.16 * lines, 1.0)
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        axes = list(figure.subplots(2, 3, sharey=True).ravel())
+        for ax, key in zip(axes, SALIENCY, strict=True):
+            _forest_panel(ax, comparison, key)
+        figure.get_layout_engine().set(hspace=0.08)  # type: ignore[union-attr,call-arg]
+        ticks = [_place(i, (len(methods) - 1) / 2, len(methods)) for i in range(len(attributions))]
+        for ax in axes:
+            ax.set_yticks(ticks, [plain(attribution_name(a)) for a in attributions])
+            ax.grid(visible=False, axis="y")
+            ax.tick_params(axis="y", length=0, labelcolor=INK)
+            ax.spines["left"].set_visible(False)
+            for i in range(1, len(attributions)):
+                ax.axhline(_place(i, -0.95, len(methods)), color=RULE, linewidth=0.8)
+        axes[0].set_ylim(_place(len(attributions) - 1, len(methods), len(methods)), -1)
+        legend(figure, methods)
+    return [
+        FigureSpec(
+            "metrics",
+            figure,
+            "Every saliency metric with its 95 % bootstrap interval over the test images. An "
+            "arrowhead marks an interval that extends beyond the axis, without an end where the "
+            "table says unbounded. Axes that span orders of magnitude are logarithmic.",
+            "Dot plots; the numbers are those of the table of sparsity and faithfulness. "
+            + "; ".join(
+                f"{method_name(row.method)}, {attribution_name(row.attribution)}: "
+                f"AOPC ratio {full_text(METRICS['aopc_rel'], row.metrics['aopc_rel'])}"
+                for row in comparison.rows
+            )
+            + ".",
+        )
+    ]
+
+
+def _place(group: int, member: float, members: int) -> float:
+    return group * (members + 0.9) + member
+
+
+def _forest_panel(ax: Axes, comparison: Comparison, key: str) -> None:
+    metric = METRICS[key]
+    placed: list[tuple[float, str, Estimate]] = []
+    for i, attribution in enumerate(comparison.attributions):
+        for j, method in enumerate(comparison.methods):
+            row = comparison.row(method, attribution)
+            estimate = row.metrics[key] if row else None
+            if estimate is not None and estimate.value is not None:
+                placed.append((_place(i, j, len(comparison.methods)), method, estimate))
+    ax.set_title(metric.label)
+    if not placed:
+        return
+    scale = metric.scale
+    low, high, log = _limits([estimate for _, _, estimate in placed])
+    low, high = scale * low, scale * high
+    if log:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3) if high / low < 100 else (1,)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.set_xlim(low, high)
+    styles = marks(comparison.methods)
+    for y, method, estimate in placed:
+        colour, marker, _ = styles[method]
+        bounds = estimate.bounds
+        if bounds is not None:
+            left, right = (min(max(scale * bound, low), high) for bound in bounds)
+            ax.plot([left, right], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
+            for bound, x, arrow in ((bounds[0], left, "<"), (bounds[1], right, ">")):
+                if scale * bound != x:  # goes on beyond the axis
+                    ax.plot(x, y, arrow, color=colour, markersize=6, clip_on=False)
+        assert estimate.value is not None
+        ax.plot(
+            scale * estimate.value,
+            y,
+            marker,
+            color=colour,
+            markersize=6,
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+            clip_on=False,
+        )
+
+
+def _limits(estimates: list[Estimate]) -> tuple[float, float, bool]:
+    """Return the ends of the axis, and whether it is logarithmic.
+
+    It is where all values are positive and they, or they and an upper end, differ by a factor of
+    `WIDE`. It then reaches at most that factor beyond the values: an interval of a ratio whose
+    denominator may vanish would leave no room for anything else.
+    """
+    values = [e.value for e in estimates if e.value is not None]
+    bounds = [b for e in estimates for b in e.bounds or () if math.isfinite(b)]
+    low, high = min([*values, *bounds]), max([*values, *bounds])
+    if min(values) > 0 and max(max(values) / min(values), high / max(values)) >= WIDE:
+        positive = [b for b in bounds if b > 0] + values
+        low = max(min(positive), min(values) / WIDE)
+        return low / 1.4, min(high, max(values) * WIDE) * 1.4, True
+    margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - margin, high + margin, False
+
+
+_LONGEST = 16
+
+
+def randomisation_curves(comparison: Comparison) -> list[FigureSpec]:
+    """Return the maps' correlation by how many layers are random, or nothing if not measured."""
+    rows = [row for row in comparison.rows if row.randomisation]
+    if not rows:
+        return []
+    attributions = tuple(dict.fromkeys(row.attribution for row in rows))
+    layout = lines(len(attributions))
+    with style():
+        figure = Figure(figsize=(WIDTH, 3.5 * len(layout) + 0.4), layout="constrained")
+        axes = figure.subplots(len(layout), len(layout[0]), squeeze=False, sharey=True)
+        for line, numbers in zip(axes, layout, strict=True):
+            blank(line[len(numbers) :])
+            line[0].set_ylabel("rank correlation ↓")
+            for ax, number in zip(line, numbers, strict=False):
+                ax.set_title(plain(attribution_name(attributions[number])))
+                ax.axhline(0, color="#9aa1a8", linewidth=0.7, zorder=0)
+                for method, mark in marks(comparison.methods).items():
+                    row = comparison.row(method, attributions[number])
+                    if row is not None and row.randomisation is not None:
+                        layers = row.randomisation.layers
+                        band(ax, np.arange(len(layers)), row.randomisation.correlation, mark)
+                        names = [plain(_short(layer)) for layer in layers]
+                        ax.set_xticks(range(len(layers)), names, rotation=40, ha="right")
+        legend(figure, comparison.methods)
+    said = "; ".join(
+        f"{method_name(row.method)}, {attribution_name(row.attribution)}: "
+        f"{row.randomisation.correlation.value[-1]:.2f}"
+        for row in rows
+        if row.randomisation
+    )
+    return [
+        FigureSpec(
+            "randomisation",
+            figure,
+            "Sanity check. Weights are randomised from the output's layer on, further layers at "
+            "each step: the rank correlation of the maps with the trained model's should fall "
+            "towards 0. Bands: 95 % bootstrap intervals over the test images.",
+            f"Line charts of rank correlation. With all the named layers random it is: {said}.",
+        )
+    ]
+
+
+def _short(layer: str) -> str:
+    return layer if len(layer) <= _LONGEST else "…" + layer[-_LONGEST + 1 :]
+
+
+_TRAINING_ACROSS = 3
+_VALIDATION = "val_"
+_FIRST = ("loss", "accuracy", "proportion")
+
+
+def training_curves(comparison: Comparison) -> list[FigureSpec]:
+    """Return a panel for each logged quantity, or nothing if no training was stored."""
+    trainings = comparison.trainings
+    logged = dict.fromkeys(
+        key.removeprefix(_VALIDATION)
+        for training in trainings
+        for key, values in training.curves.items()
+        if np.isfinite(values).any()
+    )
+    names = [name for name in _FIRST if name in logged]
+    names += [name for name in logged if name not in names]
+    if not names:
+        return []
+    methods = [training.method for training in trainings]
+    styles = marks(comparison.methods)
+    across = min(len(names), _TRAINING_ACROSS)
+    down = -(-len(names) // across)
+    with style():
+        figure = Figure(figsize=(WIDTH, 2.9 * down + 0.5), layout="constrained")
+        axes = figure.subplots(down, across, squeeze=False).ravel()
+        blank(list(axes[len(names) :]))
+        for ax, name in zip(axes, names, strict=False):
+            for training in trainings:
+                colour, marker, _ = styles[training.method]
+                for key, line in ((name, "-"), (_VALIDATION + name, (0, (2, 1.4)))):
+                    values = training.curves.get(key)
+                    if values is None:
+                        continue
+                    known = np.isfinite(values)
+                    few = known.sum() <= 25
+                    ax.plot(
+                        training.epoch[known],
+                        values[known],
+                        color=colour,
+                        linestyle=line,
+                        linewidth=1.5,
+                        marker=marker if few else "",
+                        markersize=3.5,
+                    )
+            ax.set_title(plain(name.replace("_", " ")))
+            ax.set_xlabel("epoch")
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        kinds = [
+            Line2D([], [], color=INK, linestyle="-", label="training images"),
+            Line2D([], [], color=INK, linestyle=(0, (2, 1.4)), label="validation images"),
+        ]
+        legend(figure, methods, kinds, lined=False)
+    return [
+        FigureSpec(
+            "training",
+            figure,
+            "Training, epoch by epoch; solid: on the training images, dashed: on the validation "
+            "images. Losses of different methods hold different terms, so their levels don't "
+            "compare.",
+            _training_alt(comparison),
+        )
+    ]
+
+
+def _training_alt(comparison: Comparison) -> str:
+    said = []
+    for training in comparison.trainings:
+        last = ", ".join(
+            f"{key.replace('_', ' ')} {values[np.isfinite(values)][-1]:.3g}"
+            for key, values in training.curves.items()
+            if np.isfinite(values).any()
+        )
+        said.append(f"{method_name(training.method)}: {last}")
+    return f"Line charts by epoch. At the end: {'; '.join(said)}."
+
+
+CHARTS: tuple[Callable[[Comparison], list[FigureSpec]], ...] = (
+    perturbation_curves,
+    entropy_distribution,
+    metric_intervals,
+    insertion_deletion,
+    randomisation_curves,
+    training_curves,
+)
