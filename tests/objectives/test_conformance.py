@@ -15,10 +15,10 @@ from scaat.objectives import build_objective, objectives
 VARIANTS: list[tuple[str, dict[str, object]]] = [
     *((name, {}) for name in objectives),
     ("saliency-guided", {"signed": True}),
-    ("scaat", {"search_mode": "eval"}),
+    ("scaat", {"weight": 5.0, "search_mode": "eval"}),
     ("scaat", {"adaptive": False, "steps": 1, "score": "probability", "divergence": "kl"}),
-    ("scaat", {"region_size": 1, "divergence": "jensen-shannon"}),
-    ("scaat", {"search_interval": 2}),
+    ("scaat", {"weight": 5.0, "region_size": 1, "divergence": "jensen-shannon"}),
+    ("scaat", {"weight": 5.0, "search_interval": 2}),
     ("pgd-adversarial", {"random_start": False, "clean_share": 0.5, "search_mode": "train"}),
     ("trades", {"steps": 1, "search_mode": "train"}),
     ("norm-regularised", {"penalty": "l1"}),

@@ -76,8 +76,8 @@ class BudgetedWeight(ExactBuffers):
             return torch.full((), value, dtype=torch.float32)
 
         self.register_buffer("weight", scalar(0.0))
-        self.register_buffer("cross_entropy", scalar(math.nan))
-        self.register_buffer("lowest", scalar(math.inf))
+        self.register_buffer("cross_entropy", scalar(0.0))
+        self.register_buffer("lowest", scalar(torch.finfo(torch.float32).max))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         curve_tensor = torch.tensor(curve, dtype=torch.float32)
         self.register_buffer("reference", curve_tensor, persistent=False)
@@ -94,9 +94,10 @@ class BudgetedWeight(ExactBuffers):
         if distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(joined)
         count, value = joined[0], joined[1] / joined[0]
+        first = self.seen == 0
         self.seen += count.long()
         running = torch.lerp(self.cross_entropy, value, (count / _WINDOW).clamp_max(1.0))
-        self.cross_entropy.copy_(torch.where(self.cross_entropy.isnan(), value, running))
+        self.cross_entropy.copy_(torch.where(first, value, running))
         epoch = self.seen.double() / self.num_samples  # float64: exact up to 2 ** 53 samples
         started = epoch >= self.start
         lowest = torch.minimum(self.lowest, self.cross_entropy)
