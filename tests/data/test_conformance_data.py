@@ -57,6 +57,7 @@ def options(
     counts = {"cat": 20, "dog": 30, "eel": 20}
     samples = {
         "digits": lambda: "digits",
+        "tissue": lambda: "tissue",
         "lesions": lambda: "lesions",
         "folder": lambda: f"folder:{write_folder(counts=counts)}",
         "parquet": lambda: f"parquet:{write_parquet(labels=(0, 1) * 20)}",

@@ -200,9 +200,9 @@ def test_resuming_inside_an_interval_is_exact(cut: int, batch: Batch) -> None:
 @pytest.mark.parametrize("assign", [False, True])
 def test_the_count_follows_whatever_changes_the_buffer(assign: bool, batch: Batch) -> None:
     """A loaded state, inside another module's too, a move of devices, and a copy."""
-    state = {"method.step": torch.tensor(3), "method.proportion": torch.full((40,), 0.5)}
     model, holder = plain_net(), nn.Module()
     holder.method = scaat(40, steps=1, search_interval=4)
+    state = {**holder.state_dict(), "method.step": torch.tensor(3)}
     holder.method(model, *batch)
     holder.load_state_dict(state, assign=assign)
     twin = copy.deepcopy(holder.method)
