@@ -88,7 +88,7 @@ def test_parts_and_record(options: DataOptions) -> None:
     assert splits.name == options.data
     assert json.loads(json.dumps(splits.settings)) == splits.settings
     assert splits.settings["seed"] == 0
-    brought = options.data.startswith(("medmnist", "pcam"))
+    brought = options.data.startswith(("medmnist", "pcam", "tissue"))
     assert splits.settings["validation_from"] == ("data" if brought else "train")
     first = splits.train.images[:4]
     assert augment(first, splits.augmentation).shape == first.shape
