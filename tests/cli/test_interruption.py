@@ -88,7 +88,7 @@ def test_train(training: list[object], extra: list[str], whole_group: bool, tmp_
         lambda: bool(list(folder.glob("*.ckpt"))), *command, whole_group=whole_group
     )
     assert status == 130
-    assert said.startswith("interrupted; the same command with --resume goes on from")
+    assert said.startswith("interrupted; the same command with --resume continues from")
     assert sorted(path.name for path in folder.glob("*.ckpt"))[-1].endswith(
         f"{int(said.rpartition(' ')[2]):09}.ckpt"
     )
@@ -103,7 +103,7 @@ def test_sweep_of_two_at_once(training: list[object], tmp_path: Path) -> None:
     )  # fmt: skip
     assert (status, said) == (
         130,
-        "interrupted; the same command with --resume keeps what is done and goes on",
+        "interrupted; the same command with --resume keeps what is done and continues",
     )
     assert not list(out.rglob("*.part"))
 

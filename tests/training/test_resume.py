@@ -165,7 +165,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     _damage(newest, damage)
     resumed = run(splits, folder, resume=True)
     said = capsys.readouterr().err
-    assert f"{newest.name}' is damaged; going on from {before.name}" in said
+    assert f"{newest.name}' is damaged; resuming from {before.name}" in said
     assert_same(whole, resumed, tmp_path / "whole", folder)
 
 

@@ -40,7 +40,7 @@ def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result
     if dry_run:
         return show_plan(splits, start.model, config["objectives"], options)
     with if_interrupted(
-        "the same command with --resume keeps the methods that are trained and goes on with the "
+        "the same command with --resume keeps the methods that are trained and continues with the "
         "others"
     ):
         return _compare(out, splits, config, options, evaluation, resume=resume)

@@ -199,9 +199,9 @@ def _check_outputs(
     for numbers in torch.split(torch.arange(len(paths)), AT_ONCE):
         images = to_float(torch.stack([inputs[i] for i in numbers]).to(device))
         names = [repr(str(paths[i])) for i in numbers]
-        found = classify(source.model, images, names=names).shape[1]
-        if found != len(source.classes):
-            raise InputError(f"it has {found} outputs but {len(source.classes)} classes are named")
+        count = classify(source.model, images, names=names).shape[1]
+        if count != len(source.classes):
+            raise InputError(f"it has {count} outputs but {len(source.classes)} classes are named")
 
 
 def _answers(pixels: Tensor, explanation: Explanation) -> list[Answer]:

@@ -52,7 +52,7 @@ class ExitWithResult(click.exceptions.Exit):
 
 
 class Interrupted(Exception):  # noqa: N818  (it is no error: somebody asked for it)
-    """Somebody pressed Ctrl-C; the message says what is left and how to go on."""
+    """Somebody pressed Ctrl-C; the message says what is left and how to continue."""
 
 
 @contextmanager
@@ -130,6 +130,6 @@ def _option(flags: list[str], name: str, text: str) -> click.Option:
 
 
 def _mode_of(context: click.Context) -> Mode:
-    found = context.meta.setdefault(__name__, Mode())
-    assert isinstance(found, Mode)
-    return found
+    kept = context.meta.setdefault(__name__, Mode())
+    assert isinstance(kept, Mode)
+    return kept

@@ -12,7 +12,7 @@ from scaat.cli.output import console
 
 @contextmanager
 def image_progress(verb: str) -> Iterator[ImageProgress]:
-    """Show a bar on standard error while the work goes on.
+    """Show a bar on standard error during the work.
 
     Args:
         verb: What is done with the images.

@@ -12,7 +12,7 @@ from scaat.errors import InputError
 from scaat.studies.store import is_packed, unpack
 
 
-@if_interrupted("every file of the report is whole; the same command writes it anew")
+@if_interrupted("every file of the report is whole; the same command writes it again")
 def report(runs: tuple[Path, ...], out: Path | None) -> Result:
     """Make tables, figures and report.html from the results files in the folders RUN."""
     with ExitStack() as stack:

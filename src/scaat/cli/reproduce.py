@@ -36,7 +36,7 @@ class _Planned:
     evaluation: EvaluationOptions
 
 
-@if_interrupted("the same command with --resume keeps what is done and goes on")
+@if_interrupted("the same command with --resume keeps what is done and continues")
 def reproduce(
     experiments: tuple[str, ...],
     scale: str,
@@ -117,14 +117,14 @@ def _located(scale: str, data: Sequence[str]) -> list[tuple[Source, DataOptions]
         if not equals or not place:
             raise InputError(f"--data {text!r} names no place, expected {key}=PLACE")
         places[key] = place
-    found = [
+    located = [
         (source, replace(source.data, data=places[key]) if key in places else source.data)
         for key, source in known.items()
         if source.embedded or key in places
     ]
-    if not found:
+    if not located:
         raise InputError(
             f"scale {scale!r} needs images of your own, expected --data KEY=PLACE for one or more "
             f"of {', '.join(known)}"
         )
-    return found
+    return located

@@ -70,7 +70,7 @@ def evaluation_progress(title: str) -> Iterator[Progress]:
     """Show a progress bar while a model is evaluated, and tell it in words if memory runs out.
 
     Yields:
-        What `scaat.evaluation.evaluate` calls as it goes on.
+        What `scaat.evaluation.evaluate` calls as it proceeds.
     """
     columns = (
         TextColumn("{task.description}"),

@@ -54,8 +54,8 @@ def export(run: Path, out: Path, format_: str, method: str | None, probabilities
             raise click.UsageError("--method goes with a comparison, found a shared model")
         model: SharedModel = load_shared(run)
     else:
-        found = open_run(run, method)
-        model, images = found.model, found.images
+        opened = open_run(run, method)
+        model, images = opened.model, opened.images
     difference = export_model(model, out, format_, probabilities=probabilities, images=images)
     real = "" if images is None else f" and {len(images)} test"
     console(stderr=False).print(

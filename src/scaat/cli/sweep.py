@@ -46,7 +46,7 @@ SWEEP = "sweep.yaml"
 NOT_VARIED = (*("out", "resume", "vary", "seeds", "seed", "one_at_a_time", "sample", "jobs"),)
 
 
-@if_interrupted("the same command with --resume keeps what is done and goes on")
+@if_interrupted("the same command with --resume keeps what is done and continues")
 def sweep(
     out: Path,
     resume: bool,

@@ -67,11 +67,11 @@ def train(
 
 
 def _left(out: Path) -> str:
-    """Say how a training that was interrupted goes on."""
+    """Say how to continue an interrupted training."""
     saved = checkpoints(out)
     if saved:
         return (
-            "the same command with --resume goes on from the checkpoint after step "
+            "the same command with --resume continues from the checkpoint after step "
             f"{step_of(saved[-1])}"
         )
     return "there is no checkpoint yet; the same command with --resume begins again"

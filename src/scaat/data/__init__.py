@@ -1,6 +1,6 @@
 """Data sets by name: labelled images, split by a recorded seed.
 
-Importing this module is cheap: a loader's libraries are imported when it runs.
+Importing this module is fast: a loader's libraries are imported when it runs.
 """
 
 from __future__ import annotations

@@ -58,11 +58,11 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
     Raises:
         InputError: There is no such file, the folder holds no image, or nothing matches.
     """
-    found: dict[Path, Path] = {}
+    unique: dict[Path, Path] = {}
     for text in inputs:
         for path in _expand(text):
-            found.setdefault(path.resolve(), path)
-    return list(found.values())
+            unique.setdefault(path.resolve(), path)
+    return list(unique.values())
 
 
 def read_picture(path: Path) -> tuple[Picture, NDArray[np.uint8]]:
@@ -134,20 +134,20 @@ def _expand(text: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = [file for file in sorted(path.rglob("*")) if is_image(file, path)]
-        if not found:
+        images = [file for file in sorted(path.rglob("*")) if is_image(file, path)]
+        if not images:
             raise InputError(
                 f"folder {text!r} holds no images; expected files of type "
                 f"{', '.join(sorted(SUFFIXES))}"
             )
-        return found
+        return images
     if not glob.has_magic(text):
         raise InputError(f"image {text!r} does not exist; expected a file, a folder or a pattern")
     matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
-    found = [match for match in matches if match.is_file()]
-    if not found:
+    files = [match for match in matches if match.is_file()]
+    if not files:
         raise InputError(f"pattern {text!r} matches no file")
-    return found
+    return files
 
 
 def _lossless_mode(content: bytes, name: str) -> str:

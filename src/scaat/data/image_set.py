@@ -171,7 +171,7 @@ class ImageSet(Dataset[Batch]):
         return self.images[index] if isinstance(self.images, Tensor) else self.images.read(index)
 
     def subset(self, indices: Tensor | Sequence[int]) -> ImageSet:
-        """Return the set of these positions, in this order, indexed anew from 0.
+        """Return the set of these positions, in this order, indexed from 0.
 
         Images that are not in memory are not read.
         """
@@ -244,6 +244,6 @@ def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:
     values = torch.arange(256)
     total = histogram.sum(1).double()
     mean = (histogram * values).sum(1) / total
-    # Around the mean: a difference of squares would cancel.
+    # Around the mean: E[x²] - E[x]² would lose precision.
     spread = (histogram * (values - mean.unsqueeze(1)) ** 2).sum(1) / (total - 1)
     return (mean / 255).tolist(), (spread.sqrt() / 255).tolist()

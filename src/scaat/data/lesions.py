@@ -27,7 +27,7 @@ TISSUE_GRID = 6  # normal nuclei lie on a jittered grid of this many a side
 LESION_NUCLEI, AGGREGATE_NUCLEI = 9, 17
 MAX_LESIONS = 3
 # How many lesions lie outside the centre: in tumour patches, beside the one in the centre, and
-# in normal ones. Both kinds hold 1.5 lesions on average, so no colour statistic tells them apart.
+# in normal ones. Both kinds hold 1.5 lesions on average, so no colour statistic separates them.
 OUTSIDE_TUMOUR = (0.6, 0.3, 0.1)
 OUTSIDE_NORMAL = (0.15, 0.35, 0.35, 0.15)
 # Optical densities of red, green and blue for a unit of haematoxylin and of eosin.

@@ -48,7 +48,7 @@ class Objective(ExactBuffers):
     """A training method: from a model and a batch to a loss.
 
     Args:
-        label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
+        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included; None for inputs without bounds.
     """

@@ -29,7 +29,7 @@ class InputGradient(Objective):
         weight: lambda. It has a scale of its own for each kind of data, since the penalty goes
             with the square of the inputs' unit: choose it by validation. 0.1 is a point to start
             from, not the authors' value.
-        label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
+        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included; None for inputs without bounds.
 
@@ -61,7 +61,7 @@ class InputGradient(Objective):
         with twice_differentiable(model):
             logits = self.clean_logits(model, leaf, labels)
             gradient = input_gradient(
-                lambda found: self.cross_entropy(found, labels, reduction="sum"),
+                lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
                 logits,
                 leaf,
                 create_graph=True,

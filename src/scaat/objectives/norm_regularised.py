@@ -33,7 +33,7 @@ class NormRegularised(Objective):
     Adversarial Training", CVPR 2024, arXiv:2404.04647, after the authors' code
     (github.com/peterant330/AdvGrad): the loss is the cross-entropy of x + d, where d makes the
     cross-entropy large under a penalty. To first order that adds a norm of the input gradient
-    to the loss: the L1 norm (sparse maps), the elastic net, or a group norm over squares (maps
+    to the loss: the L1 norm (sparse maps), the elastic net, or a group norm over blocks (maps
     sparse by regions). One step finds d in closed form from the clean image's gradient; more
     search for it. Ours differs in one point: perturbed images stay inside ``bounds``.
 
@@ -55,7 +55,7 @@ class NormRegularised(Objective):
         step_size: Size of a search step in units of the inputs: of each value for ``"l1"``, 0.3
             epsilon by default; of a sample's L2 norm for the others, 0.068 for the elastic net
             and 0.226 for groups, the authors' 0.3 and 1 on such images.
-        label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
+        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included, kept by the search; None for inputs
             without bounds.
@@ -127,7 +127,7 @@ class NormRegularised(Objective):
         keep_graphs(model)
         logits = self.clean_logits(model, leaf, labels)
         gradient = input_gradient(
-            lambda found: self.cross_entropy(found, labels, reduction="sum"),
+            lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
             logits,
             leaf,
             retain_graph=True,
@@ -144,8 +144,8 @@ class NormRegularised(Objective):
     def _search(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         predict = search_view(model)
 
-        def value(found: Tensor) -> Tensor:
-            return self.cross_entropy(found, labels, reduction="sum")
+        def value(outputs: Tensor) -> Tensor:
+            return self.cross_entropy(outputs, labels, reduction="sum")
 
         if self.penalty == "l1":
             return pgd(

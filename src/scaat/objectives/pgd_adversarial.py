@@ -34,12 +34,12 @@ class PGDAdversarial(Objective):
             authors' for CIFAR-10 is 2/255.)
         random_start: Start from a random point of the ball, as the authors do, rather than from
             the image itself.
-        clean_share: Share of the clean images' cross-entropy in the loss, in [0, 1]; 0 is Madry
+        clean_share: Fraction of the clean images' cross-entropy in the loss, in [0, 1]; 0 is Madry
             et al., 0.5 Goodfellow et al.
         search_mode: ``"eval"`` lets the search see batch norm and dropout as in evaluation;
             ``"train"`` as in the training pass, without updating statistics. The former is
             the usual choice, for it attacks the model that is used later.
-        label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
+        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included, kept by the search; None for inputs
             without bounds.
@@ -84,7 +84,7 @@ class PGDAdversarial(Objective):
             adversarial = pgd(
                 predict,
                 images,
-                lambda found: self.cross_entropy(found, labels, reduction="sum"),
+                lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
                 epsilon=self.epsilon,
                 steps=self.steps,
                 step_size=self.step_size,

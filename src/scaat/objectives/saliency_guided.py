@@ -18,18 +18,18 @@ from scaat.passes import evaluation_mode, loss_view, search_view
 class SaliencyGuided(Objective):
     """Keep the prediction while the features of lowest saliency are replaced by noise.
 
-    The lowest share of features is replaced by uniform values of the sample's own range, and the
+    The lowest fraction of features is replaced by uniform values of the sample's own range, and the
     divergence KL(f(x) || f(masked x)) is added to the cross-entropy. 8 passes a step: the
     saliency map comes from a pass of its own in evaluation mode, as in the authors' code.
 
     Args:
-        proportion: Share of features to replace, in [0, 1]; 0.5 is the authors' choice for
+        proportion: Fraction of features to replace, in [0, 1]; 0.5 is the authors' choice for
             CIFAR-10.
         weight: Weight of the divergence, in nats as in the authors' code; 1 is theirs.
         signed: Rank features by the signed gradient (mean over channels), as the authors' code
             does unless told otherwise; False ranks by the absolute gradient, as their paper
             states.
-        label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
+        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included; None for inputs without bounds.
 

@@ -25,7 +25,7 @@ class SaliencyGuidedAdversarial(Objective):
     were not at hand: the loss is that of its second author's public code
     (github.com/niniack/continualUtils, ``AdversarialSaliencyPlugin``). It is the cross-entropy of
     the clean images, plus that of images which PGD-k perturbs, plus ``weight`` times
-    KL(f(x') || f(masked x')), in nats, where the lowest share of the perturbed image's features,
+    KL(f(x') || f(masked x')), in nats, where the lowest fraction of the perturbed image's features,
     ranked by the saliency map of the class predicted for it, is replaced by uniform values of
     that image's range.
 
@@ -37,11 +37,11 @@ class SaliencyGuidedAdversarial(Objective):
             in [0, 1]); 8/255 is the customary radius for images.
         steps: k, steps of the search; 7 is Madry et al.'s for CIFAR-10.
         step_size: Size of a search step in units of the inputs; by default 2.5 epsilon / k.
-        proportion: Share of features to replace, in [0, 1]; 0.5 is that code's default.
+        proportion: Fraction of features to replace, in [0, 1]; 0.5 is that code's default.
         weight: Weight of the divergence; 1 is that code's.
         signed: Rank features by the signed gradient (mean over channels), as that code does; False
             ranks by the absolute gradient, as ``saliency-guided`` does here.
-        label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
+        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included, kept by the search; None for inputs
             without bounds.
@@ -87,7 +87,7 @@ class SaliencyGuidedAdversarial(Objective):
             adversarial = pgd(
                 predict,
                 images,
-                lambda found: self.cross_entropy(found, labels, reduction="sum"),
+                lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
                 epsilon=self.epsilon,
                 steps=self.steps,
                 step_size=self.step_size,

@@ -14,7 +14,7 @@ class Standard(Objective):
     Passes are counted with forward, input gradient and weight gradient as one each.
 
     Args:
-        label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
+        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included; None for inputs without bounds.
     """

@@ -42,7 +42,7 @@ class TRADES(Objective):
             has no gradient.
         search_mode: ``"eval"``, the authors', lets the search see batch norm and dropout as in
             evaluation; ``"train"`` as in the training pass, without updating statistics.
-        label_smoothing: Share of each label spread over all classes, in [0, 1]; 0 by default,
+        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included, kept by the search; None for inputs
             without bounds.
@@ -103,7 +103,7 @@ class TRADES(Objective):
             return pgd(
                 predict,
                 images,
-                lambda found: kl_divergence(reference, found).sum(),
+                lambda outputs: kl_divergence(reference, outputs).sum(),
                 epsilon=self.epsilon,
                 steps=self.steps,
                 step_size=self.step_size,

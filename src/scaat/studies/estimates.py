@@ -12,7 +12,7 @@ from scaat.report.results import Comparison, Results, Row
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """The trials that share a title: one setting, trained with one seed or several.
+    """The trials of one title: one setting, trained with one seed or several.
 
     Attributes:
         title: What the results call it.
@@ -48,17 +48,17 @@ class Setting:
             return None
         if len(pool.comparisons) == 1:
             return pool.comparisons[0].rows[0].metrics[metric]
-        found = pool.pooled(metric, self.title, attribution)
-        return None if found is None else found.estimate
+        pooled = pool.pooled(metric, self.title, attribution)
+        return None if pooled is None else pooled.estimate
 
     @cached_property
     def _pools(self) -> dict[str, Pool]:
         """The seeds of each saliency method; a pool resamples for a metric once."""
-        found: dict[str, list[Comparison]] = {}
+        by_name: dict[str, list[Comparison]] = {}
         for row in self.rows:
             alone = Comparison(row.data, row.model, row.seed, (row,))
-            found.setdefault(row.attribution, []).append(alone)
-        return {name: Pool(tuple(comparisons)) for name, comparisons in found.items()}
+            by_name.setdefault(row.attribution, []).append(alone)
+        return {name: Pool(tuple(comparisons)) for name, comparisons in by_name.items()}
 
 
 def settings_of(results: Results) -> list[Setting]:

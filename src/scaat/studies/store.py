@@ -261,10 +261,10 @@ def _lists(arrays: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Return the arrays as columns of lists, flat, null where a row has none."""
     columns = {}
     for name in sorted({key for row in arrays for key in row}):
-        found = [row.get(name) for row in arrays]
-        ends = np.cumsum([0, *(0 if v is None else np.size(v) for v in found)])
-        offsets = pa.array(ends, pa.int32(), mask=np.array([*(v is None for v in found), False]))
-        known = [v for v in found if v is not None]
+        entries = [row.get(name) for row in arrays]
+        ends = np.cumsum([0, *(0 if v is None else np.size(v) for v in entries)])
+        offsets = pa.array(ends, pa.int32(), mask=np.array([*(v is None for v in entries), False]))
+        known = [v for v in entries if v is not None]
         values = (
             pa.array([number for curve in known for number in curve], pa.float64())
             if isinstance(known[0], list)

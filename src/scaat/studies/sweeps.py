@@ -87,8 +87,8 @@ def front(settings: Sequence[Setting], attribution: str) -> list[bool]:
 
 def measured_columns(settings: Sequence[Setting], attribution: str) -> tuple[str, ...]:
     """Return the measures that a sweep shows: some always, others where a setting has them."""
-    found = (key for key in WHERE_MEASURED if any(s.estimate(key, attribution) for s in settings))
-    return (*COLUMNS, *found)
+    others = (key for key in WHERE_MEASURED if any(s.estimate(key, attribution) for s in settings))
+    return (*COLUMNS, *others)
 
 
 def sweep_table(settings: Sequence[Setting], attribution: str) -> Table:

@@ -96,7 +96,7 @@ def carry_out(
 
     The run lies in ``folder``; the results of each saliency method in a folder of their own,
     ``folder/test/gradient``, so that a later study finds those that it shares with this one.
-    Where these are there the model need not be: a study goes on from its ``config.yaml`` and
+    Where these are there the model need not be: a study continues from its ``config.yaml`` and
     results, which are small, on a machine that never had its models, and that has its images at
     another path, if the data has a ``name``.
 
@@ -120,9 +120,9 @@ def carry_out(
     Raises:
         InputError: The folder holds a trial with other settings, or as for `fit`.
     """
-    found = results_of(trial, folder, evaluation, part=part)
-    if found is not None:
-        return found
+    finished = results_of(trial, folder, evaluation, part=part)
+    if finished is not None:
+        return finished
     if not (folder / CONFIG).exists():
         open_folder(folder, dict(trial.config), resume=False)
     if not is_finished(folder):
@@ -191,14 +191,14 @@ def results_of(
         return []
     if not (folder / CONFIG).exists():
         return None
-    found = {name: folder / part / name for name in evaluation.attributions}
-    done = all((results / RESULTS).is_file() for results in found.values())
+    folders = {name: folder / part / name for name in evaluation.attributions}
+    done = all((results / RESULTS).is_file() for results in folders.values())
     open_folder(folder, _at_path_of(folder, trial) if done else dict(trial.config), resume=True)
     if not done:
         return None
-    for name, results in found.items():
+    for name, results in folders.items():
         _check_protocol(results, replace(evaluation, attributions=(name,)))
-    return list(found.values())
+    return list(folders.values())
 
 
 def failure_of(folder: Path) -> str | None:
@@ -233,10 +233,10 @@ def _identity(data: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _check_protocol(results: Path, wanted: EvaluationOptions) -> None:
-    found = yaml.safe_load((results / CONFIG).read_text(encoding="utf-8"))["evaluation"]
+    recorded = yaml.safe_load((results / CONFIG).read_text(encoding="utf-8"))["evaluation"]
     for name, value in plain(asdict(wanted)).items():
-        if found.get(name) != value:
+        if recorded.get(name) != value:
             raise InputError(
-                f"{str(results)!r} holds results measured with {name} {found.get(name)!r}, "
+                f"{str(results)!r} holds results measured with {name} {recorded.get(name)!r}, "
                 f"expected {value!r}: give another output folder, or remove this one"
             )

@@ -100,7 +100,7 @@ class Batches(L.LightningDataModule):
         self._seen = {"epoch": 0, "batches": 0}
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Shuffled anew in each epoch; the last batch may be short."""
+        """Shuffled again in each epoch; the last batch may be short."""
         assert self.trainer is not None
         sampler = ResumableSampler(
             self.splits.train,

@@ -85,7 +85,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
         if _is_whole(path):
             for newer in damaged:
                 print(
-                    f"checkpoint {str(newer)!r} is damaged; going on from {path.name}, the one "
+                    f"checkpoint {str(newer)!r} is damaged; resuming from {path.name}, the one "
                     "before",
                     file=sys.stderr,
                 )
@@ -95,7 +95,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
         names = " and ".join(path.name for path in damaged)
         raise InputError(
             f"checkpoints {names} in {str(damaged[0].parent)!r} are damaged, expected one whole: "
-            "train anew in another folder"
+            "train again in another folder"
         )
     return None
 
@@ -108,7 +108,7 @@ def check_format(checkpoint: Mapping[str, Any]) -> None:
     """
     if (version := checkpoint.get(_KEY)) != FORMAT:
         raise InputError(
-            f"the checkpoint has format {version!r}, expected {FORMAT}: go on with the version of "
+            f"the checkpoint has format {version!r}, expected {FORMAT}: resume with the version of "
             "scaat that wrote it"
         )
 

@@ -110,7 +110,7 @@ def fit(
         reference: Folder of a standard training of the same network, data and length, which a
             method with an accuracy budget is compared with. Where such a method has none, one is
             trained first, in ``folder/reference``.
-        resume: Go on from the folder's newest whole checkpoint, if it has one.
+        resume: Continue from the folder's newest whole checkpoint, if it has one.
         quiet: Show no progress on standard error.
         callbacks: Of Lightning, beside those of the training itself.
 
@@ -127,7 +127,7 @@ def fit(
     if not resume and checkpoints(folder):
         raise InputError(
             f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
-            "resume to go on with it"
+            "resume to continue it"
         )
     about_reference: dict[str, Any] = {}
     if keeps_budget(method, objective_options):

@@ -30,7 +30,7 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
     Args:
         folder: Made if need be.
         config: The resolved configuration, of plain values.
-        resume: Go on with the run that the folder holds; `OPERATIONAL` settings may differ, and
+        resume: Continue the run that the folder holds; `OPERATIONAL` settings may differ, and
             an option that the version which wrote it did not have counts as its default.
 
     Raises:

@@ -188,7 +188,7 @@ def _names(path: Path) -> list[str]:
 
 
 def _rename_columns(path: Path, names: list[str]) -> None:
-    """Write a CSV file's rows anew under more names, the old ones in front."""
+    """Rewrite a CSV file's rows under more names, the old ones in front."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()

@@ -102,7 +102,7 @@ def _variants(*titles: str) -> Callable[[Source], list[Variant]]:
                 **{"weight": 16 * source.scaat["weight"], "ramp_share": 1.0},
             },
         }
-        # Unclipped, one training in three of the drawn lesions fell apart.
+        # Unclipped, one training in three of the drawn lesions diverged.
         training: dict[str, Mapping[str, Any]] = {CHEAP: {"clip_gradient": 2.0}}
         return [
             Variant(
@@ -137,7 +137,7 @@ def ablations(source: Source) -> list[Variant]:
     ]
 
 
-def rivals(source: Source) -> list[Variant]:
+def baselines(source: Source) -> list[Variant]:
     """Return every objective; those that search take SCAAT's steps, and else their own defaults."""
     steps = {"steps": source.scaat.get("steps", 4)}
     return [
@@ -164,7 +164,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         tables=table_1,
     ),
     "table2": Experiment(
-        "performance and AOPC rel of two networks after four ways of training",
+        "performance and AOPC ratio of two networks after four ways of training",
         _variants("standard", "saliency-guided", FIXED, "scaat"),
         both_models=True,
         tables=table_2,
@@ -192,7 +192,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "rivals": Experiment(
         "every way of training there is here, under one budget (not in the paper)",
-        rivals,
+        baselines,
         tables=rivals_table,
     ),
 }

@@ -48,7 +48,7 @@ TABLE_1: dict[tuple[Letter, str, str, str], float] = {
 FIXED = "scaat, fixed proportion"
 FGSM = "scaat, FGSM"
 
-# Performance and AOPC rel of ResNet-18, then of VGG-16.
+# Performance and AOPC ratio of ResNet-18, then of VGG-16.
 _TABLE_2: dict[Letter, dict[str, tuple[float, float, float, float]]] = {
     "C": {
         "standard": (0.910, 2.18, 0.904, 2.35),

@@ -43,9 +43,9 @@ def table_1(source: Source, settings: Sequence[Setting]) -> list[Table]:
     for key in (*SALIENCY, "squares_rel", "lattice_share"):
         cells: list[Cell] = []
         for attribution in ATTRIBUTIONS:
-            found = {m: _of(by_title.get(m), key, attribution) for m in METHODS}
+            estimates = {m: _of(by_title.get(m), key, attribution) for m in METHODS}
             paper = {m: TABLE_1.get((source.letter, key, attribution, m)) for m in METHODS}
-            cells += _cells(key, found, paper)
+            cells += _cells(key, estimates, paper)
         lines.append(Line("", METRICS[key].label, tuple(cells)))
     counts = _counts(by_title)
     return [
@@ -64,17 +64,17 @@ def table_1(source: Source, settings: Sequence[Setting]) -> list[Table]:
 
 
 def table_2(source: Source, settings: Sequence[Setting]) -> list[Table]:
-    """Return performance and AOPC rel of two networks by training method (Table 2)."""
+    """Return performance and AOPC ratio of two networks by training method (Table 2)."""
     titles = ("standard", "saliency-guided", FIXED, "scaat")
     known = {(setting.title, setting.model): setting for setting in settings}
     performance = "auc" if source.letter == "P" else "accuracy"
     columns = [(place, key) for place in (0, 1) for key in (performance, "aopc_rel")]
     cells: list[list[Cell]] = []
     for place, key in columns:
-        found = {t: _of(known.get((t, source.models[place])), key, "gradient") for t in titles}
+        estimates = {t: _of(known.get((t, source.models[place])), key, "gradient") for t in titles}
         published = "performance" if key == performance else key
         paper = {t: TABLE_2.get((source.letter, t, place, published)) for t in titles}
-        cells.append(_cells(key, found, paper))
+        cells.append(_cells(key, estimates, paper))
     return [
         Table(
             name=f"table2-{source.key}",
@@ -100,8 +100,8 @@ def table_3(source: Source, settings: Sequence[Setting]) -> list[Table]:
     by_title = {setting.title: setting for setting in settings}
     columns = []
     for key in ("accuracy", "gini"):
-        found = {t: _of(by_title.get(t), key, "gradient") for t in titles}
-        columns.append(_cells(key, found, {t: TABLE_3[t, key] for t in titles}))
+        estimates = {t: _of(by_title.get(t), key, "gradient") for t in titles}
+        columns.append(_cells(key, estimates, {t: TABLE_3[t, key] for t in titles}))
     ratios = dict(zip(by_title, _time_ratios(settings), strict=True))
     times = [
         Cell(ratios.get(t, ratio_text(None)), note=f"{TABLE_3[t, 'time']:.1f}×") for t in titles
@@ -187,16 +187,16 @@ def _of(setting: Setting | None, key: str, attribution: str) -> Estimate | None:
 
 
 def _cells(
-    key: str, found: dict[str, Estimate | None], paper: dict[str, float | None]
+    key: str, estimates: dict[str, Estimate | None], paper: dict[str, float | None]
 ) -> list[Cell]:
-    winners = best(key, list(found.values()))
+    winners = best(key, list(estimates.values()))
     return [
         Cell(
             *printed(key, estimate),
             best=i in winners,
             note="" if (value := paper[title]) is None else _published(value * METRICS[key].scale),
         )
-        for i, (title, estimate) in enumerate(found.items())
+        for i, (title, estimate) in enumerate(estimates.items())
     ]
 
 
