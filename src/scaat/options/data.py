@@ -25,7 +25,7 @@ class DataOptions:
     data: str = field(
         default="digits",
         metadata={
-            "help": "The data: digits, lesions, folder:PATH (class folders, with or without "
+            "help": "The data: tissue, digits, lesions, folder:PATH (class folders, with or without "
             "train/ and test/), parquet:PATH (Hugging Face layout), or another of those that "
             "scaat data list names."
         },
