@@ -135,12 +135,12 @@ def declarations() -> dict[str, Declaration]:
 
     They come in the order of the files' names in ``scaat/metrics``, then of their place in a file.
     """
-    found = {declaration.key: declaration for declaration in MODEL}
+    by_key = {declaration.key: declaration for declaration in MODEL}
     folder = files("scaat").joinpath("metrics")
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if path.name.endswith(".py"):
-            found |= {each.key: each for each in _declared(path.read_text(encoding="utf-8"))}
-    return found
+            by_key |= {each.key: each for each in _declared(path.read_text(encoding="utf-8"))}
+    return by_key
 
 
 def _declared(source: str) -> list[Declaration]:

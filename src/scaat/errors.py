@@ -1,4 +1,4 @@
-"""Errors that the command line tells in one sentence, and the nearest name to a misspelt one."""
+"""Errors that the command line reports in one sentence, and the nearest name to a misspelt one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WriteError(RuntimeError):
 
 
 class TrainingStopped(Exception):  # noqa: N818  (it is no error: somebody asked for it)
-    """A signal ended a training, which can go on from the checkpoint that was written.
+    """A signal ended a training, which can resume from the checkpoint that was written.
 
     Args:
         signal_number: The signal's number.
@@ -51,7 +51,7 @@ class TrainingStopped(Exception):  # noqa: N818  (it is no error: somebody asked
     def __str__(self) -> str:
         name = signal.Signals(self.signal_number).name
         where = "" if self.step is None else f" after step {self.step}"
-        return f"stopped by {name}{where}; the same command with --resume goes on from there"
+        return f"stopped by {name}{where}; the same command with --resume continues from there"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:

@@ -105,7 +105,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_text(value: Any) -> str:
-    """Return strict JSON as it stands in a file.
+    """Return strict JSON as written to a file.
 
     Raises:
         ValueError: A number is not finite, which JSON cannot say.

@@ -59,7 +59,7 @@ def available_memory() -> int | None:
 def keep_freed_memory() -> bool:
     """Let glibc keep large freed blocks for the next tensors instead of returning them.
 
-    By default every large tensor of a training step is mapped anew and faulted in page by page:
+    By default every large tensor of a training step is mapped again and faulted in page by page:
     on two CPU cores that took between a tenth and a half of a step's time. The process keeps its
     peak size instead.
 

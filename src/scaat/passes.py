@@ -128,7 +128,7 @@ def allow_variants() -> None:
     """Let ``torch.compile`` make as many graphs of one model as an objective runs variants of it.
 
     An objective's passes differ in what takes gradients and in mode, and an epoch's last batch in
-    its size. Beyond torch's usual limit of 8 it would go on uncompiled without a word.
+    its size. Beyond torch's usual limit of 8 it would continue uncompiled without a warning.
     """
     config = importlib.import_module("torch._dynamo").config
     name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"

@@ -242,7 +242,7 @@ def notes_on(data: Survey, spec: str, source: Source, group: str | None) -> list
 def _unreadable(data: Survey) -> Iterator[str]:
     sentences = list(data.unreadable.values())
     for sentence in sentences[:SHOWN]:
-        yield f"{sentence}: training stops there, so mend or remove it."
+        yield f"{sentence}: training stops there, so fix or remove it."
     if len(sentences) > SHOWN:
         yield f"{len(sentences) - SHOWN} more images cannot be read: scaat data check names them."
     looked = data.looked_at + len(data.unreadable)

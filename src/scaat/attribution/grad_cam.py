@@ -123,13 +123,13 @@ def find_feature_map(query: Query, layer: str | None = None) -> FeatureMap:
         )
     candidates, outputs = _probe(query)
     if layer is None:
-        found = _coarsest(candidates)
-        if found is None:
+        coarsest = _coarsest(candidates)
+        if coarsest is None:
             raise InputError(
                 "Grad-CAM needs a layer with a feature map (N, C, h, w) or the tokens of patches, "
                 "and the model has none that its logits depend on"
             )
-        return found
+        return coarsest
     for candidate, has_gradient in candidates:
         if candidate.layer == layer:
             if has_gradient:
@@ -150,7 +150,7 @@ def layer_outputs(
 ) -> Iterator[None]:
     """Give ``keep`` the names and outputs of modules, by default all, as the model runs.
 
-    The model goes on with a copy, so that a layer that works in place spoils nothing.
+    The model continues with a copy, so that a layer that works in place spoils nothing.
     """
 
     def hook(name: str) -> Callable[[nn.Module, Any, Any], Tensor | None]:
@@ -197,8 +197,8 @@ def _probe(query: Query) -> tuple[list[tuple[FeatureMap, bool]], dict[str, str]]
         total = (logits * weights).sum()
         gradients = torch.autograd.grad(total, [outputs[m.layer] for m in maps], allow_unused=True)
     alive = [
-        gradient is not None and bool(found.arrange(gradient).any())
-        for found, gradient in zip(maps, gradients, strict=True)
+        gradient is not None and bool(feature_map.arrange(gradient).any())
+        for feature_map, gradient in zip(maps, gradients, strict=True)
     ]
     shapes = {
         name: f"a tensor of shape (N{''.join(f', {size}' for size in output.shape[1:])})"
@@ -231,10 +231,10 @@ def _coarsest(candidates: list[tuple[FeatureMap, bool]]) -> FeatureMap | None:
     Finer ones are no features of the image's regions: a pooled position repeated, attention
     between all tokens, channels in the place of columns.
     """
-    found, finest = None, float("inf")
+    coarsest, finest = None, float("inf")
     for candidate, has_gradient in candidates:
         positions = candidate.height * candidate.width
         if positions <= finest:
             finest = positions
-            found = candidate if has_gradient else found
-    return found
+            coarsest = candidate if has_gradient else coarsest
+    return coarsest

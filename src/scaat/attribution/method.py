@@ -114,10 +114,10 @@ class Query:
         # whose gradient is asked for.
         output: object = self.model(images.clone())
         if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(images):
-            found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            returned = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise InputError(
                 f"the model's output for {len(images)} images must be logits of shape "
-                f"({len(images)}, classes), found {found}"
+                f"({len(images)}, classes), found {returned}"
             )
         if output.shape[1] < self.classes:
             raise InputError(

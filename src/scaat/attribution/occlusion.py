@@ -18,7 +18,8 @@ def occlusion(
 ) -> Tensor:
     """Return the change of the logit under a grey square (Zeiler and Fergus 2014).
 
-    A pixel's attribution is the mean over the squares that cover it. Needs no gradient.
+    A pixel's attribution is the mean over all places of the square that cover it. Needs no
+    gradient.
 
     Costs a forward pass for each place of the square, some 225 at the defaults.
 

@@ -66,7 +66,7 @@ def vargrad(query: Query, *, samples: int = 50, noise: float = 0.15, seed: int =
         raise InputError(f"VarGrad takes 2 samples or more, found {samples}")
     mean = torch.zeros_like(query.images, requires_grad=False)
     squares = torch.zeros_like(mean)
-    # Welford's recurrence: the mean of squares less the squared mean would cancel.
+    # Welford's recurrence: E[x^2] - E[x]^2 would cancel.
     for count, gradient in enumerate(_noisy_gradients(query, samples, noise, seed), start=1):
         change = gradient - mean
         mean += change / count

@@ -327,8 +327,8 @@ def sweep(**options: Any) -> Result:
 def reproduce(**options: Any) -> Result:
     """Carry out experiments of the paper, from data to table.
 
-    EXPERIMENT is table1, table2, table3, figure2, figure3, ablations or rivals; several share the
-    trainings that they have in common, and all of them are meant where none is named. At scale
+    EXPERIMENT is `table1`, `table2`, `table3`, `figure2`, `figure3`, `ablations` or `rivals`;
+    several share the trainings that they have in common, and the default is all of them. At scale
     small the images come with the package and stand for the paper's; at medium and full --data
     says where they are, and data that is not named is left out. Writes OUT/EXPERIMENT.md with the
     paper's values beside, and OUT/figures; the settings, results and values by image of all

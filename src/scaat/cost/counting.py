@@ -69,7 +69,7 @@ class FlopCounter(TorchDispatchMode):
 
     Args:
         model: Whose parameters and buffers are the weights; without it no weight is known, and
-            the parts of a backward pass cannot be told apart: `total` is right all the same.
+            the parts of a backward pass cannot be distinguished: `total` is right all the same.
 
     Attributes:
         operations: Counted so far.
@@ -107,9 +107,9 @@ class FlopCounter(TorchDispatchMode):
         self._weights[storage._cdata] = StorageWeakRef(storage)
 
     def _is_weight(self, tensor: Tensor) -> bool:
-        found = self._weights.get(tensor.untyped_storage()._cdata)
+        reference = self._weights.get(tensor.untyped_storage()._cdata)
         # The address of a storage that is gone may have gone to another one.
-        return found is not None and not found.expired()
+        return reference is not None and not reference.expired()
 
 
 def count_operations(step: Callable[[], object], model: nn.Module) -> Operations:

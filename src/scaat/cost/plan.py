@@ -124,7 +124,7 @@ def _trial(
     device: torch.device,
     precision: LightningPrecision,
 ) -> TrialStep:
-    """Return the training step on the first images, each time cropped and flipped anew."""
+    """Return the training step on the first images, cropped and flipped again each time."""
     count = min(options.batch_size, len(splits.train))
     raw, labels, index = (
         tensor.to(device) for tensor in splits.train.__getitems__(list(range(count)))

@@ -22,7 +22,7 @@ SALIENCY = (*SPARSITY, *_keys("faithfulness"))
 
 @dataclass(frozen=True)
 class Family:
-    """Metrics that share a table, shown where some row has them."""
+    """Metrics in one table, shown where some row has them."""
 
     name: str
     caption: str

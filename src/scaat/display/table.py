@@ -51,10 +51,10 @@ class Table:
     @property
     def sections(self) -> list[tuple[str, list[Line]]]:
         """Return the lines by group."""
-        found: dict[str, list[Line]] = {}
+        by_group: dict[str, list[Line]] = {}
         for line in self.lines:
-            found.setdefault(line.group, []).append(line)
-        return list(found.items())
+            by_group.setdefault(line.group, []).append(line)
+        return list(by_group.items())
 
     @property
     def grid(self) -> list[tuple[tuple[str, ...], tuple[Cell, ...]]]:
@@ -167,7 +167,7 @@ def latex(table: Table) -> str:
 def _latex_escape(text: str) -> str:
     """Return ``text`` with what LaTeX would act on made literal, on one line."""
     return _PATTERN.sub(
-        lambda found: "$^{-3}$" if found[0] == "⁻³" else _SPECIAL[found[0]],
+        lambda match: "$^{-3}$" if match[0] == "⁻³" else _SPECIAL[match[0]],
         " ".join(re.split(r"[ \t\r\n\f\v]+", text)).strip(),
     )
 
@@ -233,11 +233,11 @@ def parts(widths: Sequence[int], fixed: int, available: int) -> list[list[int]]:
         available: Cells of a line; a part takes more if it has no more than one other column.
     """
     always = list(range(fixed))
-    found = [list(always)]
+    by_part = [list(always)]
     for i in range(fixed, len(widths)):
-        columns = [*found[-1], i]
-        if sum(widths[c] + GAP for c in columns) >= available and len(found[-1]) > fixed:
-            found.append([*always, i])
+        columns = [*by_part[-1], i]
+        if sum(widths[c] + GAP for c in columns) >= available and len(by_part[-1]) > fixed:
+            by_part.append([*always, i])
         else:
-            found[-1] = columns
-    return found
+            by_part[-1] = columns
+    return by_part

@@ -21,7 +21,7 @@ class Stop(Enum):
 
 
 def stop(rounds: Sequence[dict[str, Tensor]], *, tolerance: float, affordable: bool) -> Stop | None:
-    """Return why to stop after these rounds of repeats, or None to go on.
+    """Return why to stop after these rounds of repeats, or None to continue.
 
     The variance of a mean over images has a part from the images and a part from the random
     repeats, which alone falls with further rounds. Once that part is under 5 % of the whole, at

@@ -153,8 +153,8 @@ class Album:
 
     def _resizing(self, picture: Picture, answer: Answer) -> str:
         """Say from what size to which an image was resized, or nothing."""
-        found, used = picture.size, answer.pixels.shape[:2]
-        return "" if found == used else resizing(found, used, self.resize)
+        original, used = picture.size, answer.pixels.shape[:2]
+        return "" if original == used else resizing(original, used, self.resize)
 
     def _write_sheets(self) -> None:
         names = list(self.attributions)
@@ -177,9 +177,9 @@ class Album:
         self._rows = []
 
 
-def resizing(found: Sequence[int], used: Sequence[int], mode: str | None) -> str:
+def resizing(original: Sequence[int], used: Sequence[int], mode: str | None) -> str:
     """Say in words how an image was resized; sizes are height and width."""
-    return f"{found[1]}×{found[0]} → {used[1]}×{used[0]} ({mode})"
+    return f"{original[1]}×{original[0]} → {used[1]}×{used[0]} ({mode})"
 
 
 def _cell(over: NDArray[np.uint8], model: Model, answer: Answer) -> Cell:

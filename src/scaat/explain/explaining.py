@@ -124,13 +124,13 @@ def _logits(model: nn.Module, batch: Tensor) -> Tensor:
         reason = " ".join(str(error).split())
         raise InputError(f"the model cannot run on images of {size} ({reason})") from error
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(batch):
-        found = (
+        returned = (
             f"a tensor of shape {tuple(logits.shape)}"
             if isinstance(logits, Tensor)
             else f"a {type(logits).__name__}"
         )
         raise InputError(
-            f"the model returned {found} for {len(batch)} images; expected logits "
+            f"the model returned {returned} for {len(batch)} images; expected logits "
             f"({len(batch)}, classes)"
         )
     return logits

@@ -88,7 +88,7 @@ def _check_within(values: Tensor, count: int, what: str, of: str) -> None:
         return
     low, high = (int(value) for value in torch.aminmax(values))
     if low < 0 or high >= count:
-        found = low if low < 0 else high
+        outside = low if low < 0 else high
         raise InputError(
-            f"{what} {found} is out of range, expected 0 to {count - 1} for {count} {of}"
+            f"{what} {outside} is out of range, expected 0 to {count - 1} for {count} {of}"
         )

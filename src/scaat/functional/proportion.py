@@ -63,8 +63,8 @@ def visited_proportion(
     """
     # A sample's votes are a slice of all votes sorted by sample: the difference of two cumulative
     # sums. Sums of integers are exact; sums of gamma would depend on their order.
-    found, order = index.sort()
+    sorted_index, order = index.sort()
     sums = F.pad((correct[order].long() * 2 - 1).cumsum(0), (1, 0))
-    last = torch.searchsorted(found, index, right=True)
-    votes = sums[last] - sums[torch.searchsorted(found, index)]
+    last = torch.searchsorted(sorted_index, index, right=True)
+    votes = sums[last] - sums[torch.searchsorted(sorted_index, index)]
     return (proportion[index] + step * votes.to(proportion.dtype)).clamp(minimum, maximum)

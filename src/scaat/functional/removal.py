@@ -87,12 +87,12 @@ def probabilities(
         part = slice(start, start + group)
         before, target = _clean(predict, images[part], batch_size)
         clean.append(before)
-        for found, removal, fill, count in zip(after, removals, fills, counts, strict=True):
+        for collected, removal, fill, count in zip(after, removals, fills, counts, strict=True):
             ties, backgrounds = _draw(
                 fill, images[part], regions, seed, names[part], first_repeat, repeats
             )
             ranks = pixel_ranks(maps[part], ties, removal.orders, region_size)
-            found.append(
+            collected.append(
                 _perturbed(
                     predict, images[part], target, ranks, count, fill, backgrounds, batch_size
                 )
@@ -160,8 +160,8 @@ def _perturbed(
             ranks.index_select(0, row) < counts[step].view(-1, 1, 1),
             backgrounds.index_select(0, image * repeats + repeat),
         )
-        found = _softmax(predict(perturbed))
-        after.append(found.gather(1, target[image].unsqueeze(1)).squeeze(1))
+        probability = _softmax(predict(perturbed))
+        after.append(probability.gather(1, target[image].unsqueeze(1)).squeeze(1))
     return torch.cat(after).view(n, orders, repeats, steps)
 
 

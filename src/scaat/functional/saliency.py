@@ -67,7 +67,7 @@ def score_gradient(
         Detached, with the shape of ``inputs``, as `input_gradient` returns it.
     """
     return input_gradient(
-        lambda found: class_scores(found, labels, score).sum(),
+        lambda output: class_scores(output, labels, score).sum(),
         logits,
         inputs,
         retain_graph=retain_graph,

@@ -197,7 +197,7 @@ def _noise(seed: int, numbers: list[int], shape: tuple[int, ...]) -> Tensor:
 
 
 def _maps(explain: Explain, images: Tensor, position: Tensor, batch_size: int) -> Tensor:
-    found = []
+    collected = []
     for part, at in zip(
         torch.split(images, batch_size), torch.split(position, batch_size), strict=True
     ):
@@ -209,8 +209,8 @@ def _maps(explain: Explain, images: Tensor, position: Tensor, batch_size: int) -
                 f"the saliency maps of images of shape {tuple(part.shape)} must have the shape "
                 f"{(len(part), *part.shape[2:])}, found {tuple(maps.shape)}"
             )
-        found.append(maps.double())
-    return torch.cat(found)
+        collected.append(maps.double())
+    return torch.cat(collected)
 
 
 def _relative(before: Tensor, after: Tensor, eps: float) -> Tensor:

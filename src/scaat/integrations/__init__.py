@@ -1,7 +1,7 @@
 """Adapters for other libraries' training loops, each in a module that is imported on demand.
 
 `scaat.integrations.timm`, `scaat.integrations.hugging_face` and `scaat.integrations.lightning`
-need their library; what stands here needs torch alone.
+need their library; this module needs torch alone.
 """
 
 from scaat.integrations.common import IndexedDataset

@@ -103,7 +103,7 @@ def with_index(item: Any, index: Tensor) -> Any:
 
 
 class Pixels(nn.Module):
-    """What stands around a network while it is trained: normalisation before it, logits after it.
+    """What surrounds a network while it is trained: normalisation before it, logits after it.
 
     So the objective sees images in [0, 1], epsilon is in units of pixels, and the network, its
     checkpoints and its evaluation stay as its library has them.
@@ -153,10 +153,10 @@ def load_state(objective: Objective, state: Mapping[str, Any] | None, place: str
     own = {name: tuple(value.shape) for name, value in objective.state_dict().items()}
     if state is None and not own:
         return
-    found = {name: tuple(value.shape) for name, value in (state or {}).items()}
-    if state is None or found != own:
+    stored = {name: tuple(value.shape) for name, value in (state or {}).items()}
+    if state is None or stored != own:
         raise InputError(
-            f"{place} holds {found or 'nothing'} of the objective, but {type(objective).__name__} "
+            f"{place} holds {stored or 'nothing'} of the objective, but {type(objective).__name__} "
             f"has {own or 'no state'}; expected a checkpoint of this objective on a training set "
             "of this size"
         )

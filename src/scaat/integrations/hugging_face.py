@@ -107,20 +107,20 @@ class ObjectiveTrainer(Trainer):
                 f"'pixel_values', 'labels' and {INDEX!r}"
             )
         labels = inputs["labels"]
-        found = self.objective(
+        output = self.objective(
             self._classifier(model),
             inputs["pixel_values"],
             labels,
             index,
             self._counted(len(labels)),
         )
-        self._note(found.terms)
-        loss = found.loss
+        self._note(output.terms)
+        loss = output.loss
         if num_items_in_batch is not None:
             loss = loss * (len(labels) / num_items_in_batch)
             if self.args.average_tokens_across_devices:  # they are counted over all processes
                 loss = loss * self.accelerator.num_processes
-        return (loss, {"loss": loss, "logits": found.logits}) if return_outputs else loss
+        return (loss, {"loss": loss, "logits": output.logits}) if return_outputs else loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Log, beside the loss, the means of the objective's terms since the last time.

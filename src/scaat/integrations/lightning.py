@@ -34,7 +34,7 @@ class ObjectiveMixin(L.LightningModule):
     Name it before ``LightningModule``, make the objective an attribute in ``__init__``
     (``self.objective = SCAAT(num_samples=...)``), and take the loss of `objective_step` in
     ``training_step``. The proportions are then in every checkpoint, as the module's other
-    buffers are, and the same in all processes, which is why DDP is told not to broadcast them.
+    buffers are, and the same in all processes, which is why DDP is set not to broadcast them.
 
     Attributes:
         objective: The training method.
@@ -76,8 +76,8 @@ class ObjectiveMixin(L.LightningModule):
             )
         images, labels, index = batch
         counted = self._counted(batch_idx, len(labels))
-        found: ObjectiveOutput = self.objective(model, images, labels, index, counted)
-        return found
+        output: ObjectiveOutput = self.objective(model, images, labels, index, counted)
+        return output
 
     def _counted(self, batch_idx: int, size: int) -> Tensor | None:
         """Tell the samples by which a sampler for several processes fills its last batch up."""
@@ -100,8 +100,8 @@ class SaliencyEvaluation(L.Callback):
     """Logs the sparsity and faithfulness of saliency maps after each validation.
 
     The maps are vanilla gradients of the predicted class's logit on the first images of the first
-    validation loader, always the same ones; with several processes each takes its share, and the
-    figures are those of one process. Logged are ``val_saliency_entropy`` (bits),
+    validation loader, always the same ones; with several processes each measures a part of them,
+    and the figures are those of one process. Logged are ``val_saliency_entropy`` (bits),
     ``val_saliency_gini``, ``val_aopc_lerf`` and ``val_aopc_morf``; see `scaat.functional`. The
     model keeps its mode, gradients and buffers.
 
@@ -115,7 +115,7 @@ class SaliencyEvaluation(L.Callback):
             ``"images"``.
         adapter: Turns the model's output into logits; see `scaat.models.find_adapter`.
         steps: Of the perturbation curves; 20 is the paper's protocol, as the next three are.
-        fraction: Share of the regions that the last step replaces.
+        fraction: Fraction of the regions that the last step replaces.
         region_size: Side of the regions in pixels.
         repeats: Random replacements of each image.
         batch_size: Perturbed images in a forward pass.
@@ -153,7 +153,7 @@ class SaliencyEvaluation(L.Callback):
         self.means: dict[str, MeanMetric] = {}
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Begin anew."""
+        """Reset the means."""
         names = ("val_saliency_entropy", "val_saliency_gini", "val_aopc_lerf", "val_aopc_morf")
         self.seen = 0
         with _gradients():
@@ -186,8 +186,8 @@ class SaliencyEvaluation(L.Callback):
         if trainer.sanity_checking:
             return
         with _gradients():
-            found = {name: mean.compute() for name, mean in self.means.items()}
-        pl_module.log_dict(found, sync_dist=True)  # equal already; else Lightning warns
+            logged = {name: mean.compute() for name, mean in self.means.items()}
+        pl_module.log_dict(logged, sync_dist=True)  # equal already; else Lightning warns
 
     def _measure(self, module: L.LightningModule, images: Tensor, numbers: Tensor) -> None:
         images = images.float() / 255 if images.dtype == torch.uint8 else images
@@ -199,8 +199,8 @@ class SaliencyEvaluation(L.Callback):
                 labels = predict(images).argmax(1)
             maps = saliency_map(predict, images, labels)
             curves = perturbation_curve(predict, images, maps, numbers=numbers, **self.curves)
-        found = (entropy(maps), gini(maps), aopc(curves["lerf"]), aopc(curves["morf"]))
-        for mean, values in zip(self.means.values(), found, strict=True):
+        measured = (entropy(maps), gini(maps), aopc(curves["lerf"]), aopc(curves["morf"]))
+        for mean, values in zip(self.means.values(), measured, strict=True):
             mean.update(values)
 
     def _logits(self, view: Predict) -> Predict:
@@ -238,13 +238,13 @@ def _shared(numbers: Tensor, trainer: L.Trainer, limit: int) -> tuple[Tensor, Te
 def _images(batch: Any) -> Tensor:
     if isinstance(batch, Mapping):
         names = [name for name in ("pixel_values", "image", "images") if name in batch]
-        found = batch[names[0]] if names else None
+        images = batch[names[0]] if names else None
     else:
-        found = batch[0] if isinstance(batch, list | tuple) and batch else None
-    if not isinstance(found, Tensor):
+        images = batch[0] if isinstance(batch, list | tuple) and batch else None
+    if not isinstance(images, Tensor):
         raise InputError(
             f"a validation batch is a {type(batch).__name__} in which no images are found; "
             "expected (images, ...), a dictionary with 'pixel_values', 'image' or 'images', or "
             "the argument images, a function that finds them"
         )
-    return found
+    return images

@@ -132,8 +132,8 @@ class ObjectiveTask(ClassificationTask):
             )
         labels, index = target.t().contiguous()
         model = self.pixels.around(self.trainable_module)
-        found = self.objective(model, input, labels, index)
-        return {"loss": found.loss, "output": found.logits, **found.terms}
+        output = self.objective(model, input, labels, index)
+        return {"loss": output.loss, "output": output.logits, **output.terms}
 
     def compile(  # type: ignore[override]  # as timm's does
         self, backend: str = "inductor", mode: str | None = None, **compile_kwargs: Any
@@ -158,7 +158,7 @@ class ObjectiveTask(ClassificationTask):
 
         Args:
             state: What `get_task_state` returned.
-            strict: False starts the objective anew where the checkpoint has none.
+            strict: False resets the objective if the checkpoint has none.
             module: Unused.
             ema: Nothing is to be loaded for the averaged weights.
 

@@ -68,7 +68,7 @@ def find_adapter(name: str) -> Adapter:
     """Return the adapter of a registered name, or of ``package.module:function``.
 
     Raises:
-        InputError: The name is unknown, or the function cannot be had.
+        InputError: The name is unknown, or the function cannot be imported.
     """
     if ":" not in name:
         return adapters[name]

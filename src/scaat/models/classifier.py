@@ -60,7 +60,7 @@ class Classifier(nn.Sequential):
 
     Attributes:
         frozen: Names of the submodules that stay in evaluation mode whatever `train` says: a
-            frozen batch norm that went on counting would change the function it computes.
+            frozen batch norm that kept updating would change the function it computes.
         several_outputs: Whether the network returns more than logits in training, so that some
             of its weights may take no part in the loss.
     """

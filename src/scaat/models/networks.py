@@ -45,7 +45,7 @@ class _Residual(nn.Module):
 def small_resnet(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
     """Stages of 32, 64 and 128 channels with one, one and two residual blocks; 0.79 M weights.
 
-    Strided convolutions halve the resolution before each stage, so the cost lies at a quarter
+    Strided convolutions halve the resolution before each stage, so the cost is that of a quarter
     of the pixels; the head averages over positions and takes images of any size.
     """
     return nn.Sequential(

@@ -194,7 +194,7 @@ def from_user(spec: str) -> Recipe:
     and width) and ``channels`` (1 for grey images, else 3).
 
     Raises:
-        InputError: The module or factory cannot be had.
+        InputError: The module or factory cannot be imported.
     """
     factory = import_named("model", spec)
     named = _parameters(factory)

@@ -64,7 +64,7 @@ def build_model(
 
     Raises:
         InputError: The name is unknown, the network does not come in this size or gives no such
-            logits, or the user's module or factory cannot be had.
+            logits, or the user's module or factory cannot be imported.
     """
     recipe = find_model(name)
     build = recipe.build if recipe.by_channel is None else recipe.by_channel(channels)
@@ -91,7 +91,7 @@ def find_model(name: str) -> Recipe:
     """Return what builds the network called ``name``, without building it.
 
     Raises:
-        InputError: The name is unknown, or the user's module or factory cannot be had.
+        InputError: The name is unknown, or the user's module or factory cannot be imported.
     """
     prefix, colon, rest = name.partition(":")
     if not colon:

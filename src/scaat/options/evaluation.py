@@ -40,10 +40,10 @@ class EvaluationOptions:
         "there are no more (accuracy is always over all)",
     )
     aopc_steps: int = _option(20, "points of a perturbation curve")
-    aopc_fraction: float = _option(0.2, "share of the regions that the last point replaces")
+    aopc_fraction: float = _option(0.2, "fraction of the regions that the last point replaces")
     aopc_repeats: int = _option(5, "random replacements that a curve averages")
     aopc_region_size: int = _option(
-        1, "side in pixels of the squares that are replaced, in the order of their mean saliency"
+        1, "side in pixels of the blocks that are replaced, in the order of their mean saliency"
     )
     aopc_fill: str = _option(
         "random", "what replaces them: random, mean, blur, zero or noisy-linear"
@@ -56,7 +56,7 @@ class EvaluationOptions:
     aopc_max_repeats: int = _option(100, "repeats that the tolerance may spend")
     deletion_steps: int = _option(50, "steps of the insertion and deletion curves")
     deletion_region_size: int = _option(
-        1, "side in pixels of the squares that are inserted or deleted"
+        1, "side in pixels of the blocks that are inserted or deleted"
     )
     deletion_fill: str = _option("zero", "what replaces deleted pixels")
     insertion_fill: str = _option("blur", "what pixels are inserted into")

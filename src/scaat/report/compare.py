@@ -46,9 +46,9 @@ def difference(
     shared = None if metric in PERFORMANCE else attribution
     key = (metric, shared, method, other)
     if key not in comparison.differences:
-        found = _difference(metric, rows[0], rows[1])
-        comparison.differences[key] = found
-        comparison.differences[metric, shared, other, method] = _negated(found)
+        computed = _difference(metric, rows[0], rows[1])
+        comparison.differences[key] = computed
+        comparison.differences[metric, shared, other, method] = _negated(computed)
     return comparison.differences[key]
 
 
@@ -87,10 +87,10 @@ def unpaired(metric: str, estimate: Estimate | None, other: Estimate | None) -> 
     return "better" if (mine[0] > theirs[1]) == (METRICS[metric].better == "higher") else "worse"
 
 
-def to_estimate(found: dict[str, Any]) -> Estimate:
+def to_estimate(computed: dict[str, Any]) -> Estimate:
     """Return what `scaat.statistics` computed as an `Estimate`."""
-    value, low, high, n = (found[key] for key in ("value", "low", "high", "n"))
-    return Estimate(value, low, high, n, unbounded=found.get("unbounded", False))
+    value, low, high, n = (computed[key] for key in ("value", "low", "high", "n"))
+    return Estimate(value, low, high, n, unbounded=computed.get("unbounded", False))
 
 
 def image_values(row: Row, metric: str) -> Array | None:
@@ -99,8 +99,8 @@ def image_values(row: Row, metric: str) -> Array | None:
     Of the AUC it is the image's part in it (`scaat.statistics.auc_parts`).
     """
     if metric == "auc":
-        found = _scores(row)
-        return None if found is None else auc_parts(*found)
+        scores = _scores(row)
+        return None if scores is None else auc_parts(*scores)
     name = _STORED.get(metric, metric)
     values = row.source.per_image(row.index, name, gaps=metric in OPTIONAL)
     return None if values is None else values.astype(np.float64)
@@ -113,8 +113,8 @@ def paired_values(metric: str, row: Row, other: Row) -> list[Array] | None:
     where a value is not stored or no image is shared.
     """
     if metric == "auc":
-        found = _shared_scores(row, other)
-        return None if found is None else [auc_parts(scores, found[2]) for scores in found[:2]]
+        shared = _shared_scores(row, other)
+        return None if shared is None else [auc_parts(scores, shared[2]) for scores in shared[:2]]
     parts = RATIOS.get(metric, (metric,))
     stored = [image_values(r, part) for r in (row, other) for part in parts]
     values = [v for v in stored if v is not None]
@@ -151,8 +151,8 @@ def _pairs(row: Row, other: Row, lengths: Sequence[int]) -> tuple[Array, Array] 
 
 
 def _auc_difference(row: Row, other: Row) -> Estimate | None:
-    found = _shared_scores(row, other)
-    return None if found is None else to_estimate(paired_auc_difference(*found))
+    shared = _shared_scores(row, other)
+    return None if shared is None else to_estimate(paired_auc_difference(*shared))
 
 
 def _shared_scores(row: Row, other: Row) -> tuple[Array, Array, NDArray[np.bool_]] | None:
@@ -228,8 +228,8 @@ class Pool:
 
     def rows(self, method: str, attribution: str) -> list[Row]:
         """Return the rows of this pair, one for each seed that has it."""
-        found = (comparison.row(method, attribution) for comparison in self.comparisons)
-        return [row for row in found if row is not None]
+        by_seed = (comparison.row(method, attribution) for comparison in self.comparisons)
+        return [row for row in by_seed if row is not None]
 
     def pooled(self, metric: str, method: str, attribution: str) -> Pooled | None:
         """Return the pooled estimate, or None where fewer than two seeds have it.
@@ -250,11 +250,11 @@ class Pool:
         stored = [[v for v in column if v is not None] for column in columns]
         if any(len(column) < len(rows) for column in stored):
             return _without_images(rows, metric)
-        found = pooled_mean(stored[0]) if len(parts) == 1 else pooled_ratio(stored[0], stored[1])
-        if metric == "auc" and found["high"] is not None:
+        pooled = pooled_mean(stored[0]) if len(parts) == 1 else pooled_ratio(stored[0], stored[1])
+        if metric == "auc" and pooled["high"] is not None:
             # The images' parts spread evenly about an area that ends at 1.
-            found["low"], found["high"] = max(0.0, found["low"]), min(1.0, found["high"])
-        return Pooled(to_estimate(found), tuple(found["by_seed"]))
+            pooled["low"], pooled["high"] = max(0.0, pooled["low"]), min(1.0, pooled["high"])
+        return Pooled(to_estimate(pooled), tuple(pooled["by_seed"]))
 
     def difference(self, metric: str, attribution: str, method: str, other: str) -> Pooled | None:
         """Return by how much ``method`` exceeds ``other``, pooled, or None as `pooled`.
@@ -282,13 +282,13 @@ class Pool:
             return Pooled(Estimate(value, None, None, mine.estimate.n), by_seed)
         if metric in RATIOS:
             above, below, other_above, other_below = zip(*values, strict=True)
-            found = pooled_ratio_difference(above, below, other_above, other_below)
+            computed = pooled_ratio_difference(above, below, other_above, other_below)
         else:
             apart = [mine - theirs for mine, theirs in values]
             if any(np.isnan(of_seed).all() for of_seed in apart):
                 return None
-            found = pooled_mean(apart)
-        return Pooled(to_estimate(found), tuple(found["by_seed"]))
+            computed = pooled_mean(apart)
+        return Pooled(to_estimate(computed), tuple(computed["by_seed"]))
 
     def stability(self, metric: str, attribution: str) -> RankStability | None:
         """Return how far the methods' order holds from seed to seed, or None if not comparable."""

@@ -54,10 +54,10 @@ def shown_examples(comparison: Comparison) -> Shown | None:
         common = list(range(len(wanted)))
     chosen = {source: [at[wanted[i]] for i in common] for source, at in places.items()}
     maps = {
-        (row.method, row.attribution): _take(found, chosen[row.source])
+        (row.method, row.attribution): _take(of_row, chosen[row.source])
         for row in comparison.rows
         if row.source in chosen
-        and (found := row.source.example_maps(row.index, known[row.source])) is not None
+        and (of_row := row.source.example_maps(row.index, known[row.source])) is not None
     }
     if not maps or not common:
         return None
@@ -356,7 +356,7 @@ def _show(ax: Axes, image: Array, mask: Array | None) -> None:
     ax.set_axis_off()
     ax.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     if mask is not None and mask.any() and not mask.all():
-        # Two lines, so that one of them stands out whatever lies below.
+        # Two lines, so that one of them is visible on any background.
         ax.contour(mask, levels=[0.5], colors="black", linewidths=1.6)
         ax.contour(mask, levels=[0.5], colors="white", linewidths=0.8)
 

@@ -337,7 +337,7 @@ def _forest_panel(ax: Axes, comparison: Comparison, key: str) -> None:
             left, right = (min(max(scale * bound, low), high) for bound in bounds)
             ax.plot([left, right], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
             for bound, x, arrow in ((bounds[0], left, "<"), (bounds[1], right, ">")):
-                if scale * bound != x:  # goes on beyond the axis
+                if scale * bound != x:  # continues beyond the axis
                     ax.plot(x, y, arrow, color=colour, markersize=6, clip_on=False)
         assert estimate.value is not None
         ax.plot(

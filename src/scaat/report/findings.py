@@ -102,9 +102,9 @@ def _pair(comparison: Comparison, method: str, other: str) -> Pair:
     attributions = [a for a in comparison.attributions if a not in BOUNDS]
     for metric in SALIENCY:
         for attribution in attributions or comparison.attributions:
-            found = verdict(comparison, metric, attribution, method, other)
-            if found is not None:
-                verdicts[metric, attribution] = found
+            outcome = verdict(comparison, metric, attribution, method, other)
+            if outcome is not None:
+                verdicts[metric, attribution] = outcome
     return Pair(method, other, verdicts)
 
 
@@ -124,11 +124,11 @@ def _accuracy(comparison: Comparison, pair: Pair) -> str:
     mine, theirs = (comparison.model_row(m).metrics["accuracy"] for m in (pair.method, pair.other))
     if mine is None or theirs is None or mine.value is None or theirs.value is None:
         return ""
-    found = verdict(comparison, "accuracy", None, pair.method, pair.other)
+    outcome = verdict(comparison, "accuracy", None, pair.method, pair.other)
     change = f"{_points(mine.value - theirs.value)} points"
-    if found == "undecided":
+    if outcome == "undecided":
         return f"; accuracy {change}, undecided"
-    return f"; its accuracy is clearly {'higher' if found == 'better' else 'lower'} ({change})"
+    return f"; its accuracy is clearly {'higher' if outcome == 'better' else 'lower'} ({change})"
 
 
 def _maps(pair: Pair) -> str:

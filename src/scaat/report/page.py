@@ -77,7 +77,7 @@ class Chart:
     def dark(self) -> str:
         """Return the picture in the colours for a dark ground."""
         text = re.sub(
-            "|".join(_DARK), lambda found: _DARK[found[0]], self.svg.decode(), flags=re.ASCII
+            "|".join(_DARK), lambda match: _DARK[match[0]], self.svg.decode(), flags=re.ASCII
         )
         return data_address(text.encode(), "image/svg+xml")
 
@@ -322,33 +322,33 @@ def _section(
     charts: Mapping[str, Chart],
     numbers: _Numbers,
 ) -> Section:
-    found, name = findings(comparison), f"c{number}"
+    summary, name = findings(comparison), f"c{number}"
     attribution, methods = comparison.attributions[0], ("", "")
     figures: list[KeyFigure] = []
-    if found.pairs:
-        main = found.pairs[0]
+    if summary.pairs:
+        main = summary.pairs[0]
         methods = (method_name(main.other), method_name(main.method))
         figures = _key_figures(comparison, main, attribution)
     return Section(
         name=name,
         title=title(comparison, results),
-        findings=found,
+        findings=summary,
         attribution=attribution_name(attribution),
         methods=methods,
         figures=tuple(figures),
         parts=tuple(
             Part(f"{name}-{heading.split()[0].lower()}", heading, tuple(map(numbers.block, blocks)))
-            for heading, contents in _contents(comparison, found, charts, name)
+            for heading, contents in _contents(comparison, summary, charts, name)
             if (blocks := [content for content in contents if content is not None])
         ),
     )
 
 
 def _contents(
-    comparison: Comparison, found: Findings, charts: Mapping[str, Chart], name: str
+    comparison: Comparison, summary: Findings, charts: Mapping[str, Chart], name: str
 ) -> Iterator[tuple[str, list[Table | Chart | Gallery | None]]]:
     """Yield a section's headings, each with what is under it."""
-    pairs = [(pair.method, pair.other) for pair in found.pairs]
+    pairs = [(pair.method, pair.other) for pair in summary.pairs]
     differences = differences_table(comparison, pairs) if pairs else None
     further = {table.name: table for table in further_tables(comparison)}
     yield "Results", [comparison_table(comparison), performance_table(comparison)]

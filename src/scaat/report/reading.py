@@ -39,9 +39,9 @@ class Entry:
         """Return the full name of a key, as a complaint gives it."""
         return f"{self.where}.{key}" if self.where else key
 
-    def fault(self, key: str, found: object, expected: str) -> InputError:
+    def fault(self, key: str, value: object, expected: str) -> InputError:
         """Return the complaint about the value of a key."""
-        return InputError(f"{self.path}: {self.name(key)} is {found!r:.60}, expected {expected}")
+        return InputError(f"{self.path}: {self.name(key)} is {value!r:.60}, expected {expected}")
 
     def has(self, key: str) -> bool:
         """Return whether an optional key is there and not null."""

@@ -178,8 +178,8 @@ def differences_table(comparison: Comparison, pairs: Sequence[tuple[str, str]]) 
         if paired is not None:
             value, interval = signed_text(METRICS[metric], paired)
             return Cell(f"{SIGNS[sign(metric, paired)]} {value}", interval)
-        found = verdict(comparison, metric, attribution, method, other)
-        return Cell("–" if found is None else f"{SIGNS[found]} {found}")
+        outcome = verdict(comparison, metric, attribution, method, other)
+        return Cell("–" if outcome is None else f"{SIGNS[outcome]} {outcome}")
 
     lines = tuple(
         Line(
@@ -288,15 +288,15 @@ def _pooled_means(pool: Pool, keys: Sequence[str], suffix: str, caption: str) ->
     for attribution in pool.attributions:
         columns: dict[str, list[Cell]] = {}
         for key in keys:
-            found = [pool.pooled(key, method, attribution) for method in pool.methods]
-            winners = best(key, [p.estimate if p else None for p in found])
+            by_method = [pool.pooled(key, method, attribution) for method in pool.methods]
+            winners = best(key, [p.estimate if p else None for p in by_method])
             columns[key] = [
                 Cell(
                     *printed(key, p.estimate if p else None),
                     best=i in winners,
                     note="; ".join(_of_seed(key, value) for value in p.by_seed) if p else "",
                 )
-                for i, p in enumerate(found)
+                for i, p in enumerate(by_method)
             ]
         lines += [
             Line(attribution_name(attribution), method_name(method), cells)
@@ -319,12 +319,12 @@ def _pooled_differences(pool: Pool, keys: Sequence[str], suffix: str, caption: s
     """Return by how much training methods differ over the training seeds, image by image."""
 
     def cell(metric: str, attribution: str, method: str, other: str) -> Cell:
-        found = pool.difference(metric, attribution, method, other)
-        if found is None:
+        pooled = pool.difference(metric, attribution, method, other)
+        if pooled is None:
             return Cell("–")
-        value, interval = signed_text(METRICS[metric], found.estimate)
-        mark = f"{SIGNS[sign(metric, found.estimate)]} " if interval else ""
-        seeds = (Estimate(v, None, None, 0) for v in found.by_seed)
+        value, interval = signed_text(METRICS[metric], pooled.estimate)
+        mark = f"{SIGNS[sign(metric, pooled.estimate)]} " if interval else ""
+        seeds = (Estimate(v, None, None, 0) for v in pooled.by_seed)
         note = "; ".join(signed_text(METRICS[metric], of_seed)[0] for of_seed in seeds)
         return Cell(f"{mark}{value}", interval, note=note)
 
@@ -356,12 +356,12 @@ def _rank_stability(pool: Pool, keys: Sequence[str]) -> Table:
     """Return how far the order of the training methods holds from seed to seed."""
 
     def cell(key: str, attribution: str) -> Cell:
-        found = pool.stability(key, attribution)
-        if found is None:
+        ranks = pool.stability(key, attribution)
+        if ranks is None:
             return Cell("–")
-        first, kept = (round(share * found.seeds) for share in (found.first, found.kept))
-        order = " > ".join(map(method_name, found.order))
-        return Cell(f"{first} of {found.seeds}", f"order {kept} of {found.seeds}", note=order)
+        first, kept = (round(share * ranks.seeds) for share in (ranks.first, ranks.kept))
+        order = " > ".join(map(method_name, ranks.order))
+        return Cell(f"{first} of {ranks.seeds}", f"order {kept} of {ranks.seeds}", note=order)
 
     return Table(
         name="stability-of-ranks",
@@ -383,19 +383,19 @@ def _of_seed(key: str, value: float | None) -> str:
 
 def sections(results: Results) -> dict[str, list[tuple[str, Table]]]:
     """Return the tables of each file, each with the title of what it is of."""
-    found: dict[str, list[tuple[str, Table]]] = {}
+    by_file: dict[str, list[tuple[str, Table]]] = {}
     for comparison in results.comparisons:
         made = [comparison_table(comparison), performance_table(comparison)]
         if pairs := findings(comparison).pairs:
             made.append(differences_table(comparison, [(p.method, p.other) for p in pairs]))
         made += [*further_tables(comparison), long_table(comparison)]
         for table in made:
-            found.setdefault(table.name, []).append((title(comparison, results), table))
+            by_file.setdefault(table.name, []).append((title(comparison, results), table))
     for pool in pools(results):
         first = pool.comparisons[0]
         for table in pooled_tables(pool):
-            found.setdefault(table.name, []).append((f"{first.data}, {first.model}", table))
-    return found
+            by_file.setdefault(table.name, []).append((f"{first.data}, {first.model}", table))
+    return by_file
 
 
 _KEY = ("data", "model", "seed", "method", "attribution")
@@ -453,10 +453,10 @@ def _csv_differences(results: Results, metrics: Iterable[str]) -> Iterable[list[
         other = comparison.reference
         for row in comparison.rows:
             for metric in metrics if row.method != other else ():
-                found = difference(comparison, metric, row.attribution, row.method, other)
-                if found is not None:
+                paired = difference(comparison, metric, row.attribution, row.method, other)
+                if paired is not None:
                     names = [row.data, row.model, row.seed, row.method, other, row.attribution]
-                    yield [*names, metric, METRICS[metric].better, *_numbers(found)]
+                    yield [*names, metric, METRICS[metric].better, *_numbers(paired)]
 
 
 def _csv_pooled(results: Results, metrics: Iterable[str]) -> Iterable[list[object]]:
@@ -465,10 +465,10 @@ def _csv_pooled(results: Results, metrics: Iterable[str]) -> Iterable[list[objec
         for method in pool.methods:
             for attribution in pool.attributions:
                 for metric in metrics:
-                    found = pool.pooled(metric, method, attribution)
-                    if found is not None:
+                    pooled = pool.pooled(metric, method, attribution)
+                    if pooled is not None:
                         names = [first.data, first.model, method, attribution, metric]
-                        yield [*names, METRICS[metric].better, *_of_seeds(found)]
+                        yield [*names, METRICS[metric].better, *_of_seeds(pooled)]
 
 
 def _csv_pooled_differences(results: Results, metrics: Iterable[str]) -> Iterable[list[object]]:
@@ -477,15 +477,15 @@ def _csv_pooled_differences(results: Results, metrics: Iterable[str]) -> Iterabl
         for method, other in held_against(pool.methods):
             for attribution in pool.attributions:
                 for metric in metrics:
-                    found = pool.difference(metric, attribution, method, other)
-                    if found is not None:
+                    pooled = pool.difference(metric, attribution, method, other)
+                    if pooled is not None:
                         names = [first.data, first.model, method, other, attribution, metric]
-                        yield [*names, METRICS[metric].better, *_of_seeds(found)]
+                        yield [*names, METRICS[metric].better, *_of_seeds(pooled)]
 
 
-def _of_seeds(found: Pooled) -> list[object]:
-    values = " ".join("" if v is None else repr(v) for v in found.by_seed)
-    return [*_numbers(found.estimate), len(found.by_seed), values]
+def _of_seeds(pooled: Pooled) -> list[object]:
+    values = " ".join("" if v is None else repr(v) for v in pooled.by_seed)
+    return [*_numbers(pooled.estimate), len(pooled.by_seed), values]
 
 
 def _names(metrics: Iterable[str]) -> list[str]:

@@ -78,13 +78,13 @@ def _front_matter(card: Card) -> str:
     if card.licence:
         matter["license"] = card.licence
     if card.comparison is not None:
-        found = _metrics(card.comparison, str(card.model.method))
-        matter["metrics"] = list(dict.fromkeys(m["type"] for m in found if "args" not in m))
+        measured = _metrics(card.comparison, str(card.model.method))
+        matter["metrics"] = list(dict.fromkeys(m["type"] for m in measured if "args" not in m))
         data = _one_line(data_name(card.comparison.data))
         result = {
             "task": {"type": "image-classification", "name": "Image classification"},
             "dataset": {"type": data, "name": data},
-            "metrics": found,
+            "metrics": measured,
         }
         matter["model-index"] = [{"name": _one_line(card.title), "results": [result]}]
     return yaml.safe_dump(matter, sort_keys=False, allow_unicode=True)
@@ -92,7 +92,7 @@ def _front_matter(card: Card) -> str:
 
 def _metrics(comparison: Comparison, method: str) -> list[dict[str, Any]]:
     """Return the model's measured values as the hub's model index lists them, in stored units."""
-    found: list[dict[str, Any]] = []
+    values: list[dict[str, Any]] = []
     rows = [comparison.model_row(method)]
     rows += [r for a in comparison.attributions if (r := comparison.row(method, a)) is not None]
     for number, row in enumerate(rows):
@@ -107,8 +107,8 @@ def _metrics(comparison: Comparison, method: str) -> list[dict[str, Any]]:
                 unit = f" ({metric.unit})" if metric.unit and metric.scale == 1 else ""
                 name = f"{name}{unit}, {attribution_name(row.attribution)}"
             entry = {"type": _HUB_METRICS.get(key, key), "name": name, "value": estimate.value}
-            found.append(entry if of_model else entry | {"args": {"attribution": row.attribution}})
-    return found
+            values.append(entry if of_model else entry | {"args": {"attribution": row.attribution}})
+    return values
 
 
 def _summary(card: Card) -> str:

@@ -107,9 +107,9 @@ def largest_difference(
     for batch in _batches(shared, images):
         with torch.no_grad():
             expected = network(batch)
-        found = program(batch)
+        actual = program(batch)
         scale = max(1.0, float(expected[0].abs().max()))
-        for name, right, value in zip(network.outputs, expected, found, strict=True):
+        for name, right, value in zip(network.outputs, expected, actual, strict=True):
             if value.shape != right.shape:
                 raise InputError(
                     f"the exported model gives {name} of shape {tuple(value.shape)} for "
@@ -159,7 +159,7 @@ def export_model(
 
     Input is ``images``, float32 (N, C, H, W) in [0, 1] for any N of at least 1; outputs are
     ``logits`` (N, classes) and, if wanted, ``probabilities``. Normalisation is inside. Names of
-    classes and size of the input stand in the file, as JSON: in an ONNX model's
+    classes and size of the input are in the file, as JSON: in an ONNX model's
     ``metadata_props``, in the extra file ``scaat.json`` of a ``torch.export`` program.
 
     The file is read back and run on random images, and ``images``, before it is written.
@@ -213,8 +213,8 @@ def _onnx(network: Prediction, shared: SharedModel) -> Made:
         session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
     def run(images: Tensor) -> Outputs:
-        found = session.run(network.outputs, {"images": images.numpy()})
-        return [torch.from_numpy(np.asarray(values)) for values in found]
+        arrays = session.run(network.outputs, {"images": images.numpy()})
+        return [torch.from_numpy(np.asarray(values)) for values in arrays]
 
     return content, run
 
@@ -234,8 +234,8 @@ def _torch_export(network: Prediction, shared: SharedModel) -> Made:
 
     def run(images: Tensor) -> Outputs:
         with torch.no_grad():
-            found: Outputs = program(images)
-        return found
+            outputs: Outputs = program(images)
+        return outputs
 
     return stream.getvalue(), run
 

@@ -95,7 +95,7 @@ def refuse_code_in(folder: Path, name: str, file: Path) -> None:
     Args:
         folder: Where the shared files lie.
         name: Of a network or adapter.
-        file: Where the name stands, for the message.
+        file: Where the name is given, for the message.
 
     Raises:
         InputError: The module, or a package that it is in, lies in ``folder``.
@@ -148,7 +148,7 @@ def save_shared(shared: SharedModel, folder: Path | str) -> None:
     """
     folder = Path(folder)
     state = {
-        # Cloned, as safetensors refuses weights that share their memory.
+        # Cloned, as safetensors refuses weights with common memory.
         name: weight.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, weight in shared.model.state_dict().items()
     }
@@ -188,7 +188,7 @@ def load_shared(folder: Path | str) -> SharedModel:
 
     Returns:
         With the model in evaluation mode, on the CPU, in channels-last memory; for a model that
-        `load_trained` reads, too, its logits are the same bit by bit.
+        `load_trained` reads, too, its logits are exactly the same.
 
     Raises:
         InputError: A file is missing, damaged, foreign or of a newer format, its checksum is
@@ -289,13 +289,12 @@ def _read_tensors(folder: Path, name: str, config: dict[str, Any]) -> dict[str, 
     path = folder / name
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read ({error.strerror})") from error
-    if found != config["files"].get(name):
+    if digest != config["files"].get(name):
         raise InputError(
-            f"{str(path)!r} is damaged or was changed: it does not have the checksum that stands "
-            f"in {CONFIG}"
+            f"{str(path)!r} is damaged or was changed: its checksum is not the one in {CONFIG}"
         )
     tensors: dict[str, Tensor] = read_checkpoint(path)
     return tensors

@@ -50,14 +50,14 @@ def share_run(
         check_repo_id(repo_id)
     if licence is not None:
         check_licence(licence)
-    found = open_run(run, method)
-    model = replace(found.model, training=public_training(found.model.training, found.config))
-    shown = _pictures(found) if pictures else {}
+    opened = open_run(run, method)
+    model = replace(opened.model, training=public_training(opened.model.training, opened.config))
+    shown = _pictures(opened) if pictures else {}
     card = Card(
         title=repo_id.rpartition("/")[2] if repo_id else folder.resolve().name,
         model=model,
-        config=public_config(found.config),
-        comparison=found.comparison,
+        config=public_config(opened.config),
+        comparison=opened.comparison,
         pictures={name: f"{FIGURES}/{path.name}" for name, path in shown.items()},
         repo_id=repo_id,
         licence=licence,

@@ -152,16 +152,16 @@ def _model(folder: Path, config: dict[str, Any], method: str | None) -> tuple[st
 
 def _comparison(folder: Path, model: SharedModel) -> Comparison | None:
     """Return the results that hold this very model's, or None where nothing was measured."""
-    found = find_results(folder)
-    if not (found / FILE).is_file():
+    results = find_results(folder)
+    if not (results / FILE).is_file():
         return None
     for comparison in read_results(folder).comparisons:
         if model.method in comparison.methods:
-            # Results outlive a training that was made anew in the same folder.
+            # Results outlive a training that was repeated in the same folder.
             if comparison.model_row(model.method).settings.get("trained") != dict(model.training):
                 break
             return comparison
     raise InputError(
-        f"{str(found / FILE)!r} holds no results of the model in {str(folder)!r}; expected them, "
-        "or no results at all: measure the model anew"
+        f"{str(results / FILE)!r} holds no results of the model in {str(folder)!r}; expected them, "
+        "or no results at all: measure the model again"
     )

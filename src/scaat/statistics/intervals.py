@@ -92,8 +92,8 @@ def ratio_estimate(
         np.quantile(values, tail, method="inverted_cdf")
         for values, tail in zip((lower, upper), TAILS, strict=True)
     )
-    found = estimate(value, n) | {"low": finite(low), "high": finite(high)}
-    return found | {"unbounded": found["low"] is None or found["high"] is None}
+    computed = estimate(value, n) | {"low": finite(low), "high": finite(high)}
+    return computed | {"unbounded": computed["low"] is None or computed["high"] is None}
 
 
 def ratio_difference_estimate(value: float, n: int, means: Array) -> dict[str, Any]:
@@ -307,7 +307,7 @@ def paired_auc_difference(
     """Return the difference of two areas under the ROC curve and its interval.
 
     The interval is normal, with DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988, by the
-    ranks of Sun and Xu 2014): resampling would sort all images anew for each resample.
+    ranks of Sun and Xu 2014): resampling would sort all images again for each resample.
 
     Args:
         scores: (n,), finite, higher for the positive class; ties count half.
@@ -326,8 +326,8 @@ def paired_auc_difference(
     smallest = min(positive.sum(), (~positive).sum())
     if smallest < 1:
         return estimate(math.nan, len(scores))
-    found = [_placements(values, positive) for values in (scores, other)]
-    differences = [mine - theirs for mine, theirs in zip(*found, strict=True)]
+    placements = [_placements(values, positive) for values in (scores, other)]
+    differences = [mine - theirs for mine, theirs in zip(*placements, strict=True)]
     value = float(differences[0].mean())
     if smallest < 2:
         return estimate(value, len(scores))
@@ -354,15 +354,15 @@ def auc_parts(scores: Array, positive: NDArray[np.bool_]) -> Array:
         InputError: the two are not of as many images.
     """
     _check_paired(scores, positive)
-    n, found = len(scores), np.full(len(scores), math.nan)
+    n, parts = len(scores), np.full(len(scores), math.nan)
     if not 0 < positive.sum() < n:
-        return found
+        return parts
     for of_class, placements in zip(
         (positive, ~positive), _placements(scores, positive), strict=True
     ):
         area = placements.mean()
-        found[of_class] = area + (placements - area) * (n / of_class.sum())
-    return found
+        parts[of_class] = area + (placements - area) * (n / of_class.sum())
+    return parts
 
 
 def _placements(scores: Array, positive: NDArray[np.bool_]) -> tuple[Array, Array]:

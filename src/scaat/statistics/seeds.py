@@ -154,9 +154,9 @@ def pooled_ratio_difference(
     means = np.mean([sample.mean(1, keepdims=True) for sample in samples], axis=0)
     value = ratio_difference(ratio_of_means(*means[:2]), ratio_of_means(*means[2:]))
     resampled = _resampled(samples, seed, resamples)
-    found = ratio_difference_estimate(value, _count(samples), resampled)
+    computed = ratio_difference_estimate(value, _count(samples), resampled)
     by_seed = [ratio_difference(ratio_of_means(*s[:2]), ratio_of_means(*s[2:])) for s in samples]
-    return {**found, "seeds": len(samples), "by_seed": list(map(finite, by_seed))}
+    return {**computed, "seeds": len(samples), "by_seed": list(map(finite, by_seed))}
 
 
 def rank_stability(
