@@ -20,10 +20,11 @@ test: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	$(PYTEST) -m slow
 
-# Lint and types.
+# Lint, types and prose.
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/check_prose.py
 
 # Breaking changes of the public names since the last tag, or since main where there is none.
 api: $(VENV)/.dev

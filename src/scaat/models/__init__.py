@@ -1,6 +1,6 @@
 """Models by name; normalisation is every model's first layer."""
 
-from scaat.models import networks  # registers its networks
+from scaat.models import networks  # noqa: F401  (registers its networks)
 from scaat.models.adapters import Adapter, adapters, find_adapter
 from scaat.models.checkpoint import load_model, load_pretrained
 from scaat.models.classifier import Classifier, Normalize, freeze
@@ -20,5 +20,4 @@ __all__ = [
     "load_model",
     "load_pretrained",
     "models",
-    "networks",
 ]

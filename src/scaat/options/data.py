@@ -25,8 +25,8 @@ class DataOptions:
     data: str = field(
         default="digits",
         metadata={
-            "help": "The data: tissue, digits, lesions, folder:PATH (class folders, with or without "
-            "train/ and test/), parquet:PATH (Hugging Face layout), or another of those that "
+            "help": "The data: tissue, digits, lesions, folder:PATH (class folders, with or "
+            "without train/ and test/), parquet:PATH (Hugging Face layout), or another of those that "
             "scaat data list names."
         },
     )
