@@ -26,8 +26,8 @@ class DataOptions:
         default="digits",
         metadata={
             "help": "The data: tissue, digits, lesions, folder:PATH (class folders, with or "
-            "without train/ and test/), parquet:PATH (Hugging Face layout), or another of those that "
-            "scaat data list names."
+            "without train/ and test/), parquet:PATH (Hugging Face layout), or another of those "
+            "that scaat data list names."
         },
     )
     name: str | None = field(
