@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.cli.inside import scaat, write_images
-from tests.data.samples import cifar10, imagenet, pcam
+from tests.data.samples import cifar10, imagenet, pcam, published
 
 RECIPES = Path(__file__).parents[2] / "examples" / "recipes"
 
@@ -33,11 +33,15 @@ def test_every_recipe_is_tried() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(DATA))
-def test_a_recipe_is_a_plan_that_can_be_carried_out(name: str, tmp_path: Path) -> None:
+def test_a_recipe_is_a_plan_that_can_be_carried_out(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kind, write, flags = DATA[name]
     recipe = RECIPES / f"{name}.yaml"
     asked = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     place = write(tmp_path / "data")
+    if name == "cifar10":
+        published(monkeypatch, place)
     done = scaat(
         "compare", "--config", recipe, "--data", f"{kind}:{place}", *flags, "--dry-run",
         "--batch-size", "2", "--out", tmp_path / "out", "--json",

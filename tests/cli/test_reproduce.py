@@ -113,7 +113,7 @@ def test_rivals_are_all_objectives_smoothed_features_and_the_cheap_way(
         lines = [line for line in section.splitlines() if line.startswith("| ")]
         assert len(lines) == 2 + len(objectives) + 2
         head, _, *trainings = lines
-        for column in ("rel, squares", "Lattice", "PGD 8/255", "ECE", "Time"):
+        for column in ("ratio, 2 x 2", "Lattice", "PGD 8/255", "ECE", "Time"):
             assert column in head
         assert ("Energy" in head) == localised
         assert [line.rstrip(" |")[-1] for line in trainings] == ["×"] * (len(objectives) + 2)
