@@ -98,12 +98,14 @@ class BudgetedWeight(ExactBuffers):
         self.seen += count.long()
         running = torch.lerp(self.cross_entropy, value, (count / _WINDOW).clamp_max(1.0))
         self.cross_entropy.copy_(torch.where(first, value, running))
-        epoch = self.seen.double() / self.num_samples  # float64: exact up to 2 ** 53 samples
+        # Not float64, which Apple's GPUs lack: whole epochs and the rest are exact each.
+        rest = (self.seen % self.num_samples).float() / self.num_samples
+        epoch = self.seen // self.num_samples + rest
         started = epoch >= self.start
         lowest = torch.minimum(self.lowest, self.cross_entropy)
         self.lowest.copy_(torch.where(started, lowest, self.lowest))
         # A running mean lags behind: it is that of the time one window ago.
-        target = self.target((epoch - _WINDOW / self.num_samples).float())
+        target = self.target(epoch - _WINDOW / self.num_samples)
         error = (1 - (self.cross_entropy - target) / self.tolerance).clamp(-1, 1)
         step = error * torch.where(error > 0, _RISE, _FALL)
         weight = self.weight.clamp_min(_FIRST * (self.weight == 0)) * step.exp()
