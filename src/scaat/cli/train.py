@@ -32,7 +32,7 @@ def train(
     splits = load_splits(config)
     start = starting_model(splits.train, options)  # refuses what cannot work before it writes
     if reference is not None:
-        read_reference(reference, splits, options)
+        read_reference(reference, start.architecture, options.epochs)
     if dry_run:
         if is_main_process():
             return show_plan(splits, start.model, config["objectives"], options)

@@ -13,7 +13,7 @@ from scaat.functional.saliency import score_gradient
 from scaat.objectives.base import ObjectiveOutput, objectives
 from scaat.objectives.budget import PROTECTED, BudgetedWeight
 from scaat.objectives.proportions import AdaptiveProportions, Proportions
-from scaat.objectives.search import Search
+from scaat.objectives.search import Search, check_radius
 from scaat.passes import evaluation_mode, keep_graphs, loss_view, search_view
 
 
@@ -82,11 +82,7 @@ class SCAAT(AdaptiveProportions):
         bounds: Bounds | None = (0.0, 1.0),
     ) -> None:
         super().__init__(num_samples, proportions, label_smoothing, bounds)
-        if bounds is not None and search.epsilon > bounds[1] - bounds[0]:
-            raise InputError(
-                f"epsilon is {search.epsilon!r}, expected at most the inputs' range of "
-                f"{bounds[1] - bounds[0]:g}"
-            )
+        check_radius(search.epsilon, bounds)
         if weight is not None:
             check_positive(weight, "weight", zero=True)
         check_count(search_interval, "search_interval", least=1)

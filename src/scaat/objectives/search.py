@@ -106,7 +106,7 @@ class Search:
         mask = self.irrelevant(gradient, proportion)
         step_size = self.step_size
         if step_size is None and self.steps < 2:
-            step_size = 1.25 * self.epsilon or None
+            step_size = 1.25 * self.epsilon
         if self.steps == 0:  # away from the class
             return masked_step(
                 images, -gradient, mask, epsilon=self.epsilon, step_size=step_size, bounds=bounds
@@ -138,15 +138,20 @@ def check_search(
     ``zero`` allows no steps; see `Search`.
     """
     check_positive(epsilon, "epsilon", zero=True)
+    check_radius(epsilon, bounds)
+    check_positive(steps, "steps", zero=zero)
+    if step_size is not None:
+        check_positive(step_size, "step_size")
+    check_choice(search_mode, "search_mode", get_args(SearchMode))
+
+
+def check_radius(epsilon: float, bounds: Bounds | None) -> None:
+    """Raise `InputError` where a ball is larger than the inputs' range."""
     if bounds is not None and epsilon > bounds[1] - bounds[0]:
         raise InputError(
             f"epsilon is {epsilon!r}, expected at most the inputs' range of "
             f"{bounds[1] - bounds[0]:g}"
         )
-    check_positive(steps, "steps", zero=zero)
-    if step_size is not None:
-        check_positive(step_size, "step_size")
-    check_choice(search_mode, "search_mode", get_args(SearchMode))
 
 
 def check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:

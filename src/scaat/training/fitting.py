@@ -26,7 +26,7 @@ from scaat.models.checkpoint import load_weights, read_checkpoint
 from scaat.objectives import build_objective, objectives
 from scaat.objectives import objective_options as options_of
 from scaat.options.training import TrainingOptions
-from scaat.training.architecture import architecture_of, starting_model
+from scaat.training.architecture import starting_model
 from scaat.training.batches import Batches, count_batches
 from scaat.training.checkpoint import (
     AtomicCheckpointIO,
@@ -129,7 +129,6 @@ def fit(
             f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
             "resume to continue it"
         )
-    about_reference: dict[str, Any] = {}
     if keeps_budget(method, objective_options):
         if reference is None:
             reference = folder / REFERENCE
@@ -138,11 +137,15 @@ def fit(
                 build_objective(method, len(splits.train), objective_options, training_steps=1)
                 alike: dict[str, Any] = {"seed": seed, "resume": True, "quiet": quiet}
                 fit(splits, "standard", {}, options, folder=reference, **alike)
-        curve, about_reference = read_reference(reference, splits, options)
-        objective_options = {**objective_options, "reference": curve}
+    else:
+        reference = None
     torch.manual_seed(seed)
     start = starting_model(splits.train, options)
     architecture, model = start.architecture, start.model.to(memory_format=torch.channels_last)
+    about_reference: dict[str, Any] = {}
+    if reference is not None:
+        curve, about_reference = read_reference(reference, architecture, options.epochs)
+        objective_options = {**objective_options, "reference": curve}
     if start.weights and is_main_process() and not quiet:
         print(start.weights, file=sys.stderr, flush=True)
     launch = plan_launch(
@@ -208,14 +211,15 @@ def fit(
 
 
 def read_reference(
-    folder: Path, splits: DataSplits, options: TrainingOptions
+    folder: Path, architecture: Mapping[str, Any], epochs: int
 ) -> tuple[list[float], dict[str, Any]]:
     """Read the standard training that an accuracy budget is measured against.
 
     Args:
         folder: Of the standard training, or of a ``scaat compare`` that made one.
-        splits: The data of the training that is to be compared.
-        options: Its options.
+        architecture: Of the model that is to be compared; the images' size, classes and
+            statistics are part of it.
+        epochs: Of its training.
 
     Returns:
         The mean training cross-entropy, in nats, of each epoch, and the reference's seconds and
@@ -225,29 +229,32 @@ def read_reference(
         InputError: The folder has no finished standard training of this network, on these data,
             of this length.
     """
-    compared = folder / "models" / "standard"
-    standard = load_trained(compared if is_finished(compared) else folder)
-    method = standard.summary.get("method", "standard")  # absent in files of earlier versions
+    shared = folder / "models" / "standard"
+    compared = shared if is_finished(shared) else folder
+    _, content = _read_model(compared)
+    summary = _read_summary(_file(compared, SUMMARY))
+    method = summary.get("method", "standard")  # absent in files of earlier versions
     if method != "standard":
         raise InputError(
             f"reference {str(folder)!r} was trained by {method!r}, expected a standard training"
         )
-    for name, wanted in architecture_of(splits.train, options).items():
-        if standard.architecture.get(name) != wanted:
+    for name, wanted in architecture.items():
+        value = content["architecture"].get(name)
+        if value != wanted:
             raise InputError(
-                f"reference {str(folder)!r} has {name} {standard.architecture.get(name)!r:.60}, "
+                f"reference {str(folder)!r} has {name} {value!r:.60}, "
                 f"expected {wanted!r:.60}: the network and data of this training"
             )
-    history = read_history(compared if is_finished(compared) else folder)
+    history = read_history(compared)
     curve = [] if history is None else history["curves"].get("cross_entropy", [])
-    if len(curve) != options.epochs or None in curve:
+    if len(curve) != epochs or None in curve:
         raise InputError(
-            f"reference {str(folder)!r} has {len(curve)} epochs, expected {options.epochs} as in "
+            f"reference {str(folder)!r} has {len(curve)} epochs, expected {epochs} as in "
             "this training"
         )
     return curve, {
-        "reference_seconds": standard.summary["train_seconds"],
-        "reference_val_accuracy": standard.summary.get("val_accuracy"),
+        "reference_seconds": summary["train_seconds"],
+        "reference_val_accuracy": summary.get("val_accuracy"),
     }
 
 
@@ -272,10 +279,7 @@ def load_trained(folder: Path | str) -> TrainedModel:
         InputError: The folder has no finished run, or a file is damaged.
     """
     folder = Path(folder)
-    path = _file(folder, MODEL)
-    content = read_checkpoint(path)
-    if not (isinstance(content, dict) and {"architecture", "state_dict"} <= content.keys()):
-        raise InputError(f"{str(path)!r} is not a model that scaat train wrote")
+    path, content = _read_model(folder)
     expected = content.get("checksum")  # absent in files of versions that did not record it
     if expected not in (None, weights_checksum(content["state_dict"])):
         raise InputError(f"{str(path)!r} is damaged: its weights do not have their checksum")
@@ -295,6 +299,15 @@ def load_trained(folder: Path | str) -> TrainedModel:
 def is_finished(folder: Path) -> bool:
     """Whether `fit` has come to its end in ``folder``."""
     return (folder / SUMMARY).is_file()
+
+
+def _read_model(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Return a run's model file and its content."""
+    path = _file(folder, MODEL)
+    content = read_checkpoint(path)
+    if not (isinstance(content, dict) and {"architecture", "state_dict"} <= content.keys()):
+        raise InputError(f"{str(path)!r} is not a model that scaat train wrote")
+    return path, content
 
 
 def _file(folder: Path, name: str) -> Path:
