@@ -26,7 +26,7 @@ from scaat.evaluation import EvaluationOptions
 from scaat.files import write_text
 from scaat.models.checkpoint import read_checkpoint
 from scaat.report import read_results
-from scaat.studies import Trial, carry_out, settings_of
+from scaat.studies import Trial, run_trial, settings_of
 from scaat.studies.sweeps import sweep_table
 from scaat.training import read_config
 from scaat.training.checkpoint import save_atomically, weights_checksum
@@ -81,7 +81,7 @@ def study(config: Mapping[str, Any], out: Path) -> None:
 
     def measured(title: str, folder: str) -> list[Path]:
         trial = Trial(title, folder, config)
-        return carry_out(
+        return run_trial(
             trial, out / folder, splits, PROTOCOL, part="validation", callbacks=[averages]
         )
 

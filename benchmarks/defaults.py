@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> None:
         config = arguments.out / f"{name}.yaml"
         if not config.exists():
             arguments.out.mkdir(parents=True, exist_ok=True)
-            scaat("new-run", spec, "--out", str(config))
+            size = ["--image-size", str(arguments.image_size)] if arguments.image_size else []
+            scaat("new-run", spec, "--out", str(config), *size)
         for seed in arguments.seeds:
             folder = arguments.out / f"{name}-{seed}"
             if (folder / "results.json").exists():
@@ -119,6 +120,7 @@ def main() -> None:
     running.add_argument("--seeds", type=lambda text: [int(s) for s in text.split(",")])
     running.add_argument("--epochs", type=int)
     running.add_argument("--train-limit", type=int)
+    running.add_argument("--image-size", type=int, help="as in scaat new-run")
     running.add_argument("--images", type=int, default=200)
     running.add_argument("--out", type=Path, required=True)
     running.set_defaults(act=run, seeds=[0, 1, 2])

@@ -41,7 +41,7 @@ from scaat.files import write_bytes, write_json, write_text
 from scaat.report import read_results
 from scaat.report.compare import image_values
 from scaat.report.examples import saliency_examples
-from scaat.studies import Setting, Trial, carry_out, settings_of, trial_config
+from scaat.studies import Setting, Trial, run_trial, settings_of, trial_config
 from scaat.studies.store import is_packed, pack, unpack
 from scaat.studies.sweeps import head
 from scaat.training import TrainingOptions
@@ -136,7 +136,9 @@ def trials(data: str, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Tr
     for seed in seeds:
         for name in names:
             entry = ENTRIES[name]
-            training = TrainingOptions(model="small-resnet", epochs=entry.epochs, batch_size=BATCH)
+            training = TrainingOptions(
+                model="small-resnet", epochs=entry.epochs, batch_size=BATCH, clip_gradient=None
+            )
             config = trial_config(
                 entry.method,
                 objective=entry.options,
@@ -163,7 +165,7 @@ def train(arguments: argparse.Namespace) -> None:
         for trial in trials(arguments.data, arguments.settings, [seed]):
             print(trial.title, "seed", seed, flush=True)
             place = arguments.out / "trials" / trial.folder
-            carry_out(
+            run_trial(
                 trial,
                 place,
                 splits,
@@ -287,7 +289,7 @@ def _share(key: str, means: NDArray[np.float64]) -> float:
 def _values(setting: Setting, seed: int, key: str) -> NDArray[np.float64]:
     (row,) = (row for row in setting.rows if row.seed == seed)
     values = image_values(row, key)
-    assert values is not None, "carry_out stores the values of every image"
+    assert values is not None, "run_trial stores the values of every image"
     return values
 
 

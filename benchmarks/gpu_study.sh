@@ -21,7 +21,7 @@ start() { # NAME METHOD OPTIONS...: train and measure in the background, unless 
   if [[ -e $folder/results.json ]]; then return; fi
   if [[ -e $folder ]]; then resume=(--resume); fi
   timeout --signal=TERM --kill-after=60s "${minutes}m" \
-    scaat compare --methods "$method" "$@" --data "$data" --name CIFAR-10 --model resnet18 --epochs "$epochs" --seed "$seed" \
+    scaat compare --methods "$method" --clip-gradient 0 "$@" --data "$data" --name CIFAR-10 --model resnet18 --epochs "$epochs" --seed "$seed" \
     --eval-images 1000 --eval-aopc-repeats 1 --eval-attributions gradient --eval-also-measure lattice,robustness,calibration \
     --quiet --out "$folder" "${resume[@]}" >>"$folder.log" 2>&1 &
   pids+=($!)
@@ -32,7 +32,7 @@ start scaat-weight-2 scaat --scaat.weight 2
 start scaat-fgsm-weight-2 scaat --scaat.weight 2 --scaat.steps 1 --scaat.step-size 80/255
 start saliency-guided saliency-guided
 start scaat-cheap scaat --scaat.steps 0 --scaat.step-size 80/255 --scaat.search-interval 4 --scaat.weight 80 \
-  --scaat.ramp-share 1 --no-scaat.adaptive --clip-gradient 2
+  --scaat.ramp-fraction 1 --no-scaat.adaptive --clip-gradient 2
 start standard standard
 
 failed=0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 import torch
@@ -24,12 +25,11 @@ def removed(
     repeats: int = 1,
     seed: int = 0,
 ) -> list[list[Tensor]]:
-    """Return the perturbed images (C, H, W) of each repeat and count."""
-    channels, height, width = image.shape
+    """Return the perturbed images (C, ...) of each repeat and count."""
+    sides = image.shape[1:]
     boxes = [
-        (slice(top, min(top + size, height)), slice(left, min(left + size, width)))
-        for top in range(0, height, size)
-        for left in range(0, width, size)
+        tuple(slice(start, start + size) for start in corner)
+        for corner in product(*(range(0, side, size) for side in sides))
     ]
     generator = np.random.default_rng([seed, number])
     ties = generator.permutation(len(boxes))
@@ -37,14 +37,14 @@ def removed(
     ranked = sorted(ties, key=lambda r: sign * float(map_[boxes[r]].double().mean()))
     found = []
     for _ in range(repeats):
-        noise = np.zeros((channels, height, width), dtype=np.float32)
+        noise = np.zeros(image.shape, dtype=np.float32)
         if fill == "random":
             noise = generator.random(noise.shape, dtype=np.float32)
         elif fill == "noisy-linear":
             noise = 0.01 * generator.standard_normal(noise.shape, dtype=np.float32)
         found.append([])
         for count in counts:
-            gone = np.zeros((height, width), dtype=bool)
+            gone = np.zeros(sides, dtype=bool)
             for region in ranked[:count]:
                 gone[boxes[region]] = True
             filled = BACKGROUNDS[fill](image.double().numpy(), gone) + noise
@@ -54,7 +54,7 @@ def removed(
 
 
 def blurred(image: np.ndarray, gone: np.ndarray | None = None) -> np.ndarray:
-    """Return (C, H, W) blurred with a standard deviation of a tenth of the shorter side."""
+    """Return (C, ...) blurred with a standard deviation of a tenth of the shortest side."""
     sigma = 0.1 * min(image.shape[1:])
     return np.stack([gaussian_filter(plane, sigma, mode="mirror", truncate=4) for plane in image])
 
@@ -89,7 +89,9 @@ def imputed(image: np.ndarray, gone: np.ndarray) -> np.ndarray:
 
 BACKGROUNDS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "random": lambda image, _: np.zeros_like(image),
-    "mean": lambda image, _: np.zeros_like(image) + image.mean((1, 2), keepdims=True),
+    "mean": lambda image, _: (
+        np.zeros_like(image) + image.mean(tuple(range(1, image.ndim)), keepdims=True)
+    ),
     "blur": blurred,
     "zero": lambda image, _: np.zeros_like(image),
     "noisy-linear": imputed,

@@ -108,7 +108,7 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     assert any(cell.get("outputs") for cell in notebook.cells)
     for cell in notebook.cells:
-        cell.source = cell.source.replace("EPOCHS = 6", "EPOCHS = 1").replace("(40)", "(4)")
+        cell.source = cell.source.replace("EPOCHS = 8", "EPOCHS = 1").replace("(40)", "(4)")
     assert "EPOCHS = 1" in notebook.cells[1].source
     NotebookClient(
         notebook, timeout=120, coalesce_streams=True, resources={"metadata": {"path": tmp_path}}

@@ -44,6 +44,7 @@ SMALL = {
     "train": SMALL_TRAINING,
     "compare": SMALL_TRAINING + SMALL_EVALUATION,
     "sweep": SMALL_TRAINING + SMALL_EVALUATION,
+    "tune": SMALL_TRAINING + SMALL_EVALUATION + ["--trials", "1", "--budget", "100"],
     "evaluate": SMALL_EVALUATION,
     "cost": SMALL_COST,
 }

@@ -29,7 +29,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in BESIDE:
         path = ROOT / name
         for found in [path] if path.is_file() else _files(path):
-            files.append(_file(config, found, abs_src_path=str(found)))
+            if found.suffix == ".html":  # a page of its own, which links to the results' pages
+                content = found.read_text(encoding="utf-8").replace("README.md", "index.html")
+                files.append(_file(config, found, content=content))
+            else:
+                files.append(_file(config, found, abs_src_path=str(found)))
     for folder in sorted(_linked_folders(files)):
         if not (folder / "README.md").exists():
             files.append(_file(config, folder / "index.md", content=_list(folder)))

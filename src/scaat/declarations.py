@@ -125,6 +125,33 @@ MODEL = (
         short="ECE",
         decimals=3,
     ),
+    Declaration(
+        key="exact_match",
+        name="All labels right",
+        better="higher",
+        definition="Fraction of test images of which every label is predicted correctly, present "
+        "above a probability of 1/2 (several labels an image only).",
+        category="model",
+        decimals=3,
+    ),
+    Declaration(
+        key="macro_auc",
+        name="Macro AUC",
+        better="higher",
+        definition="Mean over the labels of the area under the ROC curve, without labels that no "
+        "test image or every one has.",
+        category="model",
+        decimals=3,
+    ),
+    Declaration(
+        key="macro_average_precision",
+        name="Macro AP",
+        better="higher",
+        definition="Mean over the same labels of the average precision: the precision at each "
+        "present label's score, averaged.",
+        category="model",
+        decimals=3,
+    ),
 )
 """The numbers that the evaluation takes from the model alone, without a metric class."""
 

@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 from scaat import __version__
 from scaat.hardware import available_memory, core_quota, usable_cores
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["diagnose"]
 
 CORE = "core"
 """The name, among the extras, of what every installation has."""
@@ -46,49 +46,18 @@ class Package:
     faults: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """What `diagnose` reports.
-
-    Attributes:
-        version: Of scaat.
-        extras: The packages by extra; those of every installation under ``"core"``.
-        precision: What the precision ``auto`` means in a training here, and why.
-        free_memory: Bytes that a program can still allocate, or None if unknown.
-        free_disk: Free bytes in the current folder, or None if unknown.
-        environment: The report of `torch.utils.collect_env`: versions, processor, GPUs, drivers.
-        broken: Problems that prevent the command line from working, a sentence each.
-        problems: Others.
-    """
-
-    version: str
-    extras: dict[str, list[Package]]
-    precision: str
-    free_memory: int | None
-    free_disk: int | None
-    environment: str
-    broken: list[str]
-    problems: list[str]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return everything, fit for JSON."""
-        return asdict(self) | {
-            "extras": {
-                extra: {
-                    "complete": not missing(packages),
-                    "install": install_command(extra),
-                    "packages": [asdict(package) for package in packages],
-                }
-                for extra, packages in self.extras.items()
-            }
-        }
-
-
-def diagnose(folder: Path) -> Diagnosis:
+def diagnose(folder: Path) -> dict[str, Any]:
     """Check the installation and the machine; a missing or broken package does not stop it.
 
     Args:
         folder: Where commands would write.
+
+    Returns:
+        Fit for JSON: ``version`` of scaat; ``extras``, with the packages of each and of every
+        installation (``core``); ``precision``, what ``auto`` means in a training here, and why;
+        ``free_memory`` and ``free_disk`` in bytes, None if unknown; ``environment``, the report of
+        `torch.utils.collect_env`; ``broken``, a sentence for each problem that prevents the command
+        line from working; and other ``problems``.
     """
     broken: list[str] = []
     problems: list[str] = []
@@ -120,16 +89,23 @@ def diagnose(folder: Path) -> Diagnosis:
     if import_error("torch") is None:
         precision, environment = _precision(), _environment()
         problems.extend(check_torch())
-    return Diagnosis(
-        __version__,
-        extras,
-        precision,
-        available_memory(),
-        disk,
-        environment,
-        broken,
-        list(dict.fromkeys(problems)),
-    )
+    return {
+        "version": __version__,
+        "extras": {
+            extra: {
+                "complete": not missing(packages),
+                "install": install_command(extra),
+                "packages": [asdict(package) for package in packages],
+            }
+            for extra, packages in extras.items()
+        },
+        "precision": precision,
+        "free_memory": available_memory(),
+        "free_disk": disk,
+        "environment": environment,
+        "broken": broken,
+        "problems": list(dict.fromkeys(problems)),
+    }
 
 
 def missing(packages: Sequence[Package]) -> list[str]:

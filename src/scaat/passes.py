@@ -18,7 +18,6 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-from scaat.errors import InputError
 from scaat.functional.saliency import Predict
 
 _WRAPPERS = DistributedDataParallel, DataParallel
@@ -94,17 +93,12 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
     with sdpa_kernel(SDPBackend.MATH):
         if not _is_compiled(model):
             yield
-        elif hasattr(torch.compiler, "set_stance"):
+        else:
             with torch.compiler.set_stance("force_eager"):
                 yield
-        else:
-            raise InputError(
-                f"torch is {torch.__version__}, which cannot differentiate a compiled model's "
-                "gradient, expected 2.6 or newer, or a model that is not compiled"
-            )
 
 
-def keep_graphs(model: nn.Module) -> None:
+def disable_donated_buffers(model: nn.Module) -> None:
     """Let a forward pass be differentiated in two parts, though ``torch.compile`` made the model.
 
     A compiled graph otherwise gives its memory away in the first of two backward passes, which
@@ -113,8 +107,7 @@ def keep_graphs(model: nn.Module) -> None:
     """
     if _is_compiled(model):
         config: Any = importlib.import_module("torch._functorch.config")
-        if hasattr(config, "donated_buffer"):  # before torch 2.6 nothing was given away
-            config.donated_buffer = False
+        config.donated_buffer = False
 
 
 def _is_compiled(model: nn.Module) -> bool:
@@ -124,7 +117,7 @@ def _is_compiled(model: nn.Module) -> bool:
     )
 
 
-def allow_variants() -> None:
+def raise_recompile_limit() -> None:
     """Let ``torch.compile`` make as many graphs of one model as an objective runs variants of it.
 
     An objective's passes differ in what takes gradients and in mode, and an epoch's last batch in

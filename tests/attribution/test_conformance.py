@@ -17,8 +17,8 @@ def complete(attribute: Attribution) -> Attribution:
 
     def maps(model: nn.Module, images: Tensor, targets: Tensor, first: int = 0) -> Tensor:
         masks = images.sum(1) > 1.2 if images.dim() == 4 else None
-        numbers = torch.arange(len(images)) + first
-        return attribute(model, images, targets, masks=masks, numbers=numbers)
+        image_ids = torch.arange(len(images)) + first
+        return attribute(model, images, targets, masks=masks, image_ids=image_ids)
 
     return maps  # type: ignore[return-value]
 
@@ -146,3 +146,19 @@ def test_autocast_of_the_caller_does_not_round_the_maps(attribute: Attribution) 
 def test_refuses(attribute: Attribution, images: Tensor, targets: Tensor) -> None:
     with pytest.raises(InputError, match=r"images|targets"):
         attribute(net(), images, targets)
+
+
+def test_one_logit_is_explained_as_a_softmax_of_two(explaining: Attribution) -> None:
+    """The head (-z/2, z/2) has the same probabilities; both classes have a map."""
+    one, two = net(), net()
+    head, both = nn.Linear(32, 1), nn.Linear(32, 2)
+    with torch.no_grad():
+        both.weight.copy_(torch.cat([-head.weight, head.weight]) / 2)
+        both.bias.copy_(torch.cat([-head.bias, head.bias]) / 2)
+    one[-1], two[-1] = head, both
+    images, targets = batch()[0], torch.arange(5) % 2
+    maps = explaining(one, images, targets)
+    torch.testing.assert_close(maps, explaining(two, images, targets), atol=1e-6, rtol=1e-4)
+    assert (maps.flatten(1).amax(1) > 0).any()
+    with pytest.raises(InputError, match="target 2 is out of range, the model has 2 classes"):
+        explaining(one, images, targets + 1)

@@ -10,9 +10,11 @@ from torch.nn import functional as F
 
 from scaat.attribution import (
     deeplift,
+    forgrad,
     gradient,
     guided_backprop,
     integrated_gradients,
+    pooled_gradient,
     smoothgrad,
 )
 from scaat.errors import InputError
@@ -98,6 +100,35 @@ def test_smoothgrad_equals_captums_noise_tunnel() -> None:
 def test_smoothgrad_refuses_no_samples() -> None:
     with pytest.raises(InputError, match="1 sample or more"):
         smoothgrad(Linear(), *batch(), samples=0)
+
+
+def weighted(weights: Tensor) -> nn.Module:
+    """A model of two classes with this gradient (C, H, W) for the first, none for the second."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(weights.numel(), 2, bias=False))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.stack([weights.flatten(), torch.zeros(weights.numel())]))
+    return model
+
+
+def test_forgrad_passes_low_frequencies_and_removes_a_checkerboard() -> None:
+    rows, columns = torch.arange(8.0).unsqueeze(1), torch.arange(8.0)
+    low = torch.cos(2 * torch.pi * columns / 8).expand(8, 8)
+    board = 1 - 2 * ((rows + columns) % 2)
+    images, targets = torch.rand(2, 2, 8, 8), torch.zeros(2, dtype=torch.int64)
+    model = weighted(torch.stack([low + 3 * board, board]))
+    torch.testing.assert_close(forgrad(model, images, targets)[1], low.abs())
+    everything = forgrad(model, images, targets, cutoff=1.0)
+    torch.testing.assert_close(everything, gradient(model, images, targets))
+
+
+def test_pooled_gradient_averages_blocks_of_the_absolute_gradient() -> None:
+    weights = torch.zeros(2, 4, 6)
+    weights[:, ::2, ::2] = torch.tensor([4.0, -8.0]).view(2, 1, 1)  # on one lattice alone
+    images, targets = torch.rand(1, 2, 4, 6), torch.zeros(1, dtype=torch.int64)
+    found = pooled_gradient(weighted(weights), images, targets)
+    torch.testing.assert_close(found, torch.full((1, 4, 6), 3.0))
+    with pytest.raises(InputError, match="blocks of 1 pixel or more, found 0"):
+        pooled_gradient(weighted(weights), images, targets, region_size=0)
 
 
 class Twice(nn.Module):

@@ -222,6 +222,8 @@ def test_train_then_evaluate_equals_compare(images: Path, compared: Path, tmp_pa
         (["compare", "--scaat.initial-proportion", "2"], "initial_proportion is 2.0"),
         (["compare", "--epochs", "0"], "epochs is 0"),
         (["compare", "--data", "folder:nowhere"], "nowhere"),
+        (["compare", "--devices", "2", "--strategy", "ddp"], "found several of strategy ddp"),
+        (["compare", "--nodes", "2"], "found several of strategy ddp"),
         (["train", "--method", "scat"], "unknown method 'scat'"),
         (["train", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["evaluate", "nowhere"], "nowhere"),

@@ -103,8 +103,8 @@ def test_some_classes_are_counted_checked_and_converted(folder: Path, tmp_path: 
     assert data("check", spec).exit_code == 1
     assert "30 images are whole." in data("check", spec, *chosen).output
     assert data("convert", spec, tmp_path / "cache", *chosen).exit_code == 0
-    found = load_data(DataOptions(f"cache:{tmp_path / 'cache'}"), seed=0)
-    assert found.train.classes == ("b", "a")
+    actual = load_data(DataOptions(f"cache:{tmp_path / 'cache'}"), seed=0)
+    assert actual.train.classes == ("b", "a")
 
 
 def test_wrong_data_are_one_sentence(tmp_path: Path) -> None:

@@ -41,14 +41,14 @@ def distribution(folder: Path, name: str, version: str, *lines: str) -> None:
 def test_here() -> None:
     done = scaat("doctor", "--json")
     assert done.status == 0, done
-    found = done.document
-    assert found["version"] == __version__
-    core = {package["name"]: package for package in found["extras"]["core"]["packages"]}
+    actual = done.document
+    assert actual["version"] == __version__
+    core = {package["name"]: package for package in actual["extras"]["core"]["packages"]}
     assert core["torch"]["installed"] == metadata.version("torch")
-    assert found["extras"]["run"]["install"] == "pip install 'scaat[run]'"
-    assert found["precision"].partition(":")[0] in ("bf16", "32")
-    assert f"PyTorch version: {torch.__version__}" in found["environment"]
-    assert found["broken"] == []
+    assert actual["extras"]["run"]["install"] == "pip install 'scaat[run]'"
+    assert actual["precision"].partition(":")[0] in ("bf16", "32")
+    assert f"PyTorch version: {torch.__version__}" in actual["environment"]
+    assert actual["broken"] == []
 
 
 def test_every_extra_of_the_metadata_is_there() -> None:

@@ -92,10 +92,10 @@ def test_runs_side_by_side(runs: Path, data: Path, tmp_path: Path, scaat: Run) -
             source.model,
             image,
             probabilities.argmax()[None],
-            numbers=torch.tensor([files.index(record["file"])]),
+            image_ids=torch.tensor([files.index(record["file"])]),
         )
-        found = np.load(out / str(record["map"]))
-        np.testing.assert_allclose(found, expected[0].numpy(), rtol=1e-4, atol=1e-6)
+        actual = np.load(out / str(record["map"]))
+        np.testing.assert_allclose(actual, expected[0].numpy(), rtol=1e-4, atol=1e-6)
 
 
 def test_a_comparison_stands_for_all_its_models(

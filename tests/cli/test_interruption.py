@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.cli.inside import scaat, write_images
 
-PATIENCE = 90.0  # seconds, for a machine that does much else
+PATIENCE = 300.0  # seconds, for a machine that does much else
 
 pytestmark = [
     pytest.mark.slow,
@@ -58,10 +58,10 @@ def interrupt(
 
 def _alive(session: int) -> list[str]:
     """Return the processes of a session that still run; zombies have ended."""
-    found = subprocess.run(
+    actual = subprocess.run(
         ["ps", "-s", str(session), "-o", "stat=,args="], capture_output=True, text=True, check=False
     )
-    return [line for line in found.stdout.splitlines() if not line.startswith("Z")]
+    return [line for line in actual.stdout.splitlines() if not line.startswith("Z")]
 
 
 @pytest.fixture(scope="module")

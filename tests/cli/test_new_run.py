@@ -164,12 +164,12 @@ def test_the_size_to_train_on(
     value: int | None,
     used: tuple[int, int],
 ) -> None:
-    found = image_size_for(Counter(sizes), asked)
-    assert (found.value, found.used) == (value, used)
+    actual = image_size_for(Counter(sizes), asked)
+    assert (actual.value, actual.used) == (value, used)
     changed = value is not None and asked is None
-    assert bool(found.notes) == changed
+    assert bool(actual.notes) == changed
     if (20, 10) in sizes:
-        assert "1 images are smaller" in found.notes[0]
+        assert "1 images are smaller" in actual.notes[0]
 
 
 def test_commented_yaml_reads_back() -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from scaat.cli.commands import cli, compare, evaluate, sweep, train
 from scaat.cli.options import NOTE, gather, objective_options
-from scaat.cli.types import NUMBER, Names, Normalisation
+from scaat.cli.types import NORMALISATION, NUMBER, Names
 from scaat.data import DataOptions
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
@@ -69,8 +69,8 @@ def test_every_option_of_an_objective_has_its_documentation(name: str) -> None:
 
 
 def test_argument_help_ends_where_the_section_ends() -> None:
-    found = argument_help(SCAAT_LIKE)
-    assert found == {"one": "First line, second line.", "two": "Only one."}
+    actual = argument_help(SCAAT_LIKE)
+    assert actual == {"one": "First line, second line.", "two": "Only one."}
 
 
 SCAAT_LIKE = """Do a thing.
@@ -159,9 +159,9 @@ def test_a_configuration_is_accepted_by_every_command(
 
 
 def test_statistics_are_read_as_a_configuration_has_them() -> None:
-    given = Normalisation().convert("0.1,0.2,0.3,1,2,3", None, None)
-    assert Normalisation().convert([list(part or ()) for part in given], None, None) == given
-    assert Normalisation().convert([None, None], None, None) == (None, None)
+    given = NORMALISATION.convert("0.1,0.2,0.3,1,2,3", None, None)
+    assert NORMALISATION.convert([list(part or ()) for part in given], None, None) == given
+    assert NORMALISATION.convert([None, None], None, None) == (None, None)
 
 
 def test_a_misplaced_name_is_no_setting_of_another_command(tmp_path: Path) -> None:

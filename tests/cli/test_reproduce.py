@@ -53,7 +53,7 @@ def test_experiments_share_their_trainings(quick: Scale, tmp_path: Path) -> None
         rf"Of the paper's (\d+) comparisons{undefined}"
         r" SCAAT has the best value in (\d+); there, in all"
     )
-    counted = [tuple(int(n or 0) for n in found) for found in re.findall(told, text)]
+    counted = [tuple(int(n or 0) for n in actual) for actual in re.findall(told, text)]
     assert [9 <= of <= 12 for of, _, _ in counted] == [True, True]
     assert [of + undefined for of, undefined, _ in counted] == [12, 12]
     # Of three values under a saliency method SCAAT's is the last; the best, or several, are bold.
@@ -62,7 +62,7 @@ def test_experiments_share_their_trainings(quick: Scale, tmp_path: Path) -> None
         lines = [line for line in section.splitlines() if line.startswith(compared)]
         cells = [line.split("|")[2:11] for line in lines]
         groups = [row[i : i + 3] for row in cells for i in (0, 3, 6)]
-        defined = [group for group in groups if "undefined" not in "".join(group)]
+        defined = [group for group in groups if "LeRF ≤ 0" not in "".join(group)]
         bold = [["**" in cell for cell in group] for group in defined]
         assert bold.count([False, False, True]) == won
     # The first of the digits' rows: nine values, each beside the paper's but for Gini and MoRF.

@@ -101,8 +101,8 @@ def test_results_as_json(shared: Path, run: Path, scaat: Run, tmp_path: Path) ->
         {"command": "share", "out": str(folder), "sent": None},
     )
     status, said = scaat("export", shared, "--format", "torch-export", "--out", file, "--json")
-    found = json.loads(said)
-    assert (status, found["out"], found["largest_difference"]) == (0, str(file), 0.0)
+    actual = json.loads(said)
+    assert (status, actual["out"], actual["largest_difference"]) == (0, str(file), 0.0)
 
 
 def test_wrong_use_is_told_in_a_sentence(

@@ -90,6 +90,30 @@ def test_a_sweep_and_more_of_it(data: Path, tmp_path: Path) -> None:
     assert (out / "sweep.md").read_text() == text
 
 
+def test_trials_share_their_reference(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    vary = ["--vary", "scaat.epsilon=0.1,0.2", "--json"]
+    done = sweep(out, data, *vary)
+    assert done.status == 0, done.err
+    folders = sorted(path.name for path in (out / "trials").iterdir())
+    (reference,) = [name for name in folders if name.startswith("reference-")]
+    assert len(folders) == 3
+    assert "Trial 1 of 3: standard, seed 0" in done.err
+    assert "Trial 3 of 3: scaat, epsilon 0.2, seed 0" in done.err
+
+    def seconds(name: str, key: str) -> float:
+        summary = json.loads((out / "trials" / name / "training.json").read_text())
+        return float(summary[key])
+
+    for name in folders:
+        if name != reference:
+            assert seconds(name, "reference_seconds") == seconds(reference, "train_seconds")
+            assert not (out / "trials" / name / "reference").exists()
+    assert [row["setting"] for row in done.document["rows"]] == [
+        *("scaat, epsilon 0.1", "scaat, epsilon 0.2")
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("spawned_anew")
 def test_several_at_once_are_what_each_is_alone(
@@ -109,8 +133,7 @@ def test_several_at_once_are_what_each_is_alone(
     for row in (*rows[0], *rows[1]):
         del row["train_seconds"]
     assert rows[0] == rows[1]
-    assert "Trial 4 of 4 begins: scaat-seed-1" in told.err
-    assert re.search(r"minutes; 4 of 4 are done", told.err)
+    assert re.search(r"Trial 4 of 4 is done: (scaat|standard), seed [01]", told.err)
     lines = capfd.readouterr().err.splitlines()  # of the processes themselves
     assert sorted(line.partition("  loss")[0] for line in lines) == [
         f"{method}-seed-{seed}  epoch 1/1" for method in ("scaat", "standard") for seed in (0, 1)

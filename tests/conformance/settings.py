@@ -82,10 +82,11 @@ class Kind:
 
 
 KINDS = {
-    "grey": Kind((1, 8, 8), options={"scaat": {"steps": 2}}),
+    # A radius below the shift between the classes, which a constant weight would unlearn.
+    "grey": Kind((1, 8, 8), options={"scaat": {"steps": 2, "epsilon": 0.25}}),
     "rgb": Kind((3, 8, 8), options={"scaat": {"steps": 1, "search_mode": "eval"}}),
     "tabular": Kind((6,), None, {"scaat": {"steps": 2, "epsilon": 0.5}}),
-    "series": Kind((2, 12), None, {"scaat": {"steps": 1, "region_size": 1, "epsilon": 0.5}}),
+    "series": Kind((2, 12), None, {"scaat": {"steps": 1, "epsilon": 0.5}}),
 }
 
 # A loss of several terms that grow together takes smaller steps than 0.02.

@@ -175,10 +175,9 @@ def pcam(folder: Path, counts: tuple[int, int, int] = (20, 6, 8)) -> Path:
 
 
 WNIDS = ("n01440764", "n01443537", "n02012849")
-WORDS = ("tench, Tinca tinca", "goldfish, Carassius auratus", "crane")
 
 
-def imagenet(root: Path, layout: str = "devkit", per_class: int = 12, validation: int = 9) -> Path:
+def imagenet(root: Path, per_class: int = 12, validation: int = 9) -> Path:
     """Write ImageNet's folders; validation image i (from 1 on) is of class i mod 3."""
     for number, wnid in enumerate(WNIDS):
         for k in range(per_class):
@@ -186,30 +185,7 @@ def imagenet(root: Path, layout: str = "devkit", per_class: int = 12, validation
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (20 + k, 17), (40 * number, k, 0)).save(path, "JPEG")
     for k in range(1, validation + 1):
-        name = f"ILSVRC2012_val_{k:08d}.JPEG"
-        path = root / "val" / (WNIDS[k % 3] if layout == "folders" else "") / name
+        path = root / "val" / WNIDS[k % 3] / f"ILSVRC2012_val_{k:08d}.JPEG"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (18, 30), (80 * (k % 3), 0, 0)).save(path, "JPEG")
-    if layout == "devkit":
-        devkit(root, validation)
-    elif layout == "kaggle":
-        rows = [f"ILSVRC2012_val_{k:08d},{WNIDS[k % 3]} 1 2 3 4 " for k in range(validation, 0, -1)]
-        text = "\n".join(["ImageId,PredictionString", *rows]) + "\n"
-        (root / "LOC_val_solution.csv").write_text(text)
-        names = [f"{wnid} {words}" for wnid, words in zip(WNIDS, WORDS, strict=True)]
-        (root / "LOC_synset_mapping.txt").write_text("\n".join(names) + "\n")
     return root
-
-
-def devkit(root: Path, validation: int) -> None:
-    """Write the devkit; its ids are in another order than the names, as in the real one."""
-    from scipy.io import savemat
-
-    data = root / "ILSVRC2012_devkit_t12" / "data"
-    data.mkdir(parents=True)
-    kinds = [("ILSVRC2012_ID", "f8"), ("WNID", "O"), ("words", "O"), ("num_children", "f8")]
-    rows = [(3 - k, WNIDS[k], WORDS[k], 0) for k in range(3)] + [(4, "n00001740", "entity", 3)]
-    savemat(data / "meta.mat", {"synsets": np.array(rows, dtype=kinds)[:, None]})
-    ids = [3 - k % 3 for k in range(1, validation + 1)]
-    truth = data / "ILSVRC2012_validation_ground_truth.txt"
-    truth.write_text("\n".join(map(str, ids)) + "\n")

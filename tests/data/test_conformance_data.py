@@ -184,15 +184,15 @@ def test_sizes_of_the_default() -> None:
         ({"data": "parquet:"}, "data 'parquet' needs a path"),
         ({"data": "digits:8"}, "data is 'digits:8'; expected 'digits', which takes no argument"),
         ({"group": "tile"}, "group is 'tile', but data 'digits' has no columns"),
-        ({"validation_fraction": 0.0}, "validation_fraction is 0.0; expected a fraction between"),
-        ({"test_fraction": 1.5}, "test_fraction is 1.5; expected a fraction between"),
+        ({"validation_fraction": 0.0}, "validation_fraction is 0.0, expected above 0 and below 1"),
+        ({"test_fraction": 1.5}, "test_fraction is 1.5, expected above 0 and below 1"),
         (
             {"test_fraction": 0.5, "validation_fraction": 0.5},
             "test_fraction and validation_fraction add up to 1; expected less than 1",
         ),
-        ({"train_limit": 0}, "train_limit is 0; expected 1 or more"),
-        ({"image_size": 0}, "image_size is 0; expected 1 or more"),
-        ({"crop_padding": -1}, "crop_padding is -1; expected 0 or more"),
+        ({"train_limit": 0}, "train_limit is 0, expected 1 or more"),
+        ({"image_size": 0}, "image_size is 0, expected 1 or more"),
+        ({"crop_padding": -1}, "crop_padding is -1, expected 0 or more"),
     ],
 )
 def test_bad_options(change: dict[str, object], message: str) -> None:

@@ -186,14 +186,11 @@ def test_more_files_than_one_window_keep_their_order(
             assert len(of_class.unique()) == len(of_class)
 
 
-@pytest.mark.parametrize("layout", ["devkit", "kaggle", "folders"])
 @pytest.mark.parametrize("way", ["memory", "lazy"])
-def test_imagenet_layouts(layout: str, way: Any, tmp_path: Path) -> None:
-    root = imagenet(tmp_path, layout)
-    options = DataOptions(data=f"imagenet:{root}", image_size=8, loading=way)
+def test_imagenet(way: Any, tmp_path: Path) -> None:
+    options = DataOptions(data=f"imagenet:{imagenet(tmp_path)}", image_size=8, loading=way)
     splits = load_data(options, seed=0)
-    names = WNIDS if layout == "folders" else ("tench", "goldfish", "crane")
-    assert splits.train.classes == names
+    assert splits.train.classes == WNIDS
     assert splits.settings["test_from"] == "data"
     assert splits.settings["validation_from"] == "train"
     red = splits.test.pixels()[:, 0].float().mean((1, 2))
@@ -202,35 +199,16 @@ def test_imagenet_layouts(layout: str, way: Any, tmp_path: Path) -> None:
     torch.testing.assert_close(red, 40.0 * splits.train.labels, atol=3.0, rtol=0)
 
 
-def imagenet_source(root: Path, image_size: int | None = None) -> Source:
-    return find_source(DataOptions(f"imagenet:{root}", image_size=image_size))
-
-
-def test_kaggle_archive_has_its_lists_two_above(tmp_path: Path) -> None:
-    root = imagenet(tmp_path / "Data" / "CLS-LOC", "kaggle")
-    for name in ("LOC_val_solution.csv", "LOC_synset_mapping.txt"):
-        (root / name).rename(tmp_path / name)
-    assert imagenet_source(tmp_path, 8).classes == ("tench", "goldfish", "crane")
-
-
 def test_imagenet_that_does_not_fit(tmp_path: Path) -> None:
+    def read(image_size: int | None = 8) -> Source:
+        return find_source(DataOptions(f"imagenet:{tmp_path}", image_size=image_size))
+
     with pytest.raises(InputError, match="image_size is not given"):
-        imagenet_source(tmp_path)
-    with pytest.raises(InputError, match="download ImageNet-1k"):
-        imagenet_source(tmp_path, 8)
-    root = imagenet(tmp_path / "a", "devkit")
-    truth = root / "ILSVRC2012_devkit_t12" / "data" / "ILSVRC2012_validation_ground_truth.txt"
-    truth.write_text("1\n2\n")
-    with pytest.raises(InputError, match=r"ground_truth\.txt is damaged or lacks an image"):
-        imagenet_source(root, 8)
-    (truth.parent / "meta.mat").write_bytes(b"no mat file")
-    with pytest.raises(InputError, match=r"meta\.mat is damaged"):
-        imagenet_source(root, 8)
-    root = imagenet(tmp_path / "b", "none")
-    with pytest.raises(InputError, match=r"classes of .*val are not known"):
-        imagenet_source(root, 8)
-    root = imagenet(tmp_path / "c", "kaggle")
-    path = root / "LOC_val_solution.csv"
-    path.write_text(path.read_text().replace(WNIDS[0], "n99999999"))
-    with pytest.raises(InputError, match="'n99999999', which train lacks"):
-        imagenet_source(root, 8)
+        read(None)
+    with pytest.raises(InputError, match="holds no folders 'train' and 'val'"):
+        read()
+    imagenet(tmp_path)
+    for folder in (tmp_path / "val").iterdir():
+        folder.rename(tmp_path / folder.name)
+    with pytest.raises(InputError, match="val holds no class folders"):
+        read()

@@ -73,6 +73,74 @@ def test_columns_that_do_not_fit(columns: dict[str, Any], message: str, tmp_path
         load(tmp_path)
 
 
+NAMED = hub.List(hub.ClassLabel(names=["red", "green", "blue"]))
+NUMBERS = hub.List(hub.Value("int8"))
+BITS = [[v % 2, int(v % 3 == 0), int(v % 5 == 0)] for v in range(40)]
+IDS = [[label for label in range(3) if bits[label]] for bits in BITS]
+
+
+def several(folder: Path, kind: Any, rows: list[Any]) -> Path:
+    images = [{"bytes": encoded(v), "path": None} for v in range(len(rows))]
+    features = hub.Features({"image": hub.Image(), "label": kind})
+    made = hub.Dataset.from_dict({"image": images, "label": rows}, features=features)
+    made.save_to_disk(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "names"),
+    [(NAMED, IDS, ("red", "green", "blue")), (NUMBERS, BITS, ("0", "1", "2"))],
+)
+def test_several_labels_an_image(
+    kind: Any, rows: list[Any], names: tuple[str, ...], tmp_path: Path
+) -> None:
+    splits = load(several(tmp_path, kind, rows), train_limit=20)
+    parts = (splits.train, splits.validation, splits.test)
+    assert [len(part) for part in parts] == [20, 4, 8]
+    seen: set[int] = set()
+    for part in parts:
+        values = part.pixels()[:, 0, 0, 0].tolist()
+        assert part.labels.tolist() == [BITS[v] for v in values]
+        assert not seen & set(values)
+        seen |= set(values)
+    counts = dict(zip(names, splits.test.labels.sum(0).int().tolist(), strict=True))
+    assert splits.settings["class_counts"]["test"] == counts
+
+
+def test_a_test_part_alone_with_several_labels(tmp_path: Path) -> None:
+    part = hub.load_from_disk(str(several(tmp_path / "all", NAMED, IDS)))
+    hub.DatasetDict({"test": part}).save_to_disk(str(tmp_path / "test"))
+    options = DataOptions(data=f"hf:{tmp_path / 'test'}")
+    splits = load_data(options, seed=0, test_only=True)
+    assert splits.test.labels.tolist() == BITS
+    assert len(splits.train) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "message"),
+    [
+        (NAMED, [*IDS[:6], [0, -1]], r"row 6 of .* has labels \[0, -1\]; expected ids from 0 to 2"),
+        (NUMBERS, [*BITS[:6], [0, 1]], r"row 6 of .* \[0, 1\]; expected 3 numbers, each 0 or 1"),
+        (NUMBERS, [*BITS[:6], [0, 2, 1]], r"row 6 of .* \[0, 2, 1\]; expected 3 numbers"),
+        (NUMBERS, [*BITS[:6], None], r"row 6 of .* has labels None; expected 3 numbers"),
+        (NUMBERS, [[0], [1]], "lists 1 labels; expected two or more"),
+        (hub.List(hub.Value("string")), [["a"], ["b"]], "expected class ids, or lists"),
+        (NAMED, [[0], [0, 1], []] * 9, "label 'blue' is absent in every training image of data"),
+        (NAMED, [[0, 2], [0, 1]] * 9, "label 'red' is present in every training image of data"),
+        (NAMED, [[0], [1], [2]], r"class 'all images' has too few images \(3\)"),
+    ],
+)
+def test_lists_that_do_not_fit(kind: Any, rows: list[Any], message: str, tmp_path: Path) -> None:
+    several(tmp_path, kind, rows)
+    with pytest.raises(InputError, match=message):
+        load(tmp_path)
+
+
+def test_some_of_several_labels_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="several labels an image; expected all"):
+        load(several(tmp_path, NAMED, IDS), classes="red,blue")
+
+
 def test_what_cannot_be_found_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(InputError, match="cannot be loaded"):

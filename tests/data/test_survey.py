@@ -41,7 +41,7 @@ def test_sizes_colour_and_what_cannot_be_read(tmp_path: Path) -> None:
     assert (found.decoded, found.grey) == (4, 1)
     assert sorted(Path(name).name for name in found.unreadable) == ["cut.png", "no.png"]
     assert all("cannot be read" in said for said in found.unreadable.values())
-    assert found.twins == []
+    assert found.duplicates == []
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png"])
@@ -63,7 +63,7 @@ def test_a_header_tells_of_too_many_bits(tmp_path: Path) -> None:
         read_size(("deep", tmp_path / "deep.png"))
 
 
-def test_twins_across_parts_classes_and_names(tmp_path: Path) -> None:
+def test_duplicates_across_parts_classes_and_names(tmp_path: Path) -> None:
     for part, label, number, seed in (
         ("train", "a", 1, 1),
         ("train", "a", 2, 2),
@@ -74,8 +74,8 @@ def test_twins_across_parts_classes_and_names(tmp_path: Path) -> None:
     ):
         write(tmp_path / part / label / f"{number}.bmp", seed=seed)  # all of one length
     places = [
-        [(place.part, place.label, Path(place.name).stem) for place in twins]
-        for twins in look(f"folder:{tmp_path}").twins
+        [(place.part, place.label, Path(place.name).stem) for place in duplicates]
+        for duplicates in look(f"folder:{tmp_path}").duplicates
     ]
     assert sorted(places) == [
         [("train", 0, "1"), ("test", 0, "4")],
@@ -89,7 +89,6 @@ def test_images_inside_shards_and_in_memory(tmp_path: Path) -> None:
     assert found.looked_at == found.images == 12
     digits = look("digits")
     assert digits.sizes == {(32, 32): 100}
-    assert digits.drawings
     assert digits.grey == digits.decoded == 100
 
 

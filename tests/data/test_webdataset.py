@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from tests.data.samples import encoded, sample, shards, write
 
 from scaat.data import DataOptions, DataSplits, load_data
+from scaat.data.loading import find_source
 from scaat.data.webdataset import expand_braces
 from scaat.errors import InputError
 
@@ -30,6 +32,30 @@ def test_every_sample_once_whatever_the_shards(way: str, tmp_path: Path) -> None
     assert greys(one) == greys(two)  # a position follows from the key, not from the shard
     for part in (one.train, one.test):
         assert part.labels.tolist() == [v % 2 for v in part.pixels()[:, 0, 0, 0].tolist()]
+
+
+def test_positions_are_in_the_order_of_the_keys(tmp_path: Path) -> None:
+    keys = ["b", "a/10", "a/1", "a", "B", "ab", "\u00e9", "z", "\uffee", "\U0001f600", "\udce9"]
+    for number in range(2):
+        members = []
+        for value, key in list(enumerate(keys))[number::2]:
+            members += [(f"{key}.png", encoded(value)), (f"{key}.cls", b"0")]
+        write(tmp_path / f"{number}.tar", members)
+    source = find_source(DataOptions(f"webdataset:{tmp_path}/*.tar"))
+    part = source.train.load(torch.arange(len(keys)))
+    assert [keys[int(v)] for v in part.pixels()[:, 0, 0, 0]] == sorted(keys)
+
+
+@pytest.mark.parametrize(("sizes", "most"), [([2000], 600), ([100] * 20, 250)])
+def test_the_index_is_small(sizes: list[int], most: int, tmp_path: Path) -> None:
+    """Bytes a sample at the peak: Python's objects of one shard, and arrays of all."""
+    options = DataOptions(shards(tmp_path, sizes))
+    find_source(DataOptions(shards(tmp_path / "warm", [2])))
+    tracemalloc.start()
+    find_source(options)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < most * sum(sizes)
 
 
 def test_a_folder_of_parts(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from scaat.display.grid import CELL, Cell, Group, contact_sheet, magnified
 from scaat.display.overlay import dark_grey, heat_colours, overlay
-from scaat.display.text import font, printable, shortened, wrapped
+from scaat.display.text import font, printable, shortened
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 
@@ -16,10 +16,10 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 def test_no_saliency_shows_the_image_in_grey_and_the_most_hides_it() -> None:
     saliency = np.zeros((6, 8), np.float32)
     saliency[2, 3] = 1e-7  # the scale is the map's own
-    found = overlay(IMAGE, saliency)
+    actual = overlay(IMAGE, saliency)
     expected = dark_grey(IMAGE)
     expected[2, 3] = heat_colours(np.ones(()))
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(actual, expected)
 
 
 def test_a_map_of_zeros_is_the_grey_image() -> None:
@@ -48,11 +48,11 @@ def test_magnified_by_whole_numbers_or_scaled_down(
     size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    found = np.asarray(magnified(pixels, CELL))
-    assert found.shape == (*expected, 3)
+    actual = np.asarray(magnified(pixels, CELL))
+    assert actual.shape == (*expected, 3)
     factor = expected[0] // size[0]
     if factor > 1:
-        np.testing.assert_array_equal(found, pixels.repeat(factor, 0).repeat(factor, 1))
+        np.testing.assert_array_equal(actual, pixels.repeat(factor, 0).repeat(factor, 1))
 
 
 def test_hostile_text_is_one_printable_line() -> None:
@@ -70,9 +70,6 @@ def test_text_is_shortened_to_its_room() -> None:
         assert short.startswith("a-v")
     assert shortened(text, 120, face, keep="both").endswith("01.png")
     assert shortened(text, 0, face) == "…"
-    lines = wrapped("some words that do not fit on one line", 100, face)
-    assert " ".join(lines) == "some words that do not fit on one line"
-    assert max(map(face.getlength, lines)) <= 100
 
 
 def test_the_sheet_holds_every_picture_and_no_text_leaves_its_column() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scaat.cli.tables import show_table
+from scaat.cli.output import show_table
 from scaat.display.table import Cell, Line, Table, parts
 
 

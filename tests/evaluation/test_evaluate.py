@@ -42,6 +42,7 @@ def net(classes: int = 2) -> nn.Module:
         nn.BatchNorm2d(6),
         nn.ReLU(inplace=True),
         nn.Dropout(),
+        nn.AdaptiveAvgPool2d(6),  # for grids of images; nothing for one image
         nn.Flatten(),
         nn.Linear(216, classes),
     )
@@ -210,9 +211,9 @@ def test_refuses_models_and_sets(model: nn.Module, data: ImageSet, sentence: str
         ({"attributions": ("gradiant",)}, "unknown attribution 'gradiant'"),
         ({"attributions": ()}, "no attribution is named"),
         ({"precision": "bf16"}, "unknown precision 'bf16'"),
-        ({"images": 1}, "images must be 2 or more, found 1"),
-        ({"batch_size": 0}, "batch_size must be 1 or more"),
-        ({"examples": 0}, "examples must be 1 or more"),
+        ({"images": 1}, "images is 1, expected 2 or more"),
+        ({"batch_size": 0}, "batch_size is 0, expected 1 or more"),
+        ({"examples": 0}, "examples is 0, expected 1 or more"),
         ({"aopc_fraction": 1.5}, r"must be in \(0, 1\], found 1.5"),
         ({"aopc_repeats": 0}, "repeats of the perturbation curve must be 1 or more"),
         ({"size_codec": "jpg"}, "did you mean 'jpeg'"),
@@ -220,11 +221,11 @@ def test_refuses_models_and_sets(model: nn.Module, data: ImageSet, sentence: str
         ({"also_measure": ("stabilty",)}, "unknown measure 'stabilty'"),
         ({"aopc_fill": "noise"}, "unknown fill 'noise'"),
         ({"insertion_fill": "noisy-linear"}, "can't be filled by 'noisy-linear'"),
-        ({"aopc_tolerance": 0.0}, "aopc_tolerance must be greater than 0"),
-        ({"aopc_max_repeats": 1}, "aopc_max_repeats must be 2 or more"),
-        ({"stability_radius": -1.0}, "stability_radius must be greater than 0"),
-        ({"randomisation_stages": 0}, "randomisation_stages must be 1 or more"),
-        ({"bootstrap_resamples": 10}, "bootstrap_resamples must be 100 or more"),
+        ({"aopc_tolerance": 0.0}, "aopc_tolerance is 0.0, expected above 0"),
+        ({"aopc_max_repeats": 1}, "aopc_max_repeats is 1, expected aopc_repeats, 2, or more"),
+        ({"stability_radius": -1.0}, "stability_radius is -1.0, expected above 0"),
+        ({"randomisation_stages": 0}, "randomisation_stages is 0, expected 1 or more"),
+        ({"bootstrap_resamples": 10}, "bootstrap_resamples is 10, expected 100 or more"),
     ],
 )
 def test_options_refuse(change: dict, sentence: str) -> None:
@@ -234,3 +235,53 @@ def test_options_refuse(change: dict, sentence: str) -> None:
 
 def test_every_option_has_a_help_text() -> None:
     assert all(f.metadata["help"] for f in fields(EvaluationOptions))
+
+
+class TwoColumns(nn.Module):
+    """The two-class head (before * z, after * z) over a model of one logit z."""
+
+    def __init__(self, model: nn.Module, before: float, after: float) -> None:
+        super().__init__()
+        self.model = model
+        self.weights = before, after
+
+    def forward(self, images: Tensor) -> Tensor:
+        z: Tensor = self.model(images)
+        return torch.cat([each * z for each in self.weights], 1)
+
+
+def test_one_logit_is_evaluated_as_a_softmax_of_two() -> None:
+    """Answers, maps and curves; for (0, z) the images of class 1, as class 0 has no map there."""
+    model, data = net(1), image_set(24)
+    options = replace(OPTIONS, also_measure=("robustness", "calibration", "stability"))
+    one = evaluate(model, data, options)
+    same = evaluate(TwoColumns(model, -0.5, 0.5), data, options)
+    zero_first = evaluate(TwoColumns(model, 0.0, 1.0), data, options)
+    for name, result in one.results.items():
+        for key, values in same.results[name].per_image.items():
+            np.testing.assert_allclose(result.per_image[key], values, rtol=1e-5, atol=1e-6)
+    assert json.dumps(one.results["gradient"].metrics) == json.dumps(
+        same.results["gradient"].metrics
+    )
+    for key, values in zero_first.answers.items():
+        np.testing.assert_allclose(one.answers[key], values, atol=1e-6)
+    z = model.eval()(data.images.float() / 255)[:, 0].detach()
+    positive = (z > 0).numpy()
+    assert 0 < positive.sum() < 24
+    np.testing.assert_allclose(one.answers["margin"], z, atol=1e-6)
+    for name in ("aopc_lerf", "aopc_morf", "gini", "entropy"):
+        found, expected = (
+            e.results["gradient"].per_image[name][positive] for e in (one, zero_first)
+        )
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    metrics = one.results["gradient"].metrics
+    auc = roc_auc_score(data.labels, z.sigmoid())
+    assert metrics["auc"]["value"] == pytest.approx(auc)
+    correct = (z > 0).long() == data.labels
+    assert metrics["accuracy"]["value"] == pytest.approx(correct.float().mean().item())
+
+
+def test_one_logit_for_three_classes_is_one_sentence() -> None:
+    message = r"12 images have shape \(12, 1\), expected one for each of 3 classes"
+    with pytest.raises(InputError, match=message):
+        evaluate(net(1), image_set(classes=3), OPTIONS)

@@ -16,7 +16,15 @@ from scaat.data.image_set import ImageSet
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions, evaluate, ordered_samples
 from scaat.evaluation.measures import measures
-from scaat.functional import lattice_shares, perturbation_curve, randomised_models
+from scaat.functional import (
+    draw_grids,
+    lattice_shares,
+    lattice_source,
+    perturbation_curve,
+    randomised_models,
+    sensitivity_n,
+    single_deletion,
+)
 from scaat.metrics import (
     ROAD,
     EnergyInside,
@@ -50,7 +58,12 @@ def image_set(n: int = 10, **truth: Tensor) -> ImageSet:
 def net(seed: int = 1) -> nn.Module:
     torch.manual_seed(seed)
     return nn.Sequential(
-        nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(216, 2)
+        nn.Conv2d(3, 6, 3),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(6),  # for grids of images; nothing for one image
+        nn.Flatten(),
+        nn.Linear(216, 2),
     ).eval()
 
 
@@ -134,6 +147,8 @@ def test_the_lattice_is_the_one_with_most_saliency_over_all_images() -> None:
     areas = {order: curve.mean(1) for order, curve in curves.items()}
     for order, area in areas.items():
         np.testing.assert_allclose(result.per_image[f"squares_{order}"], area, atol=1e-5)
+    expected = lattice_source(model, images, model(images).argmax(1))  # of all methods alike
+    assert result.metrics["lattice_source"] == expected._asdict()
     ratio = areas["morf"].mean() / areas["lerf"].mean()
     assert 1 / result.metrics["squares_rel"]["value"] == pytest.approx(1 / ratio.item(), rel=1e-3)
 
@@ -143,7 +158,7 @@ def test_a_lattice_needs_two_rows() -> None:
     line = ImageSet(data.images[:, :, :1], data.labels, data.classes)
     model = nn.Sequential(nn.Flatten(), nn.Linear(24, 2)).eval()
     options = replace(OPTIONS, also_measure=("lattice",))
-    with pytest.raises(InputError, match=r"'lattice' needs images of 2 x 2 pixels .* found 1 x 8"):
+    with pytest.raises(InputError, match=r"of 2 x 2 pixels or more; found shape \(10, 3, 1, 8"):
         evaluate(model, line, options)
 
 
@@ -177,7 +192,7 @@ def test_randomisation_correlates_with_the_randomised_models() -> None:
         values = [spearmanr(a, b).statistic for a, b in pairs]
         means.append(np.mean(values))
     np.testing.assert_allclose(result.per_image["randomisation_correlation"], values, atol=1e-5)
-    assert result.metrics["randomisation"]["layers"] == ["4", "0"]  # of three
+    assert result.metrics["randomisation"]["layers"] == ["5", "0"]  # of three
     np.testing.assert_allclose(
         result.metrics["randomisation"]["correlation"]["value"], means, atol=1e-5
     )
@@ -211,6 +226,50 @@ def test_a_tolerance_spends_repeats_of_one_stream() -> None:
     spent = generous.results["gradient"].metrics["aopc_adaptive"]
     assert spent == {"repeats": 2, "stopped": "the intervals are narrow enough"}
     assert "aopc_adaptive" not in evaluate(model, data, OPTIONS).results["gradient"].metrics
+
+
+def test_deletion_and_sensitivity_are_those_of_the_metrics() -> None:
+    model, data = net(), image_set()
+    options = replace(OPTIONS, also_measure=("single-deletion", "sensitivity-n"))
+    result = evaluate(model, data, options, seed=3).results["gradient"]
+    images, predicted, maps = explained(model, data)
+    expected = {
+        "single_deletion": single_deletion(model, images, maps, predicted),
+        "sensitivity_n": sensitivity_n(model, images, maps, predicted, seed=3),
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(result.per_image[name], values, atol=1e-5)
+        assert result.metrics[name]["value"] == pytest.approx(values.mean().item(), abs=1e-5)
+
+
+def test_the_grid_pointing_game_explains_grids_of_the_correctly_classified_images() -> None:
+    model, data = net(), image_set(12)
+    options = replace(OPTIONS, attributions=("gradient", "oracle"))
+    options = replace(options, also_measure=("grid-pointing-game",))
+    data = replace(data, masks=torch.ones(12, 8, 8, dtype=torch.bool))
+    results = evaluate(model, data, options, seed=3).results
+    images, predicted, _ = explained(model, data)
+    members, cells = draw_grids(data.labels, torch.arange(12), seed=3)
+    for i in range(12):
+        rows = [torch.cat([images[j] for j in members[i, k : k + 2]], 2) for k in (0, 2)]
+        found = gradient(model, torch.cat(rows, 1).unsqueeze(0), predicted[i : i + 1])[0]
+        row, column = divmod(int(cells[i]), 2)
+        inside = found[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+        expected = (inside.sum() / found.sum()).item()
+        value = results["gradient"].per_image["grid_pointing_game"][i]
+        right = bool(predicted[i] == data.labels[i])
+        assert value == pytest.approx(expected, abs=1e-5) if right else np.isnan(value)
+    assert results["oracle"].metrics["grid_pointing_game"]["value"] == 1
+
+
+def test_the_grid_pointing_game_needs_a_model_for_other_sizes() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval()
+    options = replace(OPTIONS, also_measure=("grid-pointing-game",))
+    with pytest.raises(InputError, match="a model that takes images of 16 x 16 pixels"):
+        evaluate(model, image_set(), options)
+    data = replace(image_set(), labels=torch.full((10,), -1))
+    with pytest.raises(InputError, match="'grid-pointing-game' needs labelled images"):
+        evaluate(net(), data, options)
 
 
 def test_all_measures_at_once_are_aligned_and_strict_json() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from scaat.evaluation.repeats import Stop, stop
+from scaat.evaluation.measures.removal import Stop, stop
 
 
 def rounds(count: int, images: float, noise: float, n: int = 400) -> list[dict[str, torch.Tensor]]:

@@ -55,13 +55,13 @@ def test_files_hold_the_maps_and_the_listing_names_them(tmp_path: Path) -> None:
     assert [(r["file"], r["model"]) for r in listing["explanations"]] == [
         (str(path), model) for path in paths for model in ("one", "two")
     ]
-    for record, found in zip(listing["explanations"], chain(*answers), strict=True):
+    for record, actual in zip(listing["explanations"], chain(*answers), strict=True):
         saliency = np.load(out / record["map"], allow_pickle=False)
         assert saliency.dtype == np.float32
-        np.testing.assert_array_equal(saliency, found.maps["gradient"].astype(np.float32))
+        np.testing.assert_array_equal(saliency, actual.maps["gradient"].astype(np.float32))
         with Image.open(out / record["overlay"]) as image:
             # 8 pixels are drawn as 256, each as a square; nothing else is in the picture.
-            expected = overlay(found.pixels, found.maps["gradient"]).repeat(32, 0).repeat(32, 1)
+            expected = overlay(actual.pixels, actual.maps["gradient"]).repeat(32, 0).repeat(32, 1)
             np.testing.assert_array_equal(np.asarray(image), expected)
             assert image.text["attribution"] == "gradient"
             assert image.text["probability"] == "0.75"

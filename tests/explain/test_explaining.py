@@ -33,14 +33,14 @@ def linear() -> Linear:
 
 def test_a_linear_model_in_closed_form() -> None:
     model = linear()
-    found = explain(model, IMAGES)
+    actual = explain(model, IMAGES)
     logits = model(IMAGES).detach()
-    assert torch.equal(found.predicted, logits.argmax(1))
-    assert torch.equal(found.targets, found.predicted)
-    torch.testing.assert_close(found.probabilities, logits.softmax(1))
-    torch.testing.assert_close(found.probability, logits.softmax(1).amax(1))
-    weights = model.weights.detach()[found.predicted].abs().sum(1)
-    torch.testing.assert_close(found.maps["gradient"], weights)
+    assert torch.equal(actual.predicted, logits.argmax(1))
+    assert torch.equal(actual.targets, actual.predicted)
+    torch.testing.assert_close(actual.probabilities, logits.softmax(1))
+    torch.testing.assert_close(actual.probability, logits.softmax(1).amax(1))
+    weights = model.weights.detach()[actual.predicted].abs().sum(1)
+    torch.testing.assert_close(actual.maps["gradient"], weights)
 
 
 def test_a_class_for_all_or_one_for_each() -> None:
@@ -59,14 +59,16 @@ def test_a_vision_transformer_and_several_methods() -> None:
     torch.manual_seed(0)
     model = nets.vit(3, (8, 8))
     methods = ("gradient", "integrated-gradients", "random")
-    found = explain(model, IMAGES, methods, numbers=torch.arange(5) + 7)
-    assert tuple(found.maps) == methods
+    actual = explain(model, IMAGES, methods, image_ids=torch.arange(5) + 7)
+    assert tuple(actual.maps) == methods
     assert model.training  # as it was given
     model.eval()
     for name in methods:
-        expected = attributions[name](model, IMAGES, found.predicted, numbers=torch.arange(5) + 7)
-        torch.testing.assert_close(found.maps[name], expected)
-        assert found.maps[name].amax(dim=(1, 2)).min() > 0
+        expected = attributions[name](
+            model, IMAGES, actual.predicted, image_ids=torch.arange(5) + 7
+        )
+        torch.testing.assert_close(actual.maps[name], expected)
+        assert actual.maps[name].amax(dim=(1, 2)).min() > 0
 
 
 def test_the_layer_reaches_grad_cam() -> None:

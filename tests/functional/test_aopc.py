@@ -89,14 +89,14 @@ def test_every_fill_equals_a_loop(
     model = net().to(dtype)
     repeats = 2 if fill in ("random", "noisy-linear") else 1
     settings = {"steps": steps, "fraction": fraction, "region_size": size, "seed": 6}
-    numbers = torch.tensor([9, 4])
+    image_ids = torch.tensor([9, 4])
     found = perturbation_curve(
-        model, images, maps, fill=fill, repeats=2, numbers=numbers, batch_size=5, **settings
+        model, images, maps, fill=fill, repeats=2, image_ids=image_ids, batch_size=5, **settings
     )
     for order in ("lerf", "morf"):
         expected = [
             naive(model, images[i], maps[i], number, order, steps, fraction, size, repeats, 6, fill)
-            for i, number in enumerate(numbers.tolist())
+            for i, number in enumerate(image_ids.tolist())
         ]
         torch.testing.assert_close(found[order], torch.tensor(expected), rtol=0, atol=1e-6)
 
@@ -176,7 +176,7 @@ def test_numbers_name_the_images() -> None:
     settings = {"repeats": 2, "steps": 3}
     whole = perturbation_curve(net(), images, maps, **settings)["morf"]
     part = torch.tensor([4, 1])
-    named = perturbation_curve(net(), images[part], maps[part], numbers=part, **settings)["morf"]
+    named = perturbation_curve(net(), images[part], maps[part], image_ids=part, **settings)["morf"]
     unnamed = perturbation_curve(net(), images[part], maps[part], **settings)["morf"]
     torch.testing.assert_close(named, whole[part], rtol=0, atol=1e-6)
     assert (unnamed - whole[part]).abs().max() > 1e-4
@@ -288,15 +288,15 @@ def test_aopc_is_the_mean_over_steps() -> None:
         ({"fraction": 1.1}, r"must be in \(0, 1\], found 1.1"),
         ({"fraction": 0.001}, "replaces none"),
         ({"region_size": 0}, "region_size of the"),
-        ({"region_size": 7}, "shorter side 6, found 7"),
+        ({"region_size": 7}, r"shortest side 6 of inputs of size \(8, 6\), found 7"),
         ({"seed": -1}, "seed 0 or more, found batch_size 512 and seed -1"),
-        ({"numbers": torch.tensor([0, 1])}, "numbers of 5 images"),
+        ({"image_ids": torch.tensor([0, 1])}, "image_ids of 5 images"),
         ({"maps": torch.zeros(5, 6, 8)}, r"must have the shape \(5, 8, 6\)"),
         ({"images": torch.full((5, 3, 8, 6), 2.0)}, "images"),
         ({"images": torch.full((5, 3, 8, 6), float("nan"))}, "images"),
-        ({"images": torch.zeros(5, 8, 6)}, r"images must have shape \(N, C, H, W\)"),
+        ({"images": torch.zeros(5, 8)}, r"images must have shape \(N, C, H, W\)"),
         ({"images": torch.zeros(0, 3, 8, 6), "maps": torch.zeros(0, 8, 6)}, "at least one"),
-        ({"predict": lambda x: x.mean((1, 2, 3))}, "must be logits"),
+        ({"predict": lambda x: x.mean(1)}, "must be logits"),
     ],
 )
 def test_refuses(change: dict, sentence: str) -> None:

@@ -14,7 +14,10 @@ def images(dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("shape", [(2, 3, 32, 20), (1, 1, 7, 11), (1, 2, 2, 3), (1, 3, 1, 4)])
+@pytest.mark.parametrize(
+    "shape",
+    [(2, 3, 32, 20), (1, 1, 7, 11), (1, 2, 2, 3), (1, 3, 1, 4), (2, 3, 40), (1, 2, 9, 12, 31)],
+)
 def test_equals_scipy(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
     found = gaussian_blur(images(dtype, shape))
     assert found.dtype == dtype

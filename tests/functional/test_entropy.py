@@ -54,7 +54,7 @@ def test_no_images() -> None:
 @pytest.mark.parametrize(
     "maps",
     [
-        torch.zeros(4, 4),
+        torch.zeros(4),
         torch.zeros(1, 4, 4, dtype=torch.int64),
         -torch.ones(1, 2, 2),
         torch.full((1, 2, 2), float("nan")),

@@ -18,7 +18,7 @@ def net(shape: tuple[int, ...]) -> nn.Module:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    shape=st.sampled_from([(1, 4, 4), (3, 5, 7), (2, 9), (6,)]),
+    shape=st.sampled_from([(1, 4, 4), (3, 5, 7), (2, 9), (6,), (2, 3, 4, 4)]),
     batch=st.integers(1, 5),
     proportion=st.floats(0, 1),
     epsilon=st.sampled_from([0.0, 1e-4, 8 / 255, 0.3, 1.0]),
@@ -52,11 +52,12 @@ def test_never_leaves_ball_mask_or_range(
     assert (perturbed - inputs).abs().max() <= epsilon + 1e-6
 
 
-def test_pixel_mask_covers_all_channels() -> None:
+@pytest.mark.parametrize("sides", [(9,), (4, 4), (2, 3, 4)])
+def test_pixel_mask_covers_all_channels(sides: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    images = torch.rand(2, 3, 4, 4) * 0.5 + 0.25
-    mask = torch.rand(2, 4, 4) < 0.5
-    changed = masked_pgd(net((3, 4, 4)), images, mask, epsilon=0.1) != images
+    images = torch.rand(2, 3, *sides) * 0.5 + 0.25
+    mask = torch.rand(2, *sides) < 0.5
+    changed = masked_pgd(net((3, *sides)), images, mask, epsilon=0.1) != images
     assert torch.equal(changed, mask.unsqueeze(1).expand_as(changed))
 
 

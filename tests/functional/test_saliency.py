@@ -6,7 +6,6 @@ from captum.attr import Saliency
 from torch import nn
 
 from scaat.functional import saliency_map
-from scaat.functional.saliency import smoothgrad, sum_channels
 
 
 @pytest.fixture
@@ -22,6 +21,15 @@ def test_equals_captum_summed_over_channels(net: nn.Module) -> None:
     net(images)
     expected = Saliency(net).attribute(images.clone(), labels, abs=True).sum(1)
     torch.testing.assert_close(saliency_map(net, images, labels), expected)
+
+
+@pytest.mark.parametrize("sides", [(7,), (3, 4, 5)])
+def test_series_and_volumes_are_summed_over_channels(sides: tuple[int, ...]) -> None:
+    weight = torch.randn(2, 3, *sides)
+    predict = nn.Sequential(nn.Flatten(), nn.Linear(weight[0].numel(), 2))
+    predict[1].weight.data = weight.flatten(1)
+    maps = saliency_map(predict, torch.rand(4, 3, *sides), torch.tensor([0, 1, 1, 0]))
+    torch.testing.assert_close(maps, weight.abs().sum(1)[[0, 1, 1, 0]])
 
 
 def test_linear_model_gives_its_weights() -> None:
@@ -40,7 +48,7 @@ def test_probability_score_is_the_softmax_derivative() -> None:
 
 
 def test_signed_keeps_the_sign() -> None:
-    weight = torch.tensor([[1.0, -2.0]])
+    weight = torch.tensor([[1.0, -2.0], [0.0, 0.0]])
     maps = saliency_map(lambda x: x @ weight.T, torch.rand(1, 2), torch.tensor([0]), signed=True)
     assert maps.tolist() == [[1.0, -2.0]]
 
@@ -60,18 +68,3 @@ def test_touches_no_parameter_gradient(net: nn.Module) -> None:
     saliency_map(net, images, torch.tensor([0, 1]))
     assert all(p.grad is None and p.requires_grad for p in net.parameters())
     assert not images.requires_grad
-
-
-def test_smoothgrad_without_noise_is_the_gradient(net: nn.Module) -> None:
-    images, labels = torch.rand(2, 3, 9, 6, dtype=torch.float64), torch.tensor([0, 1])
-    gradient = smoothgrad(net, images, labels, samples=3, noise=0.0)
-    torch.testing.assert_close(sum_channels(gradient), saliency_map(net, images, labels))
-
-
-def test_smoothgrad_averages_signed_gradients() -> None:
-    # f = x^2 / 2 has gradient x: the mean over many noisy copies returns to x, while the mean
-    # of absolute values would stay near the noise.
-    inputs = torch.zeros(1, 1)
-    torch.manual_seed(0)
-    mean = smoothgrad(lambda x: x**2 / 2, inputs, torch.tensor([0]), samples=4000, noise=1.0)
-    assert abs(mean.item()) < 0.1

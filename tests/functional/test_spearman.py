@@ -56,7 +56,7 @@ def test_large_maps_lose_no_precision() -> None:
     [
         (torch.rand(2, 3, 5), r"found shapes \(2, 3, 4\) on cpu and \(2, 3, 5\) on cpu"),
         (torch.rand(1, 3, 4), "one by one, found shapes"),
-        (torch.rand(2, 12), r"must be a floating-point tensor of shape \(N, H, W\)"),
+        (torch.rand(12), r"must be a floating-point tensor of shape \(N, H, W\)"),
         (-torch.rand(2, 3, 4), "non-negative"),
     ],
 )

@@ -63,16 +63,16 @@ def test_max_sensitivity_equals_captum() -> None:
         target=labels,
     )
     x = x.detach()
-    found = max_sensitivity(explained(model, x), x, numbers=NUMBERS, **SETTINGS)
+    found = max_sensitivity(explained(model, x), x, image_ids=NUMBERS, **SETTINGS)
     torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-6)
     assert (found > 0.05).all()
 
 
 def test_relative_input_stability_equals_a_loop() -> None:
     model, x = network(), images(40)
-    explain, numbers, eps = explained(model, x), torch.arange(40) + 3, 1e-3
+    explain, image_ids, eps = explained(model, x), torch.arange(40) + 3, 1e-3
     expected, changed = [], 0
-    for i, number in enumerate(numbers.tolist()):
+    for i, number in enumerate(image_ids.tolist()):
         one, position = x[i : i + 1], torch.tensor([i])
         before = explain(one, position)[0].numpy()
         values = []
@@ -86,7 +86,7 @@ def test_relative_input_stability_equals_a_loop() -> None:
             bottom = (one[0] - copy).numpy() / np.where(one[0] == 0, eps, one[0])
             values.append(np.linalg.norm(top) / max(np.linalg.norm(bottom), eps))
         expected.append(max(values, default=np.nan))
-    found = relative_input_stability(model, explain, x, numbers=numbers, eps=eps, **SETTINGS)
+    found = relative_input_stability(model, explain, x, image_ids=image_ids, eps=eps, **SETTINGS)
     torch.testing.assert_close(
         found, torch.tensor(expected).float(), rtol=1e-5, atol=1e-6, equal_nan=True
     )
@@ -137,14 +137,14 @@ def test_neither_the_batch_nor_the_other_images_change_a_value() -> None:
     model, x = network(), images()
     explain = explained(model, x)
     for measure in (max_sensitivity, lambda *a, **k: relative_input_stability(model, *a, **k)):
-        expected = measure(explain, x, numbers=NUMBERS, **SETTINGS)
+        expected = measure(explain, x, image_ids=NUMBERS, **SETTINGS)
         for batch_size in (1, 3, 7, 12):
             torch.testing.assert_close(
-                measure(explain, x, numbers=NUMBERS, batch_size=batch_size, **SETTINGS),
+                measure(explain, x, image_ids=NUMBERS, batch_size=batch_size, **SETTINGS),
                 expected,
                 equal_nan=True,
             )
-        alone = measure(lambda z, p: explain(z, p + 2), x[2:3], numbers=NUMBERS[2:3], **SETTINGS)
+        alone = measure(lambda z, p: explain(z, p + 2), x[2:3], image_ids=NUMBERS[2:3], **SETTINGS)
         torch.testing.assert_close(alone, expected[2:3], equal_nan=True)
 
 
@@ -210,7 +210,7 @@ def test_dtypes(dtype: torch.dtype) -> None:
         ({"radius": 0.0}, "radius of the perturbations is 0.0, expected a positive number"),
         ({"perturbations": 0}, "found perturbations 0"),
         ({"seed": -1}, "seed -1"),
-        ({"numbers": torch.arange(2)}, "the numbers of 3 images must be 3 non-negative"),
+        ({"image_ids": torch.arange(2)}, "image_ids of 3 images must be 3 non-negative"),
         ({"explain": lambda z, _: z}, r"must be a floating-point tensor of shape \(N, H, W\)"),
         ({"explain": lambda z, _: z[:, 0, :2]}, r"must have the shape \(\d+, 4, 4\), found"),
         ({"explain": lambda z, _: -z[:, 0]}, "finite and non-negative"),

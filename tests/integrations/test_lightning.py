@@ -145,7 +145,8 @@ def test_ddp_does_not_broadcast_the_proportions() -> None:
     stored = {name for name in Module().state_dict() if name.startswith("objective.")}
     assert {"objective.proportion", "objective.step"} <= stored
     # Beside what is stored, the reference of a budget.
-    assert ignored == stored | {"objective.budget.reference"}
+    reference = {"objective.budget.reference", "objective.budget.validation"}
+    assert ignored == stored | reference
 
 
 def test_a_batch_without_index_is_refused() -> None:
@@ -207,6 +208,29 @@ def test_bytes_in_dictionaries() -> None:
     loader = DataLoader(Dictionaries(), 5)
     (figures,) = new_trainer(callbacks=[evaluation()]).validate(module, loader, verbose=False)
     assert figures == pytest.approx(expected_figures(module.net), rel=1e-5)
+
+
+class Difference(nn.Module):
+    """One logit z, or the two logits (-z/2, z/2)."""
+
+    def __init__(self, net: nn.Module, logits: int) -> None:
+        super().__init__()
+        self.net = net
+        self.logits = logits
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.net(images)
+        z = logits[:, :1] - logits[:, 1:2]
+        return z if self.logits == 1 else torch.cat([-z / 2, z / 2], 1)
+
+
+def test_one_logit_is_measured_by_the_predicted_class() -> None:
+    module = Module()
+    module.validation_step = lambda batch, batch_idx: None  # type: ignore[method-assign]
+    expected = expected_figures(Difference(module.net, 2))
+    module.net = Difference(module.net, 1)  # type: ignore[assignment]
+    (figures,) = new_trainer(callbacks=[evaluation()]).validate(module, val_loader(), verbose=False)
+    assert figures == pytest.approx(expected, rel=1e-5)
 
 
 class Trace(L.Callback):

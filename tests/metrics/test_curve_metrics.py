@@ -78,7 +78,7 @@ def _one_of_two(rank: int, folder: Path) -> None:
     found = {}
     for name, (metric_class, settings, _) in FAITHFULNESS.items():
         metric = metric_class(**settings)
-        metric.update(predict, images()[part], maps()[part], numbers=torch.arange(7)[part])
+        metric.update(predict, images()[part], maps()[part], image_ids=torch.arange(7)[part])
         found[name] = metric.compute()
         assert all(len(values) == (3, 4)[rank] for values in metric.values().values())
     torch.save(found, folder / f"{rank}.pt")

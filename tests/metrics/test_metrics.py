@@ -18,9 +18,12 @@ from scaat.functional.aopc import perturbation_curve
 from scaat.functional.compressed_size import compressed_size
 from scaat.functional.entropy import entropy
 from scaat.functional.gini import gini
+from scaat.functional.grid import grid_pointing_game
 from scaat.functional.hoyer import hoyer
 from scaat.functional.lattice import lattice_shares
 from scaat.functional.localisation import energy_inside, iou_at_area, pointing_game
+from scaat.functional.sensitivity_n import sensitivity_n
+from scaat.functional.single_deletion import single_deletion
 from scaat.functional.spearman import spearman
 from scaat.functional.stability import max_sensitivity, relative_input_stability
 from scaat.metrics import (
@@ -28,6 +31,7 @@ from scaat.metrics import (
     CompressedSize,
     EnergyInside,
     GiniIndex,
+    GridPointingGame,
     Hoyer,
     IoUAtArea,
     LatticeFraction,
@@ -38,6 +42,8 @@ from scaat.metrics import (
     RelativeInputStability,
     SaliencyEntropy,
     SaliencyMetric,
+    SensitivityN,
+    SingleDeletion,
 )
 from two_processes import in_two_processes
 
@@ -99,6 +105,19 @@ def of_predictions(part: slice, dtype: torch.dtype) -> tuple[Any, ...]:
     return predict, *of_images(part, dtype)
 
 
+def of_cells(part: slice, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    cells = torch.tensor([0, 3, -1, 8, 5, 2, 2])  # the third grid does not count
+    return maps().to(dtype)[part], cells[part]
+
+
+def of_targets(part: slice, dtype: torch.dtype) -> tuple[Any, ...]:
+    return predict, images().to(dtype)[part], *of_maps(part, dtype), (torch.arange(7) % 2)[part]
+
+
+def of_numbered_targets(part: slice, dtype: torch.dtype) -> tuple[Any, ...]:
+    return *of_targets(part, dtype), torch.arange(10, 17)[part]
+
+
 CASES = [
     Case(SaliencyEntropy, {}, entropy, of_maps),
     Case(GiniIndex, {}, gini, of_maps),
@@ -113,17 +132,27 @@ CASES = [
     Case(EnergyInside, {}, energy_inside, of_masks),
     Case(IoUAtArea, {}, iou_at_area, of_masks),
     Case(MapCorrelation, {}, spearman, of_pairs),
+    Case(GridPointingGame, {"grid": 3}, partial(grid_pointing_game, grid=3), of_cells),
+    Case(SingleDeletion, {"grid": 3}, partial(single_deletion, grid=3), of_targets),
+    Case(
+        SensitivityN,
+        {"subsets": 5, "seed": 4},
+        lambda f, x, m, t, image_ids: sensitivity_n(
+            f, x, m, t, subsets=5, seed=4, image_ids=image_ids
+        ),
+        of_numbered_targets,
+    ),
     Case(
         MaxSensitivity,
         STABILITY,
-        lambda e, x, numbers: max_sensitivity(e, x, numbers=numbers, **STABILITY),
+        lambda e, x, image_ids: max_sensitivity(e, x, image_ids=image_ids, **STABILITY),
         of_images,
     ),
     Case(
         RelativeInputStability,
         {**STABILITY, "eps": 1e-3},
-        lambda f, e, x, numbers: relative_input_stability(
-            f, e, x, numbers=numbers, eps=1e-3, **STABILITY
+        lambda f, e, x, image_ids: relative_input_stability(
+            f, e, x, image_ids=image_ids, eps=1e-3, **STABILITY
         ),
         of_predictions,
     ),
@@ -224,14 +253,14 @@ def test_no_image_is_said_in_one_sentence(metric) -> None:
 def _one_of_two(rank: int, folder: Path) -> None:
     part = slice(0, 3) if rank == 0 else slice(3, 7)
     faithfulness = AOPC(**AOPC_SETTINGS)
-    numbers = torch.arange(7)[part]
-    faithfulness.update(predict, images()[part], maps()[part], numbers=numbers)
+    image_ids = torch.arange(7)[part]
+    faithfulness.update(predict, images()[part], maps()[part], image_ids=image_ids)
     found = faithfulness.compute()
     for case in CASES:
         metric = case.metric(**case.settings)
         metric.update(*case.inputs(part, torch.float32))
         found[case.metric.__name__] = metric.compute()
-        assert len(metric.values()) == len(numbers)
+        assert len(metric.values()) == len(image_ids)
     torch.save(found, folder / f"{rank}.pt")
 
 

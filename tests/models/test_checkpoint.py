@@ -206,3 +206,19 @@ def test_weights_that_do_not_fit(
         InputError, match=rf"weights\.pt' does not fit nets:tiny with 3 classes: {message}"
     ):
         load_model(path, "nets:tiny", **KNOWN)
+
+
+@pytest.mark.parametrize("name", ["nets:tiny", "nets:one_logit"])
+def test_one_logit_tells_two_classes_apart(name: str, tmp_path: Path) -> None:
+    """Whether the weights show it or the user's factory knows; the sigmoid is class 1's softmax."""
+    path = tmp_path / "weights.pt"
+    torch.manual_seed(0)
+    network = nets.tiny(1).eval()
+    torch.save(network.state_dict(), path)
+    model = load_model(path, name, **{**KNOWN, "num_classes": 2})
+    assert not model.training
+    with torch.no_grad():
+        probability = expected(network).sigmoid()
+        torch.testing.assert_close(model(IMAGES).softmax(1)[:, 1:], probability)
+    with pytest.raises(InputError, match=r"has shape .*1, 32.*, expected .*3, 32|returns shape"):
+        load_model(path, name, **KNOWN)

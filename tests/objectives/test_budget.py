@@ -29,12 +29,14 @@ def losses(steps: int) -> list[tuple[Tensor, int]]:
 
 def expected(budget: float, reference: list[float] | None, steps: int) -> list[float]:
     """Return the weights after each step, by a loop over Python's numbers."""
-    weight, running, lowest, seen, weights = 0.0, math.nan, math.inf, 0, []
+    weight, base, running, lowest, seen, weights = 0.0, 0.4, math.nan, math.inf, 0, []
+    start = 0.25 * len(reference) if reference else 1.0
+    length = len(reference) - start if reference else 8
     for loss, count in losses(steps):
         value = loss.item()
         seen += count
         running = value if math.isnan(running) else running + (value - running) * count / 3200
-        if seen / SAMPLES >= (0.5 * len(reference) if reference else 1.0):
+        if seen / SAMPLES >= start:
             lowest = min(lowest, running)
             target = lowest
             if reference:
@@ -42,10 +44,11 @@ def expected(budget: float, reference: list[float] | None, steps: int) -> list[f
                 low = int(place)
                 high = min(low + 1, len(reference) - 1)
                 target = reference[low] + (place - low) * (reference[high] - reference[low])
-            error = 1 - (running - target) / max(0.06 * budget, 0.003)
-            error = min(max(error, -1.0), 1.0)
-            weight = (weight or 0.15) * math.exp(error * (0.03 if error > 0 else 0.06))
-            weight = min(max(weight, 0.02), 100.0)
+            error = 1 - (running - target) / max(0.05 * budget, 0.003)
+            base *= math.exp(3 * count / (length * SAMPLES) * min(max(error, -1), 1))
+            base = min(max(base, 0.02), 10.0)
+            patience = 3 * max(1 - 2 * (seen / SAMPLES - start) / length, 0)
+            weight = base * math.exp(min(max(error + patience, -2), 1))
         weights.append(weight)
     return weights
 
@@ -70,16 +73,57 @@ def test_a_larger_budget_gives_a_larger_weight() -> None:
             controller.observe(torch.tensor(0.15), 100)  # 0.05 nats above the reference
         weights.append(controller.weight.item())
     assert weights == sorted(weights)
-    assert weights[0] == pytest.approx(0.02)  # the least
+    assert weights[0] == pytest.approx(0.02 * math.exp(-2))  # the least
     assert weights[-1] > 0.5
 
 
+def test_the_tolerance_grows_while_validation_allows_it_and_shrinks_back() -> None:
+    seen = [0.3, 0.3, 0.3, 0.3, 0.2, 0.2, 0.2, 0.20625, 0.3, 0.3]
+    controller = BudgetedWeight(SAMPLES, 0.5, [1.0] * 10, [0.2] * 10)
+    margin, allowance = 0.0, 1.0
+    for epoch, value in enumerate(seen, start=1):
+        controller.observe(torch.tensor(1.0), SAMPLES)
+        controller.observe_validation(torch.tensor(value))
+        if epoch > 0.25 * 10 + 0.5 * 7.5:
+            margin = (margin + 1 - (value - 0.2) / 0.00625) / 2
+            error = min(max(margin, -1.0), 1.0)
+            allowance *= math.exp(3 / 7.5 * error * (1 if error > 0 else 2))
+            allowance = min(max(allowance, 1.0), 10.0)
+        assert controller.allowance.item() == pytest.approx(allowance), epoch
+    assert allowance == 1.0  # never below the training loss's own tolerance
+
+
+def test_a_larger_tolerance_gives_a_larger_weight() -> None:
+    weights = []
+    for validation in (0.3, 0.2):
+        controller = BudgetedWeight(SAMPLES, 0.5, [1.0] * 10, [0.2] * 10)
+        for _ in range(9):
+            controller.observe(torch.tensor(1.03), 32 * SAMPLES)  # the running mean at once
+            controller.seen -= 31 * SAMPLES
+            controller.observe_validation(torch.tensor(validation))
+        weights.append(controller.weight.item())
+    assert weights[1] > 2 * weights[0]
+
+
+def test_validation_has_no_effect_with_a_constant_weight_or_without_its_reference() -> None:
+    constant = scaat(SAMPLES, weight=1.0, reference=[1.0, 1.0], validation_reference=[0.2, 0.2])
+    plain = scaat(SAMPLES, weight=None, reference=[1.0, 1.0])
+    for objective in (constant, plain):
+        objective.budget.seen.fill_(2 * SAMPLES)
+        objective.observe_validation(torch.tensor(0.0))
+        assert objective.budget.allowance == 1.0
+
+
 def test_the_weight_multiplies_the_divergence_and_follows_each_step(batch: Batch) -> None:
-    objective, model = scaat(12, weight=None, search_interval=2, reference=[9.0]), plain_net()
+    # Two epochs of four batches: the weight is 0 in the first two steps.
+    objective = scaat(48, weight=None, search_interval=2, reference=[9.0, 9.0])
+    model = plain_net()
     images, labels, index = batch
-    for step in range(6):
+    for _ in range(2):
+        objective(model, images, labels, index)
+    for step in range(4):
         before = objective.budget.weight.clone()
-        output = objective(model, images, labels, index % 12)
+        output = objective(model, images, labels, index)
         assert not torch.equal(objective.budget.weight, before)  # also after a standard step
         if step % 2:
             added = before * output.terms["divergence"]
@@ -130,6 +174,10 @@ def test_two_processes_have_the_weights_of_one(tmp_path: Path) -> None:
         ({"reference": []}, r"reference is \[\], expected the mean cross-entropy"),
         ({"reference": [0.5, -1.5]}, "finite numbers of at least 0"),
         ({"reference": [math.nan]}, "finite numbers of at least 0"),
+        (
+            {"reference": [0.5, 0.4], "validation_reference": [0.5]},
+            "validation_reference has 1 values, expected 2",
+        ),
     ],
 )
 def test_bad_budgets_are_refused(options: dict[str, object], message: str) -> None:

@@ -148,7 +148,7 @@ def test_a_step_costs_the_documented_passes(
     assert passes(scaat(12, **options), steps) == pytest.approx(expected, rel=0.02)
 
 
-@pytest.mark.parametrize("ramp", [{"ramp_steps": 8}, {"ramp_share": 0.4, "training_steps": 21}])
+@pytest.mark.parametrize("ramp", [{"ramp_steps": 8}, {"ramp_fraction": 0.4, "training_steps": 21}])
 def test_the_weight_rises_over_the_ramp(ramp: dict[str, Any], batch: Batch) -> None:
     model = plain_net()
     objective = scaat(40, weight=5.0, steps=1, search_interval=2, **ramp)
@@ -270,12 +270,21 @@ def test_two_processes_agree(tmp_path: Path) -> None:
         ({"search_interval": 2.5}, "search_interval is 2.5, expected a whole number"),
         ({"search_interval": float("inf")}, "search_interval is inf, expected a whole number"),
         ({"ramp_steps": 0.5}, "ramp_steps is 0.5, expected a whole number from 0 to"),
-        ({"ramp_share": 1.5, "training_steps": 9}, r"ramp_share is 1.5, expected a number in \[0"),
-        ({"ramp_share": 1.0}, "ramp_share is 1.0 without training_steps, expected the number"),
-        ({"ramp_share": 1.0, "training_steps": 0}, "training_steps is 0, expected a whole number"),
         (
-            {"ramp_share": 1.0, "training_steps": 9, "ramp_steps": 4},
-            "ramp_steps is 4 and ramp_share 1.0, expected one of them",
+            {"ramp_fraction": 1.5, "training_steps": 9},
+            r"ramp_fraction is 1.5, expected a number in \[0",
+        ),
+        (
+            {"ramp_fraction": 1.0},
+            "ramp_fraction is 1.0 without training_steps, expected the number",
+        ),
+        (
+            {"ramp_fraction": 1.0, "training_steps": 0},
+            "training_steps is 0, expected a whole number",
+        ),
+        (
+            {"ramp_fraction": 1.0, "training_steps": 9, "ramp_steps": 4},
+            "ramp_steps is 4 and ramp_fraction 1.0, expected one of them",
         ),
     ],
 )

@@ -53,10 +53,12 @@ def test_loss_is_that_of_equation_2_1(clean_share: float, random_start: bool, ba
     start = torch.empty_like(images).uniform_(-0.1, 0.1) * random_start
     adversarial = attacked(attack_model, images, labels, 3, 0.04, start)
     clean = F.cross_entropy(loss_model(images), labels)
-    harmed = F.cross_entropy(loss_model(adversarial), labels)
-    torch.testing.assert_close(output.loss, clean_share * clean + (1 - clean_share) * harmed)
-    assert harmed > clean
-    torch.testing.assert_close(output.terms["adversarial_cross_entropy"], harmed)
+    adversarial_loss = F.cross_entropy(loss_model(adversarial), labels)
+    torch.testing.assert_close(
+        output.loss, clean_share * clean + (1 - clean_share) * adversarial_loss
+    )
+    assert adversarial_loss > clean
+    torch.testing.assert_close(output.terms["adversarial_cross_entropy"], adversarial_loss)
     accuracy = (loss_model(adversarial).argmax(1) == labels).float().mean()
     assert output.terms["adversarial_accuracy"] == accuracy
 

@@ -32,20 +32,20 @@ def test_loss_is_that_of_the_authors_code(
     )
     output = objective(model, *batch)
     adversarial, masked = inputs
-    clean, harmed, hidden = (model(x) for x in (images, adversarial, masked))
-    kl = F.kl_div(F.log_softmax(hidden, 1), F.softmax(harmed, 1), reduction="batchmean")
-    losses = [F.cross_entropy(x, labels) for x in (clean, harmed)]
+    clean, attacked, hidden = (model(x) for x in (images, adversarial, masked))
+    kl = F.kl_div(F.log_softmax(hidden, 1), F.softmax(attacked, 1), reduction="batchmean")
+    losses = [F.cross_entropy(x, labels) for x in (clean, attacked)]
     torch.testing.assert_close(output.loss, sum(losses) + 3 * kl)
     assert losses[1] > losses[0] + 0.1
     assert (adversarial - images).abs().max() <= 0.1 + 1e-6
 
     # The lowest 40 % of the perturbed image's own map, of the class predicted for it.
     leaf = adversarial.clone().requires_grad_()
-    model(leaf).gather(1, harmed.argmax(1, keepdim=True)).sum().backward()
+    model(leaf).gather(1, attacked.argmax(1, keepdim=True)).sum().backward()
     assert leaf.grad is not None
     maps = leaf.grad.sum(1) if signed else leaf.grad.abs().sum(1)
     changed = (masked != adversarial).any(1)
     assert changed.flatten(1).sum(1).tolist() == [36] * 12  # of 90 pixels
     for m, c in zip(maps, changed, strict=True):
         assert m[c].max() <= m[~c].min()
-    assert (harmed.argmax(1) != labels).any()  # so the predicted class is not the true one
+    assert (attacked.argmax(1) != labels).any()  # so the predicted class is not the true one

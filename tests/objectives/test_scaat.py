@@ -289,6 +289,24 @@ def test_regions_need_images() -> None:
     assert torch.equal(*losses)
 
 
+@pytest.mark.parametrize("sides", [(7,), (9, 5), (8, 5, 9)])
+def test_regions_larger_than_the_inputs_are_refused(sides: tuple[int, ...]) -> None:
+    inputs = torch.rand(3, 1, *sides), torch.tensor([0, 1, 0]), torch.arange(3)
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
+    with pytest.raises(InputError, match=r"at most the shortest side [57] .* found 8"):
+        scaat(10, region_size=8)(model, *inputs)
+
+
+@pytest.mark.parametrize(("shape", "side"), [((2, 64), 4), ((1, 16, 20, 24), 2)])
+def test_series_and_volumes_have_regions(shape: tuple[int, ...], side: int) -> None:
+    """By default, too: the features left as they are fill whole regions in all channels."""
+    gradient = torch.randn(3, *shape)
+    mask = Search().irrelevant(gradient, torch.full((3,), 0.4))
+    maps = region_average(gradient.abs().sum(1), side)
+    assert torch.equal(mask, lowest(maps, torch.full((3,), 0.4)))
+    assert 0 < mask.float().mean() < 0.5
+
+
 @pytest.mark.parametrize(
     ("height", "width", "side"),
     [(9, 10, 1), (28, 40, 4), (32, 32, 4), (64, 64, 4), (96, 96, 6), (224, 256, 14)],

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scaat.functional import kl_divergence
 from scaat.objectives import TRADES
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -69,10 +70,10 @@ def test_the_reference_is_of_the_same_mode_as_the_search(mode: str, batch: Batch
     logits = model(images)
     with torch.no_grad():
         model[1].running_mean += 1.0
-    moved = objective._search(model, images, logits.detach()) - images
+    moved = objective._search(model, images, logits.detach(), kl_divergence) - images
     # What rounding leaves of the gradient has signs, but a wrong reference pulls all one way.
     wrong = TRADES(epsilon=0.1, steps=1, start_noise=1e-30, search_mode=mode)
-    wrong_moved = wrong._search(model, images, logits.detach().roll(1, 0)) - images
+    wrong_moved = wrong._search(model, images, logits.detach().roll(1, 0), kl_divergence) - images
     assert torch.equal(moved, wrong_moved) == (mode == "eval")
 
 

@@ -54,6 +54,7 @@ def add_everything(content: dict[str, Any]) -> dict[str, Any]:
             "insertion": band(share ** (1 / (rank + 2))),
             "deletion": band((1 - share) ** (rank + 2)),
         }
+        row["lattice_source"] = {"period": 2, "variation": 0.58, "layer": "stem", "kind": "Conv2d"}
         row["randomisation"] = {
             "layers": list(LAYERS),
             "correlation": band(np.exp(-np.arange(6) / (rank + 1))),

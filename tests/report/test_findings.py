@@ -52,14 +52,14 @@ def test_an_open_end_reaches_everything_above() -> None:
 
 
 def test_a_win_on_all_counts(find: Callable[[Content], Findings], content: Content) -> None:
-    found = find(content)
-    assert found.headline.startswith(
+    actual = find(content)
+    assert actual.headline.startswith(
         "SCAAT’s saliency maps are sparser and more faithful than standard training’s on all 15 "
         "counts; accuracy −0.2 points, undecided"
     )
-    assert not any(" is worse than" in point for point in found.points)
-    assert "SCAAT against saliency-guided training: better on all 15 counts." in found.points
-    assert any(point.startswith("Training with SCAAT took 2.50×") for point in found.points)
+    assert not any(" is worse than" in point for point in actual.points)
+    assert "SCAAT against saliency-guided training: better on all 15 counts." in actual.points
+    assert any(point.startswith("Training with SCAAT took 2.50×") for point in actual.points)
 
 
 def test_bounds_do_not_count(find: Callable[[Content], Findings], content: Content) -> None:
@@ -73,12 +73,12 @@ def test_bounds_do_not_count(find: Callable[[Content], Findings], content: Conte
 def test_a_loss_on_all_counts(
     find: Callable[[Content], Findings], results_content: Callable[..., Content]
 ) -> None:
-    found = find(results_content(subject_wins=False))
-    assert found.headline == (
+    actual = find(results_content(subject_wins=False))
+    assert actual.headline == (
         "SCAAT’s saliency maps are worse than standard training’s on all 15 counts; accuracy "
         "+0.2 points, undecided; saliency-guided training beats SCAAT on 15 of 15"
     )
-    (losses,) = (p for p in found.points if p.startswith("SCAAT is worse than standard training"))
+    (losses,) = (p for p in actual.points if p.startswith("SCAAT is worse than standard training"))
     for name in ("Saliency entropy", "Compressed size", "Gini index", "AOPC LeRF", "AOPC ratio"):
         assert f"{name} (every saliency method)" in losses
 
@@ -92,12 +92,13 @@ def test_a_mixed_result_names_each_loss_and_the_accuracy(
             if row["attribution"] == "smoothgrad":
                 row["size_kb"] = {"value": 9.0, "low": 8.0, "high": 10.0, "n": 60}
                 row["gini"] = {"value": 0.5, "low": 0.1, "high": 0.9, "n": 60}
-    found = find(content)
-    assert found.headline == (
+    actual = find(content)
+    assert actual.headline == (
         "SCAAT’s saliency maps are better than standard training’s on 13 of 15 counts and worse "
         "on 1; 1 is undecided; its accuracy is clearly lower (−15.2 points)"
     )
-    assert "SCAAT is worse than standard training in: Compressed size (SmoothGrad)." in found.points
+    loss = "SCAAT is worse than standard training in: Compressed size (SmoothGrad)."
+    assert loss in actual.points
 
 
 @pytest.fixture
@@ -133,9 +134,9 @@ def test_accuracy_is_decided_image_by_image(
     assert apart.bounds == pytest.approx(expected)
     rows = [compared.model_row(method).metrics["accuracy"] for method in ("scaat", "standard")]
     assert unpaired("accuracy", *rows) == "undecided"
-    found = findings(compared)
-    assert "; its accuracy is clearly lower (−8.3 points)" in found.headline
-    (point,) = (p for p in found.points if p.startswith("Accuracy: "))
+    actual = findings(compared)
+    assert "; its accuracy is clearly lower (−8.3 points)" in actual.headline
+    (point,) = (p for p in actual.points if p.startswith("Accuracy: "))
     assert point.endswith("; −8.3 points [−16.7, −1.7] image by image, clearly lower.")
     assert _marks(compared) == [(True, False), (True, False), (False, False)]
     assert verdict(compared, "accuracy", "gradient", "scaat", "standard") == "worse"
@@ -145,9 +146,9 @@ def test_errors_in_other_images_leave_accuracy_undecided(
     with_answers: Callable[[Sequence[bool], Sequence[bool]], Comparison],
 ) -> None:
     compared = with_answers([i >= 8 for i in range(60)], [i < 57 for i in range(60)])
-    found = findings(compared)
-    assert "; accuracy −8.3 points, undecided" in found.headline
-    (point,) = (p for p in found.points if p.startswith("Accuracy: "))
+    actual = findings(compared)
+    assert "; accuracy −8.3 points, undecided" in actual.headline
+    (point,) = (p for p in actual.points if p.startswith("Accuracy: "))
     assert point.endswith(" image by image, undecided.")
     assert _marks(compared) == [(True, False), (True, False), (False, True)]
 
@@ -213,10 +214,10 @@ def test_a_lower_morf_is_told_but_not_counted(
     for row in content["rows"]:
         if row["method"] == "scaat":
             row["aopc_morf"] = {"value": 0.01, "low": 0.0, "high": 0.02, "n": 60}
-    found = find(content)
-    assert "on all 15 counts" in found.headline
+    actual = find(content)
+    assert "on all 15 counts" in actual.headline
     assert any(
-        "AOPC MoRF (every saliency method)" in p and "Not counted" in p for p in found.points
+        "AOPC MoRF (every saliency method)" in p and "Not counted" in p for p in actual.points
     )
 
 
@@ -236,6 +237,6 @@ def test_one_method_alone_is_not_compared(
     find: Callable[[Content], Findings], content: Content
 ) -> None:
     content["rows"] = content["rows"][6:]
-    found = find(content)
-    assert found.pairs == ()
-    assert "no other training to compare with" in found.headline
+    actual = find(content)
+    assert actual.pairs == ()
+    assert "no other training to compare with" in actual.headline

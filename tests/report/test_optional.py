@@ -29,13 +29,14 @@ def full(make_folder: Callable[..., Path], content: Content) -> Path:
 def test_everything_is_shown_and_drawn(full: Path) -> None:
     html = write_report(read_results(full), full).read_text(encoding="utf-8")
     for caption in (
-        "Further measures of sparsity and faithfulness",
+        "Further measures of sparsity, faithfulness and localisation",
         "Lattices: sparse and faithful pixel by pixel alone?",
         "Localisation against the annotated regions",
         "Stability under small changes of the image",
         "Sanity: maps of models that have learnt nothing",
         "Training samples by their final proportion",
         "Training, epoch by epoch",
+        "Lattice of SCAAT: period 2 pixels, made by layer &#39;stem&#39; (Conv2d); the mean",
         "Insertion and deletion, the most relevant pixels first",
         "Weights are randomised from the output",
     ):
@@ -84,13 +85,13 @@ def test_images_are_paired_by_their_position(full: Path) -> None:
         values[name] = values[name][order]
     np.savez(full / "per_image.npz", **values)
     (comparison,) = read_results(full).comparisons
-    found = difference(comparison, "gini", "gradient", "scaat", "standard")
-    assert found is not None
-    assert found.n == 30
-    assert found.value == pytest.approx(expected)
+    actual = difference(comparison, "gini", "gradient", "scaat", "standard")
+    assert actual is not None
+    assert actual.n == 30
+    assert actual.value == pytest.approx(expected)
     back = difference(comparison, "gini", "gradient", "standard", "scaat")
     assert back is not None
-    assert (back.value, back.low, back.high) == (-found.value, -found.high, -found.low)  # type: ignore[operator]
+    assert (back.value, back.low, back.high) == (-actual.value, -actual.high, -actual.low)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(

@@ -82,20 +82,17 @@ def page(report: Path) -> Page:
 def test_all_files_are_there_and_no_part_of_one(report: Path) -> None:
     folder = report.parent
     assert report == folder / "report.html"
-    tables = {
-        f"{name}.{kind}"
-        for name in ("comparison", "performance", "differences", "long")
-        for kind in ("md", "csv", "tex")
-    }
+    names = ("comparison", "performance", "differences")
+    tables = {f"{name}.{kind}" for name in names for kind in ("md", "csv", "tex")} | {"long.csv"}
     assert {path.name for path in (folder / "tables").iterdir()} == tables
     assert {path.stem for path in (folder / "figures").glob("*.png")} == set(FIGURES)
     assert not list(folder.rglob("*.part"))
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_figures_have_the_page_width_twice_and_are_not_empty(report: Path, name: str) -> None:
+def test_charts_have_the_page_width_twice_and_no_figure_is_empty(report: Path, name: str) -> None:
     image = Image.open(report.parent / "figures" / f"{name}.png").convert("L")
-    assert image.width == 1920
+    assert image.width > 700 if name.startswith("examples") else image.width == 1920
     assert 400 < image.height < 3000
     pixels = np.asarray(image)
     assert 0.01 < (pixels < 250).mean() < 0.99
@@ -210,7 +207,7 @@ def test_gaps_and_extremes_are_drawn(make_folder: Callable[..., Path], content: 
     del arrays["masks"]
     np.savez(folder / "examples.npz", **arrays)
     text = Page(write_report(read_results(folder), folder).read_text(encoding="utf-8")).text
-    assert "undefined" in text
+    assert "LeRF ≤ 0" in text
     assert "–" in text
     assert "annotated region" not in text
 

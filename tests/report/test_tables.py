@@ -15,7 +15,7 @@ from rich.console import Console
 from scaat.display.labels import METRICS, full_text, ratio_text, seconds_text
 from scaat.display.table import best
 from scaat.report import Estimate, read_results, terminal_table
-from scaat.report.tables import comparison_table, csv_files, latex_files, markdown_files
+from scaat.report.tables import comparison_table, csv_files, text_files
 
 Content = dict[str, Any]
 
@@ -67,13 +67,13 @@ def test_missing_cost_and_auc_are_empty(make_folder: Callable[..., Path], conten
     results = read_results(make_folder(content))
     line = next(csv.DictReader(io.StringIO(csv_files(results)["performance.csv"])))
     assert line["train_seconds"] == line["cost_ratio"] == line["auc_low"] == ""
-    text = markdown_files(results)["performance.md"]
+    text = text_files(results)["performance.md"]
     assert "AUC" not in text
     assert _lines(text)[2][-2:] == ["–", "–"]
 
 
 def test_markdown_has_a_line_for_every_row(folder: Path, content: Content) -> None:
-    head, _, *lines = _lines(markdown_files(read_results(folder))["comparison.md"])
+    head, _, *lines = _lines(text_files(read_results(folder))["comparison.md"])
     assert head[:2] == ["Saliency method", "Training"]
     assert [name.split()[-1] for name in head[2:]] == ["↓", "↓", "↑", "↓", "↑", "↑"]
     # Lines go by saliency method, then training method; the rows of the file the other way.
@@ -100,7 +100,7 @@ def test_latex_is_escaped_and_marks_the_best(
     for row in content["rows"]:
         if row["method"] == "scaat":
             row["method"] = "50 % of a_b & $x$"
-    text = latex_files(read_results(make_folder(content)))["comparison.tex"]
+    text = text_files(read_results(make_folder(content)))["comparison.tex"]
     assert r"50 \% of a\_b \& \$x\$" in text
     assert r"\toprule" in text
     assert text.count(r"\textbf") == 3 * 6  # SCAAT is best by every metric
@@ -146,7 +146,7 @@ def test_best_takes_ties_and_none_beside_an_undefined_value() -> None:
         ("aopc_rel", Estimate(24.4, 12.4, None, 9, True), "24.4 [12.4, unbounded]"),
         ("aopc_rel", Estimate(24.4, None, None, 9, True), "24.4 [unbounded]"),
         ("aopc_rel", Estimate(29.0, 15.0, 784058.2, 9), "29.0 [15.0, 784\u202f000]"),
-        ("aopc_rel", Estimate(None, 3.0, None, 9, True), "undefined [3.00, unbounded]"),
+        ("aopc_rel", Estimate(None, 3.0, None, 9, True), "LeRF ≤ 0 [3.00, unbounded]"),
         ("gini", Estimate(0.5, None, None, 1), "0.500"),
         ("auc", None, "–"),
     ],
@@ -178,7 +178,7 @@ def test_names_cannot_break_a_markdown_table(
         row["data"] = "folder:a|b\n# <b>"
         if row["method"] == "scaat":
             row["method"] = "my|method"
-    text = markdown_files(read_results(make_folder(content)))["performance.md"]
+    text = text_files(read_results(make_folder(content)))["performance.md"]
     assert r"folder:a\|b # &lt;b&gt;" in text
     assert {
         line.replace(r"\|", "").count("|") for line in text.splitlines() if line[:1] == "|"

@@ -52,7 +52,7 @@ SETTINGS = {
     "objectives.scaat": "accuracy_budget epsilon steps step_size weight initial_proportion "
     "proportion_step min_proportion max_proportion warmup_steps region_size divergence adaptive "
     "search_mode score search_interval ramp_steps "
-    "ramp_share",
+    "ramp_fraction",
     "": "seed method nonsense data training objectives",
 }
 PATHS = [(section, name) for section, names in SETTINGS.items() for name in names.split()]

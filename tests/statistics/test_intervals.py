@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import bootstrap, norm
 from sklearn.metrics import roc_auc_score
+from torchmetrics.functional.classification import multilabel_average_precision
 
 from scaat.statistics.intervals import (
     accuracy_interval,
     auc_interval,
+    average_precision_interval,
     curve_interval,
     mean_interval,
     ratio_interval,
@@ -141,6 +144,33 @@ def test_auc_equals_scikit_learn(rounded: bool) -> None:
     low, high = np.quantile(naive, [0.025, 0.975])
     assert found["low"] == pytest.approx(low, abs=0.02)
     assert found["high"] == pytest.approx(high, abs=0.02)
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_average_precision_equals_torchmetrics(rounded: bool) -> None:
+    rng = np.random.default_rng(0)
+    positive = rng.random((60, 3)) < 0.3
+    scores = positive + rng.normal(size=(60, 3))
+    scores = scores.round(1) if rounded else scores
+
+    def naive(rows: np.ndarray) -> float:
+        found = multilabel_average_precision(
+            torch.tensor(scores[rows]).sigmoid(), torch.tensor(positive[rows]).long(), num_labels=3
+        )
+        return float(found)
+
+    interval = average_precision_interval(scores, positive, seed=1, resamples=500)
+    assert interval["value"] == pytest.approx(naive(np.arange(60)), abs=1e-6)
+    drawn = [naive(rng.integers(60, size=60)) for _ in range(500)]
+    assert interval["low"] == pytest.approx(np.quantile(drawn, 0.025), abs=0.04)
+    assert interval["high"] == pytest.approx(np.quantile(drawn, 0.975), abs=0.04)
+
+
+def test_average_precision_leaves_out_labels_that_a_resample_lacks() -> None:
+    positive = np.array([[True, True], [False, True], [False, True]])
+    scores = np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
+    interval = average_precision_interval(scores, positive, resamples=100)
+    assert interval == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 3}
 
 
 def test_accuracy_has_wilsons_interval() -> None:

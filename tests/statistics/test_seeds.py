@@ -10,7 +10,6 @@ from scaat.statistics import (
     pooled_mean,
     pooled_ratio,
     pooled_ratio_difference,
-    rank_stability,
 )
 
 
@@ -126,18 +125,6 @@ def test_ratio_over_a_pooled_mean_below_zero_is_undefined() -> None:
     assert found["unbounded"] is True
 
 
-def test_order_and_how_often_it_holds() -> None:
-    values = {"a": [1.0, 5.0, 3.0, 2.0], "b": [2.0, 4.0, 4.0, 9.0], "c": [3.0, 6.0, 5.0, 9.0]}
-    found = rank_stability(values, higher_is_better=False)
-    assert found.order == ("a", "b", "c")
-    assert found.kept == 0.5  # in the 2nd seed b is best, in the 4th b and c are equal
-    assert found.first == 0.75
-    assert found.seeds == 4
-    best_last = rank_stability(values, higher_is_better=True)
-    assert best_last.order == ("c", "b", "a")
-    assert (best_last.kept, best_last.first) == (0.5, 0.75)
-
-
 def test_too_little_is_refused() -> None:
     with pytest.raises(InputError, match="two training seeds or more"):
         pooled_mean([np.ones(3)])
@@ -145,6 +132,3 @@ def test_too_little_is_refused() -> None:
         pooled_mean([np.ones(3), np.full(2, np.nan)])
     with pytest.raises(InputError, match=r"same images, found \[3, 2\] and \[2, 3\]"):
         pooled_ratio([np.ones(3), np.ones(2)], [np.ones(2), np.ones(3)])
-    for values in ({"a": [1.0, 2.0]}, {"a": [1.0, 2.0], "b": [1.0]}, {"a": [1.0], "b": [2.0]}):
-        with pytest.raises(InputError, match="two methods or more"):
-            rank_stability(values, higher_is_better=True)

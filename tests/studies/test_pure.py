@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import pytest
 
-from scaat.errors import InputError
 from scaat.studies import combinations, pareto_front
 
 VALUES = {"a": [1, 2, 3], "b": ["x", "y"]}
@@ -23,20 +21,6 @@ def test_one_at_a_time() -> None:
         *({}, {"a": 1}, {"a": 2}, {"a": 3}),
         *({"b": "x"}, {"b": "y"}),
     ]
-
-
-def test_a_sample_is_of_the_points_and_by_the_seed() -> None:
-    whole = combinations(VALUES)
-    drawn = [combinations(VALUES, sample=3, seed=seed) for seed in range(20)]
-    for points in drawn:
-        assert len(points) == 3
-        assert [p for p in whole if p in points] == points  # different ones, in order
-    assert combinations(VALUES, sample=3, seed=7) == drawn[7]
-    assert len({str(points) for points in drawn}) > 5
-    assert combinations(VALUES, sample=6) == whole
-    for sample in (0, 7):
-        with pytest.raises(InputError, match=f"sample is {sample}, expected a number from 1 to 6"):
-            combinations(VALUES, sample=sample)
 
 
 def test_front_of_known_points() -> None:

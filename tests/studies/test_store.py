@@ -24,7 +24,7 @@ __all__ = ["splits"]
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """Return what `carry_out` wrote into a folder, by file."""
+    """Return what `run_trial` wrote into a folder, by file."""
     found: dict[str, Any] = {}
     for path in folder.rglob("*"):
         name = str(path.relative_to(folder))

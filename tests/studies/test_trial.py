@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import lightning as L
 import numpy as np
 import pytest
+import torch
 from tests.training.conftest import image_set
 
 from scaat.data import Augmentation, DataOptions, DataSplits
@@ -15,8 +19,8 @@ from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.report import read_results
 from scaat.statistics import pooled_mean
-from scaat.studies import Trial, carry_out, settings_of, trial_config
-from scaat.studies.trial import failure_of
+from scaat.studies import Trial, run_trial, settings_of, trial_config
+from scaat.studies.trial import BudgetExceeded, KeepBudget, failure_of, reference_of
 from scaat.training import TrainingOptions
 
 EVALUATION = EvaluationOptions(
@@ -61,7 +65,7 @@ def trial(
 
 
 def go(chosen: Trial, folder: Path, splits: DataSplits, part: str = "validation") -> list[Path]:
-    return carry_out(
+    return run_trial(
         chosen,
         folder,
         splits,
@@ -153,7 +157,7 @@ def test_other_settings_are_refused(splits: DataSplits, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"training.learning_rate is 0.1 there and 0.2 now"):
         go(trial(learning_rate=0.2), tmp_path, splits)
     with pytest.raises(InputError, match="measured with images 6, expected 5"):
-        carry_out(
+        run_trial(
             trial(),
             tmp_path,
             splits,
@@ -177,7 +181,7 @@ def test_saliency_methods_are_measured_as_they_are_asked_for(
 ) -> None:
     (first,) = go(trial(), tmp_path, splits)
     stamp = (first / "results.json").stat().st_mtime_ns
-    both = carry_out(
+    both = run_trial(
         trial(),
         tmp_path,
         splits,
@@ -209,3 +213,92 @@ def test_seeds_are_pooled(splits: DataSplits, tmp_path: Path) -> None:
     )
     assert two.estimate("gini", "gradient") == two.rows[0].metrics["gini"]
     assert one.estimate("gini", "smoothgrad") is None
+
+
+def test_which_standard_training_a_trial_is_compared_with() -> None:
+    def of(method: str, seed: int = 0, epochs: int = 2, **objective: object) -> Trial:
+        training = TrainingOptions(epochs=epochs)
+        config = trial_config(
+            method, objective=objective, data=DataOptions(), training=training, seed=seed
+        )
+        return Trial(method, f"{method}-{seed}", config)
+
+    assert reference_of(of("scaat", weight=1.0)) is None
+    assert reference_of(of("saliency-guided")) is None
+    assert reference_of(of("standard"), always=True) is None
+    made = reference_of(of("scaat"))
+    assert made is not None
+    assert made.config == of("standard").config
+    for alike in (of("scaat", epsilon=0.1), of("scaat", accuracy_budget=2.0)):
+        same = reference_of(alike)
+        assert same is not None
+        assert same.folder == made.folder
+    for other in (of("scaat", seed=1), of("scaat", epochs=3)):
+        another = reference_of(other)
+        assert another is not None
+        assert another.folder != made.folder
+    smoothed, plain = of("standard", label_smoothing=0.1), of("standard", label_smoothing=0.0)
+    others = [of("standard", seed=1), smoothed, of("scaat"), plain]
+    assert reference_of(of("scaat"), others) is plain
+    guided = reference_of(of("saliency-guided"), always=True)
+    assert guided is not None
+    assert guided.folder == made.folder
+
+
+def test_a_training_behind_its_budget_ends_early(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    accuracies = [0.5, 0.9, 0.9, 0.9, 0.9]
+    rows = [f"{epoch},{10 * epoch},{value}" for epoch, value in enumerate(accuracies, start=1)]
+    (tmp_path / "logs" / "epochs.csv").write_text("epoch,step,val_accuracy\n" + "\n".join(rows))
+    # Of 10,000 images chance is 0.85 points here: twice the root of 2 x 0.9 x 0.1 / 10,000.
+    guard = KeepBudget(tmp_path, budget=1.0, images=10_000)
+
+    def validate(epoch: int, accuracy: float) -> None:
+        trainer: Any = SimpleNamespace(
+            current_epoch=epoch, callback_metrics={"val_accuracy": torch.tensor(accuracy)}
+        )
+        guard.on_validation_end(trainer, L.LightningModule())
+
+    validate(0, 0.1)
+    validate(1, 0.883)  # within chance
+    validate(2, 0.87)
+    validate(3, 0.9)
+    validate(7, 0.1)  # an epoch that the reference does not have
+    validate(3, 0.87)
+    with pytest.raises(BudgetExceeded, match=r"3\.0 points of .* in epoch 5, more than .* 1 and"):
+        validate(4, 0.87)
+
+
+def test_what_ended_early_is_not_tried_again(splits: DataSplits, tmp_path: Path) -> None:
+    standard = replace_method(trial())
+    assert run_trial(standard, tmp_path / "r", splits, None, part="test", quiet=True) == []
+    log = tmp_path / "r" / "logs" / "epochs.csv"
+    head, *rows = log.read_text().splitlines()
+    column = head.split(",").index("val_accuracy")
+    cells = [row.split(",") for row in rows]
+    perfect = [",".join([*row[:column], "1.0", *row[column + 1 :]]) for row in cells]
+    log.write_text("\n".join([head, *perfect]) + "\n")
+    settings: dict[str, Any] = {"part": "validation", "quiet": True, "reference": tmp_path / "r"}
+    bad = trial(learning_rate=1e-9)
+    for _ in range(2):
+        assert run_trial(bad, tmp_path / "t", splits, EVALUATION, budget=0.0, **settings) == []
+        why = failure_of(tmp_path / "t")
+        assert why is not None
+        assert "behind standard training in epoch 2" in why
+    assert not (tmp_path / "t" / "model.pt").exists()
+
+
+def test_a_reference_that_diverged_is_named(splits: DataSplits, tmp_path: Path) -> None:
+    wild = replace_method(trial(learning_rate=1e30))
+    assert run_trial(wild, tmp_path / "r", splits, None, part="test", quiet=True) == []
+    settings: dict[str, Any] = {"part": "test", "quiet": True, "reference": tmp_path / "r"}
+    assert run_trial(trial(), tmp_path / "t", splits, EVALUATION, **settings) == []
+    why = failure_of(tmp_path / "t")
+    assert why is not None
+    assert why.startswith("the standard training to compare with: the loss became")
+
+
+def replace_method(of: Trial) -> Trial:
+    """Return the same trial by standard training."""
+    config = {**of.config, "method": "standard", "objectives": {"standard": {}}}
+    return Trial("standard", "standard", config)

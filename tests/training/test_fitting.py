@@ -98,7 +98,7 @@ def test_an_objective_is_told_the_length_of_the_training(
     splits: DataSplits, tmp_path: Path
 ) -> None:
     """3 epochs of 6 batches: half of them is a ramp of 9 steps, and another would show."""
-    ramps = ({"ramp_share": 0.5}, {"ramp_steps": 9}, {"ramp_steps": 10})
+    ramps = ({"ramp_fraction": 0.5}, {"ramp_steps": 9}, {"ramp_steps": 10})
     share, steps, longer = (
         fit(splits, "scaat", SCAAT | ramp, OPTIONS, seed=0, folder=tmp_path / str(number))
         for number, ramp in enumerate(ramps)
@@ -271,9 +271,9 @@ def test_loading_executes_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("options", "message"),
     [
         ({"epochs": 0}, "epochs is 0"),
-        ({"momentum": 1.0}, r"momentum is 1.0, expected a number in \[0, 1\)"),
+        ({"momentum": 1.0}, "momentum is 1.0, expected 0 or more and below 1"),
         ({"learning_rate": float("inf")}, "learning_rate is inf"),
-        ({"weight_decay": -1}, "weight_decay is -1, expected a non-negative number"),
+        ({"weight_decay": -1}, "weight_decay is -1, expected 0 or more"),
     ],
 )
 def test_options_out_of_range(options: dict[str, Any], message: str) -> None:

@@ -62,7 +62,7 @@ def test_how_a_run_is_carried_out_may_change(tmp_path: Path) -> None:
     ("section", "name", "same", "other"),
     [
         ("data", "classes", None, "a,b"),
-        ("training", "clip_gradient", None, 1.0),
+        ("training", "clip_gradient", 1.0, 0.5),
         ("training", "accumulate", 1, 2),
     ],
 )

@@ -13,6 +13,7 @@ from scaat.data import DataSplits
 from scaat.errors import InputError
 from scaat.options import TrainingOptions
 from scaat.training import fit
+from scaat.training.fitting import read_reference
 from scaat.training.logs import read_history
 
 OPTIONS = TrainingOptions(epochs=3, batch_size=8, precision="32", accelerator="cpu")
@@ -36,6 +37,13 @@ def test_a_reference_is_trained_first_and_gives_the_same_model_as_a_given_one(
     curves = read_history(tmp_path / "own")
     assert curves is not None
     assert curves["curves"]["weight"][-1] > 0
+    logged = read_history(reference)
+    assert logged is not None
+    given, _ = read_reference(reference, own.architecture, OPTIONS.epochs)
+    validated = logged["curves"]["val_calibrated_loss"]
+    assert given["validation_reference"] == validated
+    for calibrated, plain in zip(validated, logged["curves"]["val_loss"], strict=True):
+        assert 0 <= calibrated <= plain + 1e-5  # it is at its best temperature
 
 
 def test_another_length_network_data_or_method_is_refused(

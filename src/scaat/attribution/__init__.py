@@ -2,6 +2,7 @@
 
 from scaat.attribution.backpropagation import deeplift, guided_backprop
 from scaat.attribution.bounds import oracle, random_map
+from scaat.attribution.filtered_gradient import forgrad, pooled_gradient
 from scaat.attribution.grad_cam import grad_cam, guided_grad_cam
 from scaat.attribution.gradients import (
     expected_gradients,
@@ -27,6 +28,7 @@ __all__ = [
     "deeplift",
     "expected_gradients",
     "find_attribution",
+    "forgrad",
     "grad_cam",
     "gradient",
     "guided_backprop",
@@ -35,6 +37,7 @@ __all__ = [
     "integrated_gradients",
     "occlusion",
     "oracle",
+    "pooled_gradient",
     "random_map",
     "reference_map",
     "saliency_method",

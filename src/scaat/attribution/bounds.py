@@ -49,5 +49,5 @@ def random_map(query: Query, *, seed: int = 0) -> Tensor:
     if seed < 0:
         raise InputError(f"the seed of random maps must be 0 or more, found {seed}")
     size = tuple(query.images.shape[2:])
-    maps = [np.random.default_rng([seed, int(n), _STREAM]).random(size) for n in query.numbers]
+    maps = [np.random.default_rng([seed, int(n), _STREAM]).random(size) for n in query.image_ids]
     return torch.from_numpy(np.stack(maps)).to(query.images)

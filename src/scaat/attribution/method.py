@@ -16,6 +16,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from scaat.attribution.batching import in_parts, part_size
 from scaat.errors import InputError
 from scaat.functional.checks import check_images
+from scaat.functional.logits import class_logits
 from scaat.functional.saliency import class_scores, sum_channels
 from scaat.passes import evaluation_mode
 from scaat.registry import Registry
@@ -26,7 +27,8 @@ P = ParamSpec("P")
 class Attribution(Protocol):
     """A saliency method: which pixels drive the score of a class.
 
-    The model maps images in [0, 1] to logits (N, classes). It runs in eval mode with autocast off;
+    The model maps images in [0, 1] to logits (N, classes), or (N, 1) for one logit and two
+    classes (`scaat.functional.class_logits`). It runs in eval mode with autocast off;
     its modes, flags, gradients, hooks and buffers are afterwards as they were.
 
     Maps are detached and non-negative: the absolute attributions summed over channels (the
@@ -43,7 +45,7 @@ class Attribution(Protocol):
         /,
         *,
         masks: Tensor | None = None,
-        numbers: Tensor | None = None,
+        image_ids: Tensor | None = None,
         **options: Any,
     ) -> Tensor:
         """Return saliency maps (N, H, W), floating point, on the device of the images.
@@ -54,7 +56,7 @@ class Attribution(Protocol):
             targets: int64 (N,), the classes whose logits are explained; `scaat.evaluation` takes
                 the predicted ones, which the perturbation curves follow too.
             masks: bool (N, H, W), what each image should be explained by; `oracle` alone needs it.
-            numbers: int64 (N,), non-negative, the images' names for `random`, for example their
+            image_ids: int64 (N,), non-negative, the images' names for `random`, for example their
                 positions in the test set; 0 ... N - 1 by default.
             **options: those of the method.
 
@@ -96,7 +98,7 @@ class Query:
         targets: int64 (N,), the classes whose logits are explained.
         classes: how many the model must have: one more than the highest target.
         masks: bool (N, H, W), what should explain the images, where that is known.
-        numbers: int64 (N,), on the CPU, the images' names for random numbers.
+        image_ids: int64 (N,), on the CPU, the images' names for random numbers.
         part_size: how many images a differentiated pass may hold.
     """
 
@@ -105,14 +107,16 @@ class Query:
     targets: Tensor
     classes: int
     masks: Tensor | None
-    numbers: Tensor
+    image_ids: Tensor
     part_size: int = 1
 
     def predict(self, images: Tensor) -> Tensor:
-        """Return the logits (M, classes) of any images of this query's shape."""
+        """Return the logits (M, classes) of any images of this query's shape; one counts as two."""
         # A copy: a model that begins with an in-place layer would overwrite the very tensor
         # whose gradient is asked for.
         output: object = self.model(images.clone())
+        if isinstance(output, Tensor):
+            output = class_logits(output)
         if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(images):
             returned = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise InputError(
@@ -137,7 +141,7 @@ class Query:
             images=self.images[where].detach().requires_grad_(),
             targets=self.targets[where],
             masks=None if self.masks is None else self.masks[where],
-            numbers=self.numbers[where],
+            image_ids=self.image_ids[where],
         )
 
 
@@ -174,10 +178,10 @@ def _entry(attribute: Callable[..., Tensor], run: Callable[..., Tensor]) -> Attr
         /,
         *,
         masks: Tensor | None = None,
-        numbers: Tensor | None = None,
+        image_ids: Tensor | None = None,
         **options: Any,
     ) -> Tensor:
-        _check(images, targets, numbers)
+        _check(images, targets, image_ids)
         if len(images) == 0:
             return images.new_zeros(images[:, 0].shape)
         # The wrappers call the model in other threads, or hook it: what is explained is inside.
@@ -190,7 +194,9 @@ def _entry(attribute: Callable[..., Tensor], run: Callable[..., Tensor]) -> Attr
                 targets=targets.clone(),
                 classes=int(targets.max()) + 1,
                 masks=masks,
-                numbers=torch.arange(len(images)) if numbers is None else numbers.cpu().clone(),
+                image_ids=torch.arange(len(images))
+                if image_ids is None
+                else image_ids.cpu().clone(),
             )
             return run(query, **options)
 
@@ -219,13 +225,13 @@ def _explained(model: nn.Module) -> Iterator[None]:
                 parameter.requires_grad_(True)
 
 
-def _check(images: Tensor, targets: Tensor, numbers: Tensor | None) -> None:
+def _check(images: Tensor, targets: Tensor, image_ids: Tensor | None) -> None:
     check_images(images)
     if images.dim() != 4:
         raise InputError(f"images must have shape (N, C, H, W), found {tuple(images.shape)}")
     _check_integers("targets", targets, len(images))
-    if numbers is not None:
-        _check_integers("numbers", numbers, len(images))
+    if image_ids is not None:
+        _check_integers("image_ids", image_ids, len(images))
 
 
 def _check_integers(name: str, values: Tensor, count: int) -> None:

@@ -16,9 +16,13 @@ def main() -> None:
 
 def missing_extra(error: ImportError) -> int:
     """Print what to install, in one sentence, and return the exit status."""
+    of_app = error.name in ("gradio", "fastapi", "starlette", "uvicorn")
+    needs = (
+        "scaat app needs the extra 'app'" if of_app else "the command line needs the extra 'run'"
+    )
     print(
-        f"error: {error.name} is not installed: the command line needs the extra 'run' "
-        "(pip install 'scaat[run]')",
+        f"error: {error.name} is not installed: {needs} "
+        f"(pip install 'scaat[{'app' if of_app else 'run'}]')",
         file=sys.stderr,
     )
     return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pkgutil import resolve_name
 from typing import Any
 
 import click
@@ -34,6 +35,8 @@ class Command(click.Command):
         settings: Options with a place in configuration files, after those of its own.
         takes_methods: Whether it takes the options of every training method, too.
         has_result: Whether there is a result, and so ``--json``.
+        runs: The function in `scaat.cli` that does it, such as ``"compare:compare"``, which is
+            imported when the command runs; the decorated function then only documents it.
         **options: As `click.Command` takes them.
     """
 
@@ -43,9 +46,12 @@ class Command(click.Command):
         settings: Sequence[click.Option] = (),
         takes_methods: bool = False,
         has_result: bool = True,
+        runs: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
+        if runs is not None:
+            self.callback = lambda **given: resolve_name(f"scaat.cli.{runs}")(**given)
         self.takes_methods = takes_methods
         self.params += [*mode_options(json=has_result), *settings]
         if any(not getattr(option, "common", True) for option in settings):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -17,13 +17,13 @@ from scaat.cli.command import Group
 from scaat.cli.options import (
     ATTRIBUTIONS,
     METHODS,
+    VARIANT,
     Setting,
-    VariantType,
     config_option,
     dataclass_options,
 )
-from scaat.cli.output import Interrupted, Result
-from scaat.cli.types import NUMBER, Choice, Entry, Names, Normalisation, Seeds, Size, Vary
+from scaat.cli.output import Interrupted, Result, is_first_to_fail
+from scaat.cli.types import NORMALISATION, NUMBER, SEEDS, SIZE, VARY, Choice, Entry, Names
 from scaat.errors import (
     InputError,
     MemoryExhaustedError,
@@ -74,11 +74,11 @@ def run() -> None:
         if isinstance(status, int):
             sys.exit(status)
     except click.ClickException as error:
-        error.show()
+        if is_first_to_fail():
+            error.show()
         sys.exit(error.exit_code)
     except (Interrupted, KeyboardInterrupt, click.Abort) as stop:
-        click.echo(str(stop) or "interrupted", err=True)
-        sys.exit(130)
+        _fail(str(stop) or "interrupted", 130)
     except TrainingStopped as stop:
         from scaat.training.devices import is_main_process
 
@@ -86,12 +86,14 @@ def run() -> None:
             click.echo(str(stop), err=True)
         sys.exit(128 + stop.signal_number)
     except (InputError, NonFiniteLossError, MemoryExhaustedError, WriteError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2 if isinstance(error, InputError) else 1)
+        _fail(f"error: {error}", 2 if isinstance(error, InputError) else 1)
     except OSError as error:
         if error.filename is None:
             raise
-        click.echo(f"error: {str(error.filename)!r}: {error.strerror}", err=True)
+        _fail(f"error: {str(error.filename)!r}: {error.strerror}", 1)
+    except RuntimeError:  # such as gloo's and NCCL's where another process has ended
+        if is_first_to_fail():
+            raise
         sys.exit(1)
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] == "scaat":
@@ -101,16 +103,10 @@ def run() -> None:
         sys.exit(missing_extra(error))
 
 
-def _alone(_: click.Context, __: click.Parameter, jobs: int) -> int:
-    if jobs > 1:
-        from scaat.training.devices import started_outside
-
-        if launcher := started_outside():
-            raise InputError(
-                f"jobs is {jobs}, but {launcher} started several processes for each training; "
-                "expected jobs 1"
-            )
-    return jobs
+def _fail(sentence: str, status: int) -> NoReturn:
+    if is_first_to_fail():
+        click.echo(sentence, err=True)
+    sys.exit(status)
 
 
 out_option = click.option(
@@ -125,22 +121,32 @@ dry_run_option = click.option(
     help="Make a few steps on a copy, print what the training would take (passes and time of a "
     "step, time and memory of all), and write nothing.",
 )
+BUDGET = (
+    "SCAAT aims at an accuracy within --scaat.accuracy-budget points of standard training's, 0.5 "
+    "by default."
+)
 method_option = click.option(
     "--method",
     type=Entry("method", METHODS),
     default="scaat",
     show_default=True,
-    help="How to train; scaat methods lists the choices.",
+    help=f"How to train; scaat methods lists the choices. {BUDGET}",
+)
+engine_option = click.option(
+    "--engine",
+    metavar="ENGINE",
+    default="local",
+    show_default=True,
+    help="What runs the trainings: local, dask:ADDRESS, ray:ADDRESS, or slurm with submitit's "
+    "parameters, such as slurm:partition=gpu,timeout_min=600. Workers need the file system of "
+    "this machine.",
 )
 jobs_option = click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    callback=_alone,
-    help="Trainings at once, each in a process of its own with its part of the threads. Prints "
-    "one line per epoch. Higher values use a large GPU better, or cores that one small network "
-    "leaves idle; each needs memory.",
+    help="Trainings at once; default: 1 for local, all for slurm; Dask and Ray run one on each "
+    "worker. Higher values use a large GPU better, or cores that one small network leaves idle; "
+    "each needs memory.",
 )
 method_of_run_option = click.option(
     "--method", help="Which of a comparison's models, such as scaat."
@@ -151,7 +157,7 @@ def seeds_option(default: str | None, described: str = "") -> Callable[[F], F]:
     """Return ``--seeds``; ``described`` names the default in words where it is None."""
     return click.option(
         "--seeds",
-        type=Seeds(),
+        type=SEEDS,
         default=default,
         show_default=default is not None,
         help="Seeds of the split, the weights and every random draw; each trial is trained with "
@@ -178,13 +184,13 @@ def network_option(*, multiple: bool) -> Callable[[F], F]:
 
 normalisation_option = click.option(
     "--normalisation",
-    type=Normalisation(),
+    type=NORMALISATION,
     help="What a checkpoint's network was trained with: imagenet, six numbers (means then "
     "deviations, for images in [0, 1]), or none if it normalises itself.",
 )
 
 
-@cli.command("new-run")
+@cli.command("new-run", runs="new_run:new_run")
 @click.argument("data", metavar="DATA")
 @click.option("--out", type=FOLDER, required=True, help="The configuration to write, FILE.yaml.")
 @click.option(
@@ -198,7 +204,7 @@ normalisation_option = click.option(
 )
 @click.option("--classes", help="Use only these classes, separated by commas, in this order.")
 @click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
-def new_run(**options: Any) -> Result:
+def new_run() -> None:
     """Look at DATA and write a commented configuration.
 
     scaat compare and scaat train take it.
@@ -207,36 +213,30 @@ def new_run(**options: Any) -> Result:
     the files are read, some images decoded; nothing is trained. The settings are those of runs
     that were measured, or rules of thumb that say so: each has a comment with its reason.
     """
-    from scaat.cli.new_run import new_run
-
-    return new_run(**options)
 
 
-@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True)
+@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True, runs="compare:compare")
 @out_option
 @click.option(
     "--methods",
     type=Names(METHODS),
     default="standard,saliency-guided,scaat",
     show_default=True,
-    help="Training methods to compare; scaat methods lists them.",
+    help=f"Training methods to compare; scaat methods lists them. {BUDGET}",
 )
 @config_option
 @seed_option("Seed of the split, the weights and every random draw.")
 @resume_option
 @dry_run_option
-def compare(**options: Any) -> Result:
+def compare() -> None:
     """Train several methods on one data set and compare them.
 
     The main job: prints the comparison and writes results.json, report.html, tables (Markdown
     and CSV) and figures to --out, and each model to a folder of its own there.
     """
-    from scaat.cli.compare import compare
-
-    return compare(**options)
 
 
-@cli.command(settings=[*DATA, *TRAINING], takes_methods=True)
+@cli.command(settings=[*DATA, *TRAINING], takes_methods=True, runs="train:train")
 @out_option
 @method_option
 @click.option(
@@ -249,22 +249,19 @@ def compare(**options: Any) -> Result:
 @seed_option("Seed of the split, the weights and every random draw.")
 @resume_option
 @dry_run_option
-def train(**options: Any) -> Result | None:
+def train() -> None:
     """Train one model with one method.
 
     Writes model.pt, training.json, config.yaml, logs and a checkpoint of the last epoch to
     --out. Measure the model with: scaat evaluate OUT
     """
-    from scaat.cli.train import train
-
-    return train(**options)
 
 
 @cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True)
 @out_option
 @click.option(
     "--vary",
-    type=Vary(),
+    type=VARY,
     multiple=True,
     required=True,
     help="An option of this command and the values to try, such as scaat.epsilon=8/255,16/255; "
@@ -274,19 +271,17 @@ def train(**options: Any) -> Result | None:
 @seeds_option("0")
 @config_option
 @resume_option
+@engine_option
 @jobs_option
 @click.option(
     "--one-at-a-time",
     is_flag=True,
     help="Vary each option alone, instead of trying every combination.",
 )
-@click.option(
-    "--sample", type=int, help="Try this many of the combinations, drawn at random; default: all."
-)
 def sweep(**options: Any) -> Result:
     """Try settings: train each, measure it on validation images.
 
-    Tries every combination of the values given by --vary, or a part of them, with each seed.
+    Tries every combination of the values given by --vary with each seed.
     The test images are not used. Writes a table, figures and sweep.json to --out; the settings,
     results and values by image of all trials to config.yaml, trials.csv and per_image.parquet, from
     which --resume and scaat report continue; and each training to a folder of its own in
@@ -296,6 +291,57 @@ def sweep(**options: Any) -> Result:
     from scaat.cli.sweep import sweep
 
     return sweep(**options)
+
+
+@cli.command(
+    settings=[
+        *DATA,
+        *TRAINING,
+        # The search has its own measures.
+        *(option for option in EVALUATION if option.name != "evaluation.also_measure"),
+    ],
+    takes_methods=True,
+)
+@out_option
+@method_option
+@click.option(
+    "--budget",
+    type=NUMBER,
+    default=0.5,
+    show_default=True,
+    help="Points of validation accuracy behind standard training that the maps may cost.",
+)
+@click.option(
+    "--search",
+    type=VARY,
+    multiple=True,
+    help="An option of the training and its range or values, such as scaat.epsilon=16/255:1 or "
+    "scaat.steps=0,1,4; once for each. Default for scaat: accuracy-budget, epsilon and "
+    "initial-proportion.",
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Settings to try, those of earlier calls with --resume included.",
+)
+@seeds_option("0")
+@config_option
+@resume_option
+@engine_option
+@jobs_option
+def tune(**options: Any) -> Result:
+    """Search for the best maps that an accuracy budget buys.
+
+    Optuna proposes settings; each is trained, from one standard training, and measured on
+    validation images: accuracy, AOPC LeRF in 2 x 2 blocks and Gini index, by the first of
+    --eval-attributions. Trainings that fall behind standard training by more than the budget end
+    early. Writes a table, a figure and chosen.yaml for scaat compare --config to --out.
+    """
+    from scaat.cli.tune import tune
+
+    return tune(**options)
 
 
 @cli.command()
@@ -323,6 +369,7 @@ def sweep(**options: Any) -> Result:
     "each. The error for an unknown key lists those of the scale.",
 )
 @seeds_option(None, " Default: 0 at scale small, else 0,1,2.")
+@engine_option
 @jobs_option
 def reproduce(**options: Any) -> Result:
     """Carry out experiments of the paper, from data to table.
@@ -340,12 +387,26 @@ def reproduce(**options: Any) -> Result:
     return reproduce(**options)
 
 
-@cli.command(settings=[*DATA, *EVALUATION])
+@cli.command(settings=[*DATA, *EVALUATION], runs="evaluate:evaluate")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=FOLDER, help="Folder for the results; SOURCE/evaluation if not given.")
 @config_option
 @network_option(multiple=False)
 @normalisation_option
+@click.option(
+    "--split",
+    type=Choice(("test", "all")),
+    default="test",
+    show_default=True,
+    help="Images to measure: the data's test part, drawn by the seed if they bring none, or all.",
+)
+@click.option(
+    "--classes-file",
+    type=FILE,
+    help="Text file: for each class of the data, in their order, the output of the network, one a "
+    "line, by number from 0 or, for a shared model, by name. Others are left out. A single line is "
+    "one of several labels, absent or present. Default: the outputs are the classes of the data.",
+)
 @click.option("--title", help="What results call a checkpoint; the file's name if not given.")
 @seed_option("With a checkpoint: seed of the split and every random draw.")
 @click.option(
@@ -354,22 +415,20 @@ def reproduce(**options: Any) -> Result:
     help="Folder of the same training on random labels (scaat train --random-labels): measures "
     "how much the maps resemble that model's, too.",
 )
-def evaluate(**options: Any) -> Result:
+def evaluate() -> None:
     """Measure the saliency maps of a trained model.
 
     SOURCE is the folder of a run of scaat train (or of one model of a comparison,
     OUT/models/METHOD), whose own configuration names the data; that of a shared model, with
     --data and --out; or a checkpoint file with any network's weights, for which --model,
     --normalisation, --data and --out are given. The outputs must be the classes of the data, in
-    their order. Measured are the test images. Writes results.json, report.html, tables and
-    figures.
+    their order, or --classes-file says which ones are. Measured are the test images. A folder of
+    images without class folders has no labels: no accuracy, and maps of the predicted class.
+    Writes results.json, report.html, tables and figures.
     """
-    from scaat.cli.evaluate import evaluate
-
-    return evaluate(**options)
 
 
-@cli.command()
+@cli.command(runs="explain:explain")
 @click.argument("images", nargs=-1, required=True)
 @click.option(
     "--run",
@@ -417,10 +476,10 @@ def evaluate(**options: Any) -> Result:
 )
 @click.option(
     "--image-size",
-    type=Size(),
+    type=SIZE,
     help="What a checkpoint's network takes, in pixels: 224, or 480x640 for height x width.",
 )
-def explain(**options: Any) -> Result:
+def explain() -> None:
     """Show which pixels of IMAGES drive the decisions of models.
 
     IMAGES are files, folders or quoted patterns.
@@ -429,9 +488,35 @@ def explain(**options: Any) -> Result:
     contact sheet of all, and explanations.json. The images must have the models' size, unless
     --resize says how to make it so. Grey images become RGB; a photo's EXIF orientation counts.
     """
-    from scaat.cli.explain import explain
 
-    return explain(**options)
+
+@cli.command(has_result=False)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; 0.0.0.0 lets other machines open the page.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=7860,
+    show_default=True,
+    help="Port to listen at; 0 for any that is free.",
+)
+def app(**options: Any) -> None:
+    """Serve a page that shows what the models of RUN look at.
+
+    RUN is the folder of scaat train, of scaat compare (all its models), or of a shared model.
+
+    On the page one chooses a test image or uploads one, sees the prediction and the saliency map
+    of each model side by side, and replaces the least or the most relevant part of the image
+    while the predictions follow. Ctrl-C stops. Needs the extra app and no network.
+    """
+    from scaat.cli.app import app
+
+    app(**options)
 
 
 @cli.group("data")
@@ -451,76 +536,61 @@ data_image_size = click.option(
 )
 
 
-@data.command("list")
-def data_list() -> Result:
+@data.command("list", runs="data:list_")
+def data_list() -> None:
     """Name the kinds of data that can be read."""
-    from scaat.cli.data import list_
-
-    return list_()
 
 
-@data.command("info")
+@data.command("info", runs="data:info")
 @data_argument
 @data_classes
-def data_info(**options: Any) -> Result:
+def data_info() -> None:
     """Show the parts and classes of DATA, decoding hardly an image."""
-    from scaat.cli.data import info
-
-    return info(**options)
 
 
-@data.command("check")
+@data.command("check", runs="data:check")
 @data_argument
 @data_image_size
 @data_classes
-def data_check(**options: Any) -> Result:
+def data_check() -> None:
     """Decode every image of DATA and name the broken ones.
 
     Exits with 1 if there are any. Files of CIFAR, MNIST, Fashion-MNIST, KMNIST and PatchCamelyon
     are compared to the published checksums, too.
     """
-    from scaat.cli.data import check
-
-    return check(**options)
 
 
-@data.command("convert")
+@data.command("convert", runs="data:convert")
 @data_argument
 @click.argument("out", type=FOLDER)
 @data_image_size
 @click.option("--group", help="Parquet column whose equal values stay in one split.")
 @click.option("--inclusive-boxes", is_flag=True, help="Parquet boxes name their last pixel.")
 @data_classes
-def data_convert(**options: Any) -> Result:
+def data_convert() -> None:
     """Write DATA decoded to the folder OUT.
 
     --data cache:OUT maps it into memory instead of decoding.
     """
-    from scaat.cli.data import convert
-
-    return convert(**options)
 
 
-@cli.command()
+@cli.command(runs="report:report")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the report; the folder of the results if there is one run.",
 )
-def report(**options: Any) -> Result:
+def report() -> None:
     """Make tables, figures and report.html from the results in RUN.
 
     Reads results.json, per_image.npz and examples.npz of each, in RUN or RUN/evaluation; neither
     model nor data is needed. Several runs make one report: methods that were trained apart are
     compared, and seeds are pooled.
     """
-    from scaat.cli.report import report
-
-    return report(**options)
 
 
-@cli.command()
+@cli.command(runs="share:share")
 @click.argument("run", metavar="RUN", type=RUN)
 @out_option
 @method_of_run_option
@@ -538,7 +608,7 @@ def report(**options: Any) -> Result:
     "address as huggingface_hub has them).",
 )
 @click.option("--private", is_flag=True, help="Make the repository a private one.")
-def share(**options: Any) -> Result:
+def share() -> None:
     """Write the model of RUN as a folder to give away.
 
     RUN is the folder of scaat train or scaat compare.
@@ -548,12 +618,9 @@ def share(**options: Any) -> Result:
     sent to a hub, too. Load it with scaat.sharing.load_shared, or use it as RUN of scaat
     evaluate, explain and export.
     """
-    from scaat.cli.share import share
-
-    return share(**options)
 
 
-@cli.command()
+@cli.command(runs="share:export")
 @click.argument("run", metavar="RUN", type=RUN)
 @click.option(
     "--format",
@@ -567,7 +634,7 @@ def share(**options: Any) -> Result:
 )
 @method_of_run_option
 @click.option("--probabilities", is_flag=True, help="Give the softmax of the logits, too.")
-def export(**options: Any) -> Result:
+def export() -> None:
     """Write the model of RUN for prediction by other programs.
 
     RUN is the folder of a run or of a shared model.
@@ -576,9 +643,6 @@ def export(**options: Any) -> Result:
     is inside, the file has the classes' names. It is written only if it gives the model's own
     outputs on random images and on the test images that the run shows.
     """
-    from scaat.cli.share import export
-
-    return export(**options)
 
 
 @cli.command(
@@ -601,6 +665,7 @@ def export(**options: Any) -> Result:
         *(option for option in TRAINING if option.name in OF_A_STEP),
     ],
     takes_methods=True,
+    runs="cost:cost",
 )
 @click.option(
     "--out",
@@ -617,7 +682,7 @@ def export(**options: Any) -> Result:
 @click.option(
     "--variant",
     "variants",
-    type=VariantType(),
+    type=VARIANT,
     multiple=True,
     help="A method with settings of its own, such as scaat:steps=1,epsilon=8/255; give it several "
     "times to compare settings. Unspecified settings use the method's options.",
@@ -638,33 +703,27 @@ def export(**options: Any) -> Result:
 )
 @click.option("--classes", type=click.IntRange(min=2), help="Of random images; default: 10.")
 @config_option
-def cost(**options: Any) -> Result:
+def cost() -> None:
     """Measure passes, time and memory of a step of each method.
 
     Counts passes from floating-point operations (forward, gradient with respect to the inputs
     and to the weights), times the methods by turns, measures their memory, and says how far each
     time is above that of its passes. Needs no data: images are random unless --data names some.
     """
-    from scaat.cli.cost import cost
-
-    return cost(**options)
 
 
-@cli.command()
+@cli.command(runs="methods:methods")
 @click.argument("name", required=False)
 @click.option(
     "--kind",
     type=Choice(("training", "attribution", "measure")),
     help="List these alone: training methods, saliency methods (attribution) or measures.",
 )
-def methods(**options: Any) -> Result:
+def methods() -> None:
     """List training methods, saliency methods or measures.
 
     With NAME, describe that one, with the options of a training method: scaat methods scaat
     """
-    from scaat.cli.methods import methods
-
-    return methods(**options)
 
 
 @cli.command(has_result=False)
@@ -684,13 +743,10 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, "scaat", COMPLETE).source())
 
 
-@cli.command()
-def doctor() -> Result:
+@cli.command(runs="doctor:doctor")
+def doctor() -> None:
     """Check packages and machine; print PyTorch's report on them.
 
     Ends with 1 if something that the command line needs is missing or broken. Imports every
     package that scaat can use, which takes some seconds.
     """
-    from scaat.cli.doctor import doctor
-
-    return doctor()

@@ -7,27 +7,29 @@ from typing import Any
 
 from scaat.cli.options import gather
 from scaat.cli.output import Result, console, if_interrupted, mode
-from scaat.cli.plan import show_plan
 from scaat.cli.runs import (
+    joined_processes,
     load_splits,
     measure_run,
     read_evaluation_options,
     read_training_options,
     resolved,
+    show_plan,
     write_and_show,
 )
 from scaat.data import DataSplits
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
+from scaat.evaluation.performance import check_label
 from scaat.training import TrainingOptions, fit, is_finished, open_folder
 from scaat.training.architecture import starting_model
-from scaat.training.devices import started_outside
+from scaat.training.devices import is_main_process, plan_launch, started_outside
 
 DEFAULT_METHODS = ("standard", "saliency-guided", "scaat")
 
 
 @if_interrupted("nothing was written")
-def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result:
+def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result | None:
     """Train several methods on one data set, evaluate them and write a report."""
     config = gather(parameters)
     methods = config["methods"]
@@ -36,9 +38,12 @@ def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result
     _refuse_launchers(options)
     evaluation = read_evaluation_options(config)
     splits = load_splits(config)
+    check_label(evaluation.label, splits.test)
     start = starting_model(splits.train, options)  # refuses what cannot work before it writes
     if dry_run:
-        return show_plan(splits, start.model, config["objectives"], options)
+        if is_main_process():
+            return show_plan(splits, start.model, config["objectives"], options)
+        return None
     with if_interrupted(
         "the same command with --resume keeps the methods that are trained and continues with the "
         "others"
@@ -54,16 +59,17 @@ def _compare(
     evaluation: EvaluationOptions,
     *,
     resume: bool,
-) -> Result:
-    open_folder(out, config, resume=resume)
+) -> Result | None:
+    if is_main_process():
+        open_folder(out, config, resume=resume)
     folders = {method: out / "models" / method for method in config["methods"]}
     # Standard training first: a method with an accuracy budget is compared with it.
     reference = folders.get("standard")
     for method, folder in sorted(folders.items(), key=lambda item: item[0] != "standard"):
         if is_finished(folder):
-            console().print(f"{method} is trained already")
+            _note(f"{method} is trained already")
             continue
-        console().print(f"Training [bold]{method}[/bold] ...")
+        _note(f"Training [bold]{method}[/bold] ...")
         fit(
             splits,
             method,
@@ -75,19 +81,31 @@ def _compare(
             resume=resume,
             quiet=mode().quiet,
         )
-    measured = [
-        measure_run(folder, splits, evaluation, method=method, config=config)
-        for method, folder in folders.items()
-    ]
-    result = write_and_show(out, measured, splits.test.classes, config, options.accelerator)
-    return {"out": str(out), **result}
+    with joined_processes() as processes:
+        measured = [
+            measure_run(
+                folder, splits, evaluation, method=method, config=config, processes=processes
+            )
+            for method, folder in folders.items()
+        ]
+    if not is_main_process():
+        return None
+    return write_and_show(out, measured, config, options.accelerator)
+
+
+def _note(text: str) -> None:
+    """Print progress, in the first process alone."""
+    if is_main_process():
+        console().print(text)
 
 
 def _refuse_launchers(options: TrainingOptions) -> None:
-    """Refuse processes that would all evaluate and write the report."""
-    launcher = started_outside() or ("strategy ddp" if options.strategy == "ddp" else None)
-    if launcher:
+    """Refuse processes that cannot divide the evaluation, and would all write the report."""
+    launch = plan_launch(options.devices, options.nodes, options.strategy)
+    launcher = started_outside() or "strategy ddp"
+    if launch.processes > 1 and not launch.spawns and launcher != "torchrun":
         raise InputError(
-            f"compare runs in one process, found several of {launcher}; expected --devices N, "
-            "which starts processes for the training alone, or scaat train and scaat evaluate"
+            f"compare runs in one process or those of torchrun, found several of {launcher}; "
+            "expected --devices N, which starts processes for the training alone, or torchrun "
+            "... -m scaat compare"
         )

@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from scaat.cli.options import Changed, gather
-from scaat.cli.output import Result, console, if_interrupted
+from scaat.cli.output import Result, console, if_interrupted, say, show_table
 from scaat.cli.runs import command_line, evaluation_device, load_splits, read_training_options
 from scaat.cost import BASE, Cost, Variant, measure_costs
 from scaat.data import ImageSet, to_float
 from scaat.display.labels import MINUS, NARROW_SPACE
-from scaat.display.table import escape
+from scaat.display.table import Cell, Line, Table, escape, markdown_section
 from scaat.errors import InputError
 from scaat.evaluation import environment
 from scaat.files import new_folder, require_new, write_bytes, write_json, write_text
@@ -33,33 +30,21 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 COLUMNS = (
-    "forward",
-    "input gradient",
-    "weight gradient",
-    "passes",
-    "× standard",
-    "time × standard",
-    "quartiles",
-    "above passes",
-    "images/s",
-    "memory × standard",
-)
-NARROW = (
-    "forward+input\n+weight",
+    "forward + input + weight",
     "passes",
     "× std",
-    "time\n× std",
+    "time × std",
     "±",
-    "above\npasses",
-    "images\nper s",
-    "memory\n× std",
+    "above passes",
+    "images per s",
+    "mem. × std",  # all columns and a name in 80 characters
 )
-"""The same for 80 columns."""
 NOTE = (
     "Passes are in units of one forward pass, from floating-point operations. Times are of whole "
-    "steps without loading, as ratios to standard training in the same round: their median"
+    "steps without loading, as ratios to standard training in the same round: their median ± half "
+    "the distance between their quartiles. Above passes: how far that median is from the ratio of "
+    "passes."
 )
-NOTE_END = "Above passes: how far that median is from the ratio of passes."
 
 
 def as_json(cost: Cost) -> dict[str, Any]:
@@ -71,70 +56,57 @@ def as_json(cost: Cost) -> dict[str, Any]:
 
 
 def cost_table(costs: Sequence[Cost], settings: Mapping[str, Any], device: str) -> Table:
-    """Return the table for a terminal."""
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=0,  # all columns in 80 characters, and a name
-        title=Text(_title(settings, device)),
-        title_justify="left",
-        caption=f"{NOTE} ± half the distance between their quartiles. {NOTE_END}",
-        caption_justify="left",
+    """Return the table, a line for each method."""
+    return Table(
+        name="cost",
+        caption=_title(settings, device),
+        note=NOTE,
+        stub="method",
+        columns=COLUMNS,
+        lines=tuple(Line("", cost.variant.label, tuple(map(Cell, cells(cost)))) for cost in costs),
     )
-    table.add_column("method", overflow="fold", vertical="bottom")
-    for head in NARROW:
-        table.add_column(head, justify="right", no_wrap=True)
-    for cost in costs:
-        forward, inputs, weights, passes, ratio, time, _, *rest = cells(cost)
-        kinds = f"{forward}+{inputs}+{weights}"
-        half = f"{(cost.time_ratio.high - cost.time_ratio.low) / 2:.2f}"
-        label = Text(cost.variant.label.replace(",", ",\n "))  # folded anywhere otherwise
-        table.add_row(label, kinds, passes, ratio, time, half, *rest)
-    return table
 
 
 def cells(cost: Cost) -> list[str]:
     """Return the cells of a line, in the order of `COLUMNS`."""
     passes, time = cost.passes, cost.time_ratio
     return [
-        *(f"{kind:.1f}" for kind in astuple(passes)),
+        "+".join(f"{kind:.1f}" for kind in astuple(passes)),
         f"{passes.total:.2f}",
         f"{cost.pass_ratio:.2f}",
         f"{time.median:.2f}",
-        f"{time.low:.2f}–{time.high:.2f}",
+        f"{(time.high - time.low) / 2:.2f}",
         f"{cost.excess:+.0%}".replace("-", MINUS).replace("%", f"{NARROW_SPACE}%"),
         f"{cost.images_per_second:,.0f}".replace(",", NARROW_SPACE),
         f"{cost.memory_ratio:.2f}",
     ]
 
 
-def write_costs(folder: Path, costs: Sequence[Cost], content: Mapping[str, Any]) -> None:
+def write_costs(
+    folder: Path, costs: Sequence[Cost], table: Table, content: Mapping[str, Any]
+) -> None:
     """Write ``cost.json``, ``cost.md`` and ``cost.png`` to a new folder, all or none.
 
     Args:
         folder: New or empty.
         costs: What was measured.
+        table: The same as `cost_table` returns it.
         content: The same as JSON values, with environment and settings.
     """
     from scaat.display.style import figure_bytes  # draws: not needed to print
 
     with new_folder(folder) as part:
         write_json(part / "cost.json", {"schema": SCHEMA, **content})
-        write_text(part / "cost.md", cost_markdown(costs, content))
+        write_text(part / "cost.md", cost_markdown(table, content["environment"]))
         write_bytes(part / "cost.png", figure_bytes(cost_figure(costs), "png"))
 
 
-def cost_markdown(costs: Sequence[Cost], content: Mapping[str, Any]) -> str:
-    """Return the table as Markdown, with what it was measured on."""
-    environment = content["environment"]
-    lines = [["method", *COLUMNS], ["---", *["---:"] * len(COLUMNS)]]
-    lines += [[escape(cost.variant.label), *cells(cost)] for cost in costs]
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def cost_markdown(table: Table, environment: Mapping[str, Any]) -> str:
+    """Return the table as Markdown, with the machine that it was measured on."""
     machine = ", ".join(
         f"{name} {environment[name]}" for name in ("cpu", "threads", "torch", "date")
     )
-    title = _title(content["settings"], environment["device"])
-    return f"## {escape(title)}\n\n{table}\n{NOTE}\n\n{escape(machine)}\n"
+    return f"{markdown_section(table)}\n\n{escape(machine)}\n"
 
 
 def cost_figure(costs: Sequence[Cost]) -> Figure:
@@ -244,12 +216,12 @@ def cost(
         "settings": settings,
         "costs": [as_json(each) for each in costs],
     }
-    console(stderr=False).print(cost_table(costs, settings, str(machine["device"])))
+    table = cost_table(costs, settings, str(machine["device"]))
+    show_table(table)
+    say(NOTE)
     if out is not None:
-        write_costs(out, costs, content)
-        console(stderr=False).print(
-            f"Written: {out}", soft_wrap=True, highlight=False, markup=False
-        )
+        write_costs(out, costs, table, content)
+        say(f"Written: {out}")
     return {**content, "out": None if out is None else str(out)}
 
 

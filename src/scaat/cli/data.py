@@ -5,17 +5,25 @@ from __future__ import annotations
 from itertools import chain
 from pathlib import Path
 
-from rich import box
-from rich.table import Table
+import torch
 from rich.text import Text
 
-from scaat.cli.output import ExitWithResult, Result, complain, console, if_interrupted
-from scaat.cli.progress import image_progress
+from scaat.cli.output import (
+    ExitWithResult,
+    Result,
+    complain,
+    console,
+    if_interrupted,
+    progress,
+    say,
+)
 from scaat.data import DataOptions, datasets
 from scaat.data.cache import convert as convert_data
+from scaat.data.image_set import class_counts
 from scaat.data.loading import find_source
 from scaat.data.published import wrong_checksums
 from scaat.data.survey import broken_images
+from scaat.display.table import terminal_grid
 from scaat.errors import InputError
 
 SHOWN = 20  # broken images that are named
@@ -24,14 +32,14 @@ CLASSES = 10  # classes that are named
 
 def list_() -> Result:
     """Name the kinds of data that can be read."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("--data", no_wrap=True)
-    table.add_column("What it is")
-    for name in datasets:
-        entry = datasets[name]
-        table.add_row(f"{name}:{entry.argument}" if entry.argument else name, entry.summary)
-    console(stderr=False).print(table)
     kinds = {name: datasets[name] for name in datasets}
+    rows = [
+        (f"{name}:{entry.argument}" if entry.argument else name, entry.summary)
+        for name, entry in kinds.items()
+    ]
+    table = terminal_grid(["--data", "What it is"], rows, left=2)
+    table.columns[0].no_wrap = True
+    console(stderr=False).print(table)
     return {
         "kinds": [
             {"name": name, "argument": entry.argument, "summary": entry.summary}
@@ -43,38 +51,34 @@ def list_() -> Result:
 def info(data: str, classes: str | None) -> Result:
     """Show the parts and classes of DATA; only one image is decoded."""
     source = find_source(DataOptions(data=data, classes=classes), test_only=True)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Class")
-    for name in source.parts:
-        table.add_column(name, justify="right")
     counts = {
-        name: part.labels.bincount(minlength=len(source.classes)).tolist()
-        for name, part in source.parts.items()
+        name: class_counts(part.labels, len(source.classes)) for name, part in source.parts.items()
     }
-    for number, name in enumerate(source.classes[:CLASSES]):
-        table.add_row(Text(name), *(f"{count[number]:,}" for count in counts.values()))
+    rows: list[list[str | Text] | None] = [
+        [name, *(f"{count[number]:,}" for count in counts.values())]
+        for number, name in enumerate(source.classes[:CLASSES])
+    ]
     if len(source.classes) > CLASSES:
         rest = [sum(count[CLASSES:]) for count in counts.values()]
         left = f"{len(source.classes) - CLASSES} more"
-        table.add_row(Text(left, style="italic"), *(f"{count:,}" for count in rest))
-    table.add_section()
-    table.add_row("all", *(f"{sum(count):,}" for count in counts.values()))
-    out = console(stderr=False)
-    out.print(table)
+        rows.append([Text(left, style="italic"), *(f"{count:,}" for count in rest)])
+    rows += [None, ["all", *(f"{len(part.labels):,}" for part in source.parts.values())]]
+    console(stderr=False).print(terminal_grid(["Class", *source.parts], rows))
     missing = [part for part in ("validation", "test") if part not in source.parts]
     if "train" not in source.parts:
         missing = []
-        out.print("These data bring a test part alone: they can be evaluated on, not trained on.")
+        say("These data bring a test part alone: they can be evaluated on, not trained on.")
     elif missing:
-        out.print(f"Drawn from train when used: {' and '.join(missing)}", highlight=False)
+        say(f"Drawn from train when used: {' and '.join(missing)}")
     first = next(iter(source.parts.values()))
-    height, width = first.load(first.labels.new_zeros(1)).image_size
-    out.print(f"The first image has {width} x {height} pixels.", highlight=False)
+    height, width = first.load(torch.tensor([0])).image_size
+    say(f"The first image has {width} x {height} pixels.")
     return {
         "data": data,
         "classes": list(source.classes),
         "parts": {
-            name: {"images": sum(count), "by_class": count} for name, count in counts.items()
+            name: {"images": len(part.labels), "by_class": counts[name]}
+            for name, part in source.parts.items()
         },
         "drawn_from_train": missing,
         "first_image": {"height": height, "width": width},
@@ -88,7 +92,7 @@ def check(data: str, image_size: int | None, classes: str | None) -> Result:
     source = find_source(options, test_only=True)
     broken = []
     kind, _, path = data.partition(":")
-    with image_progress("check") as show:
+    with progress("check") as show:
         for sentence in chain(wrong_checksums(kind, Path(path)), broken_images(source, show)):
             broken.append(sentence)
             if len(broken) <= SHOWN:
@@ -99,7 +103,7 @@ def check(data: str, image_size: int | None, classes: str | None) -> Result:
     result = {"data": data, "images": total, "broken": broken}
     if broken:
         raise ExitWithResult(result)
-    console(stderr=False).print(f"{total:,} images are whole.", highlight=False)
+    say(f"{total:,} images are whole.")
     return result
 
 
@@ -122,10 +126,8 @@ def convert(
         inclusive_boxes=inclusive_boxes,
         classes=classes,
     )
-    with image_progress("convert") as show:
+    with progress("convert") as show:
         sizes = convert_data(options, out, show)
     said = ", ".join(f"{count:,} {name}" for name, count in sizes.items())
-    console(stderr=False).print(
-        f"{said} images. Use: --data cache:{out}", soft_wrap=True, highlight=False, markup=False
-    )
+    say(f"{said} images. Use: --data cache:{out}")
     return {"data": f"cache:{out}", "images": sizes}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +17,30 @@ from scaat.cli.output import Result, if_interrupted
 from scaat.cli.runs import (
     evaluation_device,
     evaluation_progress,
+    joined_processes,
     load_splits,
     measure_run,
     read_evaluation_options,
     write_and_show,
 )
 from scaat.cli.types import Statistics
-from scaat.data import DataSplits
+from scaat.data import DataSplits, ImageSet
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.evaluation import evaluate as measure
 from scaat.evaluation.trained import Measured
 from scaat.models import load_model
+from scaat.models.outputs import SelectedOutputs, count_outputs, read_outputs
 from scaat.report.reading import FILE as RESULTS
 from scaat.sharing import SharedModel, is_shared, load_shared
 from scaat.training import claimed_folder, load_trained, read_config
+from scaat.training.devices import is_main_process
 from scaat.training.folder import CONFIG
 
 DEVICE = "auto"
 MODELS = "models"  # the folder of a comparison's models
 OF_NETWORK = ("model", "normalisation")
-FOR_CHECKPOINT = (*OF_NETWORK, "title", "seed")
+FOR_CHECKPOINT = (*OF_NETWORK, "title", "seed", "split", "classes_file")
 
 
 @if_interrupted("nothing was written")
@@ -48,39 +52,36 @@ def evaluate(
     normalisation: Statistics | None,
     title: str | None,
     seed: int,
+    split: str,
+    classes_file: Path | None,
     **parameters: Any,
-) -> Result:
+) -> Result | None:
     """Measure the saliency maps of a trained model."""
-    gathered = gather(parameters)
-    data, measured = gathered.pop("data"), gathered
+    measured = gather(parameters)
+    data = measured.pop("data")
     options = read_evaluation_options(measured)
-    if is_shared(source):
-        _refuse_options_of_checkpoints(OF_NETWORK, of_data=False)
-        if random_labels_run is not None or out is None:
-            wrong = "needs --out" if out is None else "takes no --random-labels-run"
-            raise InputError(f"shared model {str(source)!r} {wrong}")
-        known = {"command": "evaluate", "shared": str(source), "title": title, "seed": seed}
-        return _evaluate_checkpoint(source, out, options, {**known, "data": data, **measured})
-    if source.is_dir():
+    shared = is_shared(source)
+    if source.is_dir() and not shared:
         _refuse_options_of_checkpoints(FOR_CHECKPOINT, of_data=True)
         return _evaluate_run(source, out, random_labels_run, options, measured)
-    if model is None or normalisation is None or out is None:
-        given = {"--model": model, "--normalisation": normalisation, "--out": out}
-        missing = [flag for flag, value in given.items() if value is None]
-        raise InputError(f"checkpoint {str(source)!r} needs {' and '.join(missing)}")
+    if shared:
+        _refuse_options_of_checkpoints(OF_NETWORK, of_data=False)
+    kind = "shared model" if shared else "checkpoint"
+    needed = {} if shared else {"--model": model, "--normalisation": normalisation}
+    missing = [flag for flag, value in {**needed, "--out": out}.items() if value is None]
+    if out is None or missing:
+        raise InputError(f"{kind} {str(source)!r} needs {' and '.join(missing)}")
     if random_labels_run is not None:
-        raise InputError("--random-labels-run goes with the folder of a run, found a checkpoint")
-    config = {
-        "command": "evaluate",
-        "checkpoint": str(source),
-        "model": model,
-        "normalisation": normalisation,
-        "title": title or source.stem,
-        "seed": seed,
-        "data": data,
-        **measured,
-    }
-    return _evaluate_checkpoint(source, out, options, config)
+        raise InputError(
+            f"{kind} {str(source)!r} takes no --random-labels-run, which goes with runs"
+        )
+    origin: dict[str, Any] = {"shared": str(source)}
+    if not shared:
+        origin = {"checkpoint": str(source), "model": model, "normalisation": normalisation}
+        title = title or source.stem
+    config = {"command": "evaluate", **origin, "title": title, "seed": seed, "split": split}
+    config |= {"classes_file": None if classes_file is None else str(classes_file), "data": data}
+    return _evaluate_checkpoint(source, out, options, {**config, **measured})
 
 
 def _evaluate_run(
@@ -89,7 +90,7 @@ def _evaluate_run(
     random_labels_run: Path | None,
     options: EvaluationOptions,
     measured: dict[str, Any],
-) -> Result:
+) -> Result | None:
     config = _config_of(run, "SOURCE")
     folder = run / "evaluation" if out is None else out
     random_labels = None
@@ -106,7 +107,7 @@ def _evaluate_run(
     if random_labels_run is not None:
         config["random_labels_run"] = str(random_labels_run)
     splits = load_splits(config)
-    with _claimed(folder, config):
+    with joined_processes() as processes, _claimed(folder, config):
         measured_run = measure_run(
             run,
             splits,
@@ -114,64 +115,117 @@ def _evaluate_run(
             method=config["method"],
             config=config,
             random_label_model=random_labels,
+            processes=processes,
         )
-        return _written(folder, measured_run, splits, config, config["training"]["accelerator"])
+        if not is_main_process():
+            return None
+        accelerator = config["training"]["accelerator"]
+        return write_and_show(folder, [measured_run], config, accelerator)
 
 
 def _evaluate_checkpoint(
     checkpoint: Path, out: Path, options: EvaluationOptions, config: dict[str, Any]
-) -> Result:
+) -> Result | None:
     shared = load_shared(checkpoint) if "shared" in config else None
     if shared is not None:
         title = config["title"] or shared.method or checkpoint.name
         config = {**config, "model": shared.name, "title": title}
-    splits = load_splits(config)
-    network = _network(checkpoint, splits, config) if shared is None else shared.model
-    origin = {key: config[key] for key in ("checkpoint", "normalisation") if key in config}
-    settings: dict[str, Any] = {"checkpoint": origin}
-    if shared is not None:
-        _refuse_other_data(shared, splits, checkpoint)
+    splits = load_splits(config, test_only=True, everything=config["split"] == "all")
+    network, test = _network(checkpoint, shared, splits, config)
+    settings: dict[str, Any]
+    train_seconds = None
+    if shared is None:
+        settings = {"checkpoint": {key: config[key] for key in ("checkpoint", "normalisation")}}
+    else:
+        train_seconds = shared.train_seconds
         settings = {"objective": dict(shared.options), "trained": dict(shared.training)}
-    with _claimed(out, config):
+    with joined_processes() as processes, _claimed(out, config):
         device = evaluation_device(DEVICE)
         with evaluation_progress(config["title"]) as progress:
             evaluation = measure(
                 network.to(device),
-                splits.test,
+                test,
                 options,
                 seed=config["seed"],
                 device=device,
                 progress=progress,
+                processes=processes,
             )
+        if not is_main_process():
+            return None
         measured = Measured(
             evaluation,
             identity={
-                "data": splits.name,
+                "data": evaluation.name_of(splits.name),
                 "model": config["model"],
                 "method": config["title"],
                 "seed": config["seed"],
             },
-            train_seconds=None if shared is None else shared.train_seconds,
+            train_seconds=train_seconds,
             settings={**settings, "data": splits.settings, "evaluation": evaluation.settings},
         )
-        return _written(out, measured, splits, config, DEVICE)
+        return write_and_show(out, [measured], config, DEVICE)
 
 
-def _network(checkpoint: Path, splits: DataSplits, config: dict[str, Any]) -> nn.Module:
+def _network(
+    path: Path, shared: SharedModel | None, splits: DataSplits, config: dict[str, Any]
+) -> tuple[nn.Module, ImageSet]:
+    """Return the model and the test images, whose classes are the model's outputs."""
+    test, file = splits.test, config["classes_file"]
+    names = None if shared is None else shared.classes
+    if shared is None:
+        counted = file is not None or not test.has_labels
+        network, count = _checkpoint_network(path, test, config, counted=counted)
+    else:
+        network, count = shared.model, len(shared.classes)
+        _refuse_other_data(shared, splits, path, classes=test.has_labels and file is None)
+    outputs = list(range(count))
+    if file is not None:
+        outputs = read_outputs(Path(file), count, names)
+        # One output is one label of several, absent or present.
+        if test.has_labels and max(2, len(outputs)) != test.num_classes:
+            raise InputError(
+                f"classes file {file!r} names {len(outputs)} outputs and the data have "
+                f"{test.num_classes} classes; expected one line for each of "
+                f"{', '.join(test.classes):.80}"
+            )
+        network = SelectedOutputs(network, outputs)
+    if not test.has_labels:
+        known = tuple(names[k] if names else str(k) for k in outputs)
+        test = replace(test, classes=known if len(known) > 1 else (f"not {known[0]}", *known))
+    return network, test
+
+
+def _checkpoint_network(
+    path: Path, test: ImageSet, config: dict[str, Any], *, counted: bool
+) -> tuple[nn.Module, int]:
+    """Return a checkpoint's network and the number of its outputs.
+
+    They are the classes of the data, or ``counted`` by the weights.
+    """
+    name, size = config["model"], test.image_size
     mean, std = config["normalisation"]
-    return load_model(
-        checkpoint,
-        config["model"],
-        num_classes=splits.test.num_classes,
-        image_size=splits.test.image_size,
-        mean=mean,
-        std=std,
-    )
+    count = count_outputs(path, name, size) if counted else test.num_classes
+    try:
+        network = load_model(path, name, num_classes=count, image_size=size, mean=mean, std=std)
+    except InputError as error:
+        held = count
+        with suppress(InputError):
+            held = count_outputs(path, name, size)
+        if held == count:
+            raise
+        raise InputError(
+            f"{error}; its {held} outputs are not the {count} classes of the data: say which are "
+            "with --classes-file"
+        ) from error
+    return network, count
 
 
-def _refuse_other_data(shared: SharedModel, splits: DataSplits, folder: Path) -> None:
+def _refuse_other_data(
+    shared: SharedModel, splits: DataSplits, folder: Path, *, classes: bool
+) -> None:
     for what, own, expected in (
-        ("classes", splits.test.classes, shared.classes),
+        *((("classes", splits.test.classes, shared.classes),) if classes else ()),
         ("image size", splits.test.image_size, shared.image_size),
         ("number of channels", splits.test.channels, shared.channels),
     ):
@@ -184,7 +238,13 @@ def _refuse_other_data(shared: SharedModel, splits: DataSplits, folder: Path) ->
 
 @contextmanager
 def _claimed(folder: Path, config: dict[str, Any]) -> Iterator[None]:
-    """Hold the folder for the results, and give it back if none come of it."""
+    """Hold the folder for the results, and give it back if none come of it.
+
+    Of several processes the first does.
+    """
+    if not is_main_process():
+        yield
+        return
 
     def left() -> str:
         if (folder / RESULTS).is_file():
@@ -195,17 +255,6 @@ def _claimed(folder: Path, config: dict[str, Any]) -> Iterator[None]:
 
     with if_interrupted(left), claimed_folder(folder, config):
         yield
-
-
-def _written(
-    folder: Path,
-    measured: Measured,
-    splits: DataSplits,
-    config: dict[str, Any],
-    accelerator: str,
-) -> Result:
-    result = write_and_show(folder, [measured], splits.test.classes, config, accelerator)
-    return {"out": str(folder), **result}
 
 
 def _config_of(run: Path, hint: str) -> dict[str, Any]:

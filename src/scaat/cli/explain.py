@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor
@@ -21,7 +20,7 @@ from scaat.cli.models import (
     run_folders,
     run_source,
 )
-from scaat.cli.output import Result, console, if_interrupted
+from scaat.cli.output import Result, console, if_interrupted, progress, say
 from scaat.cli.runs import command_line, evaluation_device
 from scaat.cli.types import Statistics
 from scaat.data import to_float
@@ -32,16 +31,11 @@ from scaat.errors import InputError, unknown
 from scaat.explain import Album, Explanation, classify
 from scaat.explain import explain as explain_images
 from scaat.explain.album import LISTING, Answer, Model
+from scaat.files import require_new
 
 PREDICTED = "predicted"
 SHOWN = 40  # lines of the table in the terminal
 AT_ONCE = 16  # images that every model and method has, before the next ones
-COLUMNS = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TimeElapsedColumn(),
-)
 
 
 @if_interrupted("nothing was written")
@@ -62,9 +56,9 @@ def explain(
     """Show which pixels of IMAGES (files, folders or quoted patterns) drive models' decisions."""
     for name in attributions:
         find_attribution(name)  # unknown names are refused before anything is read
-    _require_new(out)
+    require_new(out)
     paths = find_images(images)
-    sources = [run_source(folder) for given in run for folder in run_folders(given)]
+    sources = [run_source(folder, target) for given in run for folder in run_folders(given)]
     sources += [
         checkpoint_source(
             file, model=name, classes=classes, image_size=image_size, normalisation=normalisation
@@ -99,15 +93,11 @@ def explain(
             "resize": resize,
         },
     )
-    with (
-        if_interrupted(lambda: _left(out)),
-        Progress(*COLUMNS, console=console()) as progress,
-    ):
-        task = progress.add_task("explain", total=len(paths) * len(sources))
-        for numbers in torch.split(torch.arange(len(paths)), AT_ONCE):
+    with if_interrupted(lambda: _left(out)), progress("explain") as show:
+        for image_ids in torch.split(torch.arange(len(paths)), AT_ONCE):
             answers = []
             for source, name, label in zip(sources, names, targets, strict=True):
-                pixels = torch.stack([inputs[source.image_size][i] for i in numbers]).to(device)
+                pixels = torch.stack([inputs[source.image_size][i] for i in image_ids]).to(device)
                 with _naming(name):
                     explanation = explain_images(
                         source.model,
@@ -115,12 +105,12 @@ def explain(
                         attributions,
                         targets=label,
                         layer=layer,
-                        numbers=numbers,
+                        image_ids=image_ids,
                     )
                 answers.append(_answers(pixels, explanation))
-                progress.advance(task, len(pixels))
+                show(name, int(image_ids[-1]) + 1, len(paths))
             # Nothing is written before every model and method has had its first images.
-            shown = [pictures[i] for i in numbers]
+            shown = [pictures[i] for i in image_ids]
             for picture, *row in zip(shown, *answers, strict=True):
                 album.add(picture, row)
         album.close()
@@ -137,11 +127,6 @@ def _left(out: Path) -> str:
     if not (out.exists() and any(out.iterdir())):
         return "nothing was written"
     return f"{out} holds the pictures made so far, each whole: give another --out, or remove it"
-
-
-def _require_new(folder: Path) -> None:
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"output {str(folder)!r} exists: expected a new or empty folder")
 
 
 def _networks(checkpoints: Sequence[Path], names: Sequence[str]) -> Sequence[str | None]:
@@ -196,9 +181,9 @@ def _check_outputs(
     source: ModelSource, inputs: Sequence[Tensor], paths: Sequence[Path], device: torch.device
 ) -> None:
     """Refuse a model that cannot run on the images or has other classes than it is said to."""
-    for numbers in torch.split(torch.arange(len(paths)), AT_ONCE):
-        images = to_float(torch.stack([inputs[i] for i in numbers]).to(device))
-        names = [repr(str(paths[i])) for i in numbers]
+    for image_ids in torch.split(torch.arange(len(paths)), AT_ONCE):
+        images = to_float(torch.stack([inputs[i] for i in image_ids]).to(device))
+        names = [repr(str(paths[i])) for i in image_ids]
         count = classify(source.model, images, names=names).shape[1]
         if count != len(source.classes):
             raise InputError(f"it has {count} outputs but {len(source.classes)} classes are named")
@@ -235,14 +220,10 @@ def _show(album: Album) -> None:
         if explained_other:
             cells += [record["explained"], _number(record, "explained_")]
         table.add_row(*map(Text, cells))  # Text: a name's square brackets are no markup
-    output = console(stderr=False)
-    output.print(table)
+    console(stderr=False).print(table)
     if len(answers) > SHOWN:
-        output.print(f"... and {len(answers) - SHOWN} more, in {LISTING}")
-    for sheet in album.sheets:
-        output.print(
-            f"Contact sheet: {printable(sheet)}", soft_wrap=True, highlight=False, markup=False
-        )
+        say(f"... and {len(answers) - SHOWN} more, in {LISTING}")
+    say(*(f"Contact sheet: {printable(sheet)}" for sheet in album.sheets))
 
 
 def _number(record: dict[str, Any], prefix: str) -> str:

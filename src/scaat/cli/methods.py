@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
-from typing import Any
+from pkgutil import resolve_name
 
 import click
 
-from scaat.cli.options import objective_options
+from scaat.cli.options import ATTRIBUTIONS, METHODS, objective_options
 from scaat.cli.output import Result, mode
 from scaat.errors import InputError, did_you_mean
-
-Summaries = dict[str, str]
-"""Documentation by name."""
 
 
 def methods(name: str | None, kind: str | None) -> Result:
@@ -22,8 +18,8 @@ def methods(name: str | None, kind: str | None) -> Result:
     if name is None:
         return _listed(kind or "training")
     known: list[str] = []
-    for each in KINDS if kind is None else (kind,):
-        texts = KINDS[each]()
+    for each in REGISTRIES if kind is None else (kind,):
+        texts = _texts(each)
         if name in texts:
             return _described(each, name, texts[name])
         known += texts
@@ -34,7 +30,7 @@ def methods(name: str | None, kind: str | None) -> Result:
 
 
 def _listed(kind: str) -> Result:
-    summaries = {name: _summary(text) for name, text in KINDS[kind]().items()}
+    summaries = {name: _summary(text) for name, text in _texts(kind).items()}
     if not (mode().quiet or mode().json):
         formatter = click.get_current_context().make_formatter()
         formatter.write_dl(list(summaries.items()))
@@ -72,37 +68,22 @@ def _summary(text: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _documentation(registry: Any) -> Summaries:
-    return {name: inspect.getdoc(registry[name]) or "" for name in registry}
+def _texts(kind: str) -> dict[str, str]:
+    registry = resolve_name(REGISTRIES[kind])
+    texts = {name: inspect.getdoc(registry[name]) or "" for name in registry}
+    return texts | OF_THE_MODEL if kind == "measure" else texts
 
 
-def _training() -> Summaries:
-    from scaat.objectives import objectives
-
-    return _documentation(objectives)
-
-
-def _attributions() -> Summaries:
-    from scaat.attribution import attributions
-
-    return _documentation(attributions)
-
-
-def _measures() -> Summaries:
-    from scaat.evaluation.measures import measures
-
-    return {
-        **_documentation(measures),
-        "robustness": "Accuracy under PGD attacks with radii of 2/255 and 8/255.",
-        "calibration": "Expected calibration error of the predicted class's probability.",
-    }
-
-
-KINDS: dict[str, Callable[[], Summaries]] = {
-    "training": _training,
-    "attribution": _attributions,
-    "measure": _measures,
+REGISTRIES = {
+    "training": METHODS,
+    "attribution": ATTRIBUTIONS,
+    "measure": "scaat.evaluation.measures:measures",
 }
+OF_THE_MODEL = {
+    "robustness": "Accuracy under PGD attacks with radii of 2/255 and 8/255.",
+    "calibration": "Expected calibration error of the predicted class's probability.",
+}
+"""What is measured of the model alone, in no registry."""
 HINTS = {
     "training": "Options of a method: scaat methods NAME. Saliency methods: scaat methods --kind "
     "attribution.\nMeasures: scaat methods --kind measure.",

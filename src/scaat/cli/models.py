@@ -12,6 +12,7 @@ from torch import nn
 from scaat.cli.types import Statistics
 from scaat.errors import InputError
 from scaat.models import load_model
+from scaat.models.outputs import SelectedOutputs
 from scaat.sharing.files import is_shared, load_shared
 from scaat.training import load_trained, read_config
 from scaat.training.fitting import MODEL
@@ -38,11 +39,14 @@ class ModelSource:
     origin: dict[str, Any]
 
 
-def run_source(folder: Path) -> ModelSource:
+def run_source(folder: Path, label: str | None = None) -> ModelSource:
     """Read a model of ``scaat train``, of a comparison (OUT/models/METHOD) or a shared one.
 
+    Of a model of several labels it is the one named ``label``, absent or present.
+
     Raises:
-        InputError: The folder has none, or a file is damaged.
+        InputError: The folder has none, a file is damaged, or there are several labels and
+            ``label`` is none of them.
     """
     if is_shared(folder):
         shared = load_shared(folder)
@@ -54,7 +58,16 @@ def run_source(folder: Path) -> ModelSource:
     classes = trained.classes or tuple(map(str, range(architecture["num_classes"])))
     height, width = architecture["image_size"]
     origin = {"run": str(folder), "architecture": architecture}
-    return ModelSource(trained.model, folder, classes, (height, width), origin)
+    model = trained.model
+    if trained.multilabel:
+        if label not in classes:
+            raise InputError(
+                f"the model in {str(folder)!r} has several labels; expected one label an image, or "
+                f"scaat explain --target with one of {', '.join(classes):.200}"
+            )
+        model = SelectedOutputs(model, [classes.index(label)]).eval()
+        classes = (f"not {label}", label)
+    return ModelSource(model, folder, classes, (height, width), origin)
 
 
 def run_folders(folder: Path) -> list[Path]:

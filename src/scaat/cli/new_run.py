@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
 
 import torch
-from rich import box
 from rich.table import Table
-from rich.text import Text
 
-from scaat.cli.output import Result, console, if_interrupted
-from scaat.cli.progress import image_progress
+from scaat.cli.output import Result, console, if_interrupted, progress, say
 from scaat.data import DataOptions, datasets
 from scaat.data.loading import find_source, split_positions
 from scaat.data.registry import Source
 from scaat.data.survey import Survey, survey
+from scaat.display.table import terminal_grid
 from scaat.errors import InputError, did_you_mean
 from scaat.files import write_text
 from scaat.hardware import available_memory
@@ -41,7 +38,7 @@ def new_run(
     spec = data_spec(data)
     options = DataOptions(data=spec, image_size=image_size, group=group, classes=classes)
     source = find_source(options)
-    with image_progress("look at") as show:
+    with progress("look at images") as show:
         seen = survey(source, show)
     train_images = len(split_positions(source, options, seed=SEED)["train"][1])
     if not seen.sizes:
@@ -52,7 +49,7 @@ def new_run(
     size = image_size_for(seen.sizes, image_size)
     settings = [
         *_of_data(options, size.value, size.why, source),
-        *advise(size.used, train_images, drawings=seen.drawings, free_memory=_free_memory()),
+        *advise(size.used, train_images, free_memory=_free_memory()),
     ]
     notes = [*size.notes, *notes_on(seen, spec, source, group)]
     following = f"scaat compare --config {shlex.quote(str(out))} --out runs/first"
@@ -82,7 +79,7 @@ def new_run(
             "to_train_on": train_images,
         },
         "unreadable": list(seen.unreadable.values()),
-        "twins": [[place.name for place in places] for places in seen.twins],
+        "duplicates": [[place.name for place in places] for places in seen.duplicates],
         "suggested_groups": seen.groups,
         "settings": {setting.name: setting.value for setting in settings},
         "notes": notes,
@@ -163,24 +160,17 @@ def _show(
     out: Path,
     following: str,
 ) -> None:
-    output = console(stderr=False)
-    output.print(_table(seen, source, train_images))
-    for note in notes:
-        output.print(f"- {note}", soft_wrap=True, highlight=False, markup=False)
-    if notes:
-        output.print()
-    for line in (
+    console(stderr=False).print(_table(seen, source, train_images))
+    say(
+        *(f"- {note}" for note in notes),
+        *([""] if notes else []),
         f"Written: {out}, a reason beside every setting. Next, what it will cost:",
         f"  {following} --dry-run",
         "and the same command without --dry-run.",
-    ):
-        output.print(line, soft_wrap=True, highlight=False, markup=False)
+    )
 
 
 def _table(seen: Survey, source: Source, train_images: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column()
     parts = ", ".join(f"{sum(count):,} {name}" for name, count in seen.counts.items())
     missing = [name for name in ("validation", "test") if name not in source.parts]
     drawn = f"; {' and '.join(missing)} drawn from train" if missing else ""
@@ -195,7 +185,7 @@ def _table(seen: Survey, source: Source, train_images: int) -> Table:
         if not seen.grey
         else f"{seen.grey:,} grey, {seen.decoded - seen.grey:,} colour"
     )
-    rows: list[tuple[str, Any]] = [
+    rows = [
         ("images", f"{parts}{drawn}"),
         ("to train on", f"{train_images:,}"),
         ("classes", f"{len(seen.classes)}"),
@@ -205,8 +195,8 @@ def _table(seen: Survey, source: Source, train_images: int) -> Table:
         ("colour", f"{colour} (of {seen.decoded:,} decoded)"),
         ("unreadable", f"{len(seen.unreadable):,}"),
     ]
-    for name, text in rows:
-        table.add_row(name, Text(text))  # Text: a class's square brackets are no markup
+    table = terminal_grid(["", ""], rows, left=2)
+    table.columns[0].no_wrap = True
     return table
 
 

@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 import click
 
-from scaat.cli.types import NUMBER, Choice, Entry, Names
+from scaat.cli.types import NUMBER, Choice, Entry, Names, Value
 from scaat.errors import InputError, did_you_mean
 from scaat.files import read_yaml
 
-NOT_OPTIONS = ("num_samples", "training_steps", "bounds", "reference")
+NOT_OPTIONS = ("num_samples", "training_steps", "bounds", "reference", "validation_reference")
 """Arguments of an objective that follow from the data and the length of the training."""
 
 COMMON = {
@@ -254,32 +254,30 @@ class Changed:
     changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-class VariantType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """``METHOD`` or ``METHOD:NAME=VALUE,...``, values as the method's own options take them."""
+def _variant(value: Any) -> Changed:
+    """Read ``METHOD`` or ``METHOD:NAME=VALUE,...``, values as the method's options take them."""
+    text = str(value).strip()
+    method, colon, rest = text.partition(":")
+    Entry("method", METHODS).convert(method, None, None)
+    options = {str(option.name).rpartition(".")[2]: option for option in objective_options(method)}
+    changes: dict[str, Any] = {}
+    for part in rest.split(",") if colon else ():
+        name, equals, content = (piece.strip() for piece in part.partition("="))
+        name = name.replace("-", "_")
+        if not equals or not name or not content:
+            raise InputError(f"{text!r} has {part!r}, expected NAME=VALUE")
+        if name not in options:
+            raise InputError(
+                f"method {method!r} has no option {name!r}{did_you_mean(name, options)}"
+            )
+        if name in changes:
+            raise InputError(f"{text!r} gives {name!r} twice")
+        try:
+            changes[name] = options[name].type.convert(content, None, None)
+        except click.BadParameter as error:
+            raise InputError(f"{text!r} has a wrong {name}: {error.message.rstrip('.')}") from error
+    return Changed(text, method, changes)
 
-    name = "method:name=value,..."
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Changed:
-        """Return method and changes, or fail with one sentence and the nearest name."""
-        text = str(value).strip()
-        method, colon, rest = text.partition(":")
-        Entry("method", METHODS).convert(method, param, ctx)
-        options = {str(o.name).rpartition(".")[2]: o for o in objective_options(method)}
-        changes: dict[str, Any] = {}
-        for part in rest.split(",") if colon else ():
-            name, equals, content = (piece.strip() for piece in part.partition("="))
-            name = name.replace("-", "_")
-            if not equals or not name or not content:
-                self.fail(f"{text!r} has {part!r}, expected NAME=VALUE.", param, ctx)
-            if name not in options:
-                nearest = did_you_mean(name, options)
-                self.fail(f"method {method!r} has no option {name!r}{nearest}.", param, ctx)
-            if name in changes:
-                self.fail(f"{text!r} gives {name!r} twice.", param, ctx)
-            try:
-                changes[name] = options[name].type.convert(content, param, ctx)
-            except click.BadParameter as error:
-                self.fail(f"{text!r} has a wrong {name}: {error.message}", param, ctx)
-        return Changed(text, method, changes)
+VARIANT = Value("method:name=value,...", _variant)
+"""A method with settings of its own, such as ``scaat:steps=1``."""

@@ -8,10 +8,12 @@ for a console.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,11 +23,13 @@ from scaat.files import json_text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from scaat.display.table import Table
+
 Result = dict[str, Any]
 """What a command returns, fit for JSON."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Mode:
     """How much the command that runs now says.
 
@@ -74,7 +78,7 @@ def if_interrupted(say: str | Callable[[], str]) -> Iterator[None]:
 def mode() -> Mode:
     """Return the mode of the command that runs now; that of a person at a terminal outside one."""
     context = click.get_current_context(silent=True)
-    return Mode() if context is None else _mode_of(context)
+    return Mode() if context is None else context.meta.get(__name__, Mode())
 
 
 def console(*, stderr: bool = True) -> Console:
@@ -85,11 +89,74 @@ def console(*, stderr: bool = True) -> Console:
     return Console(stderr=stderr, quiet=now.quiet or (now.json and not stderr))
 
 
+@contextmanager
+def progress(work: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar on standard error during some work.
+
+    Args:
+        work: What is done, for the bar.
+
+    Yields:
+        A function of the part at work, of what is done of it, and of all there is of it.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),  # a name in brackets is none
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console()) as bar:
+        task = bar.add_task(work, total=None)
+        yield lambda part, done, total: bar.update(
+            task, description=f"{work}, {part}", completed=done, total=total
+        )
+
+
+def say(*lines: str) -> None:
+    """Print lines of a result as they are: not wrapped, without markup and colours."""
+    for line in lines:
+        console(stderr=False).print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def show_table(table: Table) -> None:
+    """Print a table on standard output, a wide one in parts that each repeat the lines' heads."""
+    from scaat.display.table import terminal_parts
+
+    output = console(stderr=False)
+    for part in terminal_parts(table, output.width):
+        output.print(part)
+
+
 def complain(sentence: str) -> None:
     """Print a finding that makes the status another than 0: with ``--quiet``, as an error."""
     now = mode()
     if now.quiet or not now.json:
         click.echo(sentence, err=now.quiet)
+
+
+def is_first_to_fail() -> bool:
+    """Whether no other process of this start of torchrun's has asked before.
+
+    The others fail for the same reason, or because the first has ended.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return True
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    with contextlib.suppress(RuntimeError):  # torchrun itself has ended
+        store = TCPStore(address, port, timeout=timedelta(seconds=10))
+        start = os.environ.get("TORCHELASTIC_RESTART_COUNT")
+        return int(store.add(f"scaat/failed/{start}", 1)) == 1
+    return True
 
 
 def mode_options(*, json: bool) -> list[click.Option]:
@@ -106,10 +173,7 @@ def mode_options(*, json: bool) -> list[click.Option]:
 @contextmanager
 def only_the_result() -> Iterator[None]:
     """Send what anything prints on standard output to standard error while ``--json`` holds."""
-    if mode().json:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    else:
+    with contextlib.redirect_stdout(sys.stderr) if mode().json else contextlib.nullcontext():
         yield
 
 
@@ -122,14 +186,8 @@ def show_result(command: str, result: Result | None) -> None:
 def _option(flags: list[str], name: str, text: str) -> click.Option:
     def note(context: click.Context, _: click.Parameter, value: bool) -> None:
         if value:
-            setattr(_mode_of(context), name, True)
+            context.meta[__name__] = replace(context.meta.get(__name__, Mode()), **{name: True})
 
     return click.Option(
         flags, is_flag=True, is_eager=True, expose_value=False, callback=note, help=text
     )
-
-
-def _mode_of(context: click.Context) -> Mode:
-    kept = context.meta.setdefault(__name__, Mode())
-    assert isinstance(kept, Mode)
-    return kept

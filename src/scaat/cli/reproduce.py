@@ -6,23 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scaat.cli.output import Result, console, if_interrupted
-from scaat.cli.studies import (
-    carry_out_ahead,
-    carry_out_all,
-    claim,
-)
-from scaat.cli.tables import show_table
+from scaat.cli.output import Result, if_interrupted, say, show_table
+from scaat.cli.studies import claim, collect, run_all
 from scaat.data import DataOptions
 from scaat.display.style import figure_bytes
+from scaat.display.table import markdown_section
 from scaat.errors import InputError, unknown
 from scaat.evaluation import EvaluationOptions
 from scaat.files import read_yaml, write_bytes, write_text
 from scaat.report import read_results
 from scaat.studies import Trial, settings_of
+from scaat.studies.engines import open_engine
 from scaat.studies.paper import EXPERIMENTS, SCALES, Experiment, Source
 from scaat.studies.store import pack
-from scaat.studies.sweeps import markdown_section
 
 ASKED = "reproduce.yaml"
 
@@ -42,49 +38,51 @@ def reproduce(
     scale: str,
     data: tuple[str, ...],
     seeds: tuple[int, ...] | None,
-    jobs: int,
+    engine: str,
+    jobs: int | None,
     out: Path,
     resume: bool,
 ) -> Result:
-    """Carry out experiments of the paper, from data to finished table."""
+    """Run experiments of the paper, from data to finished table."""
     chosen = SCALES[scale]
     sources = _located(scale, data)
     if resume and (out / ASKED).is_file() and (read_yaml(out / ASKED) or {}).get("scale") != scale:
         raise InputError(f"folder {str(out)!r} holds experiments of another scale than {scale!r}")
-    claim(out / ASKED, {"scale": scale, "data": list(data)}, resume=resume)
     written: list[str] = []
-    for name in experiments or EXPERIMENTS:
-        experiment = EXPERIMENTS[name]
-        plan = [
-            _Planned(
-                source,
-                list(experiment.trials(source, options, seeds or chosen.seeds)),
-                replace(source.evaluation, attributions=experiment.attributions),
-            )
-            for source, options in sources
-            if source.letter in experiment.letters
-        ]
-        work = [(trial, planned.evaluation) for planned in plan for trial in planned.trials]
-        carry_out_ahead(work, out / "trials", part="test", jobs=jobs)
-        sections = []
-        for planned in plan:
-            sections += _carried_out(name, experiment, planned, out, written)
-        if sections:
-            text = "\n\n".join([f"# {name}: {experiment.summary}", f"Scale {scale}.", *sections])
-            write_text(out / f"{name}.md", text + "\n")
-            written.append(f"{name}.md")
+    with open_engine(engine, jobs, out / "jobs") as workers:
+        claim(out / ASKED, {"scale": scale, "data": list(data)}, resume=resume)
+        for name in experiments or EXPERIMENTS:
+            experiment = EXPERIMENTS[name]
+            plan = [
+                _Planned(
+                    source,
+                    list(experiment.trials(source, options, seeds or chosen.seeds)),
+                    replace(source.evaluation, attributions=experiment.attributions),
+                )
+                for source, options in sources
+                if source.letter in experiment.letters
+            ]
+            work = [(trial, planned.evaluation) for planned in plan for trial in planned.trials]
+            run_all(work, out / "trials", part="test", engine=workers)
+            sections = []
+            for planned in plan:
+                sections += _sections(name, experiment, planned, out, written)
+            if sections:
+                text = "\n\n".join(
+                    [f"# {name}: {experiment.summary}", f"Scale {scale}.", *sections]
+                )
+                write_text(out / f"{name}.md", text + "\n")
+                written.append(f"{name}.md")
     pack(out)
-    output = console(stderr=False)
-    for file in written:
-        output.print(f"{out / file}", soft_wrap=True, highlight=False, markup=False)
+    say(*(str(out / file) for file in written))
     return {"out": str(out), "files": written}
 
 
-def _carried_out(
+def _sections(
     name: str, experiment: Experiment, planned: _Planned, out: Path, written: list[str]
 ) -> list[str]:
-    """Carry out what is planned; return its sections, and add to what was written."""
-    done, failed = carry_out_all(planned.trials, out / "trials", planned.evaluation, part="test")
+    """Return the sections on trials that were run, and add to what was written."""
+    done, failed = collect(planned.trials, out / "trials", planned.evaluation, part="test")
     told = [f"- {trial}: {why}" for trial, why in failed.items()]
     sections = ["\n".join([f"Not measured on {planned.source.key}:", "", *told])] if told else []
     if not done:
@@ -96,13 +94,11 @@ def _carried_out(
     sections += map(markdown_section, tables)
     for draw in experiment.figures:
         for comparison in results.comparisons:
-            for plate in draw(comparison):
-                file = (
-                    f"figures/{name}-{planned.source.key}-{plate.name}-seed-{comparison.seed}.png"
-                )
-                write_bytes(out / file, figure_bytes(plate.figure, "png"))
+            for spec in draw(comparison):
+                file = f"figures/{name}-{planned.source.key}-{spec.name}-seed-{comparison.seed}.png"
+                write_bytes(out / file, figure_bytes(spec.figure, "png"))
                 written.append(file)
-                sections.append(f"![{plate.alt}]({file})\n\n{plate.caption}")
+                sections.append(f"![{spec.alt}]({file})\n\n{spec.caption}")
     return sections
 
 

@@ -1,43 +1,66 @@
-"""What the commands share: configuration, evaluation with progress, rows of results."""
+"""What the commands share: configuration, plan, evaluation with progress, rows of results."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import rich.progress
 import torch
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import nn
+from rich.table import Table
+from torch import distributed, nn
 
-from scaat.cli.output import Result, console
+from scaat.cli.output import Result, console, progress, say
+from scaat.cost.plan import Plan, peak_memory, plan_training
 from scaat.data import DataOptions, DataSplits, load_data
+from scaat.display.labels import seconds_text
+from scaat.display.table import terminal_grid
+from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions, Progress, environment
+from scaat.evaluation.processes import ALONE, Processes
 from scaat.evaluation.trained import Measured, measure_trained, write_measured
-from scaat.models import find_adapter, find_model
+from scaat.models import Classifier, find_adapter, find_model
 from scaat.objectives import build_objective
 from scaat.oom import translate_oom
-from scaat.report import Row, find_results, read_results, terminal_table, write_report
+from scaat.report import (
+    Row,
+    find_results,
+    lattice_lines,
+    read_results,
+    terminal_table,
+    write_report,
+)
 from scaat.training import TrainingOptions
-from scaat.training.devices import check_accelerator, check_compile, is_main_process, plan_launch
+from scaat.training.devices import (
+    check_accelerator,
+    check_compile,
+    is_main_process,
+    plan_launch,
+    started_outside,
+)
 
 
-def load_splits(config: Mapping[str, Any]) -> DataSplits:
-    """Load the data that a configuration names, and say what was found."""
-    options = DataOptions(**config["data"])
-    with console().status(f"Loading {options.name or options.data} ..."):
-        splits = load_data(options, seed=config["seed"])
+def load_splits(config: Mapping[str, Any], **options: bool) -> DataSplits:
+    """Load the data that a configuration names, and say what was found.
+
+    The options are those of `load_data`.
+    """
+    data = DataOptions(**config["data"])
+    with console().status(f"Loading {data.name or data.data} ..."):
+        splits = load_data(data, seed=config["seed"], **options)
     height, width = splits.train.image_size
     if is_main_process():
+        others = f"{len(splits.train)} training, {len(splits.validation)} validation and "
+        kind = "labels" if splits.test.is_multilabel else "classes"
+        labels = f"in {splits.test.num_classes} {kind}" if splits.test.has_labels else "unlabelled"
         console().print(
-            f"{splits.name}: {len(splits.train)} training, {len(splits.validation)} validation "
-            f"and {len(splits.test)} test images of {width} x {height} pixels in "
-            f"{splits.train.num_classes} classes",
+            f"{splits.name}: {others if len(splits.train) else ''}{len(splits.test)} test images "
+            f"of {width} x {height} pixels {labels}",
             soft_wrap=True,
         )
     return splits
@@ -66,35 +89,57 @@ def read_evaluation_options(config: Mapping[str, Any]) -> EvaluationOptions:
 
 
 @contextmanager
-def evaluation_progress(title: str) -> Iterator[Progress]:
+def evaluation_progress(title: str) -> Iterator[Progress | None]:
     """Show a progress bar while a model is evaluated, and tell it in words if memory runs out.
 
     Yields:
-        What `scaat.evaluation.evaluate` calls as it proceeds.
+        What `scaat.evaluation.evaluate` calls as it proceeds; None in all processes but the first.
     """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:.0f} %"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with rich.progress.Progress(*columns, console=console()) as progress:
-        task = progress.add_task(f"evaluate {title}", total=None)
+    bar = progress(f"evaluate {title}") if is_main_process() else nullcontext()
+    with (
+        bar as show,
+        translate_oom("the evaluation", ["eval_batch_size", "eval_images"]),
+    ):
+        yield show
 
-        def show(name: str, done: int, total: int) -> None:
-            progress.update(
-                task, description=f"evaluate {title}, {name}", completed=done, total=total
-            )
 
-        with translate_oom("the evaluation", ["eval_batch_size", "eval_images"]):
-            yield show
+PATIENCE = timedelta(days=7)
+"""To wait for the slowest process; torchrun itself ends all others if one fails."""
+
+
+@contextmanager
+def joined_processes() -> Iterator[Processes]:
+    """Meet the processes that torchrun started; without torchrun this one is alone.
+
+    Raises:
+        InputError: Another launcher started several processes.
+    """
+    launcher = started_outside()
+    if launcher is None:
+        yield ALONE
+        return
+    if launcher != "torchrun":
+        raise InputError(
+            f"an evaluation runs in one process or those of torchrun, found several of {launcher}; "
+            "expected srun torchrun ... -m scaat evaluate with one task a node"
+        )
+    # Only results are exchanged, which are on the CPU.
+    group: Any = None
+    if distributed.is_initialized():  # by Lightning, perhaps for GPUs and with less patience
+        group = distributed.new_group(backend="gloo", timeout=PATIENCE)
+    else:
+        distributed.init_process_group("gloo", timeout=PATIENCE)
+    try:
+        yield Processes(distributed.get_rank(), distributed.get_world_size(), group)
+    finally:
+        distributed.destroy_process_group(group)
 
 
 def evaluation_device(accelerator: str) -> torch.device:
     """Return where to evaluate, given Lightning's accelerator for training."""
-    cuda = accelerator != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda" if cuda else "cpu")
+    if accelerator == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
 
 
 def measure_run(
@@ -105,6 +150,7 @@ def measure_run(
     method: str,
     config: Mapping[str, Any],
     random_label_model: nn.Module | None = None,
+    processes: Processes = ALONE,
 ) -> Measured:
     """Evaluate the model that was trained in ``folder`` on the test images, with a progress bar.
 
@@ -115,8 +161,9 @@ def measure_run(
         method: How the model was trained.
         config: The run's resolved configuration.
         random_label_model: A model of the same kind trained on random labels, if there is one.
+        processes: Those that evaluate together.
     """
-    with evaluation_progress(method) as progress:
+    with evaluation_progress(method) as show:
         return measure_trained(
             folder,
             splits,
@@ -125,14 +172,14 @@ def measure_run(
             config={**config, "objective": config["objectives"].get(method, {})},
             device=evaluation_device(config["training"]["accelerator"]),
             random_label_model=random_label_model,
-            progress=progress,
+            progress=show,
+            processes=processes,
         )
 
 
 def write_and_show(
     folder: Path,
     measured: Sequence[Measured],
-    classes: Sequence[str],
     config: Mapping[str, Any],
     accelerator: str,
 ) -> Result:
@@ -140,11 +187,10 @@ def write_and_show(
     write_measured(
         folder,
         measured,
-        classes=classes,
         settings=config,
         environment=environment(evaluation_device(accelerator)) | {"command": command_line()},
     )
-    return show_report(folder)
+    return {"out": str(folder), **show_report(folder)}
 
 
 def show_report(folder: Path, *others: Path, out: Path | None = None) -> Result:
@@ -155,9 +201,9 @@ def show_report(folder: Path, *others: Path, out: Path | None = None) -> Result:
     results = read_results(folder, *others)
     with console().status("Writing the report ..."):
         report = write_report(results, find_results(folder) if out is None else out)
-    output = console(stderr=False)
-    output.print(terminal_table(results))
-    output.print(f"Report: {report}", soft_wrap=True, highlight=False, markup=False)
+    console(stderr=False).print(terminal_table(results))
+    say(*(line for each in results.comparisons for line in lattice_lines(each)))
+    say(f"Report: {report}")
     return {"report": str(report), "rows": [_row(row) for row in results.rows]}
 
 
@@ -182,3 +228,61 @@ def resolved(command: str, config: Mapping[str, Any], methods: Sequence[str]) ->
 def command_line() -> str:
     """Return the command as it was typed, without the interpreter's path."""
     return " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
+
+
+def show_plan(
+    splits: DataSplits,
+    model: Classifier,
+    objectives: Mapping[str, dict[str, Any]],
+    options: TrainingOptions,
+) -> Result:
+    """Print the plan of a training by each of some methods, and return it.
+
+    Args:
+        splits: The data.
+        model: As each training would start it.
+        objectives: The methods' options by name.
+        options: Of the training.
+    """
+    plans = {}
+    for method, fields in objectives.items():
+        with console().status(f"Trying {method} ..."):
+            plans[method] = plan_training(splits, model, method, fields, options)
+    first = next(iter(plans.values()))
+    total = sum(weight.numel() for weight in model.parameters())
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    memory = peak_memory(first.device)
+    accumulated = f" x {options.accumulate} accumulated" if options.accumulate > 1 else ""
+    processes = f" x {first.processes} processes" if first.processes > 1 else ""
+    say(
+        f"Model: {options.model}, {total:,} weights, {trained:,} of them trained",
+        f"Step: {options.batch_size} images{accumulated}{processes}, {first.precision} on "
+        f"{first.device}",
+        f"Length: {options.epochs} epochs, {first.optimizer_steps:,} steps",
+        f"Memory: {'unknown' if memory is None else f'{memory / 2**30:.2f} GiB'} at the peak of "
+        + ("these trials" if first.device == "cuda" else "this process, data included"),
+    )
+    console(stderr=False).print(_plan_table(plans))
+    say("Times are of this machine as busy as it is now, without validation and evaluation.")
+    return {
+        "model": options.model,
+        "weights": total,
+        "trained_weights": trained,
+        "batch_size": options.batch_size,
+        "epochs": options.epochs,
+        "peak_memory_bytes": memory,
+        "methods": {
+            method: {**asdict(plan), "seconds": plan.seconds} for method, plan in plans.items()
+        },
+    }
+
+
+def _plan_table(plans: Mapping[str, Plan]) -> Table:
+    rows: list[tuple[str, ...] | None] = [
+        (method, f"{plan.passes:.1f}", f"{plan.step_seconds:.3g}", seconds_text(plan.seconds))
+        for method, plan in plans.items()
+    ]
+    if len(plans) > 1:
+        whole = sum(plan.seconds for plan in plans.values())
+        rows += [None, ("together", "", "", seconds_text(whole))]
+    return terminal_grid(["Method", "Passes a step", "Seconds a step", "Training"], rows)

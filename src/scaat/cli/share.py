@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from scaat.cli.output import Result, console, if_interrupted
+from scaat.cli.output import Result, if_interrupted, say
 from scaat.errors import InputError
 from scaat.sharing import (
     SharedModel,
@@ -34,12 +34,11 @@ def share(
     if private and repo_id is None:
         raise click.UsageError("--private goes with --repo-id")
     share_run(run, out, method=method, repo_id=repo_id, licence=licence, pictures=not no_pictures)
-    say = console(stderr=False)
-    say.print(f"Shared model: {out}", soft_wrap=True, highlight=False, markup=False)
+    say(f"Shared model: {out}")
     sent = None
     if repo_id is not None:
         sent = push(out, repo_id, private=private)
-        say.print(f"Sent: {sent}", soft_wrap=True, highlight=False, markup=False)
+        say(f"Sent: {sent}")
     return {"out": str(out), "sent": sent}
 
 
@@ -58,11 +57,8 @@ def export(run: Path, out: Path, format_: str, method: str | None, probabilities
         model, images = opened.model, opened.images
     difference = export_model(model, out, format_, probabilities=probabilities, images=images)
     real = "" if images is None else f" and {len(images)} test"
-    console(stderr=False).print(
+    say(
         f"{out}: differs from the model by at most {difference:.1e} of the largest logit on "
-        f"{sum(RANDOM_BATCHES)} random{real} images (accepted: {TOLERANCE:.0e})",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
+        f"{sum(RANDOM_BATCHES)} random{real} images (accepted: {TOLERANCE:.0e})"
     )
     return {"out": str(out), "format": format_, "largest_difference": difference}

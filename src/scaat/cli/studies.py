@@ -1,17 +1,19 @@
-"""What the commands share that carry out many trials: their order, progress and tables."""
+"""What the commands share that run many trials: their order, progress and tables."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from scaat.cli.output import console, mode
+from scaat.cli.output import Result, console, mode, progress, show_table
 from scaat.cli.runs import (
     command_line,
     evaluation_device,
@@ -19,15 +21,26 @@ from scaat.cli.runs import (
     load_splits,
 )
 from scaat.data import DataOptions, DataSplits, load_data
+from scaat.display.style import figure_bytes
+from scaat.display.table import markdown_section
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
-from scaat.files import require_new, write_text
+from scaat.files import require_new, write_bytes, write_json, write_text
 from scaat.hardware import keep_freed_memory
-from scaat.studies import Part, Trial, carry_out
-from scaat.studies.processes import Call, in_processes
+from scaat.report import read_results
+from scaat.studies import Part, Setting, Trial, run_trial, settings_of
+from scaat.studies.engines import Engine
 from scaat.studies.store import is_packed, unpack
-from scaat.studies.trial import failure_of, plain, results_of
-from scaat.training.logs import EpochLines
+from scaat.studies.sweeps import (
+    ON_FRONT,
+    front,
+    measured_columns,
+    sweep_figure,
+    sweep_table,
+)
+from scaat.studies.trial import failure_of, plain, reference_of, results_of
+from scaat.training import is_finished
+from scaat.training.logs import EPOCHS, FOLDER, EpochLines
 
 
 def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
@@ -49,114 +62,246 @@ def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
     write_text(path, yaml.safe_dump(plain(asked), sort_keys=False, allow_unicode=True))
 
 
-def carry_out_all(
+@dataclass(frozen=True)
+class Job:
+    """A trial and all that a worker needs to run it.
+
+    Attributes:
+        trial: What to do.
+        folder: Of the study's trials.
+        evaluation: The protocol; None trains only.
+        part: Which images are measured.
+        reference: Standard training that the trial is compared with, if any.
+        budget: Points of accuracy by which it may be behind; see `scaat.studies.run_trial`.
+        lines: Whether to print a line after each epoch.
+        command: As it was typed.
+        label: What to print first where somebody watches this very process, with bars after it.
+    """
+
+    trial: Trial
+    folder: Path
+    evaluation: EvaluationOptions | None
+    part: Part
+    reference: Trial | None
+    budget: float | None
+    lines: bool
+    command: str
+    label: str | None = None
+
+    @property
+    def place(self) -> Path:
+        """Return the trial's folder."""
+        return self.folder / self.trial.folder
+
+    @property
+    def epochs(self) -> int:
+        """Return how many epochs it trains."""
+        return int(self.trial.config["training"]["epochs"])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return results_of(self.trial, self.place, self.evaluation, part=self.part) is not None
+
+    def __call__(self) -> None:
+        """Run it."""
+        keep_freed_memory()
+        watched = self.label is not None
+        if watched:
+            _say(f"{self.label}: [bold]{_name(self.trial)}[/bold]")
+        config = self.trial.config
+        run_trial(
+            self.trial,
+            self.place,
+            _loaded(json.dumps([config["data"], config["seed"]]), watched=watched),
+            self.evaluation,
+            part=self.part,
+            reference=None if self.reference is None else self.folder / self.reference.folder,
+            device=evaluation_device(config["training"]["accelerator"]),
+            budget=self.budget,
+            quiet=not watched or mode().quiet,
+            callbacks=[EpochLines(self.trial.folder)] if self.lines else [],
+            provenance={"command": self.command},
+            **({"show": evaluation_progress} if watched else {}),
+        )
+
+
+def run_all(
+    work: Sequence[tuple[Trial, EvaluationOptions]],
+    folder: Path,
+    *,
+    part: Part,
+    engine: Engine,
+    budget: float | None = None,
+) -> None:
+    """Run trials, after the standard trainings that they are compared with; done ones are kept.
+
+    Args:
+        work: The trials, each with its protocol.
+        folder: Of the study's trials.
+        part: Which images are measured.
+        engine: What runs them.
+        budget: Points of accuracy by which a trial may be behind standard training; one that is
+            further behind ends early.
+    """
+    watched = engine.width == 1 and engine.name == "local"
+    lines = not (watched or mode().quiet or console().is_terminal)
+    # A packed study restores results without models, and a reference needs its model.
+    trials = [
+        trial
+        for trial, evaluation in work
+        if is_finished(folder / trial.folder)
+        or results_of(trial, folder / trial.folder, evaluation, part=part) is None
+    ]
+
+    def job(trial: Trial, evaluation: EvaluationOptions | None, reference: Trial | None) -> Job:
+        return Job(trial, folder, evaluation, part, reference, budget, lines, command_line())
+
+    def compared(trial: Trial) -> Trial | None:
+        if is_finished(folder / trial.folder):
+            return None
+        return reference_of(trial, trials, always=budget is not None)
+
+    jobs = [job(trial, evaluation, compared(trial)) for trial, evaluation in work]
+    jobs = [one for one in jobs if not one.is_done]
+    first: dict[str, Job] = {}
+    for one in jobs:
+        if (wanted := one.reference) is not None:
+            among = next((other for other in jobs if other.trial is wanted), None)
+            first.setdefault(wanted.folder, among or job(wanted, None, None))
+    stages = [
+        [one for one in first.values() if not one.is_done],
+        [one for one in jobs if one.trial.folder not in first],
+    ]
+    number, of = 0, f"of {sum(map(len, stages))}"
+    shown = console().is_terminal and not watched
+    with _bar([one for stage in stages for one in stage]) if shown else nullcontext():
+        for stage in stages:
+            labelled = [
+                replace(one, label=f"Trial {place} {of}" if watched else None)
+                for place, one in enumerate(stage, start=number + 1)
+            ]
+            with closing(engine.run(labelled)) as done:
+                for one in done:
+                    number += 1
+                    if not watched:
+                        _say(f"Trial {number} {of} is done: [bold]{_name(one.trial)}[/bold]")
+
+
+def collect(
     trials: Sequence[Trial], folder: Path, evaluation: EvaluationOptions, *, part: Part
 ) -> tuple[list[Path], dict[str, str]]:
-    """Carry out trials one after the other, with progress; those that are done are kept.
-
-    Returns:
-        The folders with results, and by trial why it has none.
-    """
+    """Return the folders with results of trials that were run, and by trial why it has none."""
     done: list[Path] = []
     failed = {}
-    for number, trial in enumerate(trials, start=1):
-        name, place = _name(trial), folder / trial.folder
-        results = results_of(trial, place, evaluation, part=part)
-        if results is None:
-            splits = _loaded(json.dumps([trial.config["data"], trial.config["seed"]]))
-            _tell(f"Trial {number} of {len(trials)}: [bold]{name}[/bold]")
-            results = carry_out(
-                trial,
-                place,
-                splits,
-                evaluation,
-                part=part,
-                device=evaluation_device(trial.config["training"]["accelerator"]),
-                quiet=mode().quiet,
-                show=evaluation_progress,
-                provenance={"command": command_line()},
-            )
-        done += results
-        if results:
-            continue
-        failed[name] = failure_of(place) or ""
-        console().print(f"  {failed[name]}", soft_wrap=True, highlight=False, markup=False)
+    for trial in trials:
+        place = folder / trial.folder
+        done += results_of(trial, place, evaluation, part=part) or []
+        if why := failure_of(place):
+            failed[_name(trial)] = why
+            console().print(f"{_name(trial)}: {why}", soft_wrap=True, highlight=False, markup=False)
     return done, failed
 
 
-def carry_out_ahead(
-    work: Sequence[tuple[Trial, EvaluationOptions]], folder: Path, *, part: Part, jobs: int
-) -> None:
-    """Carry out trials in processes, ``jobs`` at once; `carry_out_all` then finds them done.
-
-    With one job it is left to that.
-    """
-    if jobs == 1:
-        return
-    calls = [
-        Call(
-            trial.folder,  # a title may be that of a trial on other data, too
-            partial(
-                _carry_out_here,
-                trial,
-                folder / trial.folder,
-                evaluation,
-                part=part,
-                quiet=mode().quiet,
-                command=command_line(),
-            ),
-        )
-        for trial, evaluation in work
-        if results_of(trial, folder / trial.folder, evaluation, part=part) is None
-    ]
-    begun: dict[Call, float] = {}
-    done: list[Call] = []
-
-    def began(call: Call) -> None:
-        begun[call] = time.monotonic()
-        _tell(f"Trial {len(begun)} of {len(calls)} begins: [bold]{call.name}[/bold]")
-
-    def ended(call: Call) -> None:
-        done.append(call)
-        minutes = (time.monotonic() - begun[call]) / 60
-        _tell(f"{call.name} has taken {minutes:.1f} minutes; {len(done)} of {len(calls)} are done")
-
-    in_processes(calls, jobs, began=began, ended=ended)
-
-
-def _carry_out_here(
-    trial: Trial,
-    place: Path,
+def write_study(
+    out: Path,
+    name: str,
+    done: Sequence[Path],
+    failed: Mapping[str, str],
     evaluation: EvaluationOptions,
     *,
-    part: Part,
-    quiet: bool,
-    command: str,
-) -> None:
-    """Carry out a trial in a process that was started for it."""
-    keep_freed_memory()
-    carry_out(
-        trial,
-        place,
-        load_data(DataOptions(**trial.config["data"]), seed=trial.config["seed"]),
-        evaluation,
-        part=part,
-        device=evaluation_device(trial.config["training"]["accelerator"]),
-        quiet=True,
-        callbacks=[] if quiet else [EpochLines(trial.folder)],
-        provenance={"command": command},
-    )
+    ahead: Callable[[Setting], bool] | None = None,
+    note: str = ON_FRONT,
+    sections: Sequence[str] = (),
+) -> Result:
+    """Write the tables and figures of settings that were tried, and return them as a result.
+
+    Args:
+        out: Of the study.
+        name: Of the files.
+        done: The folders with results.
+        failed: By trial why it has none.
+        evaluation: The protocol.
+        ahead: Whether a setting is marked; by default if it is on the front (`sweeps.front`).
+        note: What the mark means.
+        sections: Further ones of the text.
+
+    Raises:
+        InputError: There are no results.
+    """
+    if not done:
+        why = next(iter(failed.values()), "there was none")
+        raise InputError(f"no trial in {str(out)!r} came to its end: {why}")
+    settings = settings_of(read_results(*done))
+    text, rows = [f"# {name.capitalize()}, measured on validation images", *sections], []
+    for attribution in evaluation.attributions:
+        marks = [ahead(setting) for setting in settings] if ahead else front(settings, attribution)
+        table = sweep_table(settings, attribution, ahead=marks, note=note)
+        text.append(markdown_section(table))
+        figure = sweep_figure(settings, attribution, ahead=marks, note=note)
+        path = out / "figures" / f"{name}-{attribution}.png"
+        write_bytes(path, figure_bytes(figure, "png"))
+        show_table(table)
+        rows += [
+            {
+                "setting": setting.title,
+                "attribution": attribution,
+                "seeds": list(setting.seeds),
+                **{
+                    key: (value := setting.estimate(key, attribution)) and asdict(value)
+                    for key in measured_columns(settings, attribution)
+                },
+                "train_seconds": setting.train_seconds,
+                "on_front": mark,
+            }
+            for setting, mark in zip(settings, marks, strict=True)
+        ]
+    if failed:
+        text.append("Not measured:\n\n" + "\n".join(f"- {key}: {failed[key]}" for key in failed))
+    write_text(out / f"{name}.md", "\n\n".join(text) + "\n")
+    result = {"rows": rows, "failed": dict(failed)}
+    write_json(out / f"{name}.json", result)
+    return {"out": str(out), **result}
+
+
+@contextmanager
+def _bar(jobs: Sequence[Job]) -> Iterator[None]:
+    """Show on a terminal how many epochs are trained, from the logs that all engines write."""
+    ended = threading.Event()
+    total = sum(job.epochs for job in jobs)
+    with progress(f"{len(jobs)} trials") as show:
+
+        def follow() -> None:
+            while not ended.wait(1):
+                show("epochs", sum(map(_epochs_trained, jobs)), total)
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
+def _epochs_trained(job: Job) -> int:
+    try:
+        return (job.place / FOLDER / EPOCHS).read_bytes().count(b"\n") - 1
+    except OSError:
+        return 0
 
 
 def _name(trial: Trial) -> str:
     return f"{trial.title}, seed {trial.config['seed']}"
 
 
-def _tell(text: str) -> None:
+def _say(text: str) -> None:
     console().print(text, soft_wrap=True, highlight=False)
 
 
 @lru_cache(maxsize=2)  # experiments take turns between two data sets at the small scale
-def _loaded(wanted: str) -> DataSplits:
+def _loaded(wanted: str, *, watched: bool) -> DataSplits:
     data, seed = json.loads(wanted)
-    return load_splits({"data": data, "seed": seed})
+    if watched:
+        return load_splits({"data": data, "seed": seed})
+    return load_data(DataOptions(**data), seed=seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +19,16 @@ from scaat.cli.runs import (
     read_training_options,
     resolved,
 )
-from scaat.cli.studies import (
-    carry_out_ahead,
-    carry_out_all,
-    claim,
-)
-from scaat.cli.tables import show_table
+from scaat.cli.studies import claim, collect, run_all, write_study
 from scaat.cli.types import Names
-from scaat.display.style import figure_bytes
-from scaat.errors import InputError, did_you_mean
-from scaat.evaluation import EvaluationOptions
-from scaat.files import write_bytes, write_json, write_text
-from scaat.report import Estimate, read_results
-from scaat.studies import Trial, combinations, settings_of
+from scaat.errors import did_you_mean
+from scaat.studies import Trial, combinations
+from scaat.studies.engines import open_engine
 from scaat.studies.store import pack
-from scaat.studies.sweeps import (
-    front,
-    markdown_section,
-    measured_columns,
-    sweep_figure,
-    sweep_table,
-)
 from scaat.studies.trial import plain
 
 SWEEP = "sweep.yaml"
-NOT_VARIED = (*("out", "resume", "vary", "seeds", "seed", "one_at_a_time", "sample", "jobs"),)
+NOT_VARIED = ("out", "resume", "vary", "seeds", "seed", "one_at_a_time", "engine", "jobs")
 
 
 @if_interrupted("the same command with --resume keeps what is done and continues")
@@ -53,21 +38,22 @@ def sweep(
     vary: tuple[tuple[str, tuple[str, ...]], ...],
     seeds: tuple[int, ...],
     one_at_a_time: bool,
-    sample: int | None,
-    jobs: int,
+    engine: str,
+    jobs: int | None,
     **parameters: Any,
 ) -> Result:
     """Try settings: train each and measure it on the validation images."""
-    trials = _trials(parameters, vary, seeds, one_at_a_time=one_at_a_time, sample=sample)
+    trials = _trials(parameters, vary, seeds, one_at_a_time=one_at_a_time)
     asked = gather(parameters)
     evaluation = read_evaluation_options(asked)
     varied = [f"{name}={','.join(texts)}" for name, texts in vary]
-    claim(out / SWEEP, {**asked, "seeds": seeds, "vary": varied}, resume=resume)
-    work = [(trial, evaluation) for trial in trials]
-    carry_out_ahead(work, out / "trials", part="validation", jobs=jobs)
-    done, failed = carry_out_all(trials, out / "trials", evaluation, part="validation")
+    with open_engine(engine, jobs, out / "jobs") as workers:
+        claim(out / SWEEP, {**asked, "seeds": seeds, "vary": varied}, resume=resume)
+        work = [(trial, evaluation) for trial in trials]
+        run_all(work, out / "trials", part="validation", engine=workers)
+    done, failed = collect(trials, out / "trials", evaluation, part="validation")
     pack(out)
-    return _report(out, done, failed, evaluation)
+    return write_study(out, "sweep", done, failed, evaluation)
 
 
 def _trials(
@@ -76,19 +62,25 @@ def _trials(
     seeds: Sequence[int],
     *,
     one_at_a_time: bool,
-    sample: int | None,
 ) -> list[Trial]:
     values = varied_values(commands.sweep, vary)
     trials: dict[str, Trial] = {}
     for seed in seeds:
-        for point in combinations(values, one_at_a_time=one_at_a_time, sample=sample):
-            trial = _trial(parameters, point, seed)
+        for point in combinations(values, one_at_a_time=one_at_a_time):
+            trial = make_trial(parameters, point, seed)
             # An option of another method, or a value that is the start's, changes nothing.
             trials.setdefault(json.dumps(trial.config, sort_keys=True), trial)
     return list(trials.values())
 
 
-def _trial(parameters: Mapping[str, Any], point: Mapping[str, Tried], seed: int) -> Trial:
+def make_trial(parameters: Mapping[str, Any], point: Mapping[str, Tried], seed: int) -> Trial:
+    """Return the trial of a command's parameters with some changed, and its folder by their names.
+
+    Args:
+        parameters: Of ``sweep`` or ``tune``, by click's names.
+        point: What differs.
+        seed: Of the training.
+    """
     chosen = {name: tried.value for name, tried in point.items()}
     config = gather({**parameters, **chosen, "seed": seed})
     title = label(commands.sweep, point, config["method"])
@@ -97,46 +89,6 @@ def _trial(parameters: Mapping[str, Any], point: Mapping[str, Tried], seed: int)
     read_training_options(config)  # refuses a wrong setting before the first is trained
     folder = re.sub(r"[^A-Za-z0-9.+-]+", "-", f"{title} seed {seed}")
     return Trial(title, folder, plain(config))
-
-
-def _report(
-    out: Path, done: list[Path], failed: dict[str, str], evaluation: EvaluationOptions
-) -> Result:
-    if not done:
-        raise InputError(
-            f"no trial in {str(out)!r} came to its end: the loss became non-finite in all of them"
-        )
-    settings = settings_of(read_results(*done))
-    text, rows = ["# Sweep, measured on validation images"], []
-    for attribution in evaluation.attributions:
-        columns = measured_columns(settings, attribution)
-        table = sweep_table(settings, attribution)
-        text.append(markdown_section(table))
-        figure = sweep_figure(settings, attribution)
-        write_bytes(out / "figures" / f"{table.name}.png", figure_bytes(figure, "png"))
-        show_table(table)
-        rows += [
-            {
-                "setting": setting.title,
-                "attribution": attribution,
-                "seeds": list(setting.seeds),
-                **{key: _plain(setting.estimate(key, attribution)) for key in columns},
-                "train_seconds": setting.train_seconds,
-                "on_front": ahead,
-            }
-            for setting, ahead in zip(settings, front(settings, attribution), strict=True)
-        ]
-    if failed:
-        text.append(
-            "Not measured:\n\n" + "\n".join(f"- {name}: {why}" for name, why in failed.items())
-        )
-    write_text(out / "sweep.md", "\n\n".join(text) + "\n")
-    write_json(out / "sweep.json", {"rows": rows, "failed": failed})
-    return {"out": str(out), "rows": rows, "failed": failed}
-
-
-def _plain(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else asdict(estimate)
 
 
 @dataclass(frozen=True)

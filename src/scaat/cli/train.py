@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from scaat.cli.options import gather
-from scaat.cli.output import Result, console, if_interrupted, mode
-from scaat.cli.plan import show_plan
+from scaat.cli.output import Result, if_interrupted, mode, say
 from scaat.cli.runs import (
     load_splits,
     read_training_options,
     resolved,
+    show_plan,
 )
 from scaat.training import fit, open_folder
 from scaat.training.architecture import starting_model
@@ -56,12 +56,9 @@ def train(
     summary = trained.summary
     standard = summary.get("reference_val_accuracy")
     beside = "" if standard is None else f" (standard training: {standard:.4f})"
-    console(stderr=False).print(
+    say(
         f"{method}: validation accuracy {summary['val_accuracy']:.4f}{beside} after "
-        f"{summary['train_seconds']:.0f} s of training. Model: {out}",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
+        f"{summary['train_seconds']:.0f} s of training. Model: {out}"
     )
     return {"out": str(out), "method": method, "training": summary}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pkgutil import resolve_name
 from typing import Any
@@ -9,27 +10,97 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from scaat.errors import did_you_mean, unknown
+from scaat.errors import InputError, did_you_mean, unknown
 
 Statistics = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
 """Mean and standard deviation of each channel, or None for a network that normalises itself."""
 
 
-class Number(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """A float, which may be written as a fraction such as ``8/255``."""
+class Value(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """What a function makes of a text, or of what a configuration file has in its place.
 
-    name = "number"
+    Args:
+        name: What help calls such a value.
+        read: Returns the value, or raises `InputError` with one sentence.
+        takes_list: Whether a configuration file may hold a list.
+    """
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the value as a float, or fail with one sentence."""
+    def __init__(self, name: str, read: Callable[[Any], Any], *, takes_list: bool = False) -> None:
+        self.name = name
+        self.read = read
+        self.takes_list = takes_list
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value, or fail with the function's sentence."""
         try:
-            return (
-                float(Fraction(value)) if isinstance(value, str) and "/" in value else float(value)
-            )
-        except (TypeError, ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is not a number (write 0.03 or 8/255).", param, ctx)
+            return self.read(value)
+        except InputError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(Fraction(value)) if isinstance(value, str) and "/" in value else float(value)
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise InputError(f"{value!r} is not a number (write 0.03 or 8/255)") from error
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    parts = value if isinstance(value, list | tuple) else str(value).split(",")
+    texts = [str(part).strip() for part in parts]
+    if not texts or not all(text.isdecimal() for text in texts) or len(set(texts)) < len(texts):
+        raise InputError(f"{value!r} is no list of different seeds (write 0,1,2)")
+    return tuple(map(int, texts))
+
+
+def _size(value: Any) -> tuple[int, int]:
+    parts = str(value).lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise InputError(f"{value!r} is no size (write 224, or 480x640 for height x width)")
+    return int(parts[0]), int(parts[-1])
+
+
+def _normalisation(value: Any) -> Statistics:
+    if value in ("none", [None, None], (None, None)):
+        return None, None
+    if value == "imagenet":
+        from scaat.training.architecture import IMAGENET
+
+        return IMAGENET
+    try:
+        texts = value.split(",") if isinstance(value, str) else [*value[0], *value[1]]
+        numbers = tuple(map(float, texts))
+    except (TypeError, ValueError, IndexError):
+        numbers = ()
+    if len(numbers) != 6 or not all(0 < deviation < float("inf") for deviation in numbers[3:]):
+        raise InputError(
+            f"{value!r} is neither imagenet nor none nor six numbers: the means of red, green "
+            "and blue, then their standard deviations, for images in [0, 1]"
+        )
+    return numbers[:3], numbers[3:]
+
+
+def _vary(value: Any) -> tuple[str, tuple[str, ...]]:
+    name, equals, rest = str(value).partition("=")
+    texts = tuple(part.strip() for part in rest.split(","))
+    if not equals or not all(texts) or len(set(texts)) < len(texts):
+        raise InputError(
+            f"{value!r} is no option with different values (write scaat.epsilon=8/255,16/255)"
+        )
+    # Settings files spell an option with underscores, flags with hyphens.
+    return name.strip().lstrip("-").replace("_", "-"), texts
+
+
+NUMBER = Value("number", _number)
+"""A float, which may be written as a fraction such as ``8/255``."""
+SEEDS = Value("seed,...", _seeds, takes_list=True)
+"""Different whole numbers of 0 or more, separated by commas."""
+SIZE = Value("height x width", _size)
+"""A height and width such as ``224x224``, or one number for both."""
+NORMALISATION = Value("statistics", _normalisation, takes_list=True)
+"""``imagenet``, ``none``, or six numbers: three means and three standard deviations."""
+VARY = Value("name=value,...", _vary)
+"""An option's name and its values: ``scaat.epsilon=8/255,16/255``."""
 
 
 class Choice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
@@ -111,86 +182,3 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
             for name in (resolve_name(self.registry) if self.registry else ())
             if name.startswith(last) and name not in before.split(",")
         ]
-
-
-class Seeds(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """Different whole numbers of 0 or more, separated by commas."""
-
-    name = "seed,..."
-    takes_list = True
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Return the seeds, or fail with one sentence."""
-        parts = value if isinstance(value, list | tuple) else str(value).split(",")
-        texts = [str(part).strip() for part in parts]
-        if not texts or not all(t.isdecimal() for t in texts) or len(set(texts)) < len(texts):
-            self.fail(f"{value!r} is no list of different seeds (write 0,1,2).")
-        return tuple(map(int, texts))
-
-
-class Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """A height and width such as ``224x224``, or one number for both."""
-
-    name = "height x width"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Return height and width, or fail with one sentence."""
-        parts = str(value).lower().split("x")
-        if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-            self.fail(f"{value!r} is no size (write 224, or 480x640 for height x width).")
-        return int(parts[0]), int(parts[-1])
-
-
-class Normalisation(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """``imagenet``, ``none``, or six numbers: three means and three standard deviations."""
-
-    name = "statistics"
-    takes_list = True  # as a configuration has them: means and deviations
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Statistics:
-        """Return means and deviations, or fail with one sentence."""
-        if value in ("none", [None, None], (None, None)):
-            return None, None
-        if value == "imagenet":
-            from scaat.training.architecture import IMAGENET
-
-            return IMAGENET
-        try:
-            texts = value.split(",") if isinstance(value, str) else [*value[0], *value[1]]
-            numbers = tuple(map(float, texts))
-        except (TypeError, ValueError, IndexError):
-            numbers = ()
-        if len(numbers) != 6 or not all(0 < deviation < float("inf") for deviation in numbers[3:]):
-            self.fail(
-                f"{value!r} is neither imagenet nor none nor six numbers: the means of red, green "
-                "and blue, then their standard deviations, for images in [0, 1]."
-            )
-        return numbers[:3], numbers[3:]
-
-
-class Vary(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """An option's name and its values: ``scaat.epsilon=8/255,16/255``."""
-
-    name = "name=value,..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, tuple[str, ...]]:
-        """Return the name and the values' texts, or fail with one sentence."""
-        name, equals, rest = str(value).partition("=")
-        texts = tuple(part.strip() for part in rest.split(","))
-        if not equals or not all(texts) or len(set(texts)) < len(texts):
-            self.fail(
-                f"{value!r} is no option with different values (write scaat.epsilon=8/255,16/255)."
-            )
-        # Settings files spell an option with underscores, flags with hyphens.
-        return name.strip().lstrip("-").replace("_", "-"), texts
-
-
-NUMBER = Number()

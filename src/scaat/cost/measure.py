@@ -23,7 +23,7 @@ from scaat.cost.step import (
 from scaat.errors import InputError
 from scaat.functional.checks import check_positive
 from scaat.objectives import build_objective
-from scaat.passes import allow_variants
+from scaat.passes import raise_recompile_limit
 
 BASE = "standard"
 """The method that all others are compared with."""
@@ -144,7 +144,7 @@ def measure_costs(
             )
         memory = [] if cuda else _memory(variants, steps, device, progress)
         if compile_backend is not None:
-            allow_variants()
+            raise_recompile_limit()
             copied.compile(backend=compile_backend)
         for variant, step in zip(variants, steps, strict=True):
             progress(f"warming {variant.label} up")

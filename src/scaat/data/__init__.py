@@ -11,7 +11,6 @@ from scaat.data import (  # noqa: F401  (each registers its data sets)
     hugging_face,
     lesions,
     published,
-    tissue,
     webdataset,
 )
 from scaat.data.augmentation import Augmentation, augment

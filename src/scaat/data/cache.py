@@ -25,7 +25,7 @@ from scaat.data.augmentation import Augmentation
 from scaat.data.decoding import fit_set
 from scaat.data.image_set import ImageSet, MappedPixels
 from scaat.data.loading import find_source
-from scaat.data.registry import DataEntry, Part, Source, datasets, part_of
+from scaat.data.registry import Part, Source, dataset, part_of
 from scaat.errors import InputError, WriteError
 from scaat.files import new_folder, require_new, write_json
 from scaat.options.data import DataOptions
@@ -44,6 +44,7 @@ Progress = Callable[[str, int, int], None]
 """Called with the name of a part, the number of its images done, and of all its images."""
 
 
+@dataset("cache", "PATH", "what scaat data convert wrote: decoded images, mapped")
 def load_cache(argument: str, options: DataOptions) -> Source:
     """Return the parts of a folder that ``scaat data convert`` wrote; the images stay in files.
 
@@ -218,8 +219,3 @@ def _require_space(shape: tuple[int, ...], out: Path) -> None:
             f"{height}x{width} and {free / 2**30:.1f} GiB are free; set image_size lower, or "
             "choose another disk"
         )
-
-
-datasets.register("cache")(
-    DataEntry(load_cache, "PATH", "what scaat data convert wrote: decoded images, mapped")
-)

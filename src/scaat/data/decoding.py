@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,10 +23,12 @@ from scaat.errors import InputError
 from scaat.hardware import available_memory
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 Encoded = tuple[str, "Path | bytes | None"]
 """What messages call an image, and its file or bytes."""
+Take = Callable[[Tensor], Iterator[Encoded]]
+"""Yields the images at int64 (M,) positions. Picklable: worker processes read for themselves."""
 Like = tuple[str, tuple[int, int]]
 """What messages call an image, and its height and width."""
 CHANNELS = 3
@@ -36,37 +38,28 @@ _ORIENTATION = 0x0112  # EXIF's tag, and its values for images that lie on their
 _ON_ITS_SIDE = (5, 6, 7, 8)
 
 
-class EncodedImages(Protocol):
-    """Encoded images by position. Picklable: worker processes read for themselves."""
-
-    def __len__(self) -> int:
-        """Return their number."""
-
-    def take(self, positions: Tensor) -> Iterator[Encoded]:
-        """Yield the images at int64 (M,) positions."""
-
-
 class DecodedPixels(Pixels):
     """Encoded images that are decoded at each reading, in the process that reads.
 
     Args:
-        encoded: the images.
+        take: the images.
+        count: how many there are.
         image_size: see `fit`; None leaves them as they are.
         like: position of the image whose size all others must have.
     """
 
     encoded = True
 
-    def __init__(self, encoded: EncodedImages, image_size: int | None, like: int) -> None:
-        self._encoded = encoded
+    def __init__(self, take: Take, count: int, image_size: int | None, like: int) -> None:
+        self._take = take
         self._image_size = image_size
-        (first,) = encoded.take(torch.tensor([like]))
+        (first,) = take(torch.tensor([like]))
         self._like = _decoded_size(first, image_size)
-        self.shape = (len(encoded), CHANNELS, *self._like[1])
+        self.shape = (count, CHANNELS, *self._like[1])
 
     def read(self, positions: Tensor) -> Tensor:
         """Return the images at int64 (M,) positions."""
-        encoded = self._encoded.take(positions)
+        encoded = self._take(positions)
         return decode_images(encoded, len(positions), self._image_size, self._like)[0]
 
 
@@ -126,9 +119,9 @@ def decode_image(
     """Return the pixels, uint8 (H, W, 3), and the height and width before any resizing."""
     from PIL import ImageOps
 
-    with _opened(item) as opened:
-        opened.load()
-        image = ImageOps.exif_transpose(opened)
+    with opened(item) as file:
+        file.load()
+        image = ImageOps.exif_transpose(file)
     _require_8_bits(item[0], image.mode)
     image = image.convert("RGB")
     size = (image.height, image.width)
@@ -143,7 +136,7 @@ def read_size(item: Encoded) -> tuple[int, int]:
     Raises:
         InputError: it is no image, or has more than 8 bits a channel.
     """
-    with _opened(item) as image:
+    with opened(item) as image:
         # Pillow looks for a PNG's EXIF behind the pixels, too, and decodes them for that.
         described = image.format != "PNG" or "exif" in image.info
         turned = described and image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
@@ -219,7 +212,7 @@ def _decoded_size(item: Encoded, image_size: int | None) -> Like:
 
 
 @contextmanager
-def _opened(item: Encoded) -> Iterator[Image.Image]:
+def opened(item: Encoded) -> Iterator[ImageFile.ImageFile]:
     """Open an image; whatever fails inside is an `InputError`, too."""
     from PIL import Image, UnidentifiedImageError
 
@@ -227,8 +220,10 @@ def _opened(item: Encoded) -> Iterator[Image.Image]:
     if source is None:
         raise InputError(f"{name} holds no image bytes; expected an encoded image")
     try:
-        with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as opened:
-            yield opened
+        with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as image:
+            yield image
+    except InputError:
+        raise
     except Exception as error:  # Pillow's plugins raise nearly anything on corrupt bytes
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "Pillow knows no such format" if unknown else error

@@ -10,6 +10,7 @@ import importlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,8 @@ import torch
 from torch import Tensor
 
 from scaat.data.augmentation import COMMON
-from scaat.data.decoding import Encoded, decode_images, fit_boxes
-from scaat.data.image_set import ImageSet
-from scaat.data.registry import DataEntry, Part, Source, datasets, encoded_part, unnamed_classes
+from scaat.data.decoding import Encoded
+from scaat.data.registry import Part, Source, dataset, encoded_part, unnamed_classes
 from scaat.errors import InputError, did_you_mean
 from scaat.options.data import DataOptions
 
@@ -33,6 +33,7 @@ SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val"), "te
 LABELS = ("label", "labels", "fine_label")
 
 
+@dataset("parquet", "PATH", "Parquet files in Hugging Face's layout")
 def load_parquet(argument: str, options: DataOptions) -> Source:
     """Return the images of one Parquet file, or of a folder of them.
 
@@ -140,7 +141,8 @@ class _Table:
         kind = schema.field("label").type
         if not pa.types.is_integer(kind):
             raise InputError(
-                f"column 'label' of {self.path} holds {kind}; expected integer class ids"
+                f"column 'label' of {self.path} holds {kind}; expected integer class ids, or lists "
+                "of labels with --data hf:FOLDER"
             )
 
     def _without_gaps(self, table: pa.Table, name: str, expected: str) -> pa.ChunkedArray:
@@ -249,46 +251,33 @@ def _table_part(
             inside = positions[(positions >= start) & (positions < end)]
             yield from table.take(inside - start)
 
-    def load(positions: Tensor) -> ImageSet:
-        images, sizes = decode_images(encoded(positions), len(positions), size)
-        chosen = None if boxes is None else boxes[positions]
-        if chosen is not None and size is not None:
-            chosen = fit_boxes(chosen, sizes, size)
-        group = None if groups is None else groups[positions]
-        return ImageSet(images, labels[positions], classes, boxes=chosen, groups=group)
-
-    return Part(labels, load, groups, encoded=encoded)
+    return encoded_part(encoded, labels, classes, size, boxes=boxes, groups=groups, in_order=True)
 
 
-class Rows:
-    """The encoded images of one split of the library's.
+def read_rows(table: Any, name: str, column: str, positions: Tensor) -> Iterator[Encoded]:
+    """Yield the encoded images of one split of the library's at int64 (M,) positions.
 
     Args:
         table: a ``datasets.Dataset`` whose column ``column`` is not decoded.
         name: what messages call the split.
         column: the images.
+        positions: of the rows.
     """
-
-    def __init__(self, table: Any, name: str, column: str) -> None:
-        self._table, self._name, self._column = table, name, column
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def take(self, positions: Tensor) -> Iterator[Encoded]:
-        """Yield the rows at these positions."""
-        rows = positions.tolist()
-        for row, image in zip(rows, self._table[rows][self._column], strict=True):
-            source = image and (image["bytes"] or (image["path"] and Path(image["path"])))
-            yield f"row {row} of {self._name}", source
+    rows = positions.tolist()
+    for row, image in zip(rows, table[rows][column], strict=True):
+        source = image and (image["bytes"] or (image["path"] and Path(image["path"])))
+        yield f"row {row} of {name}", source
 
 
+@dataset("hf", "NAME", "Hugging Face data sets, from the hub or a folder")
 def load_hub(argument: str, options: DataOptions) -> Source:
     """Return a data set's splits ``train``, ``validation`` (or ``val``) and ``test``.
 
     ``NAME`` is a folder that ``save_to_disk`` wrote, a folder or name that ``load_dataset``
     takes, or a name on the hub (``user/set``, with ``:config`` if there are several). The images'
-    column is the one of type Image, the labels' one of `LABELS`. What ``load_dataset`` reads, the
+    column is the one of type Image, the labels' one of `LABELS`. It holds class ids, or several
+    labels a row: a list of ClassLabel, the ids of those that are present, or a list of as many
+    numbers as there are labels, 1 for present and 0 for absent. What ``load_dataset`` reads, the
     library stores in its cache (``HF_HOME``). No code of a data set is executed: the library's
     versions from 4 on cannot.
 
@@ -312,9 +301,11 @@ def load_hub(argument: str, options: DataOptions) -> Source:
     parts = {}
     for part, table in tables.items():
         name = f"{argument} {part}"
-        labels = _split_labels(table[label][:], classes, name)
-        rows = Rows(table.cast_column(image, library.Image(decode=False)), name, image)
-        parts[part] = encoded_part(rows, labels, classes, options.image_size)
+        read = _several_labels if hasattr(table.features[label], "feature") else _split_labels
+        labels = read(table, label, classes, name)
+        undecoded = table.cast_column(image, library.Image(decode=False))
+        take = partial(read_rows, undecoded, name, image)
+        parts[part] = encoded_part(take, labels, classes, options.image_size)
     return Source.of_parts(classes, parts, COMMON)
 
 
@@ -345,20 +336,24 @@ def _columns(library: Any, table: Any, argument: str) -> tuple[str, str, tuple[s
                 f"{argument!r} has no column {kind}; found {', '.join(map(repr, features))}"
             )
     feature = features[labels[0]]
-    if isinstance(feature, library.ClassLabel):
-        return images[0], labels[0], tuple(feature.names)
-    if not str(getattr(feature, "dtype", "")).startswith(("int", "uint")):
+    several = getattr(feature, "feature", None)  # of each item of a list
+    kind = feature if several is None else several
+    if isinstance(kind, library.ClassLabel):
+        return images[0], labels[0], tuple(kind.names)
+    if not str(getattr(kind, "dtype", "")).startswith(("int", "uint")):
         raise InputError(
-            f"column {labels[0]!r} of {argument!r} holds {feature}; expected class ids"
+            f"column {labels[0]!r} of {argument!r} holds {feature}; expected class ids, or lists"
         )
+    if several is not None:
+        width = len(next((row for row in table[labels[0]] if row), ()))
+        return images[0], labels[0], unnamed_classes(width - 1, "")
     greatest = max((value for value in table[labels[0]] if value is not None), default=0)
     fault = f"column {labels[0]!r} of {argument!r} holds {greatest}, but names no classes"
     return images[0], labels[0], unnamed_classes(greatest, fault)
 
 
-def _split_labels(ids: list[int | None], classes: tuple[str, ...], name: str) -> Tensor:
-    if not ids:
-        raise InputError(f"{name} has no rows; expected an image a row")
+def _split_labels(table: Any, column: str, classes: tuple[str, ...], name: str) -> Tensor:
+    ids = _values(table, column, name)
     for row, label in enumerate(ids):
         if label is None or not 0 <= label < len(classes):
             raise InputError(
@@ -367,9 +362,27 @@ def _split_labels(ids: list[int | None], classes: tuple[str, ...], name: str) ->
     return torch.tensor(ids)
 
 
-datasets.register("parquet")(
-    DataEntry(load_parquet, "PATH", "Parquet files in Hugging Face's layout")
-)
-datasets.register("hf")(
-    DataEntry(load_hub, "NAME", "Hugging Face data sets, from the hub or a folder")
-)
+def _several_labels(table: Any, column: str, classes: tuple[str, ...], name: str) -> Tensor:
+    """Return float32 (N, labels), 1 for each label that is present in a row, else 0."""
+    count = len(classes)
+    if count < 2:
+        raise InputError(f"column {column!r} of {name} lists {count} labels; expected two or more")
+    rows = _values(table, column, name)
+    named = hasattr(table.features[column].feature, "names")
+    labels = torch.zeros(len(rows), count)
+    for row, values in enumerate(rows):
+        if named and values is not None and all(value in range(count) for value in values):
+            labels[row, values] = 1
+        elif not named and values and len(values) == count and set(values) <= {0, 1}:
+            labels[row] = torch.tensor(values)
+        else:
+            expected = f"ids from 0 to {count - 1}" if named else f"{count} numbers, each 0 or 1"
+            raise InputError(f"row {row} of {name} has labels {values!r:.60}; expected {expected}")
+    return labels
+
+
+def _values(table: Any, column: str, name: str) -> list[Any]:
+    values: list[Any] = table[column][:]
+    if not values:
+        raise InputError(f"{name} has no rows; expected an image a row")
+    return values

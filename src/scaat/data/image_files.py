@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaat.data.decoding import decode_images
+from scaat.data.decoding import Encoded, decode_image, opened
 from scaat.data.folder import SUFFIXES, is_image
 from scaat.errors import InputError
 
@@ -68,7 +67,7 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
 def read_picture(path: Path) -> tuple[Picture, NDArray[np.uint8]]:
     """Read an image file whose pixels are 8-bit RGB or become so without loss.
 
-    It is turned upright by its EXIF orientation. `decode_images` is more lenient with data sets:
+    It is turned upright by its EXIF orientation. `decode_image` is more lenient with data sets:
     it converts CMYK and drops alpha as Pillow does.
 
     Returns:
@@ -82,12 +81,9 @@ def read_picture(path: Path) -> tuple[Picture, NDArray[np.uint8]]:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"image {str(path)!r} cannot be read ({error.strerror})") from error
-    name = f"image {str(path)!r}"
-    decoded, _ = decode_images([(name, content)], 1, None)  # refuses what is no whole image
-    mode = _lossless_mode(content, name)
-    height, width = decoded.shape[2:]
-    pixels = decoded[0].permute(1, 2, 0).numpy()
-    return Picture(path, (height, width), LOSSLESS[mode]), pixels
+    item = (f"image {str(path)!r}", content)
+    pixels, size = decode_image(item, None)  # refuses what is no whole image
+    return Picture(path, size, LOSSLESS[_lossless_mode(item)]), pixels
 
 
 def fit_picture(
@@ -150,12 +146,12 @@ def _expand(text: str) -> list[Path]:
     return files
 
 
-def _lossless_mode(content: bytes, name: str) -> str:
+def _lossless_mode(item: Encoded) -> str:
     """Return Pillow's mode of an image, if RGB loses nothing of it."""
-    from PIL import Image
-
-    with Image.open(BytesIO(content)) as image:
-        frames = _frames(image, name)
+    name, _ = item
+    with opened(item) as image:
+        # A camera's MPO holds the picture first, then previews or a depth map.
+        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         if frames > 1:
             raise InputError(f"{name} has {frames} frames or pages; expected a still image of one")
         if ";16" in str(image.tile):  # Pillow would keep the upper 8 bits alone
@@ -168,15 +164,6 @@ def _lossless_mode(content: bytes, name: str) -> str:
                 f"{name} has transparent pixels; expected none: flatten it onto a background first"
             )
         return mode
-
-
-def _frames(image: Image, name: str) -> int:
-    if image.format == "MPO":  # a camera's: the picture first, then previews or a depth map
-        return 1
-    try:
-        return int(getattr(image, "n_frames", 1))
-    except Exception as error:  # counting walks through the file; see `decode_images`
-        raise InputError(f"{name} cannot be read as an image ({error})") from error
 
 
 def _is_transparent(image: Image) -> bool:

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from scaat.errors import InputError
 from scaat.functional.localisation import box_masks
+from scaat.functional.logits import is_multilabel
 
 T = TypeVar("T")
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -104,8 +105,9 @@ class ImageSet(Dataset[Batch]):
     Attributes:
         images: uint8 (N, C, H, W) in [0, 255], C = 1 or 3: a tensor in memory, or `Pixels` that
             are read when asked for; `pixels` returns a tensor of either.
-        labels: int64 (N,) in [0, len(classes)).
-        classes: the name of each class.
+        labels: int64 (N,) in [0, len(classes)); all -1 where no label is known. With several
+            labels an image float32 (N, len(classes)), 1 for each that is present, else 0.
+        classes: the name of each class, or of each label.
         masks: bool (N, H, W), the pixels that make the class, where that is known.
         boxes: float32 (N, 4), the object as x0, y0, x1, y1 in pixels, where that is known.
         groups: int64 (N,); items of one group (a patient, a tissue tile) stay in one split.
@@ -127,9 +129,10 @@ class ImageSet(Dataset[Batch]):
                 f"images have shape {tuple(self.images.shape)}; expected (N, C, H, W), C 1 or 3"
             )
         count, _, *size = self.images.shape
+        labels = (count, len(self.classes)) if self.is_multilabel else (count,)
         for name, dtype, shape in (
             ("images", torch.uint8, self.images.shape),
-            ("labels", torch.int64, (count,)),
+            ("labels", torch.float32 if self.is_multilabel else torch.int64, labels),
             ("masks", torch.bool, (count, *size)),
             ("boxes", torch.float32, (count, 4)),
             ("groups", torch.int64, (count,)),
@@ -140,8 +143,12 @@ class ImageSet(Dataset[Batch]):
                     f"{name} are {value.dtype} of shape {tuple(value.shape)}; "
                     f"expected {dtype} of shape {tuple(shape)}"
                 )
+        if self.is_multilabel:
+            if not ((self.labels == 0) | (self.labels == 1)).all():
+                raise InputError("labels hold other values, expected 0 or 1 for each label")
+            return
         bad = (self.labels < 0) | (self.labels >= len(self.classes))
-        if bad.any():
+        if bad.any() and self.has_labels:
             raise InputError(
                 f"labels hold {int(self.labels[bad][0])}; "
                 f"expected class ids from 0 to {len(self.classes) - 1}"
@@ -151,7 +158,7 @@ class ImageSet(Dataset[Batch]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Batch:
-        """Return one item: uint8 (C, H, W), int64 (), int64 ()."""
+        """Return one item: uint8 (C, H, W), its label or labels, int64 ()."""
         position = range(len(self))[index]  # raises IndexError at the end, as iteration needs
         image = self.pixels([position])[0]
         return image, self.labels[position], torch.tensor(position)
@@ -192,6 +199,21 @@ class ImageSet(Dataset[Batch]):
         return isinstance(self.images, Pixels) and self.images.encoded
 
     @property
+    def is_multilabel(self) -> bool:
+        """Whether an image has several labels, each present or absent."""
+        return is_multilabel(self.labels)
+
+    def of_label(self, number: int) -> ImageSet:
+        """Return the images with one of several labels as two classes: absent and present."""
+        name = self.classes[number]
+        return replace(self, labels=self.labels[:, number].long(), classes=(f"not {name}", name))
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the classes of the images are known."""
+        return not len(self.labels) or bool((self.labels != -1).any())
+
+    @property
     def has_objects(self) -> bool:
         """Whether it is known where in each image the object is: masks or boxes."""
         return self.masks is not None or self.boxes is not None
@@ -216,6 +238,26 @@ class ImageSet(Dataset[Batch]):
     def image_size(self) -> tuple[int, int]:
         """The height and width of every image, in pixels."""
         return self.images.shape[2], self.images.shape[3]
+
+
+def joined(parts: Sequence[ImageSet]) -> ImageSet:
+    """Return the images of several sets of one kind as one set in memory."""
+    sizes = {(part.channels, *part.image_size) for part in parts}
+    if len(sizes) > 1:
+        raise InputError("the parts of the data have images of different sizes; set image_size")
+    first = parts[0]
+
+    def cat(name: str) -> Tensor | None:
+        values = [getattr(part, name) for part in parts]
+        return None if any(value is None for value in values) else torch.cat(values)
+
+    return ImageSet(
+        torch.cat([part.pixels() for part in parts]),
+        torch.cat([part.labels for part in parts]),
+        first.classes,
+        cat("masks"),
+        cat("boxes"),
+    )
 
 
 def identity(batch: T) -> T:
@@ -247,3 +289,11 @@ def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:
     # Around the mean: E[x²] - E[x]² would lose precision.
     spread = (histogram * (values - mean.unsqueeze(1)) ** 2).sum(1) / (total - 1)
     return (mean / 255).tolist(), (spread.sqrt() / 255).tolist()
+
+
+def class_counts(labels: Tensor, count: int) -> list[int]:
+    """Return how many images each of ``count`` classes, or labels, has; unknown ones have none."""
+    if is_multilabel(labels):
+        return [int(images) for images in labels.sum(0)]
+    counts: list[int] = labels[labels >= 0].bincount(minlength=count).tolist()
+    return counts

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from scaat.data.augmentation import Augmentation
 from scaat.data.image_set import ImageSet
-from scaat.data.registry import DataEntry, Source, datasets, part_of
+from scaat.data.registry import Source, dataset, part_of
 from scaat.options.data import DataOptions
 
 SIDE = 96
@@ -36,6 +36,7 @@ REACH = 7  # pixels from a nucleus's centre that are drawn: it must not extend f
 GOLDEN_ANGLE = pi * (3 - 5**0.5)
 
 
+@dataset("lesions", "", "generated tissue with lesions and their masks")
 def load_lesions(argument: str, options: DataOptions) -> Source:
     """Return 2,400 training and 600 test patches, always the same ones; see `make_lesions`.
 
@@ -312,8 +313,3 @@ def stain(haematoxylin: Tensor, eosin: Tensor) -> Tensor:
     """Return the uint8 RGB image (N, 3, H, W) of two stain concentrations (N, H, W)."""
     density = torch.einsum("snhw,sc->nchw", torch.stack([haematoxylin, eosin]), STAINS)
     return (245 * (-density).exp()).round().clamp(0, 255).to(torch.uint8)
-
-
-datasets.register("lesions")(
-    DataEntry(load_lesions, "", "generated tissue with lesions and their masks")
-)

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from scaat.data.augmentation import Augmentation
 from scaat.data.decoding import fit_set
-from scaat.data.image_set import ImageSet
+from scaat.data.image_set import ImageSet, class_counts, joined
 from scaat.data.registry import Part, Source, datasets
 from scaat.errors import InputError
+from scaat.functional.logits import is_multilabel
 from scaat.hardware import available_memory
 from scaat.options.data import DataOptions, class_names
 
@@ -48,32 +49,44 @@ class DataSplits:
     settings: dict[str, Any]
 
 
-def load_data(options: DataOptions, *, seed: int, test_only: bool = False) -> DataSplits:
+def load_data(
+    options: DataOptions, *, seed: int, test_only: bool = False, everything: bool = False
+) -> DataSplits:
     """Load data and split them; only the images that a part uses are decoded.
 
     If ``classes`` are named, the images of others are left out first, from all parts. Test and
     validation parts that the data bring are kept. What is missing is drawn from the training
     part: first the test part (``test_fraction`` of it), then the validation part
-    (``validation_fraction`` of the original training part), stratified and by whole groups.
+    (``validation_fraction`` of the original training part), stratified and by whole groups; images
+    with several labels are drawn at random.
     ``train_limit`` is applied last, so it changes neither of the two.
 
     Args:
         options: which data, and how to split them.
         seed: of the draws; equal seeds give equal parts.
-        test_only: accept data that bring a test part alone, to evaluate on; the training and
-            validation parts are empty then.
+        test_only: accept data that bring a test part alone, to evaluate on, with labels or
+            without; the training and validation parts are empty then.
+        everything: all images that the data bring are the test part, without a split; the other
+            parts are empty.
 
     Raises:
         InputError: the data or an option is at fault; see the loaders.
     """
     source = find_source(options, test_only=test_only)
-    if "train" in source.parts:
-        positions = split_positions(source, options, seed=seed)
+    if "train" in source.parts and not everything:
+        try:
+            positions = split_positions(source, options, seed=seed)
+        except InputError as error:
+            if not test_only or source.test is not None:
+                raise
+            raise InputError(f"{error}; or evaluate on all images, with --split all") from error
         parts = {name: _load(part, chosen, options) for name, (part, chosen) in positions.items()}
         _require_one_size(parts)
     else:
-        only = source.parts["test"]
-        test = _load(only, torch.arange(len(only.labels)), options)
+        loaded = [
+            _load(part, torch.arange(len(part.labels)), options) for part in source.parts.values()
+        ]
+        test = loaded[0] if len(loaded) == 1 else joined(loaded)
         parts = {"train": test.subset([]), "validation": test.subset([]), "test": test}
     if options.random_labels:
         parts["train"] = _with_random_labels(parts["train"], seed)
@@ -86,9 +99,12 @@ def load_data(options: DataOptions, *, seed: int, test_only: bool = False) -> Da
         "classes": list(source.classes),  # those that were asked for, or all
         "image_size_used": list(parts["train"].image_size),
         "sizes": {name: len(part) for name, part in parts.items()},
-        "class_counts": {name: _class_counts(part) for name, part in parts.items()},
+        "class_counts": {
+            name: dict(zip(part.classes, class_counts(part.labels, part.num_classes), strict=True))
+            for name, part in parts.items()
+        },
         "validation_from": "data" if source.validation else "train",
-        "test_from": "data" if source.test else "train",
+        "test_from": "everything" if everything else "data" if source.test else "train",
         "augmentation": asdict(augmentation),
         "source": source.settings,
     }
@@ -127,6 +143,8 @@ def find_source(options: DataOptions, *, test_only: bool = False) -> Source:
             f"inclusive_boxes is given, but data {kind!r} reads no boxes; expected it with "
             "parquet:PATH"
         )
+    if not test_only and not source.classes:
+        raise InputError(f"{argument} holds no folders; expected a folder for each class")
     if not test_only and "train" not in source.parts:
         raise InputError(
             f"data {options.data!r} holds a test part but no train part; expected both, or train "
@@ -147,8 +165,7 @@ def split_positions(
             nothing, or the data's own parts share a group.
     """
     train = source.train
-    if len(np.unique(train.labels)) < 2:
-        raise InputError(f"data {options.data!r} has one class only; expected two or more")
+    strata = _strata(train.labels, source.classes, options.data)
     _require_whole_groups(source)
     left = torch.arange(len(train.labels))
     held: dict[str, tuple[Part, Tensor]] = {}
@@ -164,12 +181,12 @@ def split_positions(
                 "expected less than 1, so that something is left to train on"
             )
         rest, chosen = split_off(
-            train.labels[left],
+            strata[left],
             None if train.groups is None else train.groups[left],
             fraction / (1 - taken),
             seed=seed,
             part=name,
-            classes=source.classes,
+            classes=("all images",) if is_multilabel(train.labels) else source.classes,
         )
         held[name] = (train, left[chosen])
         left = left[rest]
@@ -180,7 +197,7 @@ def split_positions(
                 f"train_limit is {options.train_limit}; expected at most {len(left)}, "
                 "the images that are left for training after the split"
             )
-        left = left[limit(train.labels[left], options.train_limit, seed=seed)]
+        left = left[limit(strata[left], options.train_limit, seed=seed)]
     return {"train": (train, left), "validation": held["validation"], "test": held["test"]}
 
 
@@ -235,9 +252,23 @@ def _require_one_size(parts: dict[str, ImageSet]) -> None:
             )
 
 
-def _class_counts(images: ImageSet) -> dict[str, int]:
-    counts = images.labels.bincount(minlength=images.num_classes).tolist()
-    return dict(zip(images.classes, counts, strict=True))
+def _strata(labels: Tensor, classes: Sequence[str], data: str) -> Tensor:
+    """Return the class of each training image, int64 (N,): 0 where it has several labels.
+
+    Raises:
+        InputError: There is one class only, or a label is present or absent in every image.
+    """
+    if not is_multilabel(labels):
+        if len(np.unique(labels)) < 2:
+            raise InputError(f"data {data!r} has one class only; expected two or more")
+        return labels
+    for name, count in zip(classes, class_counts(labels, len(classes)), strict=True):
+        if count in (0, len(labels)):
+            raise InputError(
+                f"label {name!r} is {'present' if count else 'absent'} in every training image of "
+                f"data {data!r}; expected images with it and without it"
+            )
+    return labels.new_zeros(len(labels), dtype=torch.int64)
 
 
 def split_off(
@@ -297,9 +328,9 @@ def split_off(
         held = np.concatenate(dealt[: ratio.numerator])
         rest = np.setdiff1d(everything, held)
     for side in (rest, held):
-        missing = set(labels.tolist()) - set(labels[side].tolist())
-        if missing:  # groups of very unequal size, or that mix classes
-            raise refuse(min(missing))
+        missing = np.setdiff1d(labels, labels[side])
+        if len(missing):  # groups of very unequal size, or that mix classes
+            raise refuse(int(missing[0]))
     return torch.from_numpy(np.sort(rest)), torch.from_numpy(np.sort(held))
 
 

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,8 +27,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scaat.data.augmentation import COMMON, Augmentation
+from scaat.data.hugging_face import load_parquet
 from scaat.data.image_set import ImageSet, Pixels
-from scaat.data.registry import DataEntry, Part, Source, datasets, part_of, unnamed_classes
+from scaat.data.registry import Part, Source, dataset, part_of, unnamed_classes
 from scaat.errors import InputError
 from scaat.options.data import DataOptions
 
@@ -38,9 +39,13 @@ MNIST_PAGE = "http://yann.lecun.com/exdb/mnist"
 PCAM_PAGE = "https://github.com/basveeling/pcam"
 PCAM_FILE = "camelyonpatch_level_2_split_{part}_{array}.h5"
 PCAM_CLASSES = ("normal", "tumour")
+EMBEDDED = Path(__file__).with_name("embedded")
+TISSUE = Augmentation(crop_padding=4, horizontal_flip=True, vertical_flip=True)
+"""Tissue has no upright."""
 PARTS = ("train", "validation", "test")
 
 
+@dataset("digits", "", "8 x 8 handwritten digits that scikit-learn ships, shown at 32 x 32")
 def load_digits(argument: str, options: DataOptions) -> Source:
     """Return 1,797 real handwritten digits, shown at 32 x 32.
 
@@ -66,7 +71,19 @@ def load_digits(argument: str, options: DataOptions) -> Source:
     )
 
 
-def load_cifar(kind: str, argument: str, options: DataOptions) -> Source:
+@dataset("cifar10", "PATH", "CIFAR-10, the python version as published")
+def load_cifar10(argument: str, options: DataOptions) -> Source:
+    """Return CIFAR-10; see `load_cifar`."""
+    return load_cifar("cifar10", argument)
+
+
+@dataset("cifar100", "PATH", "CIFAR-100 (fine labels), python version")
+def load_cifar100(argument: str, options: DataOptions) -> Source:
+    """Return CIFAR-100; see `load_cifar`."""
+    return load_cifar("cifar100", argument)
+
+
+def load_cifar(kind: str, argument: str) -> Source:
     """Return the published training and test images; the fine labels of CIFAR-100.
 
     ``PATH`` is the archive as downloaded, the folder in it, or the folder that holds either.
@@ -116,6 +133,7 @@ def _cifar(kind: str, folder: Path) -> Source:
     return Source(classes, part(train), test=part(test), augmentation=COMMON)
 
 
+@dataset("mnist", "PATH", "MNIST, Fashion-MNIST, KMNIST or EMNIST in IDX files")
 def load_mnist(argument: str, options: DataOptions) -> Source:
     """Return the training and test images, grey, as published.
 
@@ -176,6 +194,7 @@ def _idx(folder: Path, name: str, dimensions: int) -> NDArray[np.uint8]:
         ) from error
 
 
+@dataset("medmnist", "FILE", "a 2-D set of MedMNIST, one .npz file")
 def load_medmnist(argument: str, options: DataOptions) -> Source:
     """Return the official parts of a 2-D set with one label an image.
 
@@ -231,6 +250,7 @@ def _check_medmnist(array: NDArray[Any], name: str, path: Path) -> None:
         )
 
 
+@dataset("pcam", "PATH", "PatchCamelyon in HDF5 files, with its official parts")
 def load_pcam(argument: str, options: DataOptions) -> Source:
     """Return the official parts of PatchCamelyon, read in place.
 
@@ -241,9 +261,18 @@ def load_pcam(argument: str, options: DataOptions) -> Source:
         InputError: A file is missing, still packed, damaged, or of another kind.
     """
     folder = Path(argument).expanduser()
-    augmentation = Augmentation(crop_padding=4, horizontal_flip=True, vertical_flip=True)
     train, validation, test = (_pcam_part(folder, name) for name in ("train", "valid", "test"))
-    return Source(PCAM_CLASSES, train, validation, test, augmentation)
+    return Source(PCAM_CLASSES, train, validation, test, TISSUE)
+
+
+@dataset("tissue", "", "3,400 lymph-node patches of PatchCamelyon, embedded, CC0")
+def load_tissue(argument: str, options: DataOptions) -> Source:
+    """Return 3,400 lymph-node patches of 48 x 48 pixels, normal or with tumour in the centre.
+
+    Tissue has no upright side, so the augmentation mirrors it both ways. Crops move by up to 4
+    pixels, which keeps the central 32 x 32, on which the label depends, inside.
+    """
+    return replace(load_parquet(str(EMBEDDED), options), augmentation=TISSUE)
 
 
 class HDF5Pixels(Pixels):
@@ -364,23 +393,3 @@ def _torchvision(kind: str) -> tuple[Any, ...]:
     import torchvision
 
     return tuple(getattr(torchvision.datasets, name) for name in names[kind])
-
-
-datasets.register("digits")(
-    DataEntry(load_digits, "", "8 x 8 handwritten digits that scikit-learn ships, shown at 32 x 32")
-)
-datasets.register("cifar10")(
-    DataEntry(partial(load_cifar, "cifar10"), "PATH", "CIFAR-10, the python version as published")
-)
-datasets.register("cifar100")(
-    DataEntry(partial(load_cifar, "cifar100"), "PATH", "CIFAR-100 (fine labels), python version")
-)
-datasets.register("mnist")(
-    DataEntry(load_mnist, "PATH", "MNIST, Fashion-MNIST, KMNIST or EMNIST in IDX files")
-)
-datasets.register("medmnist")(
-    DataEntry(load_medmnist, "FILE", "a 2-D set of MedMNIST, one .npz file")
-)
-datasets.register("pcam")(
-    DataEntry(load_pcam, "PATH", "PatchCamelyon in HDF5 files, with its official parts")
-)

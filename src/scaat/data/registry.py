@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,9 +11,10 @@ import torch
 from torch import Tensor
 
 from scaat.data.augmentation import Augmentation
-from scaat.data.decoding import DecodedPixels, Encoded, EncodedImages, decode_images, in_memory
+from scaat.data.decoding import DecodedPixels, Take, decode_images, fit_boxes, in_memory
 from scaat.data.image_set import ImageSet
 from scaat.errors import InputError, unknown
+from scaat.functional.logits import is_multilabel
 from scaat.options.data import DataOptions
 from scaat.registry import Registry
 
@@ -28,7 +28,7 @@ class Part:
     """One part of a data set before its images are decoded; only images that are used are.
 
     Attributes:
-        labels: int64 (N,), the class id of every image.
+        labels: int64 (N,), the class id of every image, or float32 (N, labels), as in `ImageSet`.
         load: decodes the images at these ascending positions, int64 (M,).
         groups: int64 (N,), or None; equal values stay in one split, across all parts.
         lazy: the same set, decoded when read; None if images cannot be read one by one.
@@ -40,7 +40,7 @@ class Part:
     load: Callable[[Tensor], ImageSet]
     groups: Tensor | None = None
     lazy: Callable[[Tensor], ImageSet] | None = None
-    encoded: Callable[[Tensor], Iterator[Encoded]] | None = None
+    encoded: Take | None = None
 
     def choose(self, ids: Tensor, names: tuple[str, ...]) -> Part:
         """Return the images of some classes; ``ids``: the new id of each old one, or -1."""
@@ -91,7 +91,7 @@ class Source:
         cls, classes: tuple[str, ...], parts: dict[str, Part], augmentation: Augmentation
     ) -> Source:
         """Return a data set of these parts, by name: ``train``, ``validation``, ``test``."""
-        train = parts.get("train") or parts["test"].choose(torch.full((len(classes),), -1), classes)
+        train = parts.get("train") or replace(parts["test"], labels=parts["test"].labels[:0])
         return cls(classes, train, parts.get("validation"), parts.get("test"), augmentation)
 
     @property
@@ -111,6 +111,10 @@ class Source:
             InputError: a name is none of the data's or that of two classes, or a part is left
                 without images (the training part: without those of a class).
         """
+        if is_multilabel(self.train.labels):
+            raise InputError(
+                f"classes is given, but data {data!r} have several labels an image; expected all"
+            )
         for name in names:
             if name not in self.classes:
                 raise unknown(f"class of data {data!r}", name, self.classes)
@@ -137,6 +141,9 @@ class Source:
         return replace(Source.of_parts(names, parts, self.augmentation), settings=self.settings)
 
 
+Load = Callable[[str, DataOptions], Source]
+
+
 @dataclass(frozen=True)
 class DataEntry:
     """One entry of the registry.
@@ -147,7 +154,7 @@ class DataEntry:
         summary: what it is, in a few words.
     """
 
-    load: Callable[[str, DataOptions], Source]
+    load: Load
     argument: str
     summary: str
 
@@ -155,19 +162,14 @@ class DataEntry:
 datasets: Registry[DataEntry] = Registry("data set")
 
 
-class Files:
-    """Image files as `EncodedImages`."""
+def dataset(name: str, argument: str, summary: str) -> Callable[[Load], Load]:
+    """Return a decorator that enters a loader in `datasets`; the arguments are `DataEntry`'s."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = [str(path) for path in paths]  # a third of the memory of Path objects
+    def enter(load: Load) -> Load:
+        datasets.register(name)(DataEntry(load, argument, summary))
+        return load
 
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def take(self, positions: Tensor) -> Iterator[Encoded]:
-        """Yield the files at these positions."""
-        for position in positions.tolist():
-            yield self._paths[position], Path(self._paths[position])
+    return enter
 
 
 def part_of(images: ImageSet) -> Part:
@@ -182,20 +184,41 @@ def part_of(images: ImageSet) -> Part:
 
 
 def encoded_part(
-    encoded: EncodedImages, labels: Tensor, classes: tuple[str, ...], image_size: int | None
+    take: Take,
+    labels: Tensor,
+    classes: tuple[str, ...],
+    image_size: int | None,
+    *,
+    boxes: Tensor | None = None,
+    groups: Tensor | None = None,
+    in_order: bool = False,
 ) -> Part:
-    """Return encoded images as a part, to be decoded at once or when needed."""
+    """Return encoded images as a part, to be decoded at once or when needed.
+
+    Args:
+        take: the images.
+        labels: As in `Part`.
+        classes: the name of each class.
+        image_size: see `fit`; None leaves the images as they are.
+        boxes: float32 (N, 4), as in `ImageSet`, before any resizing; only with ``in_order``.
+        groups: int64 (N,).
+        in_order: whether the images can be read in ascending order alone, and so not when needed.
+    """
 
     def load(positions: Tensor) -> ImageSet:
-        images, _ = decode_images(encoded.take(positions), len(positions), image_size)
-        return ImageSet(images, labels[positions], classes)
+        images, sizes = decode_images(take(positions), len(positions), image_size)
+        chosen = None if boxes is None else boxes[positions]
+        if chosen is not None and image_size is not None:
+            chosen = fit_boxes(chosen, sizes, image_size)
+        group = None if groups is None else groups[positions]
+        return ImageSet(images, labels[positions], classes, boxes=chosen, groups=group)
 
     def lazy(positions: Tensor) -> ImageSet:
         # The first image that is used decides the size, as in memory: others may be broken.
-        pixels = DecodedPixels(encoded, image_size, int(positions[0])).view(positions)
+        pixels = DecodedPixels(take, len(labels), image_size, int(positions[0])).view(positions)
         return ImageSet(pixels, labels[positions], classes)
 
-    return Part(labels, load, lazy=lazy, encoded=encoded.take)
+    return Part(labels, load, groups, None if in_order else lazy, take)
 
 
 def unnamed_classes(greatest: int, fault: str) -> tuple[str, ...]:

@@ -20,11 +20,11 @@ from scaat.data.cache import CHUNK, Progress
 from scaat.data.decoding import decode_image, read_size
 from scaat.data.registry import Part, Source
 from scaat.errors import InputError
+from scaat.functional.logits import is_multilabel
 
 MOST = 20_000  # headers of a part that are read
 DECODED, DECODED_LEAST = 500, 20  # images of a part whose pixels are read
 LOADED = 100  # of a part whose images are no files
-STARK = 0.5  # fraction of nearly black and white values; digits have 0.53, photos about 0.2
 PIXELS = 200_000_000  # that are decoded, roughly: some seconds of work
 _COUNTER = re.compile(r"((?:[_\-. ]?[xyrc]\d+)+|[_\-. ]\d+)$")
 
@@ -50,7 +50,7 @@ class Survey:
         decoded: Images whose pixels were read.
         grey: How many of them have three equal channels, or one.
         unreadable: Why each image that cannot be read cannot, by its name.
-        twins: Images that are the same file, byte for byte; two places or more each.
+        duplicates: Images that are the same file, byte for byte; two places or more each.
         groups: How many groups the files' names suggest, or None: ``slide3_x10_y20.png`` and
             ``slide3_x11_y20.png`` look like one's.
     """
@@ -62,20 +62,8 @@ class Survey:
     decoded: int = 0
     grey: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
-    twins: list[list[Seen]] = field(default_factory=list)
+    duplicates: list[list[Seen]] = field(default_factory=list)
     groups: int | None = None
-    _extreme: int = 0
-    _values: int = 0
-
-    @property
-    def stark(self) -> float:
-        """Fraction of the pixel values that are in the lowest or the highest eighth."""
-        return self._extreme / max(1, self._values)
-
-    @property
-    def drawings(self) -> bool:
-        """Whether the images are grey, with little between black and white."""
-        return self.grey == self.decoded > 0 and self.stark >= STARK
 
     @property
     def images(self) -> int:
@@ -86,12 +74,10 @@ class Survey:
         """Take an image's pixels into account, uint8 (H, W, C)."""
         self.decoded += 1
         self.grey += bool((image == image[..., :1]).all())
-        self._extreme += int(((image < 32) | (image >= 224)).sum())
-        self._values += image.size
 
 
 def survey(source: Source, progress: Progress) -> Survey:
-    """Look at a data set: sizes, colour, stark contrast, unreadable files, twins, groups.
+    """Look at a data set: sizes, colour, unreadable files, duplicates, groups.
 
     Of encoded images the headers are read (evenly spaced ones of a part with more than 20,000),
     files of equal size are compared by their content, and up to 500 images are decoded. Of other
@@ -100,7 +86,12 @@ def survey(source: Source, progress: Progress) -> Survey:
     Args:
         source: The data.
         progress: Called after every image.
+
+    Raises:
+        InputError: The images have several labels.
     """
+    if is_multilabel(source.train.labels):
+        raise InputError("the data have several labels an image; expected one, to suggest settings")
     counts = {
         name: part.labels.bincount(minlength=len(source.classes)).tolist()
         for name, part in source.parts.items()
@@ -131,7 +122,7 @@ def survey(source: Source, progress: Progress) -> Survey:
     alike = [pair for pairs in paths.values() if len(pairs) > 1 for pair in pairs]
     for seen, path in alike:
         contents[_digest(path.read_bytes())].append(seen)
-    result.twins = [places for places in contents.values() if len(places) > 1]
+    result.duplicates = [places for places in contents.values() if len(places) > 1]
     result.groups = suggested_groups([path for _, path in alike], len(source.classes))
     return result
 

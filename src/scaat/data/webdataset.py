@@ -12,59 +12,48 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from scaat.data.augmentation import COMMON
-from scaat.data.decoding import Encoded
-from scaat.data.registry import MOST_UNNAMED, DataEntry, Source, datasets, encoded_part
+from scaat.data.decoding import Encoded, Take
+from scaat.data.registry import MOST_UNNAMED, Source, dataset, encoded_part
 from scaat.errors import InputError
 from scaat.options.data import DataOptions
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "bmp")
 LABELS = ("cls", "json")
+TWICE = "sample {!r} occurs twice, in {} the second time; expected every key once over all shards"
+CODEC = ("utf-8", "surrogatepass")  # sorted bytes are then sorted strings, whatever they hold
 PARTS = {"train": "train*.tar", "validation": "val*.tar", "test": "test*.tar"}
 
 
-@dataclass
-class _Sample:
-    """What the shards hold of one sample; the image as its first byte and number of bytes."""
-
-    shard: int
-    image: tuple[int, int] | None = None
-    label: int | None = None
-
-
-class Members:
-    """Encoded images inside tar files.
+def read_members(
+    shards: list[str], keys: NDArray[np.bytes_], places: Tensor, positions: Tensor
+) -> Iterator[Encoded]:
+    """Yield encoded images inside tar files.
 
     Args:
         shards: the files.
-        keys: the samples' names.
+        keys: the samples' names (N,), encoded: a list of strings would take thrice the memory,
+            and each worker process would copy it by counting references.
         places: int64 (N, 3): shard, first byte, number of bytes.
+        positions: int64 (M,), of the samples.
     """
-
-    def __init__(self, shards: list[Path], keys: list[str], places: Tensor) -> None:
-        self._shards = [str(shard) for shard in shards]
-        self._keys = keys
-        self._places = places
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def take(self, positions: Tensor) -> Iterator[Encoded]:
-        """Yield the samples at these positions."""
-        for position in positions.tolist():
-            shard, start, size = self._places[position].tolist()
-            with open(self._shards[shard], "rb") as file:
-                file.seek(start)
-                yield f"{self._keys[position]} in {self._shards[shard]}", file.read(size)
+    for position in positions.tolist():
+        shard, start, size = places[position].tolist()
+        with open(shards[shard], "rb") as file:
+            file.seek(start)
+            yield f"{keys[position].decode(*CODEC)} in {shards[shard]}", file.read(size)
 
 
+@dataset("webdataset", "PATTERN", "tar shards in WebDataset's layout")
 def load_webdataset(argument: str, options: DataOptions) -> Source:
     """Return the samples of shards, in the order of their keys.
 
@@ -82,8 +71,8 @@ def load_webdataset(argument: str, options: DataOptions) -> Source:
     greatest = max(int(labels.max()) for _, labels in indexed.values())
     classes = tuple(map(str, range(greatest + 1)))
     parts = {
-        name: encoded_part(members, labels, classes, options.image_size)
-        for name, (members, labels) in indexed.items()
+        name: encoded_part(take, labels, classes, options.image_size)
+        for name, (take, labels) in indexed.items()
     }
     return Source.of_parts(classes, parts, COMMON)
 
@@ -119,51 +108,57 @@ def _shards(argument: str) -> dict[str, list[Path]]:
     return {"train": train}
 
 
-def _indexed(shards: list[Path]) -> tuple[Members, Tensor]:
-    samples: dict[str, _Sample] = {}
-    for number, shard in enumerate(shards):
-        _read_index(shard, number, samples)
-    if not samples:
+def _indexed(shards: list[Path]) -> tuple[Take, Tensor]:
+    read = [_read_index(shard, number) for number, shard in enumerate(shards)]
+    keys = np.concatenate([keys for keys, _ in read])
+    rows = np.concatenate([rows for _, rows in read])
+    if not len(keys):
         raise InputError(f"{shards[0]} and the other shards hold no samples")
-    places, labels = [], []
-    for key, sample in sorted(samples.items()):
-        shard = shards[sample.shard]
-        if sample.image is None:
-            raise InputError(f"sample {key!r} in {shard} has no image ({', '.join(IMAGES)})")
-        if sample.label is None:
-            raise InputError(f"sample {key!r} in {shard} has no label ({', '.join(LABELS)})")
-        places.append((sample.shard, *sample.image))
-        labels.append(sample.label)
-    return Members(shards, sorted(samples), torch.tensor(places)), torch.tensor(labels)
+    order = keys.argsort(kind="stable")
+    keys, rows = keys[order], rows[order]
+    for faulty, fault in (
+        (np.append(False, keys[1:] == keys[:-1]), TWICE),
+        (rows[:, 1] < 0, f"sample {{!r}} in {{}} has no image ({', '.join(IMAGES)})"),
+        (rows[:, 3] < 0, f"sample {{!r}} in {{}} has no label ({', '.join(LABELS)})"),
+    ):
+        for row in np.flatnonzero(faulty)[:1].tolist():
+            raise InputError(fault.format(keys[row].decode(*CODEC), shards[rows[row, 0]]))
+    take = partial(read_members, list(map(str, shards)), keys, torch.from_numpy(rows[:, :3]))
+    return take, torch.from_numpy(rows[:, 3].copy())
 
 
-def _read_index(shard: Path, number: int, samples: dict[str, _Sample]) -> None:
+def _read_index(shard: Path, number: int) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+    """Return a shard's keys (N,), and int64 (N, 4): number, image's first byte and bytes, label.
+
+    -1 stands for what is missing.
+    """
+    samples: dict[str, list[int]] = {}
     try:
         _require_end(shard)
         with tarfile.open(shard, "r:") as tar:
             for member in filter(tarfile.TarInfo.isfile, tar):
+                # tarfile would keep all headers, 900 bytes a sample.
+                tar.members.clear()  # type: ignore[attr-defined]
                 folder, _, name = member.name.rpartition("/")
                 stem, _, ending = name.partition(".")
                 key = f"{folder}/{stem}" if folder else stem
-                sample = samples.setdefault(key, _Sample(number))
+                sample = samples.setdefault(key, [number, -1, -1, -1])
                 ending = ending.lower()
                 if ending not in (*IMAGES, *LABELS):
                     continue
-                known = sample.image if ending in IMAGES else sample.label
-                if sample.shard != number or known is not None:
-                    raise InputError(
-                        f"sample {key!r} occurs twice, in {shard} the second time; expected every "
-                        "key once over all shards"
-                    )
+                if sample[1 if ending in IMAGES else 3] >= 0:
+                    raise InputError(TWICE.format(key, shard))
                 if ending in IMAGES:
-                    sample.image = (member.offset_data, member.size)
+                    sample[1:3] = member.offset_data, member.size
                 elif file := tar.extractfile(member):
-                    sample.label = _label(file.read(), ending, key, shard)
+                    sample[3] = _label(file.read(), ending, key, shard)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise InputError(
             f"shard {shard} is damaged, cut short or compressed ({error}); expected a plain tar "
             "file"
         ) from error
+    keys = np.array([key.encode(*CODEC) for key in samples], np.bytes_)
+    return keys, np.array(list(samples.values()), np.int64).reshape(-1, 4)
 
 
 def _require_end(shard: Path) -> None:
@@ -192,8 +187,3 @@ def _label(content: bytes, ending: str, key: str, shard: Path) -> int:
             f"{MOST_UNNAMED - 1:,}"
         )
     return label
-
-
-datasets.register("webdataset")(
-    DataEntry(load_webdataset, "PATTERN", "tar shards in WebDataset's layout")
-)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from scaat.display.overlay import DISPLAY_RULE, heat_colours
+from scaat.display.overlay import DISPLAY_RULE, borders, heat_colours
 from scaat.display.style import INK, MUTED, RULE
-from scaat.display.text import PAPER, font, shortened, wrapped, write
+from scaat.display.text import PAPER, font, shortened, write
 
 CELL = 192  # pixels of a picture's longer side, or as near as whole-numbered magnification comes
 MARGIN, GAP, GROUP_GAP = 24, 8, 28
@@ -30,11 +32,13 @@ class Cell:
         caption: The line below it: a name, which is shortened where it is too long, and what
             follows it, which is not.
         note: A second, paler line.
+        mask: A region whose edge is drawn, (H, W), if any.
     """
 
     pixels: Pixels
     caption: tuple[str, str]
     note: str = ""
+    mask: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,13 @@ class Group:
 
 def contact_sheet(groups: Sequence[Group], rows: Sequence[Sequence[Cell]]) -> Image.Image:
     """Draw a sheet; every row has a cell for each column of the groups, in their order."""
-    pictures = [[magnified(cell.pixels, CELL) for cell in row] for row in rows]
+    pictures = [[_picture(cell) for cell in row] for row in rows]
     side = max([CELL, *(picture.width for row in pictures for picture in row)])
     lefts = _lefts(groups, side)
     width = lefts[-1] + side + MARGIN
     heights = [max(picture.height for picture in row) for row in pictures]
     captions = CAPTION_GAP + LINE * (2 if any(cell.note for row in rows for cell in row) else 1)
-    rule = wrapped(DISPLAY_RULE, width - 2 * MARGIN, font(12))
+    rule = textwrap.wrap(DISPLAY_RULE, (width - 2 * MARGIN) // 7)  # a letter is narrower
     foot = MARGIN // 2 + LINE * (1 + len(rule)) + MARGIN
     height = MARGIN + HEAD + sum(heights) + len(rows) * (captions + GAP) + foot
     sheet = Image.new("RGB", (width, height), PAPER)
@@ -82,6 +86,16 @@ def magnified(pixels: Pixels, side: int, *, shrink: bool = True) -> Image.Image:
         return image
     factor = max(1, side // longer)
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+
+
+def _picture(cell: Cell) -> Image.Image:
+    picture = magnified(cell.pixels, CELL)
+    if cell.mask is not None:
+        draw, scale = ImageDraw.Draw(picture), picture.width / cell.mask.shape[1]
+        for colour, width in (("black", 4), ("white", 2)):  # one is visible on any background
+            for line in borders(cell.mask):
+                draw.line([(scale * x, scale * y) for x, y in line], colour, width)
+    return picture
 
 
 def _lefts(groups: Sequence[Group], side: int) -> list[int]:

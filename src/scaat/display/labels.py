@@ -34,7 +34,7 @@ class Family:
 
 
 FAMILIES = (
-    Family("further", "Further measures of sparsity and faithfulness"),
+    Family("further", "Further measures of sparsity, faithfulness and localisation"),
     Family("lattice", "Lattices: sparse and faithful pixel by pixel alone?"),
     Family("localisation", "Localisation against the annotated regions"),
     Family("stability", "Stability under small changes of the image"),
@@ -61,6 +61,8 @@ METHODS = {
 }
 ATTRIBUTIONS = {
     "gradient": "Vanilla gradient",
+    "forgrad": "FORGrad",
+    "pooled-gradient": "Pooled gradient",
     "input-x-gradient": "Input × gradient",
     "smoothgrad": "SmoothGrad",
     "smoothgrad-squared": "SmoothGrad-squared",
@@ -97,7 +99,7 @@ class Estimate:
     """A mean over ``n`` test images and its 95 % interval.
 
     A bound is None where no interval was computed, and, for a ratio marked ``unbounded``, where
-    the interval has no end on that side; the value is None where the ratio is undefined.
+    the interval has no end on that side; the value is None where its LeRF is not above 0.
     """
 
     value: float | None
@@ -125,11 +127,11 @@ NOT_MEASURED = "–"
 
 
 def value_text(metric: Declaration, estimate: Estimate | None) -> str:
-    """Return the printed value: ``5.89``, ``undefined`` or, where not measured, a dash."""
+    """Return the printed value: ``5.89``, a dash where not measured, or why there is none."""
     if estimate is None:
         return NOT_MEASURED
     if estimate.value is None:
-        return "undefined"
+        return "LeRF ≤ 0"  # a ratio's denominator, and often the best case
     return _fixed(estimate.value * metric.scale, _decimals(metric, estimate))
 
 

@@ -86,10 +86,10 @@ def heat(saliency: Array) -> str:
     return _png(levels, transparency=bytes(range(256)))
 
 
-def outline(mask: Array) -> str:
-    """Return the edge of a region (H, W) as an SVG path along the borders of its pixels."""
+def borders(mask: Array) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Return the edge of a region (H, W) as lines along its pixels: from (x, y), to (x, y)."""
     inside = np.pad(np.asarray(mask, dtype=bool), 1)
-    parts = []
+    lines = []
     # Between each pixel and the one above it, then the one to its left.
     for edges, turned in (
         (inside[1:, 1:-1] != inside[:-1, 1:-1], False),
@@ -97,13 +97,20 @@ def outline(mask: Array) -> str:
     ):
         for line, row in enumerate(edges):
             steps = np.diff(np.concatenate([[0], row.astype(np.int8), [0]]))
-            for start, end in zip(
-                np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True
-            ):
-                parts.append(
-                    f"M{line} {start}v{end - start}" if turned else f"M{start} {line}h{end - start}"
+            starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+                lines.append(
+                    ((line, start), (line, end)) if turned else ((start, line), (end, line))
                 )
-    return "".join(parts)
+    return lines
+
+
+def outline(mask: Array) -> str:
+    """Return the edge of a region (H, W) as an SVG path along the borders of its pixels."""
+    return "".join(
+        f"M{x} {y}h{right - x}" if bottom == y else f"M{x} {y}v{bottom - y}"
+        for (x, y), (right, bottom) in borders(mask)
+    )
 
 
 def data_address(content: bytes, kind: str) -> str:

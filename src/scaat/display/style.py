@@ -6,13 +6,15 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 from cycler import cycler
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.typing import LineStyleType
+from numpy.typing import NDArray
+from PIL.Image import Image
 
 from scaat.display.labels import method_name
 
@@ -51,11 +53,10 @@ class FigureSpec:
     """A finished figure with its file name (no ending), caption and text alternative."""
 
     name: str
-    figure: Figure
+    figure: Figure | Image
+    """Drawn, or a sheet of images."""
     caption: str
     alt: str
-    vector: bool = True
-    """Whether it is worth an SVG file: drawn, not made of images."""
 
 
 def marks(methods: Sequence[str]) -> dict[str, Mark]:
@@ -102,16 +103,35 @@ def style() -> Iterator[None]:
         yield
 
 
-def lines(count: int) -> list[list[int]]:
-    """Return how ``count`` panels are laid out: their numbers line by line, `ACROSS` in each."""
-    across = min(count, ACROSS)
-    return [list(range(i, min(i + across, count))) for i in range(0, count, across)]
+def panels(
+    count: int,
+    height: float,
+    extra: float,
+    *,
+    across: int = ACROSS,
+    sharex: bool = False,
+    sharey: bool = False,
+) -> tuple[Figure, NDArray[Any]]:
+    """Return a figure and its panels, a line of at most ``across`` after the other.
 
+    Args:
+        count: Of the panels.
+        height: Of a line, in inches.
+        extra: Of what is above the panels, in inches.
+        across: Panels beside each other.
+        sharex: Whether the panels share their horizontal scale.
+        sharey: Whether they share their vertical scale.
 
-def blank(axes: Sequence[Axes]) -> None:
-    """Leave the places empty that no panel fills."""
-    for ax in axes:
+    Returns:
+        The figure and its axes (lines, columns); those beyond ``count`` are left empty.
+    """
+    across = min(count, across)
+    down = -(-count // across)
+    figure = Figure(figsize=(WIDTH, height * down + extra), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False, sharex=sharex, sharey=sharey)
+    for ax in axes.flat[count:]:
         ax.set_axis_off()
+    return figure, axes
 
 
 def plain(text: str) -> str:
@@ -152,9 +172,12 @@ def legend(
     )
 
 
-def figure_bytes(figure: Figure, kind: str) -> bytes:
+def figure_bytes(figure: Figure | Image, kind: str) -> bytes:
     """Return a figure as a file of a kind, ``"png"`` or ``"svg"``, the same bytes each time."""
     stream = io.BytesIO()
+    if isinstance(figure, Image):
+        figure.save(stream, kind)
+        return stream.getvalue()
     # No date and no version: the same results give the same bytes.
     metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
     with style():

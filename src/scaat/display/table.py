@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from scaat.display.labels import METRICS, Estimate, interval_text, value_text
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
+    from rich.text import Text
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,12 @@ def markdown(table: Table) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def markdown_section(table: Table, title: str = "") -> str:
+    """Return a table under its caption and what it is of, with its note below."""
+    of_what = f": {escape(title)}" if title else ""
+    return f"## {escape(table.caption)}{of_what}\n\n{markdown(table)}\n{escape(table.note)}"
+
+
 def _markdown_cell(cell: Cell) -> str:
     value = escape(cell.value)
     value = f"**{value}**" if cell.best else f"{value} ≈" if cell.tied else value
@@ -183,6 +190,33 @@ def _latex_line(cells: list[str]) -> str:
     return f"{' & '.join(cells)} \\\\"
 
 
+def terminal_grid(
+    heads: Sequence[str], rows: Iterable[Sequence[str | Text] | None], *, left: int = 1
+) -> RichTable:
+    """Return a table for a terminal.
+
+    Args:
+        heads: Of the columns; none are shown if all are empty.
+        rows: Their cells; None is a rule. A user's names are text here, their brackets no markup.
+        left: So many columns begin at the left, the others end at the right.
+    """
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    table = RichTable(
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1), show_header=any(heads)
+    )
+    for i, head in enumerate(heads):
+        table.add_column(Text(head), justify="left" if i < left else "right")
+    for row in rows:
+        if row is None:
+            table.add_section()
+        else:
+            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return table
+
+
 def terminal_parts(table: Table, width: int) -> list[RichTable]:
     """Return a table for a terminal: values without intervals, in parts where it is too wide.
 
@@ -190,9 +224,7 @@ def terminal_parts(table: Table, width: int) -> list[RichTable]:
         table: The table.
         width: Of the terminal, in cells.
     """
-    from rich import box
     from rich.cells import cell_len
-    from rich.table import Table as RichTable
     from rich.text import Text
 
     rows = [
@@ -207,16 +239,12 @@ def terminal_parts(table: Table, width: int) -> list[RichTable]:
     widths[:fixed] = [min(cells, width // (2 * fixed)) for cells in widths[:fixed]]
     shown = []
     for number, part in enumerate(parts(widths, fixed, width)):
-        grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+        grid = terminal_grid(
+            [table.heads[i] for i in part], [[row[i] for i in part] for row in rows], left=fixed
+        )
         grid.title = None if number else Text(table.caption)
-        for i in part:
-            grid.add_column(
-                Text(table.heads[i]),
-                justify="left" if table.heads[i] == table.stub else "right",
-                width=widths[i],
-            )
-        for row in rows:
-            grid.add_row(*(row[i] for i in part))
+        for column, i in zip(grid.columns, part, strict=True):
+            column.width = widths[i]
         shown.append(grid)
     return shown
 

@@ -57,18 +57,6 @@ def shortened(
     return ELLIPSIS
 
 
-def wrapped(text: str, width: float, face: ImageFont.FreeTypeFont) -> list[str]:
-    """Return the text in lines of at most ``width`` pixels, broken between words."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if face.getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
-
-
 def write(
     draw: ImageDraw.ImageDraw,
     position: tuple[float, float],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from scaat.attribution import Attribution, find_attribution
 from scaat.data.image_set import ImageSet, to_float
+from scaat.evaluation.processes import ALONE, Processes
 from scaat.options.evaluation import EvaluationOptions
 
 Arrays = dict[str, NDArray[Any]]
@@ -53,7 +54,7 @@ class Samples:
         """Return the saliency maps (B, H, W) of the targets' logits, int64 (B,)."""
         return attribute(
             model, self.images, targets.to(self.images.device),
-            masks=self.masks, numbers=self.image_ids,
+            masks=self.masks, image_ids=self.image_ids,
         )  # fmt: skip
 
 
@@ -71,6 +72,7 @@ class EvaluationContext:
         batch_size: Images in a forward pass; changes no result.
         random_label_model: A model of the same kind trained on random labels, if there is one.
         count: Called with the number of images of every forward pass and every map.
+        processes: Those that the batches are divided among.
     """
 
     model: nn.Module
@@ -82,6 +84,7 @@ class EvaluationContext:
     batch_size: int
     random_label_model: nn.Module | None
     count: Callable[[int], None]
+    processes: Processes = ALONE
 
     @property
     def gradient_batch_size(self) -> int:
@@ -93,24 +96,18 @@ class EvaluationContext:
         """The saliency method, without counting its maps."""
         return find_attribution(self.attribution, layer=self.options.layer)
 
+    def parts(self, image_ids: Tensor) -> Sequence[Tensor]:
+        """Return the batches of int64 (n,) positions that this process measures."""
+        return self.processes.own(torch.split(image_ids, self.gradient_batch_size))
+
     def load(self, image_ids: Tensor) -> Samples:
         """Read the test images at int64 (B,) positions."""
         return Samples.load(self.image_set, image_ids, self.device)
 
-    def attribute(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        targets: Tensor,
-        /,
-        *,
-        masks: Tensor | None = None,
-        numbers: Tensor | None = None,
-        **options: Any,
-    ) -> Tensor:
+    def attribute(self, *args: Any, **kwargs: Any) -> Tensor:
         """Return saliency maps as any `Attribution` does, and count them."""
-        maps = self.method(model, images, targets, masks=masks, numbers=numbers, **options)
-        self.count(len(images))
+        maps = self.method(*args, **kwargs)
+        self.count(len(maps))
         return maps
 
     def predict(self, inputs: Tensor) -> Tensor:

@@ -14,30 +14,40 @@ from torch.nn import functional as F
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from scaat.data.image_set import ImageSet, to_float
-from scaat.errors import InputError
+from scaat.errors import InputError, unknown
 from scaat.evaluation.context import Arrays, EvaluationContext
+from scaat.evaluation.processes import ALONE, Processes
+from scaat.functional.logits import class_logits
 from scaat.functional.perturbation import pgd
+from scaat.models.outputs import SelectedOutputs
 from scaat.passes import search_view
-from scaat.statistics import auc_interval, mean_interval
-from scaat.statistics.intervals import estimate, resampled_means
+from scaat.statistics import accuracy_interval, auc_interval, auc_parts, mean_interval
+from scaat.statistics.intervals import average_precision_interval, estimate, resampled_means
 
 
 @torch.no_grad()
 def all_logits(
-    model: nn.Module, image_set: ImageSet, batch_size: int, device: torch.device
+    model: nn.Module,
+    image_set: ImageSet,
+    batch_size: int,
+    device: torch.device,
+    processes: Processes = ALONE,
 ) -> Tensor:
-    """Return the logits (N, classes) of all images, float32 on the CPU.
+    """Return the logits (N, classes) of all images, float32 on the CPU; one counts as two.
+
+    The batches are divided among ``processes``, if there are several.
 
     Raises:
         InputError: They do not fit the classes, or are not finite.
     """
-    parts = torch.split(torch.arange(len(image_set)), batch_size)
-    logits = torch.cat(
-        [model(to_float(image_set.pixels(part).to(device))).float() for part in parts]
-    ).cpu()
-    if logits.shape != (len(image_set), len(image_set.classes)):
+    parts = processes.own(torch.split(torch.arange(len(image_set)), batch_size))
+    outputs = [model(to_float(image_set.pixels(part).to(device))).float().cpu() for part in parts]
+    output = torch.cat(processes.whole(outputs))
+    logits = class_logits(output)
+    fits = logits.dim() == 2 and len(logits) == len(image_set)
+    if not fits or (image_set.has_labels and logits.shape[1] != len(image_set.classes)):
         raise InputError(
-            f"the model's logits of {len(image_set)} images have shape {tuple(logits.shape)}, "
+            f"the model's logits of {len(image_set)} images have shape {tuple(output.shape)}, "
             f"expected one for each of {len(image_set.classes)} classes"
         )
     bad = (~logits.isfinite()).any(1)
@@ -53,8 +63,10 @@ def all_answers(logits: Tensor, labels: Tensor) -> dict[str, NDArray[Any]]:
     """Return ``correct`` bool (N,) and, for two classes, ``margin`` float32 (N,).
 
     The margin is the second class's logit minus the first's. It orders images as the probability
-    does, without its saturation.
+    does, without its saturation. Images without labels (-1) have neither.
     """
+    if (labels < 0).any():
+        return {}
     answers: dict[str, NDArray[Any]] = {"correct": (logits.argmax(1) == labels).numpy()}
     if logits.shape[1] == 2:
         answers["margin"] = (logits[:, 1] - logits[:, 0]).numpy()
@@ -74,6 +86,56 @@ def auc(
     scores = answers["margin"].astype(np.float64)
     interval = auc_interval(scores, (labels == 1).numpy(), seed, resamples)
     return None if interval["value"] is None else interval
+
+
+def check_label(name: str | None, images: ImageSet) -> None:
+    """Raise `InputError` unless a label to measure is None or one of several of the images."""
+    if name is not None and not images.is_multilabel:
+        raise InputError(f"label is {name!r}, but the images have one label each")
+    if name is not None and name not in images.classes:
+        raise unknown("label", name, images.classes)
+
+
+def one_label(
+    model: nn.Module, images: ImageSet, name: str | None, device: torch.device
+) -> tuple[SelectedOutputs, ImageSet]:
+    """Return one of several labels as a model of one logit and images of two classes.
+
+    Args:
+        model: Maps images to logits (N, labels), on ``device``.
+        images: With several labels.
+        name: Of the label; the first if None.
+        device: Of the model.
+    """
+    number = 0 if name is None else images.classes.index(name)
+    return SelectedOutputs(model, [number]).to(device), images.of_label(number)
+
+
+def all_labels(logits: Tensor, labels: Tensor, *, seed: int, resamples: int) -> dict[str, Any]:
+    """Return what several labels have in common, with intervals.
+
+    Args:
+        logits: float (N, labels).
+        labels: float (N, labels), 0 or 1.
+        seed: Of the bootstrap.
+        resamples: Of the bootstrap.
+
+    Returns:
+        ``exact_match`` and, over the labels that some images have and others do not,
+        ``macro_auc`` and ``macro_average_precision``, each ``value``, ``low``, ``high``, ``n``.
+    """
+    scores, present = logits.double().numpy(), labels.numpy() == 1
+    entries = {"exact_match": accuracy_interval(((scores > 0) == present).all(1))}
+    mixed = present.any(0) & ~present.all(0)
+    if mixed.any():
+        scores, present = scores[:, mixed], present[:, mixed]
+        pairs = zip(scores.T, present.T, strict=True)
+        areas = np.mean([auc_parts(score, positive) for score, positive in pairs], axis=0)
+        entries["macro_auc"] = mean_interval(areas, seed, resamples)
+        entries["macro_average_precision"] = average_precision_interval(
+            scores, present, seed, resamples
+        )
+    return entries
 
 
 BINS = 15
@@ -147,12 +209,12 @@ def robustness(context: EvaluationContext, image_ids: Tensor) -> Arrays:
     robust: dict[str, list[Tensor]] = {name: [] for name in EPSILONS}
     # Attacks differentiate, which an evaluation under inference mode could not.
     with torch.inference_mode(False):
-        for part in torch.split(image_ids, context.gradient_batch_size):
+        for part in context.parts(image_ids):
             samples = context.load(part)
             images, labels = samples.images.clone(), samples.labels
             start = torch.from_numpy(_starts(images.shape[1:], part, context.seed)).to(images)
             with torch.no_grad():
-                correct = view(images).argmax(1) == labels
+                correct = class_logits(view(images)).argmax(1) == labels
             for name, epsilon in EPSILONS.items():
                 attacked = pgd(
                     predict,
@@ -163,13 +225,14 @@ def robustness(context: EvaluationContext, image_ids: Tensor) -> Arrays:
                     start=epsilon * start,
                 )
                 with torch.no_grad():
-                    held = correct & (view(attacked).argmax(1) == labels)
+                    held = correct & (class_logits(view(attacked)).argmax(1) == labels)
                 robust[name].append(held.float().cpu())
-    return {name: torch.cat(parts).numpy() for name, parts in robust.items()}
+    whole = context.processes.whole
+    return {name: torch.cat(whole(parts)).numpy() for name, parts in robust.items()}
 
 
 def _cross_entropy(labels: Tensor, logits: Tensor) -> Tensor:
-    return F.cross_entropy(logits.float(), labels, reduction="sum")
+    return F.cross_entropy(class_logits(logits).float(), labels, reduction="sum")
 
 
 def _starts(

@@ -14,6 +14,8 @@ from scaat.attribution import find_attribution
 from scaat.data import DataSplits, ImageSet
 from scaat.evaluation.evaluate import Evaluation, Progress, evaluate
 from scaat.evaluation.examples import ordered_samples
+from scaat.evaluation.performance import one_label
+from scaat.evaluation.processes import ALONE, Processes
 from scaat.evaluation.results import write_results
 from scaat.options.evaluation import EvaluationOptions
 from scaat.training import load_trained, read_history
@@ -52,6 +54,7 @@ def measure_trained(
     images: ImageSet | None = None,
     random_label_model: nn.Module | None = None,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
 ) -> Measured:
     """Evaluate the model that was trained in ``folder``.
 
@@ -66,6 +69,7 @@ def measure_trained(
         images: What to measure on; the test images by default.
         random_label_model: A model of the same kind trained on random labels, if there is one.
         progress: See `evaluate`.
+        processes: See `evaluate`.
 
     Raises:
         InputError: The folder has no finished run, or as for `evaluate`.
@@ -79,24 +83,29 @@ def measure_trained(
         device=device,
         random_label_model=None if random_label_model is None else random_label_model.to(device),
         progress=progress,
+        processes=processes,
     )
     ordered = {}
+    label = evaluation.settings["label"]
     if trained.proportion is not None:
+        model, train = trained.model, splits.train
+        if label is not None:
+            model, train = one_label(model, train, label, torch.device(device))
         ordered = {
             name: ordered_samples(
-                trained.model,
+                model,
                 find_attribution(name, layer=options.layer),
-                splits.train,
+                train,
                 trained.proportion,
                 device=device,
             )
             for name in options.attributions
-            if not (name == "oracle" and not splits.train.has_objects)
+            if not (name == "oracle" and not train.has_objects)
         }
     return Measured(
         evaluation,
         identity={
-            "data": splits.name,
+            "data": evaluation.name_of(splits.name),
             "model": config["training"]["model"],
             "method": title,
             "seed": config["seed"],
@@ -118,7 +127,6 @@ def write_measured(
     folder: Path,
     measured: Sequence[Measured],
     *,
-    classes: Sequence[str],
     settings: Mapping[str, Any],
     environment: Mapping[str, Any],
 ) -> Path:
@@ -130,7 +138,6 @@ def write_measured(
     Args:
         folder: Made if missing.
         measured: The models.
-        classes: The name of each class.
         settings: The run's resolved configuration, JSON values.
         environment: As `scaat.evaluation.environment` returns it.
 
@@ -161,7 +168,7 @@ def write_measured(
         examples=measured[0].evaluation.examples,
         example_maps=shown,
         environment=environment,
-        classes=classes,
+        classes=measured[0].evaluation.classes,
         settings=settings,
         trainings=[{**m.identity, **m.history} for m in measured if m.history],
     )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from scaat.attribution import find_attribution
 from scaat.errors import InputError
 from scaat.functional.checks import check_images, check_labels
+from scaat.functional.logits import class_logits
 from scaat.functional.maps import check_maps
 from scaat.passes import evaluation_mode
 
@@ -50,7 +51,7 @@ def explain(
     *,
     targets: Tensor | int | None = None,
     layer: str | None = None,
-    numbers: Tensor | None = None,
+    image_ids: Tensor | None = None,
 ) -> Explanation:
     """Return a classifier's saliency maps and predictions.
 
@@ -61,7 +62,7 @@ def explain(
         attributions: Names of saliency methods (`scaat.attribution.attributions`).
         targets: The classes to explain, int64 (N,), or one for all; by default the predicted.
         layer: Dotted name of the layer for the methods that look at one; by default they find it.
-        numbers: Name each image for ``random``, int64 (N,); by default 0 to N - 1.
+        image_ids: Name each image for ``random``, int64 (N,); by default 0 to N - 1.
 
     Raises:
         InputError: A saliency method is unknown or cannot work on this model, the images, targets
@@ -77,8 +78,8 @@ def explain(
     maps = {}
     for name, attribute in methods.items():
         try:
-            maps[name] = attribute(model, images, targets, numbers=numbers)
-            check_maps(maps[name])
+            maps[name] = attribute(model, images, targets, image_ids=image_ids)
+            check_maps(maps[name], planar=True)
         except InputError as error:
             raise InputError(f"attribution {name!r}: {error}") from error
     return Explanation(maps, targets, probabilities)
@@ -118,6 +119,8 @@ def _logits(model: nn.Module, batch: Tensor) -> Tensor:
     size = "x".join(map(str, batch.shape[1:]))
     try:
         logits = model(batch)
+        if isinstance(logits, Tensor):
+            logits = class_logits(logits)
     except (RuntimeError, ValueError, AssertionError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise

@@ -8,8 +8,15 @@ from torch import Tensor
 
 from scaat.errors import InputError
 from scaat.functional.fills import find_fill
-from scaat.functional.ranking import ORDERS, check_orders, count_regions, replaced_regions
-from scaat.functional.removal import Removal, check_removable, probabilities
+from scaat.functional.removal import (
+    ORDERS,
+    Removal,
+    check_orders,
+    check_removable,
+    count_regions,
+    probabilities,
+    replaced_regions,
+)
 from scaat.functional.saliency import Predict
 
 
@@ -26,7 +33,7 @@ def perturbation_curve(
     repeats: int = 5,
     first_repeat: int = 0,
     seed: int = 0,
-    numbers: Tensor | None = None,
+    image_ids: Tensor | None = None,
     batch_size: int = 512,
 ) -> dict[str, Tensor]:
     """Return the decrease of the predicted class's probability as regions are replaced.
@@ -42,28 +49,30 @@ def perturbation_curve(
     saliency: a constant map has two equal curves.
 
     Each image has its own random numbers, NumPy's ``default_rng([seed, number])``: a permutation
-    of the regions for ties, then the pixels (C, H, W) of each repeat. Batch size, device and
+    of the regions for ties, then the pixels (C, ...) of each repeat. Batch size, device and
     other images do not change them.
 
     Args:
-        predict: maps images (B, C, H, W) to logits (B, classes), at least two classes; a model
+        predict: maps images (B, C, ...) to logits (B, classes), at least two classes; a model
             belongs in eval mode here.
-        images: (N, C, H, W), floating point in [0, 1].
-        maps: saliency maps (N, H, W), non-negative, on the device of ``images``.
+        images: (N, C, H, W), series (N, C, L) or volumes (N, C, D, H, W), floating point in [0, 1].
+        maps: saliency maps of that shape without channels, (N, H, W) for images; non-negative, on
+            the device of ``images``.
         orders: which curves, ``"lerf"`` and ``"morf"``.
         steps: points of a curve.
         fraction: fraction of the regions replaced at the last step, in (0, 1].
-        region_size: side of the square regions in pixels; 1 replaces single pixels. Regions at
-            the right and lower border may be smaller. A region's saliency is the mean over its
+        region_size: side of the square (or cubic) regions in pixels; 1 replaces single pixels.
+            The last regions along a side may be smaller. A region's saliency is the mean over its
             pixels.
         fill: replacement: ``"random"`` pixels, the image's ``"mean"`` per channel, its
             ``"blur"`` (`scaat.functional.blur`), ``"zero"``, or ``"noisy-linear"`` imputation
-            from the remaining pixels (`scaat.functional.fills`), which needs at least one.
+            from the remaining pixels (`scaat.functional.fills`), which needs at least one, and
+            images (N, C, H, W).
         repeats: random images per image. A fill that is not random takes one pass.
         first_repeat: offset in the image's random numbers: the means over repeats 0 to 4 and
             over 5 to 9 (``first_repeat=5``) average to the mean of ``repeats=10``.
         seed: of the random pixels, non-negative.
-        numbers: (N,) non-negative integers that name the images for the random pixels; the
+        image_ids: (N,) non-negative integers that name the images for the random pixels; the
             default is their position 0 ... N - 1.
         batch_size: perturbed images per forward pass; affects memory, not the result.
 
@@ -87,7 +96,7 @@ def perturbation_curve(
         repeats=repeats,
         first_repeat=first_repeat,
         seed=seed,
-        numbers=numbers,
+        image_ids=image_ids,
         batch_size=batch_size,
     )
     decay = (before.view(-1, 1, 1, 1) - after).mean(2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,41 +13,43 @@ TRUNCATION = 4.0
 
 
 def gaussian_blur(images: Tensor) -> Tensor:
-    """Blur images with a standard deviation of a tenth of their shorter side.
+    """Blur images with a standard deviation of a tenth of their shortest side.
 
     The blur is proportional to the image, hence independent of resolution, and wide enough to
     hide the class: 3.2 pixels at 32, 22.4 at 224. The kernel ends at 4 standard deviations and
     sums to one. Borders are mirrored without repeating the outermost pixels.
 
     Args:
-        images: (N, C, H, W), floating point.
+        images: (N, C, H, W), (N, C, L) or (N, C, D, H, W), floating point.
 
     Returns:
-        (N, C, H, W), between the image's minimum and maximum.
+        Shape of ``images``, between the image's minimum and maximum.
     """
-    height, width = images.shape[-2:]
-    sigma = RELATIVE_SIGMA * min(height, width)
+    sides = images.shape[2:]
+    sigma = RELATIVE_SIGMA * min(sides)
     radius = int(TRUNCATION * sigma + 0.5)
     offsets = torch.arange(-radius, radius + 1, dtype=torch.float64, device=images.device)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
     kernel = (kernel / kernel.sum()).to(images.dtype)
-    return convolve(images, kernel, kernel, mode="reflect")
+    return convolve(images, [kernel for _ in sides], mode="reflect")
 
 
-def convolve(images: Tensor, column: Tensor, row: Tensor, *, mode: str) -> Tensor:
-    """Convolve every channel with a column and then with a row of weights.
+def convolve(images: Tensor, kernels: Sequence[Tensor], *, mode: str) -> Tensor:
+    """Convolve every channel with a line of weights along each side in turn.
 
     Args:
-        images: (N, C, H, W), floating point.
-        column: (h,), odd, of the images' dtype.
-        row: (w,), odd, of the images' dtype.
+        images: (N, C, ...), floating point, of one to three sides.
+        kernels: One for each side, of odd length and of the images' dtype: for (N, C, H, W) the
+            column comes before the row.
         mode: Border mode of `torch.nn.functional.pad`.
 
     Returns:
-        (N, C, H, W).
+        Shape of ``images``.
     """
-    above, beside = len(column) // 2, len(row) // 2
-    padding = (beside, beside, above, above)
-    planes = F.pad(images.flatten(0, 1).unsqueeze(1), padding, mode=mode)
-    blurred = F.conv2d(F.conv2d(planes, column.view(1, 1, -1, 1)), row.view(1, 1, 1, -1))
+    convolution = (F.conv1d, F.conv2d, F.conv3d)[len(kernels) - 1]
+    padding = [len(kernel) // 2 for kernel in reversed(kernels) for _ in range(2)]
+    blurred = F.pad(images.flatten(0, 1).unsqueeze(1), padding, mode=mode)
+    for side, kernel in enumerate(kernels):
+        shape = [-1 if other == side else 1 for other in range(len(kernels))]
+        blurred = convolution(blurred, kernel.view(1, 1, *shape))
     return blurred.view_as(images)

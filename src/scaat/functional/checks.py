@@ -45,6 +45,33 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
     _check_within(labels, num_classes, "label", "classes")
 
 
+def check_multilabel(labels: Tensor, logits: Tensor) -> None:
+    """Raise `InputError` unless the labels are 0 or 1, one for each of the logits."""
+    if labels.shape != logits.shape:
+        raise InputError(
+            f"labels of floating point have shape {tuple(labels.shape)}, expected that of the "
+            f"logits {tuple(logits.shape)}: 0 or 1 for each label"
+        )
+    if not ((labels == 0) | (labels == 1)).all():
+        raise InputError("labels of floating point hold other values, expected 0 or 1 each")
+
+
+def check_targets(targets: Tensor, outputs: Tensor) -> None:
+    """Raise `InputError` unless targets and outputs are one finite number for each sample."""
+    if not targets.is_floating_point() or targets.dim() != 1:
+        raise InputError(
+            f"regression targets are {targets.dtype} of shape {tuple(targets.shape)}, expected "
+            "floating point, one number for each sample"
+        )
+    if outputs.numel() != len(targets):
+        raise InputError(
+            f"the model returned shape {tuple(outputs.shape)}, expected ({len(targets)}, 1): one "
+            "number for each target"
+        )
+    if not targets.isfinite().all():
+        raise InputError("regression targets hold NaN or infinite values, expected finite ones")
+
+
 def check_index(index: Tensor, num_samples: int) -> None:
     """Raise `InputError` unless every index is an int64 position below ``num_samples``."""
     if index.dtype != torch.int64:
@@ -52,7 +79,7 @@ def check_index(index: Tensor, num_samples: int) -> None:
     _check_within(index, num_samples, "index", "training samples (num_samples)")
 
 
-def check_share(value: float, name: str) -> None:
+def check_fraction(value: float, name: str) -> None:
     """Raise `InputError` unless ``value`` is in [0, 1]."""
     if not 0.0 <= value <= 1.0:
         raise InputError(f"{name} is {value!r}, expected a number in [0, 1]")
@@ -66,21 +93,21 @@ def check_positive(value: float, name: str, *, zero: bool = False) -> None:
         )
 
 
-def image_numbers(numbers: Tensor | None, count: int) -> list[int]:
-    """Return the numbers of ``count`` images: those given, or else 0 ... count - 1.
+def image_id_list(image_ids: Tensor | None, count: int) -> list[int]:
+    """Return the ids of ``count`` images: those given, or else 0 ... count - 1.
 
     Raises:
-        InputError: ``numbers`` are not ``count`` non-negative integers.
+        InputError: ``image_ids`` are not ``count`` non-negative integers.
     """
-    if numbers is None:
+    if image_ids is None:
         return list(range(count))
-    if numbers.shape != (count,) or numbers.is_floating_point() or (numbers < 0).any():
+    if image_ids.shape != (count,) or image_ids.is_floating_point() or (image_ids < 0).any():
         raise InputError(
-            f"the numbers of {count} images must be {count} non-negative integers, "
-            f"found {numbers.dtype} of shape {tuple(numbers.shape)}"
+            f"image_ids of {count} images must be {count} non-negative integers, "
+            f"found {image_ids.dtype} of shape {tuple(image_ids.shape)}"
         )
-    names: list[int] = numbers.tolist()
-    return names
+    ids: list[int] = image_ids.tolist()
+    return ids
 
 
 def _check_within(values: Tensor, count: int, what: str, of: str) -> None:

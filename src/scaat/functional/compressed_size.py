@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from scaat.errors import InputError, unknown
-from scaat.functional.maps import quantise
+from scaat.functional.maps import check_maps, quantise
 
 CODECS = ("png", "jpeg")
 JPEG_QUALITY = 75  # Pillow's and libjpeg's own default
@@ -37,6 +37,7 @@ def compressed_size(maps: Tensor, codec: str = "png", quality: int | None = None
             ``maps`` are not saliency maps.
     """
     options = save_options(codec, quality)
+    check_maps(maps, planar=True)
     images = quantise(maps).cpu().numpy()
     sizes = []
     for image in images:  # the encoder takes one image at a time

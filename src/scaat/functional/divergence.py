@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from scaat.functional.logits import class_logits
+
 Divergence = Callable[[Tensor, Tensor], Tensor]
 """Maps two tensors of logits, shape (N, classes), to one divergence per sample, shape (N,)."""
 
@@ -20,8 +22,8 @@ def kl_divergence(logits_p: Tensor, logits_q: Tensor) -> Tensor:
     """Kullback-Leibler divergence D(P || Q) in bits (paper equation 3).
 
     Args:
-        logits_p: Logits of P, shape (N, classes).
-        logits_q: Logits of Q, shape (N, classes).
+        logits_p: Logits of P, shape (N, classes), or (N, 1) for one logit (`class_logits`).
+        logits_q: Logits of Q, of the same shape.
 
     Returns:
         Shape (N,), at least 0; float32, or float64 for float64 logits. Half precision is cast to
@@ -59,7 +61,25 @@ DIVERGENCES: dict[DivergenceName, Divergence] = {
 }
 
 
+def mean_over_labels(divergence: Divergence) -> Divergence:
+    """Return the divergence of multi-label predictions: the mean of the labels' Bernoulli ones.
+
+    Args:
+        divergence: Of two classes.
+
+    Returns:
+        Maps two tensors of logits, shape (N, labels), to shape (N,). The mean, not the sum, as in
+        binary cross-entropy: so a weight between the two holds for any number of labels.
+    """
+
+    def mean(logits_p: Tensor, logits_q: Tensor) -> Tensor:
+        return divergence(logits_p.flatten(), logits_q.flatten()).view(logits_p.shape).mean(1)
+
+    return mean
+
+
 def _log_probabilities(logits: Tensor) -> Tensor:
+    logits = class_logits(logits)
     return F.log_softmax(logits, dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 

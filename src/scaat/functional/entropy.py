@@ -20,7 +20,8 @@ def entropy(maps: Tensor) -> Tensor:
     equal, including all zero) to 8.
 
     Args:
-        maps: saliency maps (N, H, W), floating point, non-negative.
+        maps: saliency maps (N, H, W), or (N, L) of series, (N, D, H, W) of volumes; floating
+            point, non-negative.
 
     Returns:
         float32 (N,), bits.

@@ -1,9 +1,10 @@
-"""Fills: replacements for removed pixels."""
+"""Fills: replacements for removed pixels, ROAD's linear imputation among them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaat.errors import unknown
+from scaat.errors import InputError, unknown
 from scaat.functional.blur import gaussian_blur
-from scaat.functional.imputation import linear_imputation
 
 NOISE = 0.01
 """Standard deviation of the noise on imputed pixels, in units of the range [0, 1]."""
@@ -30,9 +30,9 @@ class Fill:
     Attributes:
         draw: writes the random background of one image into a float32 array; None if the fill
             is not random.
-        paint: returns the backgrounds (N, C, H, W) of images if the fill is not random.
-        put: fills ``images`` (B, C, H, W) at the ``removed`` pixels, bool (B, H, W), with the
-            backgrounds (B, C, H, W).
+        paint: returns the backgrounds (N, C, ...) of images if the fill is not random.
+        put: fills ``images`` (B, C, ...) at the ``removed`` pixels, bool (B, ...), with the
+            backgrounds (B, C, ...).
         needs_rest: whether at least one pixel must remain.
     """
 
@@ -52,7 +52,7 @@ def _gaussian(generator: np.random.Generator, out: NDArray[np.float32]) -> None:
 
 
 def _mean(images: Tensor) -> Tensor:
-    return images.mean((2, 3), keepdim=True).expand_as(images)
+    return images.mean(tuple(range(2, images.dim())), keepdim=True).expand_as(images)
 
 
 def _imputed(images: Tensor, removed: Tensor, noise: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ FILLS = {
 }
 """Fills by name: independent uniform pixels in all channels; the image's mean per channel; the
 blurred image (`scaat.functional.blur`); zero; and ROAD's noisy linear imputation (Rong et al.
-2022), the mean of the neighbours (`scaat.functional.imputation`) plus Gaussian noise of standard
+2022), the mean of the neighbours (`linear_imputation`) plus Gaussian noise of standard
 deviation 0.01, which can leave [0, 1] as in the original."""
 
 
@@ -77,3 +77,77 @@ def find_fill(name: str) -> Fill:
     if name not in FILLS:
         raise unknown("fill", name, FILLS)
     return FILLS[name]
+
+
+def fixed_fill(name: str) -> Fill:
+    """Return the fill called ``name``, or raise `InputError` unless it is one without a draw."""
+    fill = find_fill(name)
+    if fill.draw:
+        known = ", ".join(repr(other) for other, each in FILLS.items() if not each.draw)
+        raise InputError(f"the fill is {name!r}, which is random; expected one of {known}")
+    return fill
+
+
+def linear_imputation(images: Tensor, removed: Tensor) -> Tensor:
+    """Replace the removed pixels by weighted means of their neighbours (Rong et al. 2022).
+
+    Direct neighbours weigh 1/6, diagonal ones 1/12; at the border the weights inside the image
+    are scaled to a sum of one. No noise is added. Removed pixels have removed neighbours, so the
+    means of an image are a sparse linear system, which SciPy solves directly, in float64 on the
+    CPU, wherever the images are.
+
+    Args:
+        images: (N, C, H, W), floating point.
+        removed: bool (N, H, W); every image keeps at least one pixel.
+
+    Returns:
+        (N, C, H, W) of the type of ``images``; the kept pixels are untouched.
+
+    Raises:
+        ImportError: SciPy is missing.
+        InputError: The images have another shape: the weights are defined in the plane.
+    """
+    if images.dim() != 4:
+        raise InputError(
+            f"the fill 'noisy-linear' (ROAD) needs images of shape (N, C, H, W), found "
+            f"{tuple(images.shape)}"
+        )
+    try:
+        from scipy.sparse.linalg import splu
+    except ImportError as error:
+        raise ImportError(
+            f"the fill 'noisy-linear' (ROAD) needs SciPy (pip install 'scaat[run]'): {error}",
+            name=error.name,
+        ) from error
+    laplacian = _laplacian(*images.shape[2:])
+    filled = images.detach().flatten(2).cpu().double().numpy().copy()  # (N, C, H * W)
+    for pixels, mask in zip(filled, removed.flatten(1).cpu().numpy(), strict=True):
+        unknown, known = np.flatnonzero(mask), np.flatnonzero(~mask)
+        if len(unknown):
+            rows = laplacian[unknown]
+            # The matrix is symmetric and positive definite: no pivoting, and an order for that.
+            system = splu(
+                rows[:, unknown].tocsc(),
+                permc_spec="MMD_AT_PLUS_A",
+                diag_pivot_thresh=0.0,
+                options={"SymmetricMode": True},
+            )
+            pixels[:, unknown] = system.solve(-rows[:, known] @ pixels[:, known].T).T
+    result = torch.from_numpy(filled).to(images).view_as(images)
+    return torch.where(removed.unsqueeze(1), result, images)
+
+
+@lru_cache(maxsize=4)
+def _laplacian(height: int, width: int) -> Any:
+    """Return the matrix (H * W, H * W) of each pixel's sum of weights, less its neighbours'.
+
+    The weights are twelvefold: 2 for direct neighbours, 1 for diagonal ones.
+    """
+    from scipy.sparse import csr_matrix, diags, kron
+
+    def line(size: int) -> Any:
+        return diags([1.0, 2.0, 1.0], [-1, 0, 1], shape=(size, size))
+
+    weights = csr_matrix(kron(line(height), line(width)))
+    weights.setdiag(0)
+    return csr_matrix(diags(np.asarray(weights.sum(1)).ravel()) - weights)

@@ -17,8 +17,8 @@ def hoyer(maps: Tensor) -> Tensor:
     map's scale. A map of zeros has 0, as for `gini`.
 
     Args:
-        maps: saliency maps (N, H, W), floating point, non-negative, of at least two
-            pixels (a map of one pixel has 0).
+        maps: saliency maps (N, H, W), or (N, L) of series, (N, D, H, W) of volumes; floating
+            point, non-negative, of at least two pixels (a map of one pixel has 0).
 
     Returns:
         float32 (N,), from 0 to 1.

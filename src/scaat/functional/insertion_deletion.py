@@ -6,8 +6,13 @@ import torch
 from torch import Tensor
 
 from scaat.functional.aopc import check_protocol
-from scaat.functional.ranking import count_regions, replaced_regions
-from scaat.functional.removal import Removal, check_removable, probabilities
+from scaat.functional.removal import (
+    Removal,
+    check_removable,
+    count_regions,
+    probabilities,
+    replaced_regions,
+)
 from scaat.functional.saliency import Predict
 
 
@@ -22,7 +27,7 @@ def insertion_deletion(
     deletion_fill: str = "zero",
     repeats: int = 5,
     seed: int = 0,
-    numbers: Tensor | None = None,
+    image_ids: Tensor | None = None,
     batch_size: int = 512,
 ) -> dict[str, Tensor]:
     """Return the predicted class's probability as regions are inserted and deleted.
@@ -49,7 +54,7 @@ def insertion_deletion(
         deletion_fill: replacement of the deleted regions; zero, as in the original.
         repeats: random images per image for a random fill; other fills take one pass.
         seed: of the random numbers, non-negative.
-        numbers: (N,) non-negative integers that name the images for the random numbers; the
+        image_ids: (N,) non-negative integers that name the images for the random numbers; the
             default is their position 0 ... N - 1.
         batch_size: perturbed images per forward pass; affects memory, not the result.
 
@@ -78,7 +83,7 @@ def insertion_deletion(
         repeats=repeats,
         first_repeat=0,
         seed=seed,
-        numbers=numbers,
+        image_ids=image_ids,
         batch_size=batch_size,
     )
     end = clean.unsqueeze(1)

@@ -1,4 +1,4 @@
-"""Lattice fractions: the saliency on even and odd rows and columns."""
+"""Lattices: the saliency on even and odd rows and columns, and on positions of any period."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def lattice_shares(maps: Tensor) -> Tensor:
     Raises:
         InputError: ``maps`` have an invalid shape or dtype, or a negative or non-finite value.
     """
-    check_maps(maps)
+    check_maps(maps, planar=True)
     if min(maps.shape[1:]) < 2:
         raise InputError(
             f"lattice shares need maps of two rows and two columns or more, found shape "
@@ -44,3 +44,29 @@ def lattice_shares(maps: Tensor) -> Tensor:
     )
     total = means.sum(1, keepdim=True)
     return torch.where(total > 0, means / torch.where(total > 0, total, 1), 0.25).float()
+
+
+def lattice_variance(maps: Tensor, period: int) -> float:
+    """Return the variance of the mean saliency over the positions of a period.
+
+    A position is a row and a column modulo the period. A lattice belongs to the network, so the
+    mean over even-numbered images is multiplied by that over odd-numbered ones: what varies by
+    chance has an expectation of 0. The variance of a multiple of the period is this one plus what
+    the multiple adds.
+
+    Args:
+        maps: Saliency maps (N, H, W), non-negative, of two images or more; each counts by its
+            values over their mean. Rows and columns beyond the last whole period are left out.
+        period: Positions along rows and columns, from 1 to the smaller side.
+
+    Returns:
+        In units of the squared mean: 0 for an even spread, 1 for every second row at period 2, 3
+        for one pixel in four. Slightly negative by chance.
+    """
+    height, width = (side // period * period for side in maps.shape[1:])
+    blocks = maps[:, :height, :width].double().unflatten(1, (-1, period)).unflatten(3, (-1, period))
+    means = blocks.mean((1, 3)).flatten(1)
+    total = means.mean(1, keepdim=True)
+    means = torch.where(total > 0, means / torch.where(total > 0, total, 1), 1.0)
+    even, odd = means[0::2].mean(0), means[1::2].mean(0)
+    return float(((even - 1) * (odd - 1)).mean())

@@ -37,8 +37,9 @@ def masked_pgd(
     Args:
         predict: Maps inputs to logits. Detached parameters avoid their graph.
         inputs: Clean inputs, shape (N, ...).
-        mask: Bool, features that may change; the shape of ``inputs``, one that broadcasts to
-            it, or (N, H, W) for images (N, C, H, W).
+        mask: Bool, features that may change; the shape of ``inputs``, one with as many
+            dimensions that broadcasts to it, or one without channels: (N, H, W) for images
+            (N, C, H, W), and likewise for series and volumes.
         epsilon: Radius of the ball in the maximum norm, in units of the inputs.
         steps: k, at least 1; the paper uses 4.
         step_size: In units of the inputs; 2.5 epsilon / k by default, so that the search can
@@ -154,7 +155,7 @@ def _projection(
     inputs: Tensor, mask: Tensor | None, epsilon: float, bounds: Bounds | None
 ) -> Callable[[Tensor], Tensor]:
     """Return the projection onto the ball, the bounds and the mask."""
-    if mask is not None and mask.dim() == 3 and inputs.dim() == 4:
+    if mask is not None and inputs.dim() > 2 and mask.dim() == inputs.dim() - 1:
         mask = mask.unsqueeze(1)
     lower, upper = inputs - epsilon, inputs + epsilon
     if bounds is not None:

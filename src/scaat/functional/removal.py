@@ -1,20 +1,59 @@
-"""Predictions while ranked regions are removed: the loop behind all perturbation curves."""
+"""Predictions while ranked regions are removed: their order, and the loop behind all curves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor, prod
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from scaat.errors import InputError
-from scaat.functional.checks import check_images, image_numbers
+from scaat.errors import InputError, unknown
+from scaat.functional.checks import check_fraction, check_images, image_id_list
 from scaat.functional.fills import Fill, find_fill
+from scaat.functional.logits import class_logits
 from scaat.functional.maps import check_maps
-from scaat.functional.ranking import count_regions, pixel_ranks
+from scaat.functional.regions import check_region_size, region_average, spread
 from scaat.functional.saliency import Predict
+
+ORDERS = ("lerf", "morf")
+"""Least and most relevant first."""
+
+
+def check_orders(orders: Sequence[str]) -> None:
+    """Raise `InputError` unless ``orders`` names one or both, each once."""
+    for order in orders:
+        if order not in ORDERS:
+            raise unknown("order", order, ORDERS)
+    if not orders or len(set(orders)) < len(orders):
+        raise InputError(f"orders must name 'lerf', 'morf' or both once, found {tuple(orders)}")
+
+
+def count_regions(images: Tensor, region_size: int) -> int:
+    """Return the number of regions of an image (N, C, ...); border regions may be smaller."""
+    return prod(_grid(images.shape[2:], region_size))
+
+
+def _grid(sides: Sequence[int], region_size: int) -> list[int]:
+    """Return the number of regions along each side."""
+    return [ceil(side / region_size) for side in sides]
+
+
+def replaced_regions(steps: int, fraction: float, regions: int) -> list[int]:
+    """Return the number of replaced regions at each of the steps 1 ... steps.
+
+    Raises:
+        InputError: the last step replaces none.
+    """
+    counts = [floor(k * fraction * regions / steps + 0.5) for k in range(1, steps + 1)]
+    if counts[-1] == 0:
+        raise InputError(
+            f"a fraction of {fraction:g} of {regions} regions replaces none of them; "
+            "a larger fraction or a smaller region size is needed"
+        )
+    return counts
 
 
 @dataclass(frozen=True)
@@ -43,7 +82,7 @@ def probabilities(
     repeats: int,
     first_repeat: int,
     seed: int,
-    numbers: Tensor | None,
+    image_ids: Tensor | None,
     batch_size: int,
 ) -> tuple[Tensor, list[Tensor]]:
     """Return the probability of the predicted class, clean and as regions are removed.
@@ -68,7 +107,7 @@ def probabilities(
         )
     if first_repeat < 0:
         raise InputError(f"first_repeat must be 0 or more, found {first_repeat}")
-    names = image_numbers(numbers, len(images))
+    names = image_id_list(image_ids, len(images))
     regions = count_regions(images, region_size)
     fills = [find_fill(removal.fill) for removal in removals]
     for removal, fill in zip(removals, fills, strict=True):
@@ -100,26 +139,70 @@ def probabilities(
     return torch.cat(clean), [torch.cat(parts) for parts in after]
 
 
+@torch.no_grad()
+def replaced_images(
+    images: Tensor,
+    maps: Tensor,
+    fraction: float,
+    *,
+    order: str = "lerf",
+    region_size: int = 1,
+    fill: str = "random",
+    seed: int = 0,
+    image_ids: Tensor | None = None,
+) -> Tensor:
+    """Return images whose least or most relevant regions are replaced.
+
+    They are the images whose probability the first repeat of `perturbation_curve` reports, at the
+    step that replaces the same number of regions.
+
+    Args:
+        images: (N, C, H, W), (N, C, L) or (N, C, D, H, W), floating point in [0, 1].
+        maps: Saliency maps of that shape without channels, non-negative, on the device of
+            ``images``.
+        fraction: Fraction of the regions to replace, in [0, 1]; the number is rounded.
+        order: ``"lerf"`` replaces the least relevant regions, ``"morf"`` the most relevant.
+        region_size: See `perturbation_curve`.
+        fill: See `perturbation_curve`.
+        seed: See `perturbation_curve`.
+        image_ids: See `perturbation_curve`.
+
+    Returns:
+        Shape, dtype and device of ``images``.
+
+    Raises:
+        InputError: An argument has an invalid value or shape, or the fill needs a remaining pixel.
+    """
+    check_orders([order])
+    check_fraction(fraction, "fraction")
+    check_removable(images, maps, region_size)
+    regions = count_regions(images, region_size)
+    count = floor(fraction * regions + 0.5)
+    chosen = find_fill(fill)
+    if chosen.needs_rest and count == regions:
+        raise InputError(f"the fill {fill!r} goes by the pixels left, but all are to be replaced")
+    ids = image_id_list(image_ids, len(images))
+    ties, backgrounds = _draw(chosen, images, regions, seed, ids, 0, 1)
+    ranks = pixel_ranks(maps, ties, [order], region_size).squeeze(1)
+    return chosen.put(images, ranks < count, backgrounds.squeeze(1))
+
+
 def check_removable(images: Tensor, maps: Tensor, region_size: int) -> None:
     """Raise `InputError` unless images, saliency maps and region size fit together."""
     check_images(images)
     check_maps(maps)
-    if images.dim() != 4 or len(images) == 0:
+    if images.dim() not in (3, 4, 5) or len(images) == 0:
         raise InputError(
-            f"images must have shape (N, C, H, W) with at least one image, "
-            f"found {tuple(images.shape)}"
+            "images must have shape (N, C, H, W), (N, C, L) or (N, C, D, H, W) with at least one "
+            f"image, found {tuple(images.shape)}"
         )
-    n, _, height, width = images.shape
-    if maps.shape != (n, height, width):
+    expected = (len(images), *images.shape[2:])
+    if maps.shape != expected:
         raise InputError(
             f"the saliency maps of images of shape {tuple(images.shape)} must have the shape "
-            f"{(n, height, width)}, found {tuple(maps.shape)}"
+            f"{expected}, found {tuple(maps.shape)}"
         )
-    if region_size > min(height, width):
-        raise InputError(
-            f"region_size must be at most the image's shorter side {min(height, width)}, "
-            f"found {region_size}"
-        )
+    check_region_size(region_size, images.shape[2:])
 
 
 def _clean(predict: Predict, images: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
@@ -142,9 +225,9 @@ def _perturbed(
 ) -> Tensor:
     """Return the probability (n, orders, repeats, steps) in one group of images.
 
-    ``ranks`` is (n, orders, H, W), ``counts`` (steps,), ``backgrounds`` (n, repeats, C, H, W).
+    ``ranks`` is (n, orders, ...), ``counts`` (steps,), ``backgrounds`` (n, repeats, C, ...).
     """
-    n, orders = ranks.shape[:2]
+    n, orders, *sides = ranks.shape
     repeats, steps = backgrounds.shape[1], len(counts)
     ranks, backgrounds = ranks.flatten(0, 1), backgrounds.flatten(0, 1)
     after = []
@@ -157,7 +240,7 @@ def _perturbed(
         image = row // orders
         perturbed = fill.put(
             images.index_select(0, image),
-            ranks.index_select(0, row) < counts[step].view(-1, 1, 1),
+            ranks.index_select(0, row) < counts[step].view(-1, *(1 for _ in sides)),
             backgrounds.index_select(0, image * repeats + repeat),
         )
         probability = _softmax(predict(perturbed))
@@ -166,9 +249,10 @@ def _perturbed(
 
 
 def _softmax(logits: Tensor) -> Tensor:
+    logits = class_logits(logits)
     if logits.dim() != 2 or logits.shape[1] < 2:
         raise InputError(
-            "the prediction must be logits of shape (N, classes) with two classes or more, "
+            "the prediction must be logits of shape (N, classes), or (N, 1) for one logit, "
             f"found shape {tuple(logits.shape)}"
         )
     return logits.float().softmax(1)
@@ -183,7 +267,7 @@ def _draw(
     first_repeat: int,
     repeats: int,
 ) -> tuple[Tensor, Tensor]:
-    """Return each image's order of ties (n, regions) and backgrounds (n, repeats, C, H, W).
+    """Return each image's order of ties (n, regions) and backgrounds (n, repeats, C, ...).
 
     Both are on the device of the images.
     """
@@ -199,3 +283,39 @@ def _draw(
             fill.draw(generator, earlier)
         fill.draw(generator, repeat)
     return ties, torch.from_numpy(drawn).to(images, non_blocking=True)
+
+
+def pixel_ranks(maps: Tensor, ties: Tensor, orders: Sequence[str], region_size: int) -> Tensor:
+    """Return, for each order, the rank at which each pixel's region is removed.
+
+    Args:
+        maps: saliency maps (N, ...).
+        ties: int64 (N, R), a permutation of the R regions, row by row, which orders regions of
+            equal saliency in all orders.
+        orders: of ``"lerf"`` and ``"morf"``.
+        region_size: side of the regions in pixels.
+
+    Returns:
+        int64 (N, orders, ...), from 0 to R - 1.
+    """
+    sides = maps.shape[1:]
+    scores = _region_scores(maps, region_size)
+    ranks = torch.stack([_ranks(scores, ties, descending=o == "morf") for o in orders], dim=1)
+    return spread(ranks.unflatten(2, _grid(sides, region_size)), region_size, sides)
+
+
+def _region_scores(maps: Tensor, region_size: int) -> Tensor:
+    """Return the mean saliency of each region, float64 (n, R), row by row."""
+    # In float64 the mean of any number of equal float32 values is that value, so a smaller border
+    # region ties with the others.
+    means = region_average(maps.double(), region_size)
+    first = [slice(None, None, region_size)] * (maps.dim() - 1)  # of each region
+    return means[(slice(None), *first)].flatten(1)
+
+
+def _ranks(scores: Tensor, ties: Tensor, descending: bool) -> Tensor:
+    """Return the position (n, R) at which each region is replaced; ``ties`` orders equal scores."""
+    by_score = scores.gather(1, ties).argsort(dim=1, descending=descending, stable=True)
+    order = ties.gather(1, by_score)
+    positions = torch.arange(order.shape[1], device=order.device).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, positions)

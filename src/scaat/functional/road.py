@@ -21,7 +21,7 @@ def road_curves(
     region_size: int = 1,
     repeats: int = 1,
     seed: int = 0,
-    numbers: Tensor | None = None,
+    image_ids: Tensor | None = None,
     batch_size: int = 512,
 ) -> dict[str, Tensor]:
     """Return the perturbation curves of ROAD (Rong et al. 2022), the input of `road`.
@@ -38,7 +38,7 @@ def road_curves(
         repeats: draws of the noise per image. One is enough, because the noise is a hundredth
             of the pixel range.
         seed: of the noise, non-negative.
-        numbers: (N,) non-negative integers that name the images for the random numbers; the
+        image_ids: (N,) non-negative integers that name the images for the random numbers; the
             default is their position 0 ... N - 1.
         batch_size: perturbed images per forward pass; affects memory, not the result.
 
@@ -58,7 +58,7 @@ def road_curves(
         fill="noisy-linear",
         repeats=repeats,
         seed=seed,
-        numbers=numbers,
+        image_ids=image_ids,
         batch_size=batch_size,
     )
 

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scaat.functional.gradients import input_gradient
+from scaat.functional.logits import class_logits
 
 Predict = Callable[[Tensor], Tensor]
-"""Maps inputs of shape (N, ...) to logits of shape (N, classes)."""
+"""Maps inputs of shape (N, ...) to logits of shape (N, classes), or (N, 1) for one logit."""
 
 Score = Literal["logit", "probability"]
 
@@ -21,29 +22,42 @@ def class_scores(logits: Tensor, labels: Tensor, score: Score = "logit") -> Tens
     """Return the score of each sample's class.
 
     Args:
-        logits: Shape (N, classes), any floating dtype.
-        labels: Class numbers, int64, shape (N,).
+        logits: Shape (N, classes), or (N, 1) for one logit (`class_logits`); any floating dtype.
+        labels: Class numbers, int64, shape (N,); or for several labels floating point 0 or 1, of
+            the shape of ``logits``: the score is then the sum over labels of z/2 with the sign of
+            the label, or the probability of all labels together. Floating point (N,) are the
+            targets of a regression: the score is the output, whatever ``score`` says.
         score: ``"logit"``, or ``"probability"`` after a softmax in at least float32.
 
     Returns:
         Shape (N,).
     """
+    if score not in ("logit", "probability"):
+        raise ValueError(f"score is {score!r}, expected 'logit' or 'probability'")
+    if labels.dim() == 2:
+        signed = logits * (2 * labels - 1)
+        if score == "logit":
+            return signed.sum(1) / 2
+        wide = torch.promote_types(logits.dtype, torch.float32)
+        return F.logsigmoid(signed.to(wide)).sum(1).exp()
+    if labels.is_floating_point():
+        return logits.reshape(labels.shape)
+    logits = class_logits(logits)
     if score == "probability":
         logits = F.softmax(logits, dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
-    elif score != "logit":
-        raise ValueError(f"score is {score!r}, expected 'logit' or 'probability'")
     return logits.gather(1, labels.unsqueeze(1)).squeeze(1)
 
 
 def sum_channels(attributions: Tensor, *, signed: bool = False) -> Tensor:
-    """Return absolute values; for images (N, C, H, W), summed over channels, (N, H, W).
+    """Return absolute values, summed over channels: (N, H, W) for images (N, C, H, W).
 
-    With ``signed`` the values keep their sign. Half precision is cast to float32 first, so that
+    So are series (N, C, L) and volumes (N, C, D, H, W); tables (N, F) have no channels. With
+    ``signed`` the values keep their sign. Half precision is cast to float32 first, so that
     sums and quantiles are not rounded.
     """
     attributions = attributions.to(torch.promote_types(attributions.dtype, torch.float32))
     values = attributions if signed else attributions.abs()
-    return values.sum(dim=1) if values.dim() == 4 else values
+    return values.sum(dim=1) if values.dim() > 2 else values
 
 
 def score_gradient(
@@ -98,42 +112,11 @@ def saliency_map(
         signed: Keep the gradient's sign, for the signed variant of saliency-guided training.
 
     Returns:
-        Detached map, non-negative unless ``signed``. Shape (N, H, W) for images (N, C, H, W),
-        summed over channels; otherwise the shape of ``inputs``.
+        Detached map, non-negative unless ``signed``, summed over channels: shape (N, H, W) for
+        images (N, C, H, W), (N, L) for series (N, C, L), (N, D, H, W) for volumes
+        (N, C, D, H, W), and that of ``inputs`` for tables (N, F).
     """
     with torch.inference_mode(False), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()
         gradient = score_gradient(predict(leaf), leaf, labels, score=score)
         return sum_channels(gradient, signed=signed)
-
-
-def smoothgrad(
-    predict: Predict,
-    inputs: Tensor,
-    labels: Tensor,
-    *,
-    samples: int,
-    noise: float,
-    score: Score = "logit",
-) -> Tensor:
-    """Return SmoothGrad's gradient: the mean over noisy copies (Smilkov et al. 2017).
-
-    Costs ``samples`` forward passes and input gradients, one batch at a time.
-
-    Args:
-        predict: See `saliency_map`.
-        inputs: See `saliency_map`.
-        labels: See `saliency_map`.
-        samples: Number of noisy copies, at least 1.
-        noise: Standard deviation of the Gaussian noise, in units of the inputs.
-        score: See `class_scores`.
-
-    Returns:
-        Detached, at least float32, with the shape of ``inputs``; its absolute values are the map.
-    """
-    mean = torch.zeros_like(inputs, dtype=torch.promote_types(inputs.dtype, torch.float32))
-    with torch.inference_mode(False), torch.enable_grad():
-        for _ in range(samples):
-            leaf = (inputs + noise * torch.randn_like(inputs)).detach().requires_grad_()
-            mean += score_gradient(predict(leaf), leaf, labels, score=score) / samples
-    return mean

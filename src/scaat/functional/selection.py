@@ -40,8 +40,8 @@ def replace_lowest(inputs: Tensor, maps: Tensor, proportion: float) -> Tensor:
 
     Args:
         inputs: Floating point, shape (N, ...).
-        maps: Ranking of the features: the shape of ``inputs``, or (N, H, W) for images
-            (N, C, H, W), whose pixels then change in all channels.
+        maps: Ranking of the features: the shape of ``inputs``, or without channels, (N, H, W)
+            for images (N, C, H, W), whose pixels then change in all channels.
         proportion: Fraction of features to replace, in [0, 1].
 
     Returns:

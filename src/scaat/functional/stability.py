@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from scaat.errors import InputError
-from scaat.functional.checks import check_images, check_positive, image_numbers
+from scaat.functional.checks import check_images, check_positive, image_id_list
+from scaat.functional.logits import class_logits
 from scaat.functional.maps import check_maps
 from scaat.functional.saliency import Predict
 
@@ -31,7 +32,7 @@ def max_sensitivity(
     perturbations: int = 10,
     radius: float = 0.02,
     seed: int = 0,
-    numbers: Tensor | None = None,
+    image_ids: Tensor | None = None,
     batch_size: int = 64,
 ) -> Tensor:
     """Return the largest change of each saliency map, relative to its norm (Yeh et al. 2019).
@@ -53,7 +54,7 @@ def max_sensitivity(
         radius: of the ball in the maximum norm, in pixel units; 0.02 is Captum's default, 5 grey
             levels of 255.
         seed: of the perturbations, non-negative.
-        numbers: (N,) non-negative integers that name the images for the perturbations; the
+        image_ids: (N,) non-negative integers that name the images for the perturbations; the
             default is their position 0 ... N - 1.
         batch_size: images explained at once; affects memory, not the result.
 
@@ -65,7 +66,7 @@ def max_sensitivity(
     """
     parts = []
     for clean, perturbed in _explained(
-        explain, images, perturbations, radius, seed, numbers, batch_size
+        explain, images, perturbations, radius, seed, image_ids, batch_size
     ):
         before, after = clean.maps.flatten(1), perturbed.maps.flatten(2)
         length = vector_norm(before, dim=1)
@@ -82,7 +83,7 @@ def relative_input_stability(
     perturbations: int = 10,
     radius: float = 0.02,
     seed: int = 0,
-    numbers: Tensor | None = None,
+    image_ids: Tensor | None = None,
     eps: float = 1e-6,
     batch_size: int = 64,
 ) -> Tensor:
@@ -101,13 +102,13 @@ def relative_input_stability(
     between images and favours maps without zeros. Compare sparse maps by `max_sensitivity`.
 
     Args:
-        predict: images (B, C, H, W) to logits (B, classes), in eval mode.
+        predict: images (B, C, H, W) to logits (B, classes), or (B, 1) for one logit, in eval mode.
         explain: see `Explain`.
         images: (N, C, H, W), floating point in [0, 1].
         perturbations: random images per image.
         radius: of the ball in the maximum norm, in pixel units.
         seed: of the perturbations, non-negative.
-        numbers: (N,) non-negative integers that name the images for the perturbations; the
+        image_ids: (N,) non-negative integers that name the images for the perturbations; the
             default is their position 0 ... N - 1.
         eps: replacement of zero divisors, and lower bound of the image's change; 1e-6 is
             Quantus' default.
@@ -123,7 +124,7 @@ def relative_input_stability(
     check_positive(eps, "eps of the relative input stability")
     parts = []
     for clean, perturbed in _explained(
-        explain, images, perturbations, radius, seed, numbers, batch_size
+        explain, images, perturbations, radius, seed, image_ids, batch_size
     ):
         mean = clean.maps.mean((1, 2))
         scale = torch.where(mean > 0, mean, 1).view(-1, 1, 1, 1)
@@ -151,7 +152,7 @@ def _explained(
     perturbations: int,
     radius: float,
     seed: int,
-    numbers: Tensor | None,
+    image_ids: Tensor | None,
     batch_size: int,
 ) -> Iterator[tuple[_Views, _Views]]:
     """Yield groups of images, clean and perturbed (n, perturbations, ...)."""
@@ -167,7 +168,7 @@ def _explained(
             "perturbations and batch_size must be 1 or more and seed 0 or more, found "
             f"perturbations {perturbations}, batch_size {batch_size} and seed {seed}"
         )
-    named = image_numbers(numbers, len(images))
+    named = image_id_list(image_ids, len(images))
     images = images.detach()
     group = max(1, batch_size // (1 + perturbations))  # an image and its copies share a batch
     for start in range(0, len(images), group):
@@ -188,10 +189,10 @@ def _explained(
         )
 
 
-def _noise(seed: int, numbers: list[int], shape: tuple[int, ...]) -> Tensor:
+def _noise(seed: int, image_ids: list[int], shape: tuple[int, ...]) -> Tensor:
     """Return for each numbered image uniform numbers in [-1, 1), float32 (n, *shape)."""
-    noise = np.empty((len(numbers), *shape), dtype=np.float32)
-    for i, number in enumerate(numbers):
+    noise = np.empty((len(image_ids), *shape), dtype=np.float32)
+    for i, number in enumerate(image_ids):
         np.random.default_rng([seed, number]).random(out=noise[i], dtype=np.float32)
     return torch.from_numpy(noise * 2 - 1)
 
@@ -203,7 +204,7 @@ def _maps(explain: Explain, images: Tensor, position: Tensor, batch_size: int) -
     ):
         # A copy, because the explanation may work in place.
         maps = explain(part.clone(), at).detach()
-        check_maps(maps)
+        check_maps(maps, planar=True)
         if maps.shape != (len(part), *part.shape[2:]):
             raise InputError(
                 f"the saliency maps of images of shape {tuple(part.shape)} must have the shape "
@@ -225,7 +226,7 @@ def _classes(predict: Predict, images: Tensor, batch_size: int) -> Tensor:
     """Return the predicted class of each image, int64 (n,)."""
     classes = []
     for part in torch.split(images, batch_size):
-        logits = predict(part.clone())
+        logits = class_logits(predict(part.clone()))
         if logits.dim() != 2 or len(logits) != len(part):
             raise InputError(
                 f"the prediction for {len(part)} images must be logits of shape "

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from scaat.functional.checks import Bounds
 from scaat.functional.gradients import input_gradient
+from scaat.functional.regions import spread
 from scaat.functional.saliency import Predict
 
 Penalty = Literal["l1", "elastic-net", "group"]
@@ -122,5 +123,4 @@ def group_norms(values: Tensor, group_size: int) -> Tensor:
     sums = group_size**2 * F.avg_pool2d(
         F.pad(squares, (0, -width % group_size, 0, -height % group_size)), group_size
     )
-    rows = sums.sqrt().repeat_interleave(group_size, dim=2)[:, :, :height]
-    return rows.repeat_interleave(group_size, dim=3)[:, :, :, :width]
+    return spread(sums.sqrt(), group_size, (height, width))

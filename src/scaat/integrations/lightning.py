@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from torchmetrics import MeanMetric
 
 from scaat.errors import InputError
-from scaat.functional import aopc, entropy, gini, perturbation_curve, saliency_map
+from scaat.functional import aopc, class_logits, entropy, gini, perturbation_curve, saliency_map
 from scaat.functional.checks import check_images
 from scaat.functional.saliency import Predict
 from scaat.integrations.common import extra
@@ -173,13 +173,13 @@ class SaliencyEvaluation(L.Callback):
             return
         with _gradients():
             images = self.images(batch)
-            numbers = self.seen + torch.arange(len(images))
+            image_ids = self.seen + torch.arange(len(images))
             self.seen += len(images)
-            numbers, mine = _shared(numbers, trainer, self.num_images)
+            image_ids, mine = _shared(image_ids, trainer, self.num_images)
             if mine.any():
                 # A copy: what inference mode made cannot take gradients.
                 chosen = images[mine.to(images.device)].clone()
-                self._measure(pl_module, chosen, numbers[mine])
+                self._measure(pl_module, chosen, image_ids[mine])
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log the means over all processes."""
@@ -189,7 +189,7 @@ class SaliencyEvaluation(L.Callback):
             logged = {name: mean.compute() for name, mean in self.means.items()}
         pl_module.log_dict(logged, sync_dist=True)  # equal already; else Lightning warns
 
-    def _measure(self, module: L.LightningModule, images: Tensor, numbers: Tensor) -> None:
+    def _measure(self, module: L.LightningModule, images: Tensor, image_ids: Tensor) -> None:
         images = images.float() / 255 if images.dtype == torch.uint8 else images
         check_images(images)
         network = module if self.model is None else module.get_submodule(self.model)
@@ -198,13 +198,13 @@ class SaliencyEvaluation(L.Callback):
             with torch.no_grad():
                 labels = predict(images).argmax(1)
             maps = saliency_map(predict, images, labels)
-            curves = perturbation_curve(predict, images, maps, numbers=numbers, **self.curves)
+            curves = perturbation_curve(predict, images, maps, image_ids=image_ids, **self.curves)
         measured = (entropy(maps), gini(maps), aopc(curves["lerf"]), aopc(curves["morf"]))
         for mean, values in zip(self.means.values(), measured, strict=True):
             mean.update(values)
 
     def _logits(self, view: Predict) -> Predict:
-        return lambda images: self.adapter(view(images))
+        return lambda images: class_logits(self.adapter(view(images)))
 
 
 @contextmanager
@@ -214,14 +214,14 @@ def _gradients() -> Iterator[None]:
         yield
 
 
-def _shared(numbers: Tensor, trainer: L.Trainer, limit: int) -> tuple[Tensor, Tensor]:
+def _shared(image_ids: Tensor, trainer: L.Trainer, limit: int) -> tuple[Tensor, Tensor]:
     """Return the positions of a process's images in the data set, and which it is to measure.
 
     Where every process sees the whole set, they take turns. Images by which a sampler fills the
     last batch up are left out.
 
     Args:
-        numbers: Of the images this process has seen in this epoch, int64 (n,).
+        image_ids: Of the images this process has seen in this epoch, int64 (n,).
         trainer: Of the validation.
         limit: Images to measure in all.
     """
@@ -229,10 +229,10 @@ def _shared(numbers: Tensor, trainer: L.Trainer, limit: int) -> tuple[Tensor, Te
     loader = loaders[0] if isinstance(loaders, list) else loaders
     sampler = loader.sampler if isinstance(loader, DataLoader) else None
     if isinstance(sampler, DistributedSampler):
-        numbers = numbers * sampler.num_replicas + sampler.rank
+        image_ids = image_ids * sampler.num_replicas + sampler.rank
         limit = min(limit, len(sampler.dataset))  # type: ignore[arg-type]
-        return numbers, numbers < limit
-    return numbers, (numbers < limit) & (numbers % trainer.world_size == trainer.global_rank)
+        return image_ids, image_ids < limit
+    return image_ids, (image_ids < limit) & (image_ids % trainer.world_size == trainer.global_rank)
 
 
 def _images(batch: Any) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from scaat.errors import InputError
 from scaat.integrations.common import IndexedDataset, Pixels, extra, load_state
 from scaat.objectives import Objective
-from scaat.passes import allow_variants
+from scaat.passes import raise_recompile_limit
 
 with extra("timm", "the adapter for timm"):
     from timm.task import ClassificationTask
@@ -139,7 +139,7 @@ class ObjectiveTask(ClassificationTask):
         self, backend: str = "inductor", mode: str | None = None, **compile_kwargs: Any
     ) -> nn.Module:
         """Compile the network, before `prepare_distributed`; see timm's task."""
-        allow_variants()
+        raise_recompile_limit()
         compiled: nn.Module = super().compile(backend, mode, **compile_kwargs)
         return compiled
 

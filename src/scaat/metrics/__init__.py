@@ -4,10 +4,12 @@ from scaat.declarations import Declaration
 from scaat.metrics.base import CurveMetric, MapMetric, PerImageMetric, SaliencyMetric
 from scaat.metrics.complexity import CompressedSize, GiniIndex, Hoyer, SaliencyEntropy
 from scaat.metrics.faithfulness import AOPC, ROAD, InsertionDeletion
+from scaat.metrics.grid_pointing_game import GridPointingGame
 from scaat.metrics.lattice import BlockAOPC, LatticeFraction
 from scaat.metrics.localisation import EnergyInside, IoUAtArea, PointingGame
-from scaat.metrics.randomisation import MapCorrelation
-from scaat.metrics.stability import MaxSensitivity, RelativeInputStability
+from scaat.metrics.sensitivity_n import SensitivityN
+from scaat.metrics.single_deletion import SingleDeletion
+from scaat.metrics.stability import MapCorrelation, MaxSensitivity, RelativeInputStability
 
 __all__ = [
     "AOPC",
@@ -18,6 +20,7 @@ __all__ = [
     "Declaration",
     "EnergyInside",
     "GiniIndex",
+    "GridPointingGame",
     "Hoyer",
     "InsertionDeletion",
     "IoUAtArea",
@@ -30,4 +33,6 @@ __all__ = [
     "RelativeInputStability",
     "SaliencyEntropy",
     "SaliencyMetric",
+    "SensitivityN",
+    "SingleDeletion",
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from inspect import signature
 from typing import Any, ClassVar
 
 import torch
@@ -19,11 +21,25 @@ class SaliencyMetric(Metric):
     """A `torchmetrics.Metric` whose class declares the numbers that it gives.
 
     ``higher_is_better`` follows from the declarations where they agree.
+
+    Attributes:
+        declares: What the numbers are called and mean.
+        function: The mathematics, whose keyword arguments the metric takes, with its defaults.
+        settings: Those that were given.
     """
 
     is_differentiable = False
     full_state_update: bool | None = False
     declares: ClassVar[tuple[Declaration, ...]] = ()
+    function: ClassVar[Callable[..., Any]]
+    settings: dict[str, Any]
+
+    def __init__(self, **options: Any) -> None:
+        """Args: options: keyword arguments of ``function`` and of `torchmetrics.Metric`."""
+        function = getattr(self, "function", None)
+        known = signature(function).parameters if function else ()
+        super().__init__(**{name: value for name, value in options.items() if name not in known})
+        self.settings = {name: value for name, value in options.items() if name in known}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take ``higher_is_better`` from the class's own declarations."""
@@ -44,9 +60,9 @@ class PerImageMetric(SaliencyMetric):
 
     per_image: list[Tensor]
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Args: kwargs: those of `torchmetrics.Metric`."""
-        super().__init__(**kwargs)
+    def __init__(self, **options: Any) -> None:
+        """Args: options: see `SaliencyMetric`."""
+        super().__init__(**options)
         self.add_state("per_image", default=[], dist_reduce_fx="cat")
 
     def values(self) -> Tensor:
@@ -58,12 +74,30 @@ class PerImageMetric(SaliencyMetric):
         return self.values().nanmean()
 
 
+class NumberedMetric(PerImageMetric):
+    """A metric with random numbers, for which ``image_ids`` name the images.
+
+    By default they count the updates' images since the last reset; hand in each image's position
+    in the data set where several processes share it, so that their number changes nothing.
+    """
+
+    # `forward` must update the whole first: on a copy of its own the count would restart.
+    full_state_update = True
+
+    def numbered(self, images: Tensor, image_ids: Tensor | None) -> Tensor:
+        """Return the images' numbers, which count on from those before unless given."""
+        if image_ids is not None:
+            return image_ids
+        return torch.arange(len(images)) + sum(len(part) for part in self.per_image)
+
+
 class MapMetric(PerImageMetric):
     """A metric of the saliency maps alone; the evaluation measures each one that has a key."""
 
-    @abstractmethod
     def measure(self, maps: Tensor) -> Tensor:
-        """Return the values (N,) of saliency maps (N, H, W)."""
+        """Return the values (N,) of saliency maps (N, H, W): by default ``function``'s."""
+        values: Tensor = self.function(maps, **self.settings)
+        return values
 
     def update(self, maps: Tensor) -> None:
         """Measure saliency maps (N, H, W), floating point, non-negative.
@@ -77,6 +111,8 @@ class MapMetric(PerImageMetric):
 class CurveMetric(SaliencyMetric):
     """A metric of the prediction's curves as pixels are replaced: 4 bytes a point and image.
 
+    ``function`` returns the curves (N, points) by name, of a prediction, images and maps.
+
     In several processes `compute` gathers the curves; `values` and `curves` return those of this
     process.
     """
@@ -85,18 +121,12 @@ class CurveMetric(SaliencyMetric):
     """Of the curves."""
     seen: Tensor
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Args: kwargs: those of `torchmetrics.Metric`."""
-        super().__init__(**kwargs)
+    def __init__(self, **options: Any) -> None:
+        """Args: options: see `SaliencyMetric`."""
+        super().__init__(**options)
         for name in self.names:
             self.add_state(name, default=[], dist_reduce_fx="cat")
         self.add_state("seen", default=torch.tensor(0), dist_reduce_fx="sum")
-
-    @abstractmethod
-    def measure(
-        self, predict: Predict, images: Tensor, maps: Tensor, numbers: Tensor
-    ) -> dict[str, Tensor]:
-        """Return the curves (N, points) of images by name."""
 
     @abstractmethod
     def values(self) -> dict[str, Tensor]:
@@ -107,7 +137,7 @@ class CurveMetric(SaliencyMetric):
         predict: Predict,
         images: Tensor,
         maps: Tensor,
-        numbers: Tensor | None = None,
+        image_ids: Tensor | None = None,
     ) -> None:
         """Measure the curves of images (N, C, H, W) with saliency maps (N, H, W).
 
@@ -115,7 +145,7 @@ class CurveMetric(SaliencyMetric):
             predict: maps images to logits; a model belongs in eval mode here.
             images: floating point in [0, 1].
             maps: non-negative, on the device of ``images``.
-            numbers: (N,) integers that name the images for the random numbers. By default they
+            image_ids: (N,) integers that name the images for the random numbers. By default they
                 count the updates' images since the last reset. Pass each image's position in
                 the data set where several processes share it: the result then does not depend
                 on their number.
@@ -123,9 +153,10 @@ class CurveMetric(SaliencyMetric):
         Raises:
             InputError: as the metric's function.
         """
-        if numbers is None:
-            numbers = torch.arange(len(images)) + int(self.seen)
-        for name, curve in self.measure(predict, images, maps, numbers).items():
+        if image_ids is None:
+            image_ids = torch.arange(len(images)) + int(self.seen)
+        curves = self.function(predict, images, maps, image_ids=image_ids, **self.settings)
+        for name, curve in curves.items():
             getattr(self, name).append(curve)
         self.seen = self.seen + len(images)
 

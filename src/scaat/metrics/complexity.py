@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor
-
 from scaat.declarations import Declaration
 from scaat.functional.compressed_size import compressed_size
 from scaat.functional.entropy import entropy
@@ -17,6 +13,7 @@ from scaat.metrics.base import MapMetric
 class SaliencyEntropy(MapMetric):
     """Mean entropy of saliency maps in bits, 0 to 8; see `scaat.functional.entropy`."""
 
+    function = staticmethod(entropy)
     declares = (
         Declaration(
             key="entropy",
@@ -31,10 +28,6 @@ class SaliencyEntropy(MapMetric):
         ),
     )
 
-    def measure(self, maps: Tensor) -> Tensor:
-        """Return the entropy (N,) of saliency maps (N, H, W)."""
-        return entropy(maps)
-
 
 class CompressedSize(MapMetric):
     """Mean size in kilobytes of saliency maps as image files.
@@ -42,6 +35,7 @@ class CompressedSize(MapMetric):
     ``codec`` and ``quality`` are those of `scaat.functional.compressed_size`.
     """
 
+    function = staticmethod(compressed_size)
     declares = (
         Declaration(
             key="size_kb",
@@ -55,19 +49,11 @@ class CompressedSize(MapMetric):
         ),
     )
 
-    def __init__(self, codec: str = "png", quality: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.codec = codec
-        self.quality = quality
-
-    def measure(self, maps: Tensor) -> Tensor:
-        """Return the size (N,) of saliency maps (N, H, W)."""
-        return compressed_size(maps, self.codec, self.quality)
-
 
 class GiniIndex(MapMetric):
     """Mean Gini index of saliency maps, 0 to 1; see `scaat.functional.gini`."""
 
+    function = staticmethod(gini)
     declares = (
         Declaration(
             key="gini",
@@ -81,14 +67,11 @@ class GiniIndex(MapMetric):
         ),
     )
 
-    def measure(self, maps: Tensor) -> Tensor:
-        """Return the Gini index (N,) of saliency maps (N, H, W)."""
-        return gini(maps)
-
 
 class Hoyer(MapMetric):
     """Mean Hoyer index of saliency maps, 0 to 1; see `scaat.functional.hoyer`."""
 
+    function = staticmethod(hoyer)
     declares = (
         Declaration(
             key="hoyer",
@@ -101,7 +84,3 @@ class Hoyer(MapMetric):
             decimals=3,
         ),
     )
-
-    def measure(self, maps: Tensor) -> Tensor:
-        """Return the Hoyer index (N,) of saliency maps (N, H, W)."""
-        return hoyer(maps)

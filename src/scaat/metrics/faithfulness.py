@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -10,17 +10,17 @@ from scaat.declarations import Declaration
 from scaat.functional.aopc import aopc, perturbation_curve
 from scaat.functional.insertion_deletion import area_under_curve, insertion_deletion
 from scaat.functional.road import road, road_curves
-from scaat.functional.saliency import Predict
 from scaat.metrics.base import CurveMetric
 
 
 class AOPC(CurveMetric):
     """Mean confidence decay as regions are replaced, least and most relevant first.
 
-    The arguments are those of `scaat.functional.perturbation_curve`.
+    The keyword arguments are those of `scaat.functional.perturbation_curve`.
     """
 
     names = ("lerf", "morf")
+    function = staticmethod(perturbation_curve)
     prefix: ClassVar[str] = "aopc"
     """Of the keys."""
     declares = (
@@ -58,36 +58,6 @@ class AOPC(CurveMetric):
         ),
     )
 
-    def __init__(
-        self,
-        steps: int = 20,
-        fraction: float = 0.2,
-        region_size: int = 1,
-        repeats: int = 5,
-        seed: int = 0,
-        batch_size: int = 512,
-        fill: str = "random",
-        first_repeat: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.settings: dict[str, Any] = {
-            "steps": steps,
-            "fraction": fraction,
-            "region_size": region_size,
-            "repeats": repeats,
-            "seed": seed,
-            "batch_size": batch_size,
-            "fill": fill,
-            "first_repeat": first_repeat,
-        }
-
-    def measure(
-        self, predict: Predict, images: Tensor, maps: Tensor, numbers: Tensor
-    ) -> dict[str, Tensor]:
-        """Return the perturbation curves of images."""
-        return perturbation_curve(predict, images, maps, numbers=numbers, **self.settings)
-
     def values(self) -> dict[str, Tensor]:
         """Return ``aopc_lerf`` and ``aopc_morf`` of each image so far, float32 (N,)."""
         return {f"{self.prefix}_{order}": aopc(curve) for order, curve in self.curves().items()}
@@ -106,10 +76,11 @@ class AOPC(CurveMetric):
 class InsertionDeletion(CurveMetric):
     """Areas under the insertion and the deletion curve.
 
-    The arguments are those of `scaat.functional.insertion_deletion`.
+    The keyword arguments are those of `scaat.functional.insertion_deletion`.
     """
 
     names = ("insertion", "deletion")
+    function = staticmethod(insertion_deletion)
     declares = (
         Declaration(
             key="insertion",
@@ -133,34 +104,6 @@ class InsertionDeletion(CurveMetric):
         ),
     )
 
-    def __init__(
-        self,
-        steps: int = 50,
-        region_size: int = 1,
-        insertion_fill: str = "blur",
-        deletion_fill: str = "zero",
-        repeats: int = 5,
-        seed: int = 0,
-        batch_size: int = 512,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.settings: dict[str, Any] = {
-            "steps": steps,
-            "region_size": region_size,
-            "insertion_fill": insertion_fill,
-            "deletion_fill": deletion_fill,
-            "repeats": repeats,
-            "seed": seed,
-            "batch_size": batch_size,
-        }
-
-    def measure(
-        self, predict: Predict, images: Tensor, maps: Tensor, numbers: Tensor
-    ) -> dict[str, Tensor]:
-        """Return the insertion and deletion curves of images."""
-        return insertion_deletion(predict, images, maps, numbers=numbers, **self.settings)
-
     def values(self) -> dict[str, Tensor]:
         """Return the areas ``insertion`` and ``deletion`` of each image so far, float32 (N,)."""
         return {name: area_under_curve(curve) for name, curve in self.curves().items()}
@@ -169,10 +112,11 @@ class InsertionDeletion(CurveMetric):
 class ROAD(CurveMetric):
     """Faithfulness by noisy linear imputation of removed pixels, both orders.
 
-    The arguments are those of `scaat.functional.road.road_curves`.
+    The keyword arguments are those of `scaat.functional.road.road_curves`.
     """
 
     names = ("lerf", "morf")
+    function = staticmethod(road_curves)
     declares = (
         Declaration(
             key="road",
@@ -186,28 +130,6 @@ class ROAD(CurveMetric):
             decimals=3,
         ),
     )
-
-    def __init__(
-        self,
-        region_size: int = 1,
-        repeats: int = 1,
-        seed: int = 0,
-        batch_size: int = 512,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.settings: dict[str, Any] = {
-            "region_size": region_size,
-            "repeats": repeats,
-            "seed": seed,
-            "batch_size": batch_size,
-        }
-
-    def measure(
-        self, predict: Predict, images: Tensor, maps: Tensor, numbers: Tensor
-    ) -> dict[str, Tensor]:
-        """Return the perturbation curves of images."""
-        return road_curves(predict, images, maps, numbers=numbers, **self.settings)
 
     def values(self) -> dict[str, Tensor]:
         """Return `road` and its parts of each image so far, float32 (N,).

@@ -17,9 +17,10 @@ class LatticeFraction(MapMetric):
 
     A lattice belongs to the network, so it is the same for all images: the one of the four with
     the most saliency over all of them. The most in each image would exceed a quarter by chance
-    alone. See `scaat.functional.lattice_shares`.
+    alone. See `scaat.functional.lattice_shares`, whose four fractions are kept.
     """
 
+    function = staticmethod(lattice_shares)
     declares = (
         Declaration(
             key="lattice_share",
@@ -34,10 +35,6 @@ class LatticeFraction(MapMetric):
             decimals=3,
         ),
     )
-
-    def measure(self, maps: Tensor) -> Tensor:
-        """Return the fractions (N, 4) of saliency maps (N, H, W) on the four lattices."""
-        return lattice_shares(maps)
 
     def values(self) -> Tensor:
         """Return each image's fraction on the lattice with the most saliency, float32 (N,)."""

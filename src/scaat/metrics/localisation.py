@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 from torch import Tensor
 
 from scaat.declarations import Declaration
@@ -17,10 +15,6 @@ class LocalisationMetric(PerImageMetric):
     Boxes become masks by `scaat.functional.box_masks`.
     """
 
-    @abstractmethod
-    def measure(self, maps: Tensor, masks: Tensor) -> Tensor:
-        """Return the values (N,) of saliency maps (N, H, W) against masks (N, H, W)."""
-
     def update(self, maps: Tensor, masks: Tensor) -> None:
         """Measure saliency maps (N, H, W), non-negative, against bool masks of their shape.
 
@@ -28,12 +22,13 @@ class LocalisationMetric(PerImageMetric):
             InputError: ``maps`` or ``masks`` have another shape or type, or ``maps`` a negative
                 or non-finite value.
         """
-        self.per_image.append(self.measure(maps, masks))
+        self.per_image.append(self.function(maps, masks))
 
 
 class PointingGame(LocalisationMetric):
     """How often the most salient pixel lies on the object; see `scaat.functional.pointing_game`."""
 
+    function = staticmethod(pointing_game)
     declares = (
         Declaration(
             key="pointing_game",
@@ -46,14 +41,11 @@ class PointingGame(LocalisationMetric):
         ),
     )
 
-    def measure(self, maps: Tensor, masks: Tensor) -> Tensor:
-        """Return whether each map's maximum is inside, (N,), 0 to 1."""
-        return pointing_game(maps, masks)
-
 
 class EnergyInside(LocalisationMetric):
     """Mean fraction of the saliency on the object; see `scaat.functional.energy_inside`."""
 
+    function = staticmethod(energy_inside)
     declares = (
         Declaration(
             key="energy_inside",
@@ -66,14 +58,11 @@ class EnergyInside(LocalisationMetric):
         ),
     )
 
-    def measure(self, maps: Tensor, masks: Tensor) -> Tensor:
-        """Return the fraction of each map's sum that is inside, (N,), 0 to 1."""
-        return energy_inside(maps, masks)
-
 
 class IoUAtArea(LocalisationMetric):
     """Mean overlap of the object and as many top pixels; see `scaat.functional.iou_at_area`."""
 
+    function = staticmethod(iou_at_area)
     declares = (
         Declaration(
             key="iou",
@@ -86,7 +75,3 @@ class IoUAtArea(LocalisationMetric):
             decimals=3,
         ),
     )
-
-    def measure(self, maps: Tensor, masks: Tensor) -> Tensor:
-        """Return each map's intersection over union with its mask, (N,), 0 to 1."""
-        return iou_at_area(maps, masks)

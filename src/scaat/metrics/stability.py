@@ -1,54 +1,60 @@
-"""Stability of saliency maps as `torchmetrics.Metric` classes."""
+"""Do maps stay when the image hardly changes, and change when what was learned is destroyed?"""
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor
 
 from scaat.declarations import Declaration
 from scaat.functional.saliency import Predict
+from scaat.functional.spearman import spearman
 from scaat.functional.stability import Explain, max_sensitivity, relative_input_stability
-from scaat.metrics.base import PerImageMetric
+from scaat.metrics.base import NumberedMetric, PerImageMetric
 
 
-class StabilityMetric(PerImageMetric):
-    """A metric of how maps change with their images; ``numbers`` name these for the random ones.
+class MapCorrelation(PerImageMetric):
+    """Mean Spearman correlation of saliency maps with others of the same images, -1 to 1.
 
-    By default they count the updates' images since the last reset; hand in each image's position
-    in the data set where several processes share it, so that their number changes nothing.
+    With the maps of a randomised model (`scaat.functional.randomised_models`), or of one trained
+    on random labels, it is Adebayo et al.'s sanity check: low is sane. A map of equal pixels has
+    no value (NaN); see `scaat.functional.spearman`.
     """
 
-    # `forward` must update the whole first: on a copy of its own the count would restart.
-    full_state_update = True
+    declares = (
+        Declaration(
+            key="randomisation_correlation",
+            name="Correlation after weight randomisation",
+            better="lower",
+            definition="Rank correlation of the map with that of the same network with random "
+            "weights: a map that stays says nothing of what was learnt.",
+            category="sanity",
+            short="Random weights",
+            decimals=3,
+        ),
+        Declaration(
+            key="random_label_correlation",
+            name="Correlation after random labels",
+            better="lower",
+            definition="Rank correlation of the map with that of the same network trained on "
+            "random labels.",
+            category="sanity",
+            short="Random labels",
+            decimals=3,
+        ),
+    )
 
-    def __init__(
-        self,
-        perturbations: int = 10,
-        radius: float = 0.02,
-        seed: int = 0,
-        batch_size: int = 64,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.settings: dict[str, Any] = {
-            "perturbations": perturbations,
-            "radius": radius,
-            "seed": seed,
-            "batch_size": batch_size,
-        }
+    def update(self, maps: Tensor, other: Tensor) -> None:
+        """Compare saliency maps (N, H, W), non-negative, with others of their shape.
 
-    def numbered(self, images: Tensor, numbers: Tensor | None) -> Tensor:
-        """Return the images' numbers, which count on from those before unless given."""
-        if numbers is not None:
-            return numbers
-        return torch.arange(len(images)) + sum(len(part) for part in self.per_image)
+        Raises:
+            InputError: an argument holds no saliency maps, or their shapes differ.
+        """
+        self.per_image.append(spearman(maps, other))
 
 
-class MaxSensitivity(StabilityMetric):
+class MaxSensitivity(NumberedMetric):
     """Mean of `scaat.functional.max_sensitivity`, whose arguments it takes."""
 
+    function = staticmethod(max_sensitivity)
     declares = (
         Declaration(
             key="max_sensitivity",
@@ -61,28 +67,29 @@ class MaxSensitivity(StabilityMetric):
         ),
     )
 
-    def update(self, explain: Explain, images: Tensor, numbers: Tensor | None = None) -> None:
+    def update(self, explain: Explain, images: Tensor, image_ids: Tensor | None = None) -> None:
         """Measure the maps that ``explain`` gives for images (N, C, H, W) in [0, 1].
 
         Args:
             explain: see `scaat.functional.stability.Explain`; its positions count the images of
                 this update, 0 to N - 1.
             images: floating point.
-            numbers: (N,) integers that name the images.
+            image_ids: (N,) integers that name the images.
 
         Raises:
             InputError: as the function.
         """
-        numbers = self.numbered(images, numbers)
-        self.per_image.append(max_sensitivity(explain, images, numbers=numbers, **self.settings))
+        image_ids = self.numbered(images, image_ids)
+        self.per_image.append(self.function(explain, images, image_ids=image_ids, **self.settings))
 
 
-class RelativeInputStability(StabilityMetric):
+class RelativeInputStability(NumberedMetric):
     """Mean of `scaat.functional.relative_input_stability`, whose arguments it takes.
 
     An image whose class no perturbation kept has no value (NaN).
     """
 
+    function = staticmethod(relative_input_stability)
     declares = (
         Declaration(
             key="relative_input_stability",
@@ -95,24 +102,12 @@ class RelativeInputStability(StabilityMetric):
         ),
     )
 
-    def __init__(
-        self,
-        perturbations: int = 10,
-        radius: float = 0.02,
-        seed: int = 0,
-        eps: float = 1e-6,
-        batch_size: int = 64,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(perturbations, radius, seed, batch_size, **kwargs)
-        self.settings["eps"] = eps
-
     def update(
         self,
         predict: Predict,
         explain: Explain,
         images: Tensor,
-        numbers: Tensor | None = None,
+        image_ids: Tensor | None = None,
     ) -> None:
         """Measure the maps that ``explain`` gives for images (N, C, H, W) in [0, 1].
 
@@ -121,12 +116,12 @@ class RelativeInputStability(StabilityMetric):
             explain: see `scaat.functional.stability.Explain`; its positions count the images of
                 this update, 0 to N - 1.
             images: floating point.
-            numbers: (N,) integers that name the images.
+            image_ids: (N,) integers that name the images.
 
         Raises:
             InputError: as the function.
         """
-        numbers = self.numbered(images, numbers)
+        image_ids = self.numbered(images, image_ids)
         self.per_image.append(
-            relative_input_stability(predict, explain, images, numbers=numbers, **self.settings)
+            self.function(predict, explain, images, image_ids=image_ids, **self.settings)
         )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError
+from scaat.functional.logits import class_logits
 from scaat.models.recipes import import_named
 from scaat.registry import Registry
 
@@ -95,13 +96,13 @@ class Logits(nn.Module):
         self.adapter = find_adapter(name)
 
     def forward(self, output: Any) -> Tensor:
-        """Map the network's output to logits (N, classes)."""
+        """Map the network's output to logits (N, classes); one logit counts as two."""
         logits = self.adapter(output)
         if not isinstance(logits, Tensor):
             raise InputError(
                 f"adapter {self.name!r} returns {_described(logits)}, expected a tensor of logits"
             )
-        return logits
+        return class_logits(logits)
 
 
 def _described(output: Any) -> str:

@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def load_model(
     Args:
         checkpoint: The file; the suffix ``.safetensors`` selects that format.
         name: The network, as for `build_model`.
-        num_classes: Number of logits.
+        num_classes: Number of classes. For two the network may have a single logit, which the
+            weights show.
         image_size: Height and width of the images, in pixels.
         mean: Mean of each channel that the network was trained with, for images in [0, 1]; None
             for a network that normalises itself.
@@ -64,18 +66,14 @@ def load_model(
             weights do not fit the network; or as for `build_model`.
     """
     state = find_weights(read_checkpoint(checkpoint), checkpoint)
-    model = build_model(
-        name,
-        num_classes=num_classes,
-        image_size=image_size,
-        mean=mean,
-        std=std,
-        adapter=adapter,
-    ).eval()
-    network = model.get_submodule("network")
+    build = partial(build_model, name, image_size=image_size, mean=mean, std=std, adapter=adapter)
+    model = build(num_classes=num_classes)
+    weights = without_prefix(state, model.get_submodule("network"))
+    if num_classes == 2 and _of_one_logit(weights, model.get_submodule("network")):
+        model = build(num_classes=1)
     what = f"{name} with {num_classes} classes"
-    load_weights(network, without_prefix(state, network), checkpoint, what)
-    return model
+    load_weights(model.get_submodule("network"), weights, checkpoint, what)
+    return model.eval()
 
 
 def read_checkpoint(path: Path) -> Any:
@@ -149,6 +147,20 @@ def without_prefix(state: dict[str, Tensor], network: nn.Module) -> dict[str, Te
     while prefix := next((p for p in PREFIXES if all(n.startswith(p) for n in cuts[-1])), None):
         cuts.append({name.removeprefix(prefix): weight for name, weight in cuts[-1].items()})
     return min(cuts, key=lambda cut: sum(map(len, _differences(cut, network))))
+
+
+def _of_one_logit(state: Mapping[str, Tensor], network: nn.Module) -> bool:
+    """Whether weights differ from those of a network with two logits only as one logit's would."""
+    expected = network.state_dict()
+    differing = [
+        (weight.shape, expected[name].shape)
+        for name, weight in state.items()
+        if name in expected and weight.shape != expected[name].shape
+    ]
+    return bool(differing) and all(
+        stored[:1] == (1,) and wanted[:1] == (2,) and stored[1:] == wanted[1:]
+        for stored, wanted in differing
+    )
 
 
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path, what: str) -> None:

@@ -30,8 +30,9 @@ class Normalize(nn.Module):
         self.register_buffer("std", torch.tensor(list(std)).view(-1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images (N, C, H, W) in [0, 1] to normalised ones of the same shape."""
-        return (images - self.mean) / self.std
+        """Map images (N, C, H, W), series or volumes to normalised ones of the same shape."""
+        shape = [-1] + [1] * (images.dim() - 2)
+        return (images - self.mean.view(shape)) / self.std.view(shape)
 
 
 class Resize(nn.Module):

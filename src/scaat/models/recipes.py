@@ -37,18 +37,6 @@ class Recipe:
     size: tuple[int, int] | None = None
     by_channel: Callable[[int], Factory] | None = None
 
-    def __call__(self, num_classes: int, image_size: tuple[int, int]) -> nn.Module:
-        """Return the network, for images of three channels.
-
-        Args:
-            num_classes: Number of logits.
-            image_size: Height and width in pixels.
-
-        Raises:
-            InputError: The network does not come in this size.
-        """
-        return self.build(num_classes, image_size)
-
 
 @contextmanager
 def refusal(spec: str, image_size: tuple[int, int]) -> Iterator[None]:

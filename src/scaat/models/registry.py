@@ -48,7 +48,8 @@ def build_model(
             ``package.module:factory`` for a function of the user's own that returns a module. The
             function gets ``num_classes`` by keyword and, where it has such parameters,
             ``image_size`` and ``channels``.
-        num_classes: Number of logits.
+        num_classes: Number of the network's logits; 1 for a single logit, whose sign separates two
+            classes.
         image_size: Height and width of the images, in pixels.
         mean: Mean of each channel, for images in [0, 1]; None for a network that normalises
             itself.
@@ -59,8 +60,8 @@ def build_model(
         adapter: Turns what the network returns into logits; see `find_adapter`.
 
     Returns:
-        Maps images (N, C, H, W) in [0, 1] to logits (N, num_classes); its submodule ``network``
-        is the named network.
+        Maps images (N, C, H, W) in [0, 1] to logits (N, num_classes), or (N, 2) where the network
+        has a single logit (`class_logits`); its submodule ``network`` is the named network.
 
     Raises:
         InputError: The name is unknown, the network does not come in this size or gives no such
@@ -128,8 +129,9 @@ def _try(model: Classifier, name: str, shape: tuple[int, ...], num_classes: int)
         search_view(model)(images)
         hook.remove()
     model.several_outputs = not isinstance(outputs[0], Tensor)
-    if logits.shape != (2, num_classes):
+    if logits.shape != (2, max(num_classes, 2)):
+        output = outputs[0] if isinstance(outputs[0], Tensor) else logits
         raise InputError(
-            f"model {name!r} returns shape {tuple(logits.shape)} for two images, expected logits "
+            f"model {name!r} returns shape {tuple(output.shape)} for two images, expected logits "
             f"of shape (2, {num_classes})"
         )

@@ -49,7 +49,7 @@ def blur(features: Tensor) -> Tensor:
     for side in features.shape[-2:]:
         deviation = 0.3 * ((side - 1) / 2 - 1) + 0.8  # 0.5 at a side of 1
         kernels.append(torch.softmax(-squares / (2 * deviation**2), dim=0).to(features.dtype))
-    return convolve(features, *kernels, mode="replicate")
+    return convolve(features, kernels, mode="replicate")
 
 
 def smoothed(rest: str, find: Callable[[str], Recipe]) -> Recipe:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from scaat.errors import InputError
-from scaat.functional.checks import Bounds, check_images, check_labels, check_share
+from scaat.functional.checks import (
+    Bounds,
+    check_fraction,
+    check_images,
+    check_labels,
+    check_multilabel,
+    check_positive,
+    check_targets,
+)
+from scaat.functional.divergence import Divergence, kl_divergence, mean_over_labels
+from scaat.functional.logits import class_logits, is_multilabel, label_cross_entropy
 from scaat.registry import Registry
 
 
@@ -19,10 +30,13 @@ class ObjectiveOutput(NamedTuple):
     loss: Tensor
     """Scalar to call ``backward`` on."""
     logits: Tensor
-    """Logits of the clean batch, shape (N, classes), with their graph."""
+    """What the model returned for the clean batch, logits of shape (N, classes) or (N, 1)."""
     terms: dict[str, Tensor]
     """Named scalars for the log, detached: the loss's parts and what the method tracks."""
 
+
+PROBABLE_ERROR = 0.6745
+"""In standard deviations: half of normally distributed targets are that near to their mean."""
 
 objectives: Registry[type[Objective]] = Registry("method")
 """Training methods by the name that the command line and the results use."""
@@ -57,13 +71,41 @@ class Objective(ExactBuffers):
 
     def __init__(self, label_smoothing: float = 0.0, bounds: Bounds | None = (0.0, 1.0)) -> None:
         super().__init__()
-        check_share(label_smoothing, "label_smoothing")
+        check_fraction(label_smoothing, "label_smoothing")
         if bounds is not None and not bounds[0] < bounds[1]:
             raise InputError(f"bounds are {bounds!r}, expected (low, high) with low < high")
         self.label_smoothing = label_smoothing
         self.bounds = bounds
+        self.deviation: float | None = None
+        self.tolerance = PROBABLE_ERROR
         self._first_batch = True
         self._checking = True
+
+    def for_regression(self, deviation: float, tolerance: float = PROBABLE_ERROR) -> Self:
+        """Make this an objective for one number a sample in the place of classes, and return it.
+
+        Errors and differences of outputs count in units of ``deviation``. The loss is the mean
+        squared error, the divergence of two outputs their squared difference, the saliency map the
+        absolute gradient of the output. An output within ``tolerance`` of its target counts as
+        classified correctly. Terms keep their names: ``cross_entropy`` is the squared error.
+
+        Args:
+            deviation: Standard deviation of the targets of the training set, positive. The loss
+                of a constant prediction of their mean is then 1, and R2 is 1 less the loss.
+            tolerance: In units of ``deviation``, positive. By default the constant prediction is
+                right for half of normally distributed targets, as a guess is for two classes.
+
+        Raises:
+            InputError: An argument is out of range, or labels are to be smoothed.
+        """
+        check_positive(deviation, "deviation")
+        check_positive(tolerance, "tolerance")
+        if self.label_smoothing:
+            raise InputError(
+                f"label_smoothing is {self.label_smoothing!r}, expected 0: numbers are not smoothed"
+            )
+        self.deviation, self.tolerance = float(deviation), float(tolerance)
+        return self
 
     def forward(
         self,
@@ -76,9 +118,12 @@ class Objective(ExactBuffers):
         """Compute the loss of one batch.
 
         Args:
-            model: Maps inputs to logits, shape (N, classes).
+            model: Maps inputs to logits, shape (N, classes); (N, 1) or (N,) for a single logit,
+                whose sigmoid is the probability of class 1.
             images: Floating point, shape (N, ...), inside ``bounds``.
-            labels: Class numbers, int64, shape (N,).
+            labels: Class numbers, int64, shape (N,); for several labels a sample 0 or 1 each,
+                floating point, shape (N, labels), with logits of that shape. After
+                `for_regression` numbers, floating point, shape (N,), and outputs (N, 1) or (N,).
             index: Each sample's position in the training set, int64, shape (N,).
             counted: Whether each sample is a visit of its own, bool, shape (N,); all are by
                 default. False for those by which a sampler for several processes fills the last
@@ -101,6 +146,14 @@ class Objective(ExactBuffers):
         """
         return 1.0
 
+    def observe_validation(self, cross_entropy: Tensor) -> None:
+        """Take the validation after an epoch of training; most methods do not look at it.
+
+        Args:
+            cross_entropy: Of the validation images in nats after temperature scaling, a scalar
+                (`scaat.functional.temperature`), equal on all processes.
+        """
+
     def check_batch(
         self, images: Tensor, labels: Tensor, index: Tensor, counted: Tensor | None
     ) -> None:
@@ -108,7 +161,8 @@ class Objective(ExactBuffers):
         self._checking = self._first_batch or images.device.type == "cpu"
         self._first_batch = False
         for name, tensor in (("labels", labels), ("index", index), ("counted", counted)):
-            if tensor is not None and tensor.shape != images.shape[:1]:
+            multilabel = tensor is labels and is_multilabel(labels) and len(labels) == len(images)
+            if tensor is not None and tensor.shape != images.shape[:1] and not multilabel:
                 raise InputError(
                     f"{name} has shape {tuple(tensor.shape)}, expected ({len(images)},): one "
                     "for each image"
@@ -118,21 +172,79 @@ class Objective(ExactBuffers):
 
     def clean_logits(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Run the training pass and check that its logits and the labels fit."""
-        logits: Tensor = model(images)
+        output: Tensor = model(images)
+        logits = class_logits(output)
         if logits.dim() != 2 or len(logits) != len(images):
             raise InputError(
-                f"the model returned shape {tuple(logits.shape)}, expected logits of shape "
+                f"the model returned shape {tuple(output.shape)}, expected logits of shape "
                 f"({len(images)}, classes)"
             )
-        if self._checking:
+        if self.deviation is not None:
+            if self._checking or output.numel() != labels.numel():
+                check_targets(labels, output)
+        elif is_multilabel(labels):
+            if self._checking or output.shape != labels.shape:
+                check_multilabel(labels, output)
+        elif self._checking:
             check_labels(labels, logits.shape[1])
-        return logits
+        return output
 
     def cross_entropy(
         self, logits: Tensor, labels: Tensor, *, reduction: Literal["mean", "sum"] = "mean"
     ) -> Tensor:
-        """Cross-entropy of the batch in nats, computed in at least float32."""
-        logits = logits if logits.dtype.itemsize >= 4 else logits.float()
-        return F.cross_entropy(
+        """Cross-entropy of the batch in nats, computed in at least float32.
+
+        For several labels the binary cross-entropy, as a mean over labels. For regression the
+        squared error in units of the targets' variance.
+        """
+        if self.deviation is not None:
+            errors = self._squared_difference(logits, labels)
+            return errors.mean() if reduction == "mean" else errors.sum()
+        return label_cross_entropy(
             logits, labels, label_smoothing=self.label_smoothing, reduction=reduction
         )
+
+    def predicted(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the predicted class, number, or 0 or 1 for each label, in the labels' form."""
+        if self.deviation is not None:
+            return logits.view(labels.shape)
+        if is_multilabel(labels):
+            return (logits > 0).to(labels.dtype)
+        return class_logits(logits).argmax(1)
+
+    def correct(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Whether each sample is classified correctly, bool (N,).
+
+        One logit decides by its sign; of several labels all must be right; a number must be within
+        the tolerance.
+        """
+        if self.deviation is not None:
+            return self._squared_difference(logits, labels) <= self.tolerance**2
+        right = self.predicted(logits, labels) == labels
+        return right.all(1) if is_multilabel(labels) else right
+
+    def divergence_of(self, divergence: Divergence, labels: Tensor) -> Divergence:
+        """Return the divergence of predictions of this kind of labels.
+
+        For regression it is the squared difference in units of the targets' variance, whichever
+        ``divergence`` is.
+        """
+        if self.deviation is not None:
+            return self._squared_difference
+        return mean_over_labels(divergence) if is_multilabel(labels) else divergence
+
+    def kl_in_nats(self, labels: Tensor) -> Divergence:
+        """Return KL(first || second) of predictions of this kind of labels, in nats.
+
+        For regression the same squared difference as `divergence_of`.
+        """
+        divergence = self.divergence_of(kl_divergence, labels)
+        unit = math.log(2) if self.deviation is None else 1.0
+        return lambda logits_p, logits_q: divergence(logits_p, logits_q) * unit
+
+    def _squared_difference(self, outputs: Tensor, others: Tensor) -> Tensor:
+        """Return (N,) for numbers (N,) or (N, 1), in at least float32."""
+        assert self.deviation is not None
+        wide = torch.promote_types(outputs.dtype, torch.float32)
+        difference = outputs.flatten().to(wide) - others.flatten().to(wide)
+        return (difference / self.deviation).square()

@@ -12,32 +12,51 @@ from scaat.errors import InputError
 from scaat.functional.checks import check_positive
 from scaat.objectives.base import ExactBuffers
 
-NATS_PER_POINT = 0.06
+NATS_PER_POINT = 0.05
 """How far the clean cross-entropy may exceed the reference, for each point of the budget."""
+
+VALIDATION_NATS_PER_POINT = 0.0125
+"""How far the calibrated validation cross-entropy may exceed the reference's, for each point."""
 
 LEAST_TOLERANCE = 0.003
 """In nats: a budget of 0 would let the noise of the running mean alone set the weight."""
 
-PROTECTED = 0.5
+PROTECTED = 0.25
 """Fraction of the training that begins without the divergence."""
 
 _WINDOW = 3200  # samples over which the running cross-entropy averages, whatever the batch
-_RISE, _FALL = 0.03, 0.06  # largest step of the weight's logarithm
-_FIRST, _LEAST, _MOST = 0.15, 0.02, 100.0  # weights
+_FIRST, _LEAST, _MOST = 0.4, 0.02, 10.0  # of the base; without a reference nothing else ends it
+_INTEGRAL = 3.0  # the base changes by at most exp(3) over the constrained part of the training
+_UP, _DOWN = 1.0, 2.0  # how far the logarithm of the weight leaves its base's
+_SETTLED = 0.5  # fraction of the constrained part after which patience has ended
+_PATIENCE = 3.0  # tolerances more when the divergence begins
+_ALLOWANCE = 3.0  # the logarithm of the tolerance rises by at most so much, falls twice as fast
+_HORIZON = 8  # epochs that the constrained part is taken to have where no reference says so
 
 
 class BudgetedWeight(ExactBuffers):
     """Sets the divergence's weight so that the clean cross-entropy stays near a reference.
 
-    Constrained optimisation by a multiplier, as GECO (Rezende and Viola 2018, arXiv:1810.00597):
-    the logarithm of the weight rises while the running cross-entropy of the clean images is below
-    the reference plus a tolerance, and falls, faster, while it is above. The first half of the
-    training has weight 0: a divergence that presses on a network which knows nothing yet keeps it
-    from learning.
+    Constrained optimisation by a multiplier, as GECO (Rezende and Viola 2018, arXiv:1810.00597),
+    with proportional and integral terms (Stooke et al. 2020, arXiv:2007.03964):
 
-    The buffers ``weight``, ``cross_entropy`` and ``lowest`` (nats), float32 scalars, and ``seen``,
-    int64, the samples so far, are in the ``state_dict`` and equal on all processes after every
-    step.
+    - The first quarter of the training has weight 0: a divergence that presses on a network which
+      knows nothing yet keeps it from learning.
+    - Then an error compares the running cross-entropy of the clean images with the reference: 1
+      where they are equal, 0 where the tolerance is used up.
+    - The weight is ``base * exp(error)``, with the error between -2 and 1, so that it gives way at
+      once. The logarithm of the base integrates the error, slowly.
+    - The cross-entropy rises when the divergence begins and recovers within some epochs, so the
+      weight (not the base) may use up to four times the tolerance at first, and the budget's own
+      from halfway on.
+    - Training loss is not accuracy: where standard training overfits, it may rise by far more at no
+      cost. After each epoch from halfway on, the tolerance grows while the validation cross-entropy
+      is within the budget of the reference's, and shrinks back otherwise (`observe_validation`).
+      Before that the learning rate is high and the validation too noisy.
+
+    The buffers ``weight``, ``base``, ``cross_entropy`` and ``lowest`` (nats), ``allowance``, a
+    factor of the tolerance, and ``margin``, float32 scalars, and ``seen``, int64, the samples so
+    far, are in the ``state_dict`` and equal on all processes after every step.
 
     Args:
         num_samples: Size of the training set.
@@ -46,19 +65,31 @@ class BudgetedWeight(ExactBuffers):
             the same network, data and length. Without it the lowest running value so far is the
             reference, which protects what the network has learnt, not what it would still learn,
             and the divergence begins after the first epoch.
+        validation: The calibrated validation cross-entropy after each epoch of that training.
+        scale: Multiplies the first base and its bounds: the steps of which one has the
+            divergence.
 
     Raises:
         InputError: The budget or the reference is out of range.
     """
 
     weight: Tensor
+    base: Tensor
     cross_entropy: Tensor
     lowest: Tensor
+    allowance: Tensor
+    margin: Tensor
     seen: Tensor
     reference: Tensor
+    validation: Tensor
 
     def __init__(
-        self, num_samples: int, budget: float, reference: Sequence[float] | None = None
+        self,
+        num_samples: int,
+        budget: float,
+        reference: Sequence[float] | None = None,
+        validation: Sequence[float] | None = None,
+        scale: float = 1.0,
     ) -> None:
         super().__init__()
         check_positive(budget, "accuracy_budget", zero=True)
@@ -68,19 +99,31 @@ class BudgetedWeight(ExactBuffers):
                 f"reference is {list(reference)!r:.200}, expected the mean cross-entropy of each "
                 "epoch of a standard training, finite numbers of at least 0"
             )
+        if validation is not None and len(validation) != len(curve):
+            raise InputError(
+                f"validation_reference has {len(validation)} values, expected {len(curve)}, one "
+                "for each epoch of reference"
+            )
         self.num_samples = num_samples
+        self.scale = scale
         self.tolerance = max(NATS_PER_POINT * budget, LEAST_TOLERANCE)
+        self.validation_tolerance = max(VALIDATION_NATS_PER_POINT * budget, LEAST_TOLERANCE)
         self.start = PROTECTED * len(curve) or 1.0  # in epochs
+        self.horizon = len(curve) - self.start if curve else _HORIZON  # in epochs
 
         def scalar(value: float) -> Tensor:
             return torch.full((), value, dtype=torch.float32)
 
         self.register_buffer("weight", scalar(0.0))
+        self.register_buffer("base", scalar(_FIRST * scale))
         self.register_buffer("cross_entropy", scalar(0.0))
         self.register_buffer("lowest", scalar(torch.finfo(torch.float32).max))
+        self.register_buffer("allowance", scalar(1.0))
+        self.register_buffer("margin", scalar(0.0))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
-        curve_tensor = torch.tensor(curve, dtype=torch.float32)
-        self.register_buffer("reference", curve_tensor, persistent=False)
+        for name, values in (("reference", curve), ("validation", validation or [])):
+            kept = torch.tensor(values, dtype=torch.float32)
+            self.register_buffer(name, kept, persistent=False)
 
     @torch.no_grad()
     def observe(self, cross_entropy: Tensor, samples: int) -> None:
@@ -106,10 +149,36 @@ class BudgetedWeight(ExactBuffers):
         self.lowest.copy_(torch.where(started, lowest, self.lowest))
         # A running mean lags behind: it is that of the time one window ago.
         target = self.target(epoch - _WINDOW / self.num_samples)
-        error = (1 - (self.cross_entropy - target) / self.tolerance).clamp(-1, 1)
-        step = error * torch.where(error > 0, _RISE, _FALL)
-        weight = self.weight.clamp_min(_FIRST * (self.weight == 0)) * step.exp()
-        self.weight.copy_(torch.where(started, weight.clamp(_LEAST, _MOST), 0.0))
+        progress = (epoch - self.start) / self.horizon
+        error = 1 - (self.cross_entropy - target) / (self.tolerance * self.allowance)
+        fraction = count / (self.horizon * self.num_samples)
+        base = self.base * (_INTEGRAL * fraction * error.clamp(-1, 1)).exp()
+        base = base.clamp(_LEAST * self.scale, _MOST * self.scale)
+        self.base.copy_(torch.where(started, base, self.base))
+        patience = _PATIENCE * (1 - progress / _SETTLED).clamp(0, 1)
+        weight = self.base * (error + patience).clamp(-_DOWN, _UP).exp()
+        self.weight.copy_(torch.where(started, weight, 0.0))
+
+    @torch.no_grad()
+    def observe_validation(self, cross_entropy: Tensor) -> None:
+        """Take the validation after an epoch, and set the tolerance of the next.
+
+        Without a validation reference, and before patience has ended, it has no effect.
+
+        Args:
+            cross_entropy: Of the validation images at the best temperature, in nats, a scalar,
+                equal on all processes.
+        """
+        epoch = round(int(self.seen) / self.num_samples)
+        if not self.start + _SETTLED * self.horizon < epoch <= len(self.validation):
+            return
+        excess = cross_entropy - self.validation[epoch - 1]
+        margin = 1 - excess / self.validation_tolerance
+        # One epoch's validation is noisy under a high learning rate.
+        self.margin.copy_((self.margin + margin) / 2)
+        error = self.margin.clamp(-1, 1)
+        change = error * torch.where(error > 0, 1.0, 2.0) * _ALLOWANCE / self.horizon
+        self.allowance.copy_((self.allowance * change.exp()).clamp(1.0, 10.0))
 
     def target(self, epoch: Tensor) -> Tensor:
         """Return the reference at a point of the training, in nats.

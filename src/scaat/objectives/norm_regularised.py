@@ -19,7 +19,7 @@ from scaat.functional.structured_perturbation import (
 )
 from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 from scaat.objectives.search import check_choice
-from scaat.passes import keep_graphs, loss_view, search_view
+from scaat.passes import disable_donated_buffers, loss_view, search_view
 
 # The authors' steps of 0.3 and 1, on images divided by ImageNet's deviations of about 0.226.
 _STEP_SIZES = {"elastic-net": 0.068, "group": 0.226}
@@ -115,7 +115,7 @@ class NormRegularised(Objective):
         terms = {
             "cross_entropy": self.cross_entropy(logits, labels).detach(),
             "adversarial_cross_entropy": loss.detach(),
-            "adversarial_accuracy": (perturbed_logits.argmax(1) == labels).float().mean(),
+            "adversarial_accuracy": self.correct(perturbed_logits, labels).float().mean(),
         }
         return ObjectiveOutput(loss, logits, terms)
 
@@ -124,7 +124,7 @@ class NormRegularised(Objective):
     ) -> tuple[Tensor, Tensor]:
         """The training pass's logits, and images perturbed along that pass's gradient."""
         leaf = images.detach().requires_grad_()
-        keep_graphs(model)
+        disable_donated_buffers(model)
         logits = self.clean_logits(model, leaf, labels)
         gradient = input_gradient(
             lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),

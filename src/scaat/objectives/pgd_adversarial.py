@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from scaat.functional.checks import Bounds, check_share
+from scaat.functional.checks import Bounds, check_fraction
 from scaat.functional.perturbation import pgd
 from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 from scaat.objectives.search import SearchMode, check_search, search_passes
@@ -61,7 +61,7 @@ class PGDAdversarial(Objective):
     ) -> None:
         super().__init__(label_smoothing, bounds)
         check_search(epsilon, steps, step_size, search_mode, bounds)
-        check_share(clean_share, "clean_share")
+        check_fraction(clean_share, "clean_share")
         self.epsilon = epsilon
         self.steps = steps
         self.step_size = step_size
@@ -93,12 +93,12 @@ class PGDAdversarial(Objective):
             )
         adversarial_logits = loss_view(model)(adversarial)
         cross_entropy = self.cross_entropy(logits, labels)
-        loss = harmed = self.cross_entropy(adversarial_logits, labels)
+        loss = adversarial_loss = self.cross_entropy(adversarial_logits, labels)
         if self.clean_share > 0:
-            loss = self.clean_share * cross_entropy + (1 - self.clean_share) * harmed
+            loss = self.clean_share * cross_entropy + (1 - self.clean_share) * adversarial_loss
         terms = {
             "cross_entropy": cross_entropy.detach(),
-            "adversarial_cross_entropy": harmed.detach(),
-            "adversarial_accuracy": (adversarial_logits.argmax(1) == labels).float().mean(),
+            "adversarial_cross_entropy": adversarial_loss.detach(),
+            "adversarial_accuracy": self.correct(adversarial_logits, labels).float().mean(),
         }
         return ObjectiveOutput(loss, logits, terms)

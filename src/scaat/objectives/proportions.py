@@ -11,7 +11,7 @@ from torch import Tensor, distributed
 from torch.nn import functional as F
 
 from scaat.errors import InputError
-from scaat.functional.checks import Bounds, check_positive, check_share
+from scaat.functional.checks import Bounds, check_fraction, check_positive
 from scaat.functional.proportion import visited_proportion
 from scaat.objectives.base import Objective
 
@@ -45,7 +45,7 @@ class Proportions:
 
     def __post_init__(self) -> None:
         for name in ("initial_proportion", "proportion_step", "min_proportion", "max_proportion"):
-            check_share(getattr(self, name), name)
+            check_fraction(getattr(self, name), name)
         low, high = self.min_proportion, self.max_proportion
         if self.adaptive and not low <= self.initial_proportion <= high:
             raise InputError(

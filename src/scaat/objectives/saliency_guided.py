@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor, nn
 
-from scaat.functional.checks import Bounds, check_positive, check_share
-from scaat.functional.divergence import kl_divergence
+from scaat.functional.checks import Bounds, check_fraction, check_positive
 from scaat.functional.saliency import saliency_map
 from scaat.functional.selection import replace_lowest
 from scaat.objectives.base import Objective, ObjectiveOutput, objectives
@@ -46,7 +43,7 @@ class SaliencyGuided(Objective):
         bounds: Bounds | None = (0.0, 1.0),
     ) -> None:
         super().__init__(label_smoothing, bounds)
-        check_share(proportion, "proportion")
+        check_fraction(proportion, "proportion")
         check_positive(weight, "weight", zero=True)
         self.proportion = proportion
         self.weight = weight
@@ -67,7 +64,8 @@ class SaliencyGuided(Objective):
             maps = saliency_map(search_view(model), images, labels, signed=self.signed)
         masked_logits = loss_view(model)(replace_lowest(images, maps, self.proportion))
         cross_entropy = self.cross_entropy(logits, labels)
-        divergence = kl_divergence(logits, masked_logits).mean() * math.log(2)
+        kl = self.kl_in_nats(labels)
+        divergence = kl(logits, masked_logits).mean()
         return ObjectiveOutput(
             cross_entropy + self.weight * divergence,
             logits,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor, nn
 
-from scaat.functional.checks import Bounds, check_positive, check_share
-from scaat.functional.divergence import kl_divergence
+from scaat.functional.checks import Bounds, check_fraction, check_positive
 from scaat.functional.perturbation import pgd
 from scaat.functional.saliency import saliency_map
 from scaat.functional.selection import replace_lowest
@@ -63,7 +60,7 @@ class SaliencyGuidedAdversarial(Objective):
     ) -> None:
         super().__init__(label_smoothing, bounds)
         check_search(epsilon, steps, step_size, "eval", bounds)
-        check_share(proportion, "proportion")
+        check_fraction(proportion, "proportion")
         check_positive(weight, "weight", zero=True)
         self.epsilon = epsilon
         self.steps = steps
@@ -94,18 +91,21 @@ class SaliencyGuidedAdversarial(Objective):
                 bounds=self.bounds,
             )
         adversarial_logits = loss_view(model)(adversarial)
-        predicted = adversarial_logits.argmax(1)
+        predicted = self.predicted(adversarial_logits, labels)
         with search_passes(model, "eval") as predict:
             maps = saliency_map(predict, adversarial, predicted, signed=self.signed)
         masked = replace_lowest(adversarial, maps, self.proportion)
         masked_logits = loss_view(model)(masked)
         cross_entropy = self.cross_entropy(logits, labels)
-        harmed = self.cross_entropy(adversarial_logits, labels)
-        divergence = kl_divergence(adversarial_logits, masked_logits).mean() * math.log(2)
+        adversarial_loss = self.cross_entropy(adversarial_logits, labels)
+        kl = self.kl_in_nats(labels)
+        divergence = kl(adversarial_logits, masked_logits).mean()
         terms = {
             "cross_entropy": cross_entropy.detach(),
-            "adversarial_cross_entropy": harmed.detach(),
+            "adversarial_cross_entropy": adversarial_loss.detach(),
             "divergence": divergence.detach(),
-            "adversarial_accuracy": (predicted == labels).float().mean(),
+            "adversarial_accuracy": self.correct(adversarial_logits, labels).float().mean(),
         }
-        return ObjectiveOutput(cross_entropy + harmed + self.weight * divergence, logits, terms)
+        return ObjectiveOutput(
+            cross_entropy + adversarial_loss + self.weight * divergence, logits, terms
+        )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError
-from scaat.functional.checks import Bounds, check_index, check_positive, check_share
+from scaat.functional.checks import Bounds, check_fraction, check_index, check_positive
+from scaat.functional.divergence import Divergence
 from scaat.functional.saliency import score_gradient
-from scaat.objectives.base import ObjectiveOutput, objectives
+from scaat.objectives.base import PROBABLE_ERROR, ObjectiveOutput, objectives
 from scaat.objectives.budget import PROTECTED, BudgetedWeight
 from scaat.objectives.proportions import AdaptiveProportions, Proportions
 from scaat.objectives.search import Search, check_radius
-from scaat.passes import evaluation_mode, keep_graphs, loss_view, search_view
+from scaat.passes import disable_donated_buffers, evaluation_mode, loss_view, search_view
 
 
 @objectives.register("scaat")
@@ -31,13 +33,13 @@ class SCAAT(AdaptiveProportions):
 
     A step with a search costs 7 + 2k passes (standard training: 3), since the clean training pass
     serves the loss and the saliency map; 8 + 2k with ``search_mode="eval"``. With a budget, a
-    reference and ``training_steps`` the first half of the training makes no search, so that the
-    default (k = 1) costs twice a standard training.
+    reference and ``training_steps`` the first quarter of the training makes no search, so that the
+    default (k = 1) costs 2.5 standard trainings.
 
     Args:
         num_samples: Size of the training set.
         accuracy_budget: Points of accuracy that may be lost to cleaner maps, at least 0: the
-            weight keeps the cross-entropy of clean training images within 0.06 nats a point of
+            weight keeps the cross-entropy of clean training images within 0.05 nats a point of
             ``reference``. No effect where ``weight`` is given.
         weight: A constant lambda (equation 8) in the place of the budget: the weight of the
             divergence (in bits) beside the cross-entropy (nats).
@@ -45,6 +47,8 @@ class SCAAT(AdaptiveProportions):
             the same network, data and length; `scaat.training` and the command line make it
             themselves.
             Without it the budget protects what the network has learnt so far, and no more.
+        validation_reference: That training's calibrated validation cross-entropy after each epoch,
+            in nats, with which `observe_validation` compares.
         search: How the perturbations are searched for.
         proportions: How many features are perturbed.
         search_interval: m; every m-th training step is SCAAT's, the others are standard training
@@ -53,10 +57,10 @@ class SCAAT(AdaptiveProportions):
             training.
         ramp_steps: Training steps, counted from the first one, over which a constant
             weight rises linearly from 0.
-        ramp_share: The same as a fraction of the training, in [0, 1], instead of ``ramp_steps``.
-        training_steps: Batches of the whole training, of which ``ramp_share`` is a fraction, and
-            whose first half makes no search where there is a ``reference``; the command line knows
-            it, a loop of your own has to say it.
+        ramp_fraction: The same as a fraction of the training, in [0, 1], instead of ``ramp_steps``.
+        training_steps: Batches of the whole training, of which ``ramp_fraction`` is a fraction, and
+            whose first quarter makes no search where there is a ``reference``; the command line
+            knows it, a loop of your own has to say it.
         label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included, kept by the search; None for inputs
@@ -72,11 +76,12 @@ class SCAAT(AdaptiveProportions):
         accuracy_budget: float = 0.5,
         weight: float | None = None,
         reference: Sequence[float] | None = None,
+        validation_reference: Sequence[float] | None = None,
         search: Search = Search(),  # noqa: B008  frozen
         proportions: Proportions = Proportions(),  # noqa: B008  frozen
         search_interval: int = 1,
         ramp_steps: int = 0,
-        ramp_share: float = 0.0,
+        ramp_fraction: float = 0.0,
         training_steps: int | None = None,
         label_smoothing: float = 0.0,
         bounds: Bounds | None = (0.0, 1.0),
@@ -87,13 +92,28 @@ class SCAAT(AdaptiveProportions):
             check_positive(weight, "weight", zero=True)
         check_count(search_interval, "search_interval", least=1)
         self.weight = weight
-        self.budget = BudgetedWeight(num_samples, accuracy_budget, reference)
+        self.budget = BudgetedWeight(
+            num_samples, accuracy_budget, reference, validation_reference, float(search_interval)
+        )
         self.search = search
         self.search_interval = search_interval
-        self.ramp_steps = ramp_length(ramp_steps, ramp_share, training_steps)
+        self.ramp_steps = ramp_length(ramp_steps, ramp_fraction, training_steps)
         self.protected_steps = 0
         if weight is None and reference is not None and training_steps is not None:
             self.protected_steps = round(PROTECTED * training_steps)
+
+    def for_regression(self, deviation: float, tolerance: float = PROBABLE_ERROR) -> Self:
+        """See `Objective.for_regression`; it needs a constant weight."""
+        if self.weight is None:
+            raise InputError(
+                "a regression has no accuracy for the budget to keep: give weight, for example 1.0"
+            )
+        if self.search.score != "logit":
+            raise InputError(
+                f"score is {self.search.score!r}, expected 'logit': a regression's output is no "
+                "probability"
+            )
+        return super().for_regression(deviation, tolerance)
 
     @property
     def own_fraction(self) -> float:
@@ -118,12 +138,7 @@ class SCAAT(AdaptiveProportions):
         self.check_batch(images, labels, index, counted)
         if self._checking:
             check_index(index, len(self.proportion))
-        if (self.search.region_size or 1) > 1 and images.dim() != 4:
-            raise InputError(
-                f"region_size is {self.search.region_size}, which needs images of shape "
-                f"(N, C, H, W), but the inputs have shape {tuple(images.shape)}: leave it out, or "
-                "pass 1"
-            )
+        self.search.check_regions(images)
         proportion = self.proportion[index]
         terms = {"proportion": proportion.mean()}
         if self.training and not self._is_search_step():
@@ -132,14 +147,15 @@ class SCAAT(AdaptiveProportions):
             self._finish_step(loss, len(images))
             return ObjectiveOutput(loss, logits, {"cross_entropy": loss.detach(), **terms})
         # Algorithm 1: saliency map, irrelevant features, adversarial samples.
-        logits, adversarial = self._perturb(model, images, labels, proportion)
+        measure = self.divergence_of(self.search.measure, labels)
+        logits, adversarial = self._perturb(model, images, labels, proportion, measure)
         adversarial_logits = loss_view(model)(adversarial)
         # The loss terms.
         cross_entropy = self.cross_entropy(logits, labels)
-        divergence = self.search.measure(adversarial_logits, logits).mean()
+        divergence = measure(adversarial_logits, logits).mean()
         weight = self._weight()
         # Algorithm 2.
-        correct = adversarial_logits.argmax(1) == labels
+        correct = self.correct(adversarial_logits, labels)
         if self.training:
             self._finish_step(cross_entropy, len(images))
             self._adapt(index, correct, counted)
@@ -151,11 +167,21 @@ class SCAAT(AdaptiveProportions):
         }
         return ObjectiveOutput(cross_entropy + weight * divergence, logits, terms)
 
+    def observe_validation(self, cross_entropy: Tensor) -> None:
+        """See `Objective.observe_validation`: the budget's tolerance follows it."""
+        if self.weight is None:
+            self.budget.observe_validation(cross_entropy)
+
     def _perturb(
-        self, model: nn.Module, images: Tensor, labels: Tensor, proportion: Tensor
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        proportion: Tensor,
+        measure: Divergence,
     ) -> tuple[Tensor, Tensor]:
         """Return the training pass's logits, and the images perturbed."""
-        keep_graphs(model)
+        disable_donated_buffers(model)
         leaf = images.detach().requires_grad_()
         if self.search.search_mode == "train":
             logits = self.clean_logits(model, leaf, labels)
@@ -163,14 +189,14 @@ class SCAAT(AdaptiveProportions):
                 logits, leaf, labels, score=self.search.score, retain_graph=True
             )
             return logits, self.search.perturb(
-                model, images, gradient, logits, proportion, self.bounds
+                model, images, gradient, logits, proportion, self.bounds, measure
             )
         logits = self.clean_logits(model, images, labels)
         with evaluation_mode(model):
             reference = search_view(model)(leaf)
             gradient = score_gradient(reference, leaf, labels, score=self.search.score)
             return logits, self.search.perturb(
-                model, images, gradient, reference.detach(), proportion, self.bounds
+                model, images, gradient, reference.detach(), proportion, self.bounds, measure
             )
 
     def _is_search_step(self) -> bool:
@@ -202,14 +228,16 @@ def ramp_length(steps: int, fraction: float, training_steps: int | None) -> int:
         InputError: A number is out of range, both are given, or the training's length is missing.
     """
     check_count(steps, "ramp_steps", least=0)
-    check_share(fraction, "ramp_share")
+    check_fraction(fraction, "ramp_fraction")
     if not fraction:
         return steps
     if steps:
-        raise InputError(f"ramp_steps is {steps} and ramp_share {fraction}, expected one of them")
+        raise InputError(
+            f"ramp_steps is {steps} and ramp_fraction {fraction}, expected one of them"
+        )
     if training_steps is None:
         raise InputError(
-            f"ramp_share is {fraction} without training_steps, expected the number of steps of "
+            f"ramp_fraction is {fraction} without training_steps, expected the number of steps of "
             "the training"
         )
     check_count(training_steps, "training_steps", least=1)

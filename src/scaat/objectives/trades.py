@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from scaat.functional.checks import Bounds, check_positive
-from scaat.functional.divergence import kl_divergence
+from scaat.functional.divergence import Divergence
 from scaat.functional.perturbation import pgd
 from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 from scaat.objectives.search import SearchMode, check_search, search_passes
@@ -84,18 +82,21 @@ class TRADES(Objective):
         """Compute the loss of one batch; see `Objective.forward`."""
         self.check_batch(images, labels, index, counted)
         logits = self.clean_logits(model, images, labels)
-        adversarial = self._search(model, images, logits.detach())
+        kl = self.kl_in_nats(labels)
+        adversarial = self._search(model, images, logits.detach(), kl)
         adversarial_logits = loss_view(model)(adversarial)
         cross_entropy = self.cross_entropy(logits, labels)
-        divergence = kl_divergence(logits, adversarial_logits).mean() * math.log(2)
+        divergence = kl(logits, adversarial_logits).mean()
         terms = {
             "cross_entropy": cross_entropy.detach(),
             "divergence": divergence.detach(),
-            "adversarial_accuracy": (adversarial_logits.argmax(1) == labels).float().mean(),
+            "adversarial_accuracy": self.correct(adversarial_logits, labels).float().mean(),
         }
         return ObjectiveOutput(cross_entropy + self.weight * divergence, logits, terms)
 
-    def _search(self, model: nn.Module, images: Tensor, reference: Tensor) -> Tensor:
+    def _search(
+        self, model: nn.Module, images: Tensor, reference: Tensor, kl: Divergence
+    ) -> Tensor:
         with search_passes(model, self.search_mode) as predict:
             if self.search_mode == "eval":
                 with torch.no_grad():
@@ -103,7 +104,7 @@ class TRADES(Objective):
             return pgd(
                 predict,
                 images,
-                lambda outputs: kl_divergence(reference, outputs).sum(),
+                lambda outputs: kl(reference, outputs).sum(),
                 epsilon=self.epsilon,
                 steps=self.steps,
                 step_size=self.step_size,

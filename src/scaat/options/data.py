@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from scaat.errors import InputError
+from scaat.options.option import check_ranges, option
 
 Loading = Literal["auto", "memory", "lazy"]
 
@@ -22,102 +23,72 @@ class DataOptions:
         InputError: a value is out of range.
     """
 
-    data: str = field(
-        default="digits",
-        metadata={
-            "help": "The data: tissue, digits, lesions, folder:PATH (class folders, with or "
-            "without train/ and test/), parquet:PATH (Hugging Face layout), or another of those "
-            "that scaat data list names."
-        },
+    data: str = option(
+        "digits",
+        "The data: tissue, digits, lesions, folder:PATH (class folders, with or "
+        "without train/ and test/), parquet:PATH (Hugging Face layout), or another of those "
+        "that scaat data list names.",
     )
-    name: str | None = field(
-        default=None,
-        metadata={"help": "What results call the data; default: the value of data itself."},
+    name: str | None = option(
+        None, "What results call the data; default: the value of data itself."
     )
-    validation_fraction: float = field(
-        default=0.1,
-        metadata={
-            "help": "Fraction of the images held out for validation, where the data brings no "
-            "validation part."
-        },
+    validation_fraction: float = option(
+        0.1,
+        "Fraction of the images held out for validation, where the data brings no validation part.",
+        above=0,
+        below=1,
     )
-    test_fraction: float = field(
-        default=0.2,
-        metadata={
-            "help": "Fraction of the images held out for the test, if the data brings no test part."
-        },
+    test_fraction: float = option(
+        0.2,
+        "Fraction of the images held out for the test, if the data brings no test part.",
+        above=0,
+        below=1,
     )
-    train_limit: int | None = field(
-        default=None,
-        metadata={
-            "help": "Train on this many images: a random choice by the seed that keeps the "
-            "classes' proportions, made after validation and test are split off; default: all."
-        },
+    train_limit: int | None = option(
+        None,
+        "Train on this many images: a random choice by the seed that keeps the "
+        "classes' proportions, made after validation and test are split off; default: all.",
+        least=1,
     )
-    image_size: int | None = field(
-        default=None,
-        metadata={
-            "help": "Resize the shorter side to this many pixels and crop the centre square; "
-            "default: images stay as they are."
-        },
+    image_size: int | None = option(
+        None,
+        "Resize the shorter side to this many pixels and crop the centre square; "
+        "default: images stay as they are.",
+        least=1,
+        most=LARGEST,
     )
-    loading: Loading = field(
-        default="auto",
-        metadata={
-            "help": "Where decoded images are: memory, lazy (decoded when needed, by --workers), "
-            "or auto: in memory if they take less than half of what is free."
-        },
+    loading: Loading = option(
+        "auto",
+        "Where decoded images are: memory, lazy (decoded when needed, by --workers), "
+        "or auto: in memory if they take less than half of what is free.",
     )
-    crop_padding: int | None = field(
-        default=None,
-        metadata={
-            "help": "Pixels by which training images are moved at random, each way; default: what "
-            "suits the data (4 for folder and parquet, 2 for digits, 0 for lesions)."
-        },
+    crop_padding: int | None = option(
+        None,
+        "Pixels by which training images are moved at random, each way; default: what "
+        "suits the data (4 for folder and parquet, 2 for digits, 0 for lesions).",
+        least=0,
     )
-    group: str | None = field(
-        default=None,
-        metadata={
-            "help": "Parquet column whose equal values (a patient, a tile) stay in one split."
-        },
+    group: str | None = option(
+        None, "Parquet column whose equal values (a patient, a tile) stay in one split."
     )
-    inclusive_boxes: bool = field(
-        default=False,
-        metadata={
-            "help": "Parquet column bbox names the last pixel inside an object (63 at the border "
-            "of a 64-pixel image, as in Tiny ImageNet) instead of the edge behind it (64)."
-        },
+    inclusive_boxes: bool = option(
+        False,
+        "Parquet column bbox names the last pixel inside an object (63 at the border "
+        "of a 64-pixel image, as in Tiny ImageNet) instead of the edge behind it (64).",
     )
-    random_labels: bool = field(
-        default=False,
-        metadata={
-            "help": "Shuffle the labels of the training images by the seed: a model for the "
-            "sanity check of saliency maps, which should differ from this model's."
-        },
+    random_labels: bool = option(
+        False,
+        "Shuffle the labels of the training images by the seed: a model for the "
+        "sanity check of saliency maps, which should differ from this model's.",
     )
-    classes: str | None = field(
-        default=None,
-        metadata={
-            "help": "Use only these classes, separated by commas, in this order; default: all. The "
-            "second of two is the positive one of the AUC."
-        },
+    classes: str | None = option(
+        None,
+        "Use only these classes, separated by commas, in this order; default: all. The "
+        "second of two is the positive one of the AUC.",
     )
 
     def __post_init__(self) -> None:
-        for name in ("validation_fraction", "test_fraction"):
-            value = getattr(self, name)
-            if not 0 < value < 1:
-                raise InputError(
-                    f"{name} is {value}; expected a fraction between 0 and 1, exclusive"
-                )
-        for name in ("train_limit", "image_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} is {value}; expected 1 or more")
-        if self.image_size is not None and self.image_size > LARGEST:
-            raise InputError(f"image_size is {self.image_size}; expected at most {LARGEST:,}")
-        if self.crop_padding is not None and self.crop_padding < 0:
-            raise InputError(f"crop_padding is {self.crop_padding}; expected 0 or more")
+        check_ranges(self)
         if self.classes is not None:
             class_names(self.classes)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from scaat.errors import InputError, did_you_mean
+from scaat.options.option import check_ranges, option
 
 SIZES = ("data", "own")
 Schedule = Literal["one-cycle", "cosine"]
@@ -25,168 +26,112 @@ class TrainingOptions:
         InputError: A value is out of range.
     """
 
-    model: str = field(
-        default="small-resnet",
-        metadata={
-            "help": "Model: small-resnet, small-vgg, resnet18, vgg16, torchvision:NAME, "
-            "timm:NAME, smoothed:LAYER:MODEL (feature maps smoothed behind a layer), or "
-            "package.module:factory of your own (called with num_classes=...)."
-        },
+    model: str = option(
+        "small-resnet",
+        "Model: small-resnet, small-vgg, resnet18, vgg16, torchvision:NAME, "
+        "timm:NAME, smoothed:LAYER:MODEL (feature maps smoothed behind a layer), or "
+        "package.module:factory of your own (called with num_classes=...).",
     )
-    normalisation: Normalisation = field(
-        default="auto",
-        metadata={
-            "help": "The model's first layer: own (what the network's library states), data (the "
-            "training images' means and deviations; of 65,536 evenly spaced ones where there are "
-            "more), imagenet, or none for a network that "
-            "normalises itself; auto takes own where there is one, else data."
-        },
+    normalisation: Normalisation = option(
+        "auto",
+        "The model's first layer: own (what the network's library states), data (the "
+        "training images' means and deviations; of 65,536 evenly spaced ones where there are "
+        "more), imagenet, or none for a network that "
+        "normalises itself; auto takes own where there is one, else data.",
     )
-    input_size: str = field(
-        default="data",
-        metadata={
-            "help": "What the network gets, in pixels: data (the images as they are), own (what "
-            "its library states) or a number; other images are resized inside the model, so "
-            "perturbations and maps keep the data's pixels."
-        },
+    input_size: str = option(
+        "data",
+        "What the network gets, in pixels: data (the images as they are), own (what "
+        "its library states) or a number; other images are resized inside the model, so "
+        "perturbations and maps keep the data's pixels.",
     )
-    adapter: str = field(
-        default="auto",
-        metadata={
-            "help": "How a network's output becomes logits: auto (a tensor, .logits, a "
-            "dictionary's logits, or the first of several), mean (of several heads), or "
-            "package.module:function of your own."
-        },
+    adapter: str = option(
+        "auto",
+        "How a network's output becomes logits: auto (a tensor, .logits, a "
+        "dictionary's logits, or the first of several), mean (of several heads), or "
+        "package.module:function of your own.",
     )
-    weights: str | None = field(
-        default=None,
-        metadata={
-            "help": "File with pretrained weights to start from (safetensors, or torch.save of a "
-            "state_dict, never executed); a head of other classes starts at random."
-        },
+    weights: str | None = option(
+        None,
+        "File with pretrained weights to start from (safetensors, or torch.save of a "
+        "state_dict, never executed); a head of other classes starts at random.",
     )
-    trainable: str = field(
-        default="all",
-        metadata={
-            "help": "What trains: all, head (the rest is frozen, batch norm included), or the "
-            "network's submodules by name, separated by commas."
-        },
+    trainable: str = option(
+        "all",
+        "What trains: all, head (the rest is frozen, batch norm included), or the "
+        "network's submodules by name, separated by commas.",
     )
-    epochs: int = field(default=20, metadata={"help": "Passes over the training set."})
-    batch_size: int = field(
-        default=128, metadata={"help": "Training images in a batch, of each process."}
+    epochs: int = option(20, "Passes over the training set.", least=1)
+    batch_size: int = option(128, "Training images in a batch, of each process.", least=1)
+    learning_rate: float = option(0.1, "Highest learning rate of the schedule.", above=0)
+    momentum: float = option(
+        0.9, "Nesterov momentum of SGD; one-cycle moves it by 0.05 each way.", least=0, below=1
     )
-    learning_rate: float = field(
-        default=0.1, metadata={"help": "Highest learning rate of the schedule."}
+    weight_decay: float = option(5e-4, "L2 penalty on all weights.", least=0)
+    clip_gradient: float | None = option(
+        1.0,
+        "Largest Euclidean norm of the gradient of all weights together; longer ones are shortened "
+        "to it. Without it trainings diverge on small objects. 0: none are shortened.",
+        least=0,
     )
-    momentum: float = field(
-        default=0.9,
-        metadata={"help": "Nesterov momentum of SGD; one-cycle moves it by 0.05 each way."},
+    schedule: Schedule = option(
+        "one-cycle", "Learning rate over the run: one-cycle (up, then down) or cosine (down)."
     )
-    weight_decay: float = field(default=5e-4, metadata={"help": "L2 penalty on all weights."})
-    clip_gradient: float | None = field(
-        default=None,
-        metadata={
-            "help": "Largest Euclidean norm of the gradient of all weights together; longer ones "
-            "are shortened to it. Default: none are."
-        },
+    precision: Precision = option(
+        "auto",
+        "auto takes bf16 where the processor computes it natively, else 32; or 32, "
+        "bf16, 16 (with loss scaling).",
     )
-    schedule: Schedule = field(
-        default="one-cycle",
-        metadata={
-            "help": "Learning rate over the run: one-cycle (up, then down) or cosine (down)."
-        },
+    accelerator: str = option("auto", "Lightning's accelerator: auto, cpu, gpu, ...")
+    devices: int | None = option(
+        None,
+        "Devices (processes) on each node, each with batches of its own; default: "
+        "what torchrun or SLURM started, else 1.",
+        least=1,
     )
-    precision: Precision = field(
-        default="auto",
-        metadata={
-            "help": "auto takes bf16 where the processor computes it natively, else 32; or 32, "
-            "bf16, 16 (with loss scaling)."
-        },
+    nodes: int | None = option(
+        None, "Machines; default: what torchrun or SLURM started, else 1.", least=1
     )
-    accelerator: str = field(
-        default="auto", metadata={"help": "Lightning's accelerator: auto, cpu, gpu, ..."}
+    strategy: Strategy = option(
+        "auto",
+        "How processes start where torchrun or SLURM did not start them: ddp_spawn "
+        "(copies of this one) or ddp (the command once more for each); auto is ddp_spawn on "
+        "one machine. fsdp is refused.",
     )
-    devices: int | None = field(
-        default=None,
-        metadata={
-            "help": "Devices (processes) on each node, each with batches of its own; default: "
-            "what torchrun or SLURM started, else 1."
-        },
+    accumulate: int = option(
+        1, "Batches whose gradients add up to one step of the optimiser.", least=1
     )
-    nodes: int | None = field(
-        default=None,
-        metadata={"help": "Machines; default: what torchrun or SLURM started, else 1."},
-    )
-    strategy: Strategy = field(
-        default="auto",
-        metadata={
-            "help": "How processes start where torchrun or SLURM did not start them: ddp_spawn "
-            "(copies of this one) or ddp (the command once more for each); auto is ddp_spawn on "
-            "one machine. fsdp is refused."
-        },
-    )
-    accumulate: int = field(
-        default=1,
-        metadata={"help": "Batches whose gradients add up to one step of the optimiser."},
-    )
-    compile: Compile = field(
-        default="none",
-        metadata={
-            "help": "torch.compile of the model: none, inductor (faster after minutes of "
-            "compiling), or aot_eager (traced only, to look for faults)."
-        },
+    compile: Compile = option(
+        "none",
+        "torch.compile of the model: none, inductor (faster after minutes of "
+        "compiling), or aot_eager (traced only, to look for faults).",
     )
 
-    workers: int | None = field(
-        default=None,
-        metadata={
-            "help": "Processes that decode images; default: none where they are decoded already, "
-            "else one a core, 8 at most."
-        },
+    workers: int | None = option(
+        None,
+        "Processes that decode images; default: none where they are decoded already, "
+        "else one a core, 8 at most.",
+        least=0,
     )
-    checkpoint_every: int = field(
-        default=1000,
-        metadata={
-            "help": "Steps of the optimiser from one checkpoint to the next; each epoch's end has "
-            "one besides."
-        },
+    checkpoint_every: int = option(
+        1000,
+        "Steps of the optimiser from one checkpoint to the next; each epoch's end has one besides.",
+        least=1,
     )
-    deterministic: bool = field(
-        default=False,
-        metadata={
-            "help": "Allow only operations that give the same bits each time on a GPU, too; a CPU "
-            "gives them anyway."
-        },
+    deterministic: bool = option(
+        False,
+        "Allow only operations that give the same bits each time on a GPU, too; a CPU "
+        "gives them anyway.",
     )
 
     def __post_init__(self) -> None:
-        from scaat.functional.checks import check_positive
-
-        for name in (
-            "epochs",
-            "batch_size",
-            "learning_rate",
-            "clip_gradient",
-            "devices",
-            "nodes",
-            "accumulate",
-            "checkpoint_every",
-        ):
-            value = getattr(self, name)
-            if value is not None:
-                check_positive(value, name)
+        check_ranges(self)
         if self.input_size not in SIZES and not _is_side(self.input_size):
             nearest = did_you_mean(self.input_size, SIZES)
             raise InputError(
                 f"input_size is {self.input_size!r}{nearest}, expected data, own or a number of "
                 "pixels up to 10,000"
             )
-        if self.workers is not None:
-            check_positive(self.workers, "workers", zero=True)
-        check_positive(self.weight_decay, "weight_decay", zero=True)
-        if not 0.0 <= self.momentum < 1.0:
-            raise InputError(f"momentum is {self.momentum!r}, expected a number in [0, 1)")
 
 
 def _is_side(text: str) -> bool:

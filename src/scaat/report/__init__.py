@@ -5,7 +5,7 @@ from __future__ import annotations
 from scaat.display.labels import Estimate
 from scaat.report.reading import find_results, read_results
 from scaat.report.results import Comparison, Results, Row
-from scaat.report.tables import terminal_table
+from scaat.report.tables import lattice_lines, terminal_table
 from scaat.report.writing import write_report
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Results",
     "Row",
     "find_results",
+    "lattice_lines",
     "read_results",
     "terminal_table",
     "write_report",

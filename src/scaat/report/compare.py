@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scaat.display.labels import METRICS, OPTIONAL, PERFORMANCE, RATIOS, Estimate
 from scaat.report.results import Array, Comparison, Results, Row, same_but_for_seed
 from scaat.statistics import (
-    RankStability,
     auc_parts,
     paired_auc_difference,
     paired_difference,
@@ -21,7 +20,6 @@ from scaat.statistics import (
     pooled_mean,
     pooled_ratio,
     pooled_ratio_difference,
-    rank_stability,
 )
 
 Verdict = Literal["better", "worse", "undecided"]
@@ -71,20 +69,22 @@ def verdict(
 
 def sign(metric: str, estimate: Estimate) -> Verdict:
     """Return what a difference decides: which side of 0 its interval is on."""
-    bounds = estimate.bounds
-    if bounds is None or bounds[0] <= 0 <= bounds[1]:
-        return "undecided"
-    return "better" if (bounds[0] > 0) == (METRICS[metric].better == "higher") else "worse"
+    return _side(metric, estimate.bounds, (0.0, 0.0))
 
 
 def unpaired(metric: str, estimate: Estimate | None, other: Estimate | None) -> Verdict | None:
     """Return what two separate intervals decide: nothing where they overlap."""
     if estimate is None or other is None:
         return None
-    mine, theirs = estimate.bounds, other.bounds
+    return _side(metric, estimate.bounds, other.bounds)
+
+
+def _side(
+    metric: str, mine: tuple[float, float] | None, theirs: tuple[float, float] | None
+) -> Verdict:
     if mine is None or theirs is None or (mine[0] <= theirs[1] and theirs[0] <= mine[1]):
         return "undecided"
-    return "better" if (mine[0] > theirs[1]) == (METRICS[metric].better == "higher") else "worse"
+    return "better" if (mine[0] > theirs[1]) == METRICS[metric].higher_is_better else "worse"
 
 
 def to_estimate(computed: dict[str, Any]) -> Estimate:
@@ -231,17 +231,17 @@ class Pool:
         by_seed = (comparison.row(method, attribution) for comparison in self.comparisons)
         return [row for row in by_seed if row is not None]
 
-    def pooled(self, metric: str, method: str, attribution: str) -> Pooled | None:
+    def pooled(self, metric: str, attribution: str, method: str) -> Pooled | None:
         """Return the pooled estimate, or None where fewer than two seeds have it.
 
         Without per-image values it is the mean over the seeds, without an interval.
         """
-        key = (metric, method, attribution)
+        key = (metric, attribution, method)
         if key not in self.known:
             self.known[key] = self._pooled(*key)
         return self.known[key]
 
-    def _pooled(self, metric: str, method: str, attribution: str) -> Pooled | None:
+    def _pooled(self, metric: str, attribution: str, method: str) -> Pooled | None:
         rows = [row for row in self.rows(method, attribution) if row.metrics[metric]]
         if len(rows) < 2:
             return None
@@ -289,19 +289,6 @@ class Pool:
                 return None
             computed = pooled_mean(apart)
         return Pooled(to_estimate(computed), tuple(computed["by_seed"]))
-
-    def stability(self, metric: str, attribution: str) -> RankStability | None:
-        """Return how far the methods' order holds from seed to seed, or None if not comparable."""
-        values: dict[str, list[float]] = {}
-        for method in self.methods:
-            rows = self.rows(method, attribution)
-            numbers = [e.value for row in rows if (e := row.metrics[metric]) is not None]
-            known = [number for number in numbers if number is not None]
-            if len(known) == len(self.seeds):
-                values[method] = known
-        if len(values) < 2:
-            return None
-        return rank_stability(values, higher_is_better=METRICS[metric].better == "higher")
 
 
 @lru_cache(maxsize=1)  # every form of the tables asks for them

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,16 +21,16 @@ from scaat.display.labels import (
     method_name,
 )
 from scaat.display.style import (
+    ACROSS,
     INK,
     RULE,
     WIDE,
     WIDTH,
     FigureSpec,
     Mark,
-    blank,
     legend,
-    lines,
     marks,
+    panels,
     plain,
     style,
 )
@@ -52,48 +53,79 @@ def band(ax: Axes, x: Array, curve: Curve, mark: Mark) -> None:
     )
 
 
+def _by_row(rows: Iterable[Row], text: Callable[[Row], str]) -> str:
+    """Return what a text alternative says of each row."""
+    return "; ".join(
+        f"{method_name(row.method)}, {attribution_name(row.attribution)}: {text(row)}"
+        for row in rows
+    )
+
+
+def _two_curves(
+    attributions: Sequence[str], heads: Mapping[str, str], ylabel: str, *, shared: bool
+) -> tuple[Figure, list[tuple[str, list[tuple[Axes, str]]]]]:
+    """Return a figure for two curves by saliency method.
+
+    They are beside each other for one saliency method; several have a column each, one curve over
+    the other, and further columns go below.
+
+    Args:
+        attributions: The saliency methods.
+        heads: What each curve is called, by its key.
+        ylabel: Of the curves.
+        shared: Whether all panels have one vertical scale; else those of a line have.
+
+    Returns:
+        The figure, and its lines: the key of the curve, the panels and their saliency methods.
+    """
+    alone = len(attributions) == 1
+    across = min(len(attributions), ACROSS)
+    groups = [attributions[i : i + across] for i in range(0, len(attributions), across)]
+    figure = Figure(figsize=(WIDTH, 4.2 if alone else 6.2 * len(groups)), layout="constrained")
+    shape = (1, 2) if alone else (2 * len(groups), across)
+    sharey: bool | Literal["row"] = shared or (False if alone else "row")
+    axes = iter(figure.subplots(*shape, squeeze=False, sharey=sharey).reshape(-1, across))
+    lines: list[tuple[str, list[tuple[Axes, str]]]] = []
+    for group in groups:
+        for key, head in heads.items():
+            line = list(zip(next(axes), group, strict=False))
+            for ax, attribution in line:
+                ax.set_title(head if alone else plain(attribution_name(attribution)))
+                ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            said = attribution_name(group[0]) if alone else head
+            if not alone or not lines:
+                line[0][0].set_ylabel(f"{said}\n{ylabel}")
+            lines.append((key, line))
+    for ax in figure.axes:
+        if not ax.get_title(loc="left"):
+            ax.set_axis_off()
+    return figure, lines
+
+
 def insertion_deletion(comparison: Comparison) -> list[FigureSpec]:
     """Return both curves by saliency method, or nothing if none were measured."""
     rows = [row for row in comparison.rows if row.traces]
     if not rows:
         return []
     attributions = tuple(dict.fromkeys(row.attribution for row in rows))
-    layout = lines(len(attributions))
-    columns = max(len(layout[0]), 2 if len(attributions) == 1 else 0)
     heads = {"insertion": "Insertion ↑", "deletion": "Deletion ↓"}
     with style():
-        stacked = len(attributions) > 1
-        count = 2 * len(layout) if stacked else 1
-        figure = Figure(figsize=(WIDTH, 3.1 * count + 0.6), layout="constrained")
-        axes = figure.subplots(count, columns, squeeze=False, sharey=True)
-        for i, numbers in enumerate(layout):
-            for j, (part, head) in enumerate(heads.items()):
-                places = axes[2 * i + j] if stacked else axes[0][j:]
-                for ax, number in zip(places, numbers, strict=False):
-                    for method, mark in marks(comparison.methods).items():
-                        row = comparison.row(method, attributions[number])
-                        if row is not None and row.traces is not None:
-                            band(ax, row.traces.fraction, getattr(row.traces, part), mark)
-                    name = plain(attribution_name(attributions[number]))
-                    ax.set_title(name if stacked else head)
-                    ax.set_xlabel("fraction of pixels " + ("kept" if part[0] == "i" else "removed"))
-                    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-                if stacked:
-                    places[0].set_ylabel(f"{head}\npredicted class's probability")
-                    blank(places[len(numbers) :])
-        if not stacked:
-            axes[0][0].set_ylabel("predicted class's probability")
-        axes[0][0].set_ylim(bottom=0)
+        ylabel = "predicted class's probability"
+        figure, lines = _two_curves(attributions, heads, ylabel, shared=True)
+        for part, line in lines:
+            for ax, attribution in line:
+                for method, mark in marks(comparison.methods).items():
+                    row = comparison.row(method, attribution)
+                    if row is not None and row.traces is not None:
+                        band(ax, row.traces.fraction, getattr(row.traces, part), mark)
+                ax.set_xlabel("fraction of pixels " + ("kept" if part[0] == "i" else "removed"))
+        lines[0][1][0][0].set_ylim(bottom=0)
         legend(figure, comparison.methods)
-    said = "; ".join(
-        f"{method_name(row.method)}, {attribution_name(row.attribution)}: "
-        + ", ".join(
-            f"{part} {full_text(METRICS[part], row.metrics[part])}"
-            for part in heads
-            if row.metrics[part]
-        )
-        for row in rows
-    )
+
+    def areas(row: Row) -> str:
+        known = [part for part in heads if row.metrics[part]]
+        return ", ".join(f"{p} {full_text(METRICS[p], row.metrics[p])}" for p in known)
+
     return [
         FigureSpec(
             "insertion-deletion",
@@ -101,7 +133,7 @@ def insertion_deletion(comparison: Comparison) -> list[FigureSpec]:
             "Insertion and deletion, the most relevant pixels first: a good map restores the "
             "prediction with few pixels and destroys it with few. Bands: 95 % bootstrap intervals "
             "over the test images.",
-            f"Line charts of the predicted class's probability. Areas: {said}.",
+            f"Line charts of the predicted class's probability. Areas: {_by_row(rows, areas)}.",
         )
     ]
 
@@ -111,15 +143,28 @@ _ORDERS = {"lerf": "Least relevant first (LeRF) ↓", "morf": "Most relevant fir
 
 def perturbation_curves(comparison: Comparison) -> list[FigureSpec]:
     """Return LeRF and MoRF decay by perturbed fraction, a band for each method's 95 % interval."""
+    symlog = False
     with style():
-        alone = len(comparison.attributions) == 1
-        figure, symlog = _beside(comparison) if alone else _stacked(comparison)
+        figure, lines = _two_curves(
+            comparison.attributions, _ORDERS, "fall of the predicted probability", shared=False
+        )
+        for order, line in lines:
+            for ax, attribution in line:
+                _curve_panel(ax, comparison, attribution, order)
+            # The axes of a line share their scale.
+            shown = [attribution for _, attribution in line]
+            rows = [row for row in comparison.rows if row.attribution in shown]
+            symlog |= _rescale(line[0][0], [_curve(row, order) for row in rows])
         figure.align_ylabels()
         legend(figure, comparison.methods)
     scale = (
         " An axis with powers of ten is logarithmic, and linear between 0 and the first of them."
         if symlog
         else ""
+    )
+    ends = _by_row(
+        comparison.rows,
+        lambda row: f"LeRF {row.lerf.value[-1]:.3g}, MoRF {row.morf.value[-1]:.3g}",
     )
     return [
         FigureSpec(
@@ -128,45 +173,10 @@ def perturbation_curves(comparison: Comparison) -> list[FigureSpec]:
             "Decay of the prediction. LeRF: the regions that a map calls least relevant are "
             "replaced first, so a low curve is good. MoRF: the most relevant first, so a high "
             f"curve is good. Bands: 95 % bootstrap intervals over the test images.{scale}",
-            _curve_alt(comparison),
+            "Line charts of the fall of the predicted probability. With "
+            f"{comparison.rows[0].fraction[-1]:.0%} of the regions replaced it is: {ends}.",
         )
     ]
-
-
-def _beside(comparison: Comparison) -> tuple[Figure, bool]:
-    """Draw the two orders of the one saliency method beside each other."""
-    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
-    axes = figure.subplots(1, 2, squeeze=False)[0]
-    (attribution,) = comparison.attributions
-    symlog = False
-    for ax, order in zip(axes, _ORDERS, strict=True):
-        _curve_panel(ax, comparison, attribution, order)
-        symlog |= _rescale(ax, [_curve(row, order) for row in comparison.rows])
-        ax.set_title(_ORDERS[order])
-    axes[0].set_ylabel(f"{attribution_name(attribution)}\nfall of the predicted probability")
-    return figure, symlog
-
-
-def _stacked(comparison: Comparison) -> tuple[Figure, bool]:
-    """Draw a column for each saliency method, LeRF over MoRF; further columns go below."""
-    attributions = comparison.attributions
-    layout = lines(len(attributions))
-    figure = Figure(figsize=(WIDTH, 6.2 * len(layout)), layout="constrained")
-    axes = figure.subplots(2 * len(layout), len(layout[0]), squeeze=False, sharey="row")
-    symlog = False
-    for i, numbers in enumerate(layout):
-        for j, order in enumerate(_ORDERS):
-            line = axes[2 * i + j]
-            blank(line[len(numbers) :])
-            shown = [attributions[n] for n in numbers]
-            for ax, attribution in zip(line, shown, strict=False):
-                _curve_panel(ax, comparison, attribution, order)
-                ax.set_title(plain(attribution_name(attribution)))
-            line[0].set_ylabel(f"{_ORDERS[order]}\nfall of the predicted probability")
-            # The axes of a line share their scale.
-            rows = [row for row in comparison.rows if row.attribution in shown]
-            symlog |= _rescale(line[0], [_curve(row, order) for row in rows])
-    return figure, symlog
 
 
 def _curve(row: Row, order: str) -> Curve:
@@ -180,7 +190,6 @@ def _curve_panel(ax: Axes, comparison: Comparison, attribution: str, order: str)
             band(ax, row.fraction, _curve(row, order), mark)
     ax.set_xlabel("fraction of regions replaced")
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
 
 def _rescale(ax: Axes, curves: Sequence[Curve]) -> bool:
@@ -193,19 +202,6 @@ def _rescale(ax: Axes, curves: Sequence[Curve]) -> bool:
     threshold = 10.0 ** np.floor(np.log10(ends.min()))
     ax.set_yscale("symlog", linthresh=max(threshold, 1e-6), linscale=0.6)
     return True
-
-
-def _curve_alt(comparison: Comparison) -> str:
-    said = []
-    for row in comparison.rows:
-        said.append(
-            f"{method_name(row.method)}, {attribution_name(row.attribution)}: "
-            f"LeRF {row.lerf.value[-1]:.3g}, MoRF {row.morf.value[-1]:.3g}"
-        )
-    return (
-        f"Line charts of the fall of the predicted probability. With "
-        f"{comparison.rows[0].fraction[-1]:.0%} of the regions replaced it is: {'; '.join(said)}."
-    )
 
 
 def entropy_distribution(comparison: Comparison) -> list[FigureSpec]:
@@ -225,27 +221,23 @@ def entropy_distribution(comparison: Comparison) -> list[FigureSpec]:
     edges = np.linspace(low - margin, high + margin, bins + 1)
     medians = {pair: float(np.median(stored)) for pair, stored in values.items()}
     attributions = [a for a in comparison.attributions if any(a == key[1] for key in values)]
-    layout = lines(len(attributions))
     with style():
-        figure = Figure(figsize=(WIDTH, 2.9 * len(layout) + 0.4), layout="constrained")
-        axes = figure.subplots(len(layout), len(layout[0]), squeeze=False, sharex=True, sharey=True)
-        for line, numbers in zip(axes, layout, strict=True):
-            blank(line[len(numbers) :])
+        figure, axes = panels(len(attributions), 2.9, 0.4, sharex=True, sharey=True)
+        for line in axes:
             line[0].set_ylabel("test images (%)")
-            for ax, number in zip(line, numbers, strict=False):
-                attribution = attributions[number]
-                for method, (colour, _, dashes) in marks(comparison.methods).items():
-                    stored = values.get((method, attribution))
-                    if stored is None:
-                        continue
-                    share = 100 * np.histogram(stored, edges)[0] / len(stored)
-                    ax.stairs(share, edges, fill=True, color=colour, alpha=0.2)
-                    ax.stairs(share, edges, color=colour, linewidth=1.3)
-                    median = medians[method, attribution]
-                    ax.axvline(median, color=colour, linestyle=dashes, linewidth=1.3)
-                ax.set_title(plain(attribution_name(attribution)))
-                ax.set_xlabel(f"saliency entropy ({METRICS['entropy'].unit}), ↓")
-                ax.tick_params(labelbottom=True)
+        for ax, attribution in zip(axes.flat, attributions, strict=False):
+            for method, (colour, _, dashes) in marks(comparison.methods).items():
+                stored = values.get((method, attribution))
+                if stored is None:
+                    continue
+                share = 100 * np.histogram(stored, edges)[0] / len(stored)
+                ax.stairs(share, edges, fill=True, color=colour, alpha=0.2)
+                ax.stairs(share, edges, color=colour, linewidth=1.3)
+                median = medians[method, attribution]
+                ax.axvline(median, color=colour, linestyle=dashes, linewidth=1.3)
+            ax.set_title(plain(attribution_name(attribution)))
+            ax.set_xlabel(f"saliency entropy ({METRICS['entropy'].unit}), ↓")
+            ax.tick_params(labelbottom=True)
         axes[0][0].set_ylim(bottom=0)
         legend(figure, comparison.methods)
     said = "; ".join(
@@ -292,10 +284,9 @@ def metric_intervals(comparison: Comparison) -> list[FigureSpec]:
             "arrowhead marks an interval that extends beyond the axis, without an end where the "
             "table says unbounded. Axes that span orders of magnitude are logarithmic.",
             "Dot plots; the numbers are those of the table of sparsity and faithfulness. "
-            + "; ".join(
-                f"{method_name(row.method)}, {attribution_name(row.attribution)}: "
-                f"AOPC ratio {full_text(METRICS['aopc_rel'], row.metrics['aopc_rel'])}"
-                for row in comparison.rows
+            + _by_row(
+                comparison.rows,
+                lambda row: f"AOPC ratio {full_text(METRICS['aopc_rel'], row.metrics['aopc_rel'])}",
             )
             + ".",
         )
@@ -379,30 +370,25 @@ def randomisation_curves(comparison: Comparison) -> list[FigureSpec]:
     if not rows:
         return []
     attributions = tuple(dict.fromkeys(row.attribution for row in rows))
-    layout = lines(len(attributions))
     with style():
-        figure = Figure(figsize=(WIDTH, 3.5 * len(layout) + 0.4), layout="constrained")
-        axes = figure.subplots(len(layout), len(layout[0]), squeeze=False, sharey=True)
-        for line, numbers in zip(axes, layout, strict=True):
-            blank(line[len(numbers) :])
+        figure, axes = panels(len(attributions), 3.5, 0.4, sharey=True)
+        for line in axes:
             line[0].set_ylabel("rank correlation ↓")
-            for ax, number in zip(line, numbers, strict=False):
-                ax.set_title(plain(attribution_name(attributions[number])))
-                ax.axhline(0, color="#9aa1a8", linewidth=0.7, zorder=0)
-                for method, mark in marks(comparison.methods).items():
-                    row = comparison.row(method, attributions[number])
-                    if row is not None and row.randomisation is not None:
-                        layers = row.randomisation.layers
-                        band(ax, np.arange(len(layers)), row.randomisation.correlation, mark)
-                        names = [plain(_short(layer)) for layer in layers]
-                        ax.set_xticks(range(len(layers)), names, rotation=40, ha="right")
+        for ax, attribution in zip(axes.flat, attributions, strict=False):
+            ax.set_title(plain(attribution_name(attribution)))
+            ax.axhline(0, color="#9aa1a8", linewidth=0.7, zorder=0)
+            for method, mark in marks(comparison.methods).items():
+                row = comparison.row(method, attribution)
+                if row is not None and row.randomisation is not None:
+                    layers = row.randomisation.layers
+                    band(ax, np.arange(len(layers)), row.randomisation.correlation, mark)
+                    names = [plain(_short(layer)) for layer in layers]
+                    ax.set_xticks(range(len(layers)), names, rotation=40, ha="right")
         legend(figure, comparison.methods)
-    said = "; ".join(
-        f"{method_name(row.method)}, {attribution_name(row.attribution)}: "
-        f"{row.randomisation.correlation.value[-1]:.2f}"
-        for row in rows
-        if row.randomisation
-    )
+
+    def last(row: Row) -> str:
+        return "" if row.randomisation is None else f"{row.randomisation.correlation.value[-1]:.2f}"
+
     return [
         FigureSpec(
             "randomisation",
@@ -410,7 +396,8 @@ def randomisation_curves(comparison: Comparison) -> list[FigureSpec]:
             "Sanity check. Weights are randomised from the output's layer on, further layers at "
             "each step: the rank correlation of the maps with the trained model's should fall "
             "towards 0. Bands: 95 % bootstrap intervals over the test images.",
-            f"Line charts of rank correlation. With all the named layers random it is: {said}.",
+            f"Line charts of rank correlation. With all the named layers random it is: "
+            f"{_by_row(rows, last)}.",
         )
     ]
 
@@ -439,13 +426,9 @@ def training_curves(comparison: Comparison) -> list[FigureSpec]:
         return []
     methods = [training.method for training in trainings]
     styles = marks(comparison.methods)
-    across = min(len(names), _TRAINING_ACROSS)
-    down = -(-len(names) // across)
     with style():
-        figure = Figure(figsize=(WIDTH, 2.9 * down + 0.5), layout="constrained")
-        axes = figure.subplots(down, across, squeeze=False).ravel()
-        blank(list(axes[len(names) :]))
-        for ax, name in zip(axes, names, strict=False):
+        figure, axes = panels(len(names), 2.9, 0.5, across=_TRAINING_ACROSS)
+        for ax, name in zip(axes.flat, names, strict=False):
             for training in trainings:
                 colour, marker, _ = styles[training.method]
                 for key, line in ((name, "-"), (_VALIDATION + name, (0, (2, 1.4)))):

@@ -9,6 +9,7 @@ from scaat.display.labels import (
     BOUNDS,
     COUNTED,
     FAITHFULNESS,
+    METHODS,
     METRICS,
     MINUS,
     PERFORMANCE,
@@ -260,16 +261,11 @@ def _points(difference: float) -> str:
 
 
 def _prose(method: str) -> str:
-    known = {
-        "standard": "standard training",
-        "saliency-guided": "saliency-guided training",
-        "pgd-adversarial": "PGD adversarial training",
-        "input-gradient": "input-gradient regularisation",
-        "norm-regularised": "norm-regularised training",
-        "saliency-guided-adversarial": "saliency-guided adversarial training",
-    }
     name, bracket, settings = method.partition(" (")
-    return known.get(name, method_name(name)) + bracket + settings
+    said = method_name(name)
+    if name in METHODS and not said.isupper():  # SCAAT and TRADES are names of their own
+        said = f"{said if said[1].isupper() else said[0].lower() + said[1:]} training"
+    return said + bracket + settings
 
 
 def _possessive(method: str) -> str:

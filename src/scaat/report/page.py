@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import count
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from scaat.declarations import Declaration
 from scaat.display.labels import (
     BOUNDS,
     METRICS,
@@ -20,6 +22,7 @@ from scaat.display.labels import (
     PERFORMANCE,
     RATIOS,
     SALIENCY,
+    Estimate,
     attribution_name,
     interval_text,
     method_name,
@@ -139,17 +142,8 @@ _LOST = {
 }
 
 
-@dataclass(frozen=True)
-class KeyFigure:
-    """One metric, from the method compared with to the method in question."""
-
-    name: str
-    better: str
-    before: str
-    before_interval: str
-    after: str
-    after_interval: str
-    verdict: str
+KeyFigure = tuple[Declaration, Estimate | None, Estimate | None, str]
+"""A metric, its value for the method compared with and for the one in question, the verdict."""
 
 
 @dataclass(frozen=True)
@@ -187,13 +181,11 @@ class _Numbers:
     """Numbers tables and figures as they come."""
 
     def __init__(self) -> None:
-        self._last = {"table": 0, "figure": 0}
+        self._next = {"table": count(1), "figure": count(1)}
 
     def block(self, content: Table | Chart | Gallery) -> Block:
-        kind = "table" if isinstance(content, Table) else "figure"
-        self._last[kind] += 1
-        names = {Table: "table", Chart: "chart", Gallery: "gallery"}
-        return Block(names[type(content)], self._last[kind], content)
+        kind = {Table: "table", Chart: "chart", Gallery: "gallery"}[type(content)]
+        return Block(kind, next(self._next["table" if kind == "table" else "figure"]), content)
 
 
 def html(results: Results, charts: Sequence[Sequence[Chart]]) -> str:
@@ -205,7 +197,11 @@ def html(results: Results, charts: Sequence[Sequence[Chart]]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["enumerated"] = lambda values: [(str(i), v) for i, v in enumerate(values)]
+    environment.filters |= {
+        "enumerated": lambda values: [(str(i), v) for i, v in enumerate(values)],
+        "printed": lambda estimate, metric: value_text(metric, estimate),
+        "interval": lambda estimate, metric: interval_text(metric, estimate),
+    }
     numbers = _Numbers()
     pooled = [_pooled(pool, i, numbers) for i, pool in enumerate(pools(results), start=1)]
     sections = [
@@ -284,6 +280,7 @@ def _overview(results: Results) -> str:
     tested, explained = (
         max(c.images(m) for c in results.comparisons) for m in ("accuracy", "entropy")
     )
+    tested = max(tested, explained)  # without labels there is no accuracy
     images = f"{tested} test images" + (f", maps of {explained}" if explained != tested else "")
     methods = dict.fromkeys(row.method for row in results.rows)
     attributions = {row.attribution for row in results.rows}
@@ -324,18 +321,18 @@ def _section(
 ) -> Section:
     summary, name = findings(comparison), f"c{number}"
     attribution, methods = comparison.attributions[0], ("", "")
-    figures: list[KeyFigure] = []
+    figures: tuple[KeyFigure, ...] = ()
     if summary.pairs:
         main = summary.pairs[0]
         methods = (method_name(main.other), method_name(main.method))
-        figures = _key_figures(comparison, main, attribution)
+        figures = tuple(_key_figures(comparison, main, attribution))
     return Section(
         name=name,
         title=title(comparison, results),
         findings=summary,
         attribution=attribution_name(attribution),
         methods=methods,
-        figures=tuple(figures),
+        figures=figures,
         parts=tuple(
             Part(f"{name}-{heading.split()[0].lower()}", heading, tuple(map(numbers.block, blocks)))
             for heading, contents in _contents(comparison, summary, charts, name)
@@ -370,23 +367,10 @@ def _contents(
     yield "Training", [ordered_gallery(comparison, f"{name}-ordered"), charts.get("training")]
 
 
-def _key_figures(comparison: Comparison, pair: Pair, attribution: str) -> list[KeyFigure]:
-    rows = [comparison.row(method, attribution) for method in (pair.other, pair.method)]
-    if rows[0] is None or rows[1] is None:
-        return []
-    figures = []
+def _key_figures(comparison: Comparison, pair: Pair, attribution: str) -> Iterator[KeyFigure]:
+    other, mine = (comparison.row(method, attribution) for method in (pair.other, pair.method))
+    if other is None or mine is None:
+        return
     for key in ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_rel"):
-        metric, before, after = METRICS[key], rows[0].metrics[key], rows[1].metrics[key]
         decided = verdict(comparison, key, attribution, pair.method, pair.other)
-        figures.append(
-            KeyFigure(
-                name=metric.name,
-                better=f"{metric.unit + ', ' if metric.unit else ''}{metric.better} is better",
-                before=value_text(metric, before),
-                before_interval=interval_text(metric, before),
-                after=value_text(metric, after),
-                after_interval=interval_text(metric, after),
-                verdict=decided or "not measured",
-            )
-        )
-    return figures
+        yield METRICS[key], other.metrics[key], mine.metrics[key], decided or "not measured"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,18 +53,21 @@ class Entry:
             raise InputError(f"{self.path}: key '{self.name(key)}' is missing")
         return self.values[key]
 
+    def checked(self, key: str, holds: Callable[[Any], bool], expected: str) -> Any:
+        """Return the value of a key that must be there and hold."""
+        value = self.get(key)
+        if not holds(value):
+            raise self.fault(key, value, expected)
+        return value
+
     def entry(self, key: str) -> Entry:
         """Return a mapping inside this one."""
-        value = self.get(key)
-        if not isinstance(value, dict):
-            raise self.fault(key, value, "a mapping")
+        value = self.checked(key, lambda value: isinstance(value, dict), "a mapping")
         return Entry(self.path, self.name(key), value)
 
     def entries(self, key: str) -> list[Entry]:
         """Return the mappings of a list."""
-        values = self.get(key)
-        if not isinstance(values, list):
-            raise self.fault(key, values, "a list of mappings")
+        values = self.checked(key, lambda v: isinstance(v, list), "a list of mappings")
         for i, value in enumerate(values):
             if not isinstance(value, dict):
                 raise self.fault(f"{key}[{i}]", value, "a mapping")
@@ -72,37 +75,26 @@ class Entry:
 
     def text(self, key: str) -> str:
         """Return a name: a text that is not empty."""
-        value = self.get(key)
-        if not isinstance(value, str) or not value:
-            raise self.fault(key, value, "a name")
-        return value
+        return str(self.checked(key, lambda v: isinstance(v, str) and v != "", "a name"))
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return a list of names."""
-        value = self.get(key)
-        if not isinstance(value, list):
-            raise self.fault(key, value, "a list of names")
-        return tuple(map(str, value))
+        values = self.checked(key, lambda value: isinstance(value, list), "a list of names")
+        return tuple(map(str, values))
 
     def integer(self, key: str) -> int:
         """Return a whole number."""
-        value = self.get(key)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self.fault(key, value, "a whole number")
-        return value
+        whole = self.checked(key, lambda value: type(value) is int, "a whole number")
+        return int(whole)
 
     def number(self, key: str) -> float | None:
         """Return a finite number, or None for null."""
-        value = self.get(key)
-        if value is not None and not _is_number(value):
-            raise self.fault(key, value, "a finite number or null")
+        value = self.checked(key, lambda v: v is None or _is_number(v), "a finite number or null")
         return None if value is None else float(value)
 
     def numbers(self, key: str, length: int | None = None, *, gaps: bool = False) -> Array:
         """Return a list of finite numbers, one at least, as an array; null becomes NaN."""
-        values = self.get(key)
-        if not isinstance(values, list) or not values:
-            raise self.fault(key, values, "a list of numbers")
+        values = self.checked(key, lambda v: isinstance(v, list) and v != [], "a list of numbers")
         for i, value in enumerate(values):
             if not _is_number(value) and not (gaps and value is None):
                 raise self.fault(f"{key}[{i}]", value, "a finite number")
@@ -161,7 +153,7 @@ def read_results(*runs: Path) -> Results:
         [_read(folder, label) for folder, label in zip(folders, labels, strict=True)]
     )
     rows = tuple(row for _, of_source in read for row in of_source)
-    _refuse_twins(rows)
+    _refuse_repeats(rows)
     return Results(tuple(source for source, _ in read), rows)
 
 
@@ -195,6 +187,8 @@ def _read(folder: Path, label: str) -> tuple[Source, list[Row]]:
 def _row(source: Source, index: int, row: Entry) -> Row:
     curves = row.entry("curves")
     fraction = curves.numbers("fraction")
+    # The AUC is written for two classes only; the accuracy is null for images without labels.
+    absent = {"auc", *OPTIONAL} | {key for key in ("accuracy",) if key in row.values}
     return Row(
         source=source,
         index=index,
@@ -204,10 +198,7 @@ def _row(source: Source, index: int, row: Entry) -> Row:
         attribution=row.text("attribution"),
         seed=row.integer("seed"),
         metrics={
-            key: _estimate(row, key)
-            # The AUC is written for two classes only.
-            if row.has(key) or key not in ("auc", *OPTIONAL)
-            else None
+            key: None if not row.has(key) and key in absent else _estimate(row, key)
             for key in (*PERFORMANCE, *SALIENCY, *OPTIONAL)
         },
         train_seconds=row.number("train_seconds"),
@@ -218,6 +209,7 @@ def _row(source: Source, index: int, row: Entry) -> Row:
         morf=_curve(curves, "morf", len(fraction)),
         traces=_traces(row) if row.has("insertion_deletion") else None,
         randomisation=_randomisation(row) if row.has("randomisation") else None,
+        lattice=_lattice(row) if row.has("lattice_source") else None,
     )
 
 
@@ -255,6 +247,18 @@ def _randomisation(row: Entry) -> Randomisation:
     entry = row.entry("randomisation")
     layers = entry.texts("layers")
     return Randomisation(layers, _curve(entry, "correlation", len(layers)))
+
+
+def _lattice(row: Entry) -> str:
+    entry = row.entry("lattice_source")
+    period, variation = entry.integer("period"), entry.number("variation")
+    if not entry.has("kind"):
+        return f"none, the mean saliency varies by {variation:.2f} with the position"
+    layer = f"layer {entry.get('layer')!r}" if entry.get("layer") else "the model itself"
+    return (
+        f"period {period} pixels, made by {layer} ({entry.text('kind')}); the mean saliency varies "
+        f"by {variation:.2f} with the position"
+    )
 
 
 def _training(entry: Entry) -> Training:
@@ -311,15 +315,15 @@ def _name_variants(read: list[tuple[Source, list[Row]]]) -> list[tuple[Source, l
     return named or read
 
 
-def _refuse_twins(rows: Iterable[Row]) -> None:
+def _refuse_repeats(rows: Iterable[Row]) -> None:
     seen: dict[tuple[str, str, str, str, int], Row] = {}
     for row in rows:
-        twin = seen.setdefault(row.key, row)
-        if twin is row:
+        earlier = seen.setdefault(row.key, row)
+        if earlier is row:
             continue
-        here, there = (f"{r.source.folder / FILE}: rows[{r.index}]" for r in (row, twin))
-        if row.source is twin.source:
-            there = f"rows[{twin.index}]"
+        here, there = (f"{r.source.folder / FILE}: rows[{r.index}]" for r in (row, earlier))
+        if row.source is earlier.source:
+            there = f"rows[{earlier.index}]"
         raise InputError(
             f"{here} repeats {there} ({', '.join(map(str, row.key))}), expected each data, "
             "model, method, attribution and seed once under the same settings"

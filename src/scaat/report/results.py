@@ -23,6 +23,10 @@ PER_IMAGE, EXAMPLES = "per_image.npz", "examples.npz"
 ARRAY_FILES = (PER_IMAGE, EXAMPLES)
 
 
+UNKNOWN = -1
+"""The label of an image whose class is not known."""
+
+
 @dataclass(frozen=True)
 class Examples:
     """Images shown with their maps: uint8 (k, C, H, W), labels (k,), true regions (k, H, W)."""
@@ -242,6 +246,8 @@ class Row:
     morf: Curve
     traces: Traces | None = None
     randomisation: Randomisation | None = None
+    lattice: str | None = None
+    """The period of the model's lattice and the layer that makes it, in words."""
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:
@@ -316,6 +322,8 @@ class Comparison:
 
     def class_name(self, index: int) -> str:
         """Return the name of a class, or its number where the file names too few."""
+        if index == UNKNOWN:
+            return "unlabelled"
         classes = self.rows[0].source.classes
         return classes[index] if 0 <= index < len(classes) else str(index)
 

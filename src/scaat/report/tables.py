@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from scaat.display.labels import (
@@ -23,7 +23,16 @@ from scaat.display.labels import (
     seconds_text,
     signed_text,
 )
-from scaat.display.table import Cell, Line, Table, best, escape, latex, markdown, printed
+from scaat.display.table import (
+    Cell,
+    Line,
+    Table,
+    best,
+    latex,
+    markdown_section,
+    printed,
+    terminal_grid,
+)
 from scaat.report.compare import VERDICTS, Pool, Pooled, difference, pools, sign, verdict
 from scaat.report.findings import findings, held_against
 from scaat.report.results import Comparison, Results, Row
@@ -41,8 +50,8 @@ def title(comparison: Comparison, results: Results) -> str:
     if len(alike) > 1:
         # They differ in settings, which would be too long here; within one file, in its rows.
         labels = " and ".join(source.label for source in comparison.sources)
-        twin = [c for c in alike if c.sources == comparison.sources]
-        number = f" ({twin.index(comparison) + 1})" if len(twin) > 1 else ""
+        same_runs = [c for c in alike if c.sources == comparison.sources]
+        number = f" ({same_runs.index(comparison) + 1})" if len(same_runs) > 1 else ""
         parts.append(f"run {labels}{number}")
     return ", ".join(parts)
 
@@ -78,27 +87,16 @@ def transposed(columns: Mapping[str, Sequence[Cell]]) -> list[tuple[Cell, ...]]:
     return list(zip(*columns.values(), strict=True))
 
 
-def markdown_files(results: Results) -> dict[str, str]:
-    """Return the text of each Markdown file by its name: a section for each comparison."""
-    return {
-        f"{name}.md": "\n".join(
-            f"## {table.caption}: {escape(title)}\n\n{markdown(table)}\n{escape(table.note)}\n"
-            for title, table in tables
+def text_files(results: Results) -> dict[str, str]:
+    """Return the text of each Markdown and LaTeX file by its name: a table for each comparison."""
+    files = {}
+    for name, tables in sections(results).items():
+        files[f"{name}.md"] = "\n".join(f"{markdown_section(table, of)}\n" for of, table in tables)
+        files[f"{name}.tex"] = _LATEX_HEAD + "\n".join(
+            f"% {_comment(f'{table.caption}: {of}')}\n% {_comment(table.note)}\n{latex(table)}"
+            for of, table in tables
         )
-        for name, tables in sections(results).items()
-    }
-
-
-def latex_files(results: Results) -> dict[str, str]:
-    """Return the text of each LaTeX file by its name: a ``tabular`` for each comparison."""
-    return {
-        f"{name}.tex": _LATEX_HEAD
-        + "\n".join(
-            f"% {_comment(f'{table.caption}: {title}')}\n% {_comment(table.note)}\n{latex(table)}"
-            for title, table in tables
-        )
-        for name, tables in sections(results).items()
-    }
+    return files
 
 
 def _comment(text: str) -> str:
@@ -133,10 +131,27 @@ def comparison_table(comparison: Comparison) -> Table:
 
 def further_tables(comparison: Comparison) -> list[Table]:
     """Return a table for each family of further metrics that some row has."""
+    notes = {"lattice": " ".join([SAME_MARKS, *lattice_lines(comparison)])}
     return [
-        _metrics_table(comparison, family.name, family.caption, measured, note=SAME_MARKS)
+        _metrics_table(
+            comparison,
+            family.name,
+            family.caption,
+            measured,
+            note=notes.get(family.name, SAME_MARKS),
+        )
         for family in FAMILIES
         if (measured := tuple(key for key in family.metrics if comparison.measured(key)))
+    ]
+
+
+def lattice_lines(comparison: Comparison) -> list[str]:
+    """Return a sentence on each model's lattice, where that was measured."""
+    rows = {method: comparison.model_row(method) for method in comparison.methods}
+    return [
+        f"Lattice of {method_name(method)}: {row.lattice}."
+        for method, row in rows.items()
+        if row.lattice
     ]
 
 
@@ -203,32 +218,6 @@ def differences_table(comparison: Comparison, pairs: Sequence[tuple[str, str]]) 
     )
 
 
-def long_table(comparison: Comparison) -> Table:
-    """Return every number in a line of its own."""
-    return Table(
-        name="long",
-        caption="Every number",
-        note="Brackets: 95 % interval over the test images.",
-        stub="Training",
-        columns=("Saliency method", "Metric", "Value", "95 % interval", "Images"),
-        lines=tuple(
-            Line(
-                "",
-                method_name(row.method),
-                (
-                    Cell(attribution_name(row.attribution)),
-                    Cell(METRICS[key].label),
-                    *map(Cell, printed(key, estimate)),
-                    Cell(str(estimate.n)),
-                ),
-            )
-            for row in comparison.rows
-            for key, estimate in row.metrics.items()
-            if estimate is not None
-        ),
-    )
-
-
 def _metrics_table(
     comparison: Comparison,
     name: str,
@@ -258,7 +247,7 @@ def _metrics_table(
 
 
 def pooled_tables(pool: Pool) -> list[Table]:
-    """Return the means, the differences where two methods share seeds, and the ranks.
+    """Return the means, and the differences where two methods share seeds.
 
     Then means and differences for each family of further metrics that some seed has.
     """
@@ -272,7 +261,6 @@ def pooled_tables(pool: Pool) -> list[Table]:
         _pooled_means(pool, first, "", pooled),
         _pooled_differences(pool, first, "", differences),
     ]
-    tables.append(_rank_stability(pool, first))
     for family in FAMILIES:
         if keys := measured(*family.metrics):
             of_what = f"{family.caption[0].lower()}{family.caption[1:]}"
@@ -288,7 +276,7 @@ def _pooled_means(pool: Pool, keys: Sequence[str], suffix: str, caption: str) ->
     for attribution in pool.attributions:
         columns: dict[str, list[Cell]] = {}
         for key in keys:
-            by_method = [pool.pooled(key, method, attribution) for method in pool.methods]
+            by_method = [pool.pooled(key, attribution, method) for method in pool.methods]
             winners = best(key, [p.estimate if p else None for p in by_method])
             columns[key] = [
                 Cell(
@@ -352,31 +340,6 @@ def _pooled_differences(pool: Pool, keys: Sequence[str], suffix: str, caption: s
     )
 
 
-def _rank_stability(pool: Pool, keys: Sequence[str]) -> Table:
-    """Return how far the order of the training methods holds from seed to seed."""
-
-    def cell(key: str, attribution: str) -> Cell:
-        ranks = pool.stability(key, attribution)
-        if ranks is None:
-            return Cell("–")
-        first, kept = (round(share * ranks.seeds) for share in (ranks.first, ranks.kept))
-        order = " > ".join(map(method_name, ranks.order))
-        return Cell(f"{first} of {ranks.seeds}", f"order {kept} of {ranks.seeds}", note=order)
-
-    return Table(
-        name="stability-of-ranks",
-        caption="Does another seed change who is best?",
-        note="In how many seeds the method with the best mean is the best, in how many the whole "
-        "order of the means holds, and that order, the best first.",
-        stub="Saliency method",
-        columns=tuple(METRICS[key].label for key in keys),
-        lines=tuple(
-            Line("", attribution_name(a), tuple(cell(key, a) for key in keys))
-            for a in pool.attributions
-        ),
-    )
-
-
 def _of_seed(key: str, value: float | None) -> str:
     return printed(key, Estimate(value, None, None, 0))[0]
 
@@ -388,7 +351,7 @@ def sections(results: Results) -> dict[str, list[tuple[str, Table]]]:
         made = [comparison_table(comparison), performance_table(comparison)]
         if pairs := findings(comparison).pairs:
             made.append(differences_table(comparison, [(p.method, p.other) for p in pairs]))
-        made += [*further_tables(comparison), long_table(comparison)]
+        made += further_tables(comparison)
         for table in made:
             by_file.setdefault(table.name, []).append((title(comparison, results), table))
     for pool in pools(results):
@@ -438,12 +401,11 @@ def csv_files(results: Results) -> dict[str, str]:
     if differences := list(_csv_differences(results, every)):
         head = ["data", "model", "seed", "method", "less", "attribution", "metric", "better"]
         files["differences.csv"] = _csv((*head, *_PARTS), differences)
-    if pooled := list(_csv_pooled(results, every)):
-        head = ["data", "model", "method", "attribution", "metric", "better"]
-        files["pooled.csv"] = _csv((*head, *_PARTS, *_SEEDS), pooled)
-    if apart := list(_csv_pooled_differences(results, every)):
-        head = ["data", "model", "method", "less", "attribution", "metric", "better"]
-        files["pooled-differences.csv"] = _csv((*head, *_PARTS, *_SEEDS), apart)
+    for name, apart in (("pooled", False), ("pooled-differences", True)):
+        if lines := list(_csv_pooled(results, every, apart=apart)):
+            named = ["method", *(["less"] if apart else []), "attribution", "metric", "better"]
+            head = ["data", "model", *named, *_PARTS, *_SEEDS]
+            files[f"{name}.csv"] = _csv(head, lines)
     return files
 
 
@@ -459,28 +421,20 @@ def _csv_differences(results: Results, metrics: Iterable[str]) -> Iterable[list[
                     yield [*names, metric, METRICS[metric].better, *_numbers(paired)]
 
 
-def _csv_pooled(results: Results, metrics: Iterable[str]) -> Iterable[list[object]]:
+def _csv_pooled(results: Results, metrics: Iterable[str], *, apart: bool) -> Iterable[list[object]]:
+    """Yield what the training seeds give together: means, or ``apart`` the differences."""
     for pool in pools(results):
         first = pool.comparisons[0]
-        for method in pool.methods:
+        of_seeds: Callable[..., Pooled | None] = pool.difference if apart else pool.pooled
+        means = [(method,) for method in pool.methods]
+        pairs = held_against(pool.methods)
+        for names in pairs if apart else means:
             for attribution in pool.attributions:
                 for metric in metrics:
-                    pooled = pool.pooled(metric, method, attribution)
+                    pooled = of_seeds(metric, attribution, *names)
                     if pooled is not None:
-                        names = [first.data, first.model, method, attribution, metric]
-                        yield [*names, METRICS[metric].better, *_of_seeds(pooled)]
-
-
-def _csv_pooled_differences(results: Results, metrics: Iterable[str]) -> Iterable[list[object]]:
-    for pool in pools(results):
-        first = pool.comparisons[0]
-        for method, other in held_against(pool.methods):
-            for attribution in pool.attributions:
-                for metric in metrics:
-                    pooled = pool.difference(metric, attribution, method, other)
-                    if pooled is not None:
-                        names = [first.data, first.model, method, other, attribution, metric]
-                        yield [*names, METRICS[metric].better, *_of_seeds(pooled)]
+                        key = [first.data, first.model, *names, attribution, metric]
+                        yield [*key, METRICS[metric].better, *_of_seeds(pooled)]
 
 
 def _of_seeds(pooled: Pooled) -> list[object]:
@@ -520,46 +474,42 @@ if TYPE_CHECKING:
 
 def terminal_table(results: Results) -> RichTable:
     """Return accuracy and the counted metrics, values without their intervals."""
-    from rich import box
-    from rich.table import Table as RichTable
     from rich.text import Text
 
     keys = [
         key for key in (*PERFORMANCE, *COUNTED) if any(row.metrics[key] for row in results.rows)
     ]
-    table = RichTable(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 0, 0, 1),  # two classes have a column more, which fits so
-        title=None
-        if len(results.comparisons) > 1
-        else Text(title(results.comparisons[0], results)),
-        caption="↑ higher is better, ↓ lower is better; bold: the best training method",
-        caption_justify="left",
-    )
-    # It alone folds: a name can, a number cannot.
-    table.add_column("Saliency, training", overflow="fold")
-    for key in keys:
-        metric = METRICS[key]
-        head = f"{metric.short or metric.name}\n{metric.unit} {metric.arrow}"
-        table.add_column(head, justify="right", no_wrap=True)
+    heads = [
+        f"{METRICS[key].short or METRICS[key].name}\n{METRICS[key].unit} {METRICS[key].arrow}"
+        for key in keys
+    ]
+    alone = len(results.comparisons) == 1
+    rows: list[list[str | Text] | None] = []
     for comparison in results.comparisons:
-        if table.title is None:
-            # Text, not str: a name of the user's in brackets is no style.
-            table.add_row(Text(title(comparison, results), style="italic"))
+        if not alone:
+            rows.append([Text(title(comparison, results), style="italic")])
         for attribution in comparison.attributions:
-            table.add_row(Text(attribution_name(attribution)))
-            columns = [
-                column(
+            columns = {
+                key: column(
                     comparison, key, None if key in PERFORMANCE else attribution, comparison.methods
                 )
                 for key in keys
-            ]
-            for i, method in enumerate(comparison.methods):
-                cells = [cells[i] for cells in columns]
-                table.add_row(
-                    Text(f"  {method_name(method)}"),
+            }
+            rows.append([attribution_name(attribution)])
+            rows += [
+                [
+                    f"  {method_name(method)}",
                     *(Text(cell.value, style="bold" if cell.best else "") for cell in cells),
-                    end_section=method == comparison.methods[-1],
-                )
+                ]
+                for method, cells in zip(comparison.methods, transposed(columns), strict=True)
+            ]
+            rows.append(None)
+    table = terminal_grid(["Saliency, training", *heads], rows)
+    table.title = Text(title(results.comparisons[0], results)) if alone else None
+    table.caption = "↑ higher is better, ↓ lower is better; bold: the best training method"
+    table.caption_justify = "left"
+    first, *others = table.columns
+    first.overflow = "fold"  # it alone: a name can fold, a number cannot
+    for each in others:
+        each.no_wrap = True
     return table

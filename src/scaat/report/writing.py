@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from scaat.display.style import figure_bytes
 from scaat.files import write_bytes
 from scaat.report.examples import SHEETS
 from scaat.report.figures import CHARTS
 from scaat.report.page import Chart, html
 from scaat.report.results import Comparison, Results
-from scaat.report.tables import csv_files, latex_files, markdown_files
+from scaat.report.tables import csv_files, text_files
 
 CSS_PIXELS_PER_INCH = 96
 
@@ -38,18 +40,19 @@ def write_report(results: Results, folder: Path) -> Path:
     charts = []
     for prefix, comparison in _prefixes(results):
         drawn = []
-        for plate in [plate for make in CHARTS for plate in make(comparison)]:
-            name = f"figures/{prefix}{_slug(plate.name)}"
-            svg = figure_bytes(plate.figure, "svg")
-            files[f"{name}.svg"], files[f"{name}.png"] = svg, figure_bytes(plate.figure, "png")
+        for spec in [spec for make in CHARTS for spec in make(comparison)]:
+            name = f"figures/{prefix}{_slug(spec.name)}"
+            svg = figure_bytes(spec.figure, "svg")
+            files[f"{name}.svg"], files[f"{name}.png"] = svg, figure_bytes(spec.figure, "png")
+            assert isinstance(spec.figure, Figure)
             width, height = (
-                round(inches * CSS_PIXELS_PER_INCH) for inches in plate.figure.get_size_inches()
+                round(inches * CSS_PIXELS_PER_INCH) for inches in spec.figure.get_size_inches()
             )
-            drawn.append(Chart(plate.name, svg, plate.caption, plate.alt, width, height))
+            drawn.append(Chart(spec.name, svg, spec.caption, spec.alt, width, height))
         charts.append(drawn)
-        for plate in [plate for make in SHEETS for plate in make(comparison)]:
-            files[f"figures/{prefix}{_slug(plate.name)}.png"] = figure_bytes(plate.figure, "png")
-    tables = markdown_files(results) | csv_files(results) | latex_files(results)
+        for spec in [spec for make in SHEETS for spec in make(comparison)]:
+            files[f"figures/{prefix}{_slug(spec.name)}.png"] = figure_bytes(spec.figure, "png")
+    tables = text_files(results) | csv_files(results)
     files |= {f"tables/{name}": text.encode() for name, text in tables.items()}
     # Last, so that a report is never newer than the files it speaks of.
     files["report.html"] = html(results, charts).encode()

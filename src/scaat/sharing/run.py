@@ -110,6 +110,8 @@ def open_run(folder: Path | str, method: str | None = None) -> Run:
     config = read_config(folder)
     method, place = _model(folder, config, method)
     trained = load_trained(place)
+    if trained.multilabel:
+        raise InputError(f"the model in {str(place)!r} has several labels; expected one an image")
     # Runs of versions that did not record the names have numbers.
     numbers = map(str, range(trained.architecture["num_classes"]))
     objectives = Entry(folder / CONFIG, "", config).entry("objectives")

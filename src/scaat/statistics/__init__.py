@@ -14,17 +14,14 @@ from scaat.statistics.intervals import (
     ratio_interval,
 )
 from scaat.statistics.seeds import (
-    RankStability,
     pooled_mean,
     pooled_ratio,
     pooled_ratio_difference,
-    rank_stability,
 )
 
 __all__ = [
     "CONFIDENCE",
     "RESAMPLES",
-    "RankStability",
     "accuracy_interval",
     "auc_interval",
     "auc_parts",
@@ -36,6 +33,5 @@ __all__ = [
     "pooled_mean",
     "pooled_ratio",
     "pooled_ratio_difference",
-    "rank_stability",
     "ratio_interval",
 ]

@@ -79,44 +79,48 @@ def estimate(value: float, n: int, distribution: Array | None = None) -> dict[st
     return {"value": finite(value), "low": finite(low), "high": finite(high), "n": n}
 
 
-def ratio_estimate(
-    value: float, n: int, lower: Array, upper: Array | None = None
-) -> dict[str, Any]:
+def ratio_estimate(value: float, n: int, means: Array) -> dict[str, Any]:
     """Return `estimate` with ``unbounded``: whether a limit falls among infinite resamples.
 
-    ``lower`` and ``upper`` give the two limits; they differ where a resample is not determined.
+    ``means`` are those of `ratio_limits`.
     """
-    upper = lower if upper is None else upper
     # An observed value, not one interpolated between a finite and an infinite number.
     low, high = (
         np.quantile(values, tail, method="inverted_cdf")
-        for values, tail in zip((lower, upper), TAILS, strict=True)
+        for values, tail in zip(ratio_limits(means), TAILS, strict=True)
     )
     computed = estimate(value, n) | {"low": finite(low), "high": finite(high)}
     return computed | {"unbounded": computed["low"] is None or computed["high"] is None}
 
 
-def ratio_difference_estimate(value: float, n: int, means: Array) -> dict[str, Any]:
-    """Return `ratio_estimate` of the difference of two `resampled_ratios`.
+def ratio_value(means: Array) -> float:
+    """Return the ratio of two means (2, 1), or the difference of two such ratios (4, 1).
 
-    ``means`` (4, resamples) holds the numerators and denominators of the one, then of the other.
-    Where both are infinite their difference could be anything: it counts as minus infinite for
-    the lower limit and as infinite for the upper one.
+    The difference is NaN where neither ratio is finite.
     """
+    first, *second = (float(resampled_ratios(*pair).item()) for pair in _pairs(means))
+    if not second:
+        return first
+    return first - second[0] if math.isfinite(first) or math.isfinite(second[0]) else math.nan
+
+
+def ratio_limits(means: Array) -> tuple[Array, Array]:
+    """Return the least and the greatest that `ratio_value` may be in each resample (resamples,).
+
+    ``means`` is (2, resamples) or (4, resamples). Where both ratios of a difference are infinite it
+    could be anything: minus infinite at the least and infinite at the greatest.
+    """
+    first, *second = (resampled_ratios(*pair) for pair in _pairs(means))
+    if not second:
+        return first, first
     with np.errstate(invalid="ignore"):  # infinite less infinite
-        differences = resampled_ratios(*means[:2]) - resampled_ratios(*means[2:])
+        differences = first - second[0]
     unknown = np.isnan(differences)
-    return ratio_estimate(
-        value,
-        n,
-        np.where(unknown, -math.inf, differences),
-        np.where(unknown, math.inf, differences),
-    )
+    return np.where(unknown, -math.inf, differences), np.where(unknown, math.inf, differences)
 
 
-def ratio_difference(left: float, right: float) -> float:
-    """Return ``left - right``, NaN where neither ratio is finite."""
-    return left - right if math.isfinite(left) or math.isfinite(right) else math.nan
+def _pairs(means: Array) -> list[Array]:
+    return [means[row : row + 2] for row in range(0, len(means), 2)]
 
 
 def finite(value: float) -> float | None:
@@ -182,18 +186,17 @@ def ratio_interval(
         ``value`` (None where the denominator is not positive), ``low``, ``high``, ``n``,
         ``unbounded``.
     """
-    n = len(numerator)
-    value = ratio_of_means(numerator, denominator)
+    return _ratio_interval(np.stack([numerator, denominator]), seed, resamples)
+
+
+def _ratio_interval(rows: Array, seed: int, resamples: int) -> dict[str, Any]:
+    """Return the interval of `ratio_value` over images; ``rows`` is (2, n) or (4, n)."""
+    n = rows.shape[1]
+    value = ratio_value(rows.mean(1, keepdims=True))
     if n < 2:
-        return estimate(value, n) | {"unbounded": math.isinf(value)}
-    # Two rows in one call: the same images are drawn for both.
-    above, below = resampled_means(np.stack([numerator, denominator]), seed, resamples)
-    return ratio_estimate(value, n, resampled_ratios(above, below))
-
-
-def ratio_of_means(numerator: Array, denominator: Array) -> float:
-    """Return the ratio of two means, infinite as in `resampled_ratios`."""
-    return resampled_ratios(numerator.mean(keepdims=True), denominator.mean(keepdims=True)).item()
+        return estimate(value, n) | {"unbounded": not math.isfinite(value)}
+    # All rows in one call: the same images are drawn for each.
+    return ratio_estimate(value, n, resampled_means(rows, seed, resamples))
 
 
 def auc_interval(
@@ -219,6 +222,45 @@ def auc_interval(
     if smallest < 2:
         return estimate(value, n)
     return estimate(value, n, bootstrap_distribution(groups, _auc, seed, resamples, n))
+
+
+def average_precision_interval(
+    scores: Array, positive: NDArray[np.bool_], seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, Any]:
+    """Return the average precision, as a mean over labels, and its bootstrap interval.
+
+    A label without positives in a resample of the images is left out of its mean.
+
+    Args:
+        scores: (n, labels), higher where a label is present; ties have one threshold.
+        positive: (n, labels), whether it is; each label is in one image at least.
+        seed: of the resampling.
+        resamples: number of resamples.
+
+    Returns:
+        ``value``, ``low``, ``high``, ``n``.
+    """
+    n, rng = len(scores), np.random.default_rng(seed)
+    batch = max(1, _BATCH // n)
+    sizes = [min(batch, resamples - done) for done in range(0, resamples, batch)]
+    counts = (rng.multinomial(n, np.full(n, 1 / n), size) for size in sizes)
+    drawn = np.concatenate([_average_precision(each, scores, positive) for each in counts])
+    value = float(_average_precision(np.ones((1, n)), scores, positive)[0])
+    return estimate(value, n, drawn[np.isfinite(drawn)])
+
+
+def _average_precision(counts: NDArray[Any], scores: Array, positive: NDArray[np.bool_]) -> Array:
+    """Return the mean over labels (resamples,), each image drawn ``counts`` times."""
+    areas = []
+    for score, present in zip(scores.T, positive.T, strict=True):
+        order = np.argsort(-score)
+        last = np.searchsorted(-score[order], -score[order], side="right") - 1
+        drawn = counts[:, order]
+        hits = drawn * present[order]
+        precision = hits.cumsum(1)[:, last] / np.maximum(drawn.cumsum(1)[:, last], 1)
+        areas.append(np.ma.divide((hits * precision).sum(1), hits.sum(1)))
+    mean: Array = np.ma.stack(areas).mean(0).filled(math.nan)
+    return mean
 
 
 def accuracy_interval(correct: NDArray[np.bool_]) -> dict[str, Any]:
@@ -290,15 +332,7 @@ def paired_ratio_difference(
     parts = (numerator, denominator, other_numerator, other_denominator)
     for part in parts[1:]:
         _check_paired(numerator, part)
-    n = len(numerator)
-    value = ratio_difference(
-        ratio_of_means(numerator, denominator),
-        ratio_of_means(other_numerator, other_denominator),
-    )
-    if n < 2:
-        return estimate(value, n) | {"unbounded": not math.isfinite(value)}
-    means = resampled_means(np.stack(parts), seed, resamples)
-    return ratio_difference_estimate(value, n, means)
+    return _ratio_interval(np.stack(parts), seed, resamples)
 
 
 def paired_auc_difference(

@@ -1,4 +1,4 @@
-"""Several training seeds of one method as one estimate, and how stable the methods' order is.
+"""Several training seeds of one method as one estimate.
 
 The interval resamples seeds, and images within each drawn seed. Of S seeds it draws S - 1 with
 replacement (Rao & Wu 1988): drawing S would understate the variance between seeds by the factor
@@ -8,8 +8,7 @@ so the value of every seed is given too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,29 +19,9 @@ from scaat.statistics.intervals import (
     Array,
     estimate,
     finite,
-    ratio_difference,
-    ratio_difference_estimate,
     ratio_estimate,
-    ratio_of_means,
-    resampled_ratios,
+    ratio_value,
 )
-
-
-@dataclass(frozen=True)
-class RankStability:
-    """How far the order of several methods holds from seed to seed.
-
-    Attributes:
-        order: the methods from best to worst by their mean over the seeds.
-        kept: fraction of the seeds that have this whole order.
-        first: fraction of the seeds in which the best of ``order`` is strictly the best.
-        seeds: their number.
-    """
-
-    order: tuple[str, ...]
-    kept: float
-    first: float
-    seeds: int
 
 
 def pooled_mean(
@@ -102,16 +81,7 @@ def pooled_ratio(
             "the numerators and denominators of a pooled ratio must be of the same images, found "
             f"{[len(a) for a in numerators]} and {[len(b) for b in denominators]}"
         )
-    pairs = zip(numerators, denominators, strict=True)
-    samples = [np.stack([_float(a), _float(b)]) for a, b in pairs]
-    _check(samples)
-    above, below = np.mean([sample.mean(1, keepdims=True) for sample in samples], axis=0)
-    distribution = resampled_ratios(*_resampled(samples, seed, resamples))
-    return {
-        **ratio_estimate(resampled_ratios(above, below).item(), _count(samples), distribution),
-        "seeds": len(samples),
-        "by_seed": [finite(ratio_of_means(*sample)) for sample in samples],
-    }
+    return _pooled_ratio((numerators, denominators), seed, resamples)
 
 
 def pooled_ratio_difference(
@@ -149,45 +119,20 @@ def pooled_ratio_difference(
             "the four parts of a pooled difference of ratios must be of the same images, found "
             f"{' and '.join(map(str, sizes))}"
         )
+    return _pooled_ratio(parts, seed, resamples)
+
+
+def _pooled_ratio(parts: Sequence[Sequence[Array]], seed: int, resamples: int) -> dict[str, Any]:
+    """Return `ratio_value` of the pooled means of two or four parts, each with a list of seeds."""
     samples = [np.stack([_float(v) for v in of_seed]) for of_seed in zip(*parts, strict=True)]
     _check(samples)
-    means = np.mean([sample.mean(1, keepdims=True) for sample in samples], axis=0)
-    value = ratio_difference(ratio_of_means(*means[:2]), ratio_of_means(*means[2:]))
-    resampled = _resampled(samples, seed, resamples)
-    computed = ratio_difference_estimate(value, _count(samples), resampled)
-    by_seed = [ratio_difference(ratio_of_means(*s[:2]), ratio_of_means(*s[2:])) for s in samples]
-    return {**computed, "seeds": len(samples), "by_seed": list(map(finite, by_seed))}
-
-
-def rank_stability(
-    values: Mapping[str, Sequence[float]], *, higher_is_better: bool
-) -> RankStability:
-    """Return how stable the order of methods is from seed to seed.
-
-    Args:
-        values: for each of two methods or more its value for every seed, the seeds in the same
-            order for all.
-        higher_is_better: whether the best method has the highest value.
-
-    Raises:
-        InputError: there are fewer than two methods or two seeds, or they differ in number.
-    """
-    seeds = {len(of_method) for of_method in values.values()}
-    if len(values) < 2 or len(seeds) != 1 or min(seeds) < 2:
-        raise InputError(
-            "rank stability needs two methods or more, each with a value for the same two seeds or "
-            f"more, found { {name: len(of_method) for name, of_method in values.items()} }"
-        )
-    table = np.array(list(values.values()), dtype=np.float64) * (-1 if higher_is_better else 1)
-    ranking = np.argsort(table.mean(1), kind="stable")
-    ordered = table[ranking]
-    return RankStability(
-        order=tuple(np.array(list(values))[ranking].tolist()),
-        # Strictly: a tie keeps no order.
-        kept=float((np.diff(ordered, axis=0) > 0).all(0).mean()),
-        first=float((ordered[0] < ordered[1:].min(0)).mean()),
-        seeds=table.shape[1],
-    )
+    means = [sample.mean(1, keepdims=True) for sample in samples]
+    value = ratio_value(np.mean(means, axis=0))
+    return {
+        **ratio_estimate(value, _count(samples), _resampled(samples, seed, resamples)),
+        "seeds": len(samples),
+        "by_seed": [finite(ratio_value(mean)) for mean in means],
+    }
 
 
 def _resampled(samples: Sequence[Array], seed: int, resamples: int) -> Array:

@@ -48,7 +48,7 @@ class Setting:
             return None
         if len(pool.comparisons) == 1:
             return pool.comparisons[0].rows[0].metrics[metric]
-        pooled = pool.pooled(metric, self.title, attribution)
+        pooled = pool.pooled(metric, attribution, self.title)
         return None if pooled is None else pooled.estimate
 
     @cached_property

@@ -192,7 +192,7 @@ def _write_folder(into: Path, name: str, rows: Sequence[tuple[Record, dict[str, 
         write_json(folder / FAILURE, {"error": record["failure"]})
         return
     trial, *parts = Path(name).parts
-    if len(parts) == 2 and parts[0] in get_args(Part):  # as `carry_out` names them
+    if len(parts) == 2 and parts[0] in get_args(Part):  # as `run_trial` names them
         _write_config(into / trial, training)
     _write_config(folder, settings)
     stored: dict[str, dict[str, Any]] = {file: {} for file in ARRAY_FILES}

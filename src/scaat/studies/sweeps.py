@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -14,46 +13,29 @@ from matplotlib.figure import Figure
 
 from scaat.display.labels import METRICS, Estimate, attribution_name, seconds_text
 from scaat.display.style import INK, MUTED, WIDTH, style
-from scaat.display.table import Cell, Line, Table, escape, markdown, printed
-from scaat.errors import InputError
+from scaat.display.table import Cell, Line, Table, printed
 from scaat.studies.estimates import Setting
 
 COLUMNS = ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_morf", "aopc_rel")
+ON_FRONT = "no other setting has both a higher accuracy and a lower AOPC LeRF"
 WHERE_MEASURED = ("squares_rel", "lattice_share")
 
 Values = Mapping[str, Sequence[Any]]
 Point = dict[str, Any]
 
 
-def combinations(
-    values: Values, *, one_at_a_time: bool = False, sample: int | None = None, seed: int = 0
-) -> list[Point]:
+def combinations(values: Values, *, one_at_a_time: bool = False) -> list[Point]:
     """Return the points of a sweep, by option what differs from the settings it starts from.
 
     Args:
         values: By option the values to try, each at least one.
         one_at_a_time: Vary each option alone, the others as they start: as many points as there
             are values, after one where nothing is varied.
-        sample: Draw this many of the points, without repetition, instead of all (random search:
-            Bergstra & Bengio 2012).
-        seed: Of that draw.
-
-    Raises:
-        InputError: ``sample`` is below 1 or above the number of points.
     """
     if one_at_a_time:
-        points: list[Point] = [{}]
-        points += [{name: value} for name, tried in values.items() for value in tried]
-    else:
-        points = [dict(zip(values, point, strict=True)) for point in product(*values.values())]
-    if sample is None:
-        return points
-    if not 1 <= sample <= len(points):
-        raise InputError(
-            f"sample is {sample}, expected a number from 1 to {len(points)}, the settings there are"
-        )
-    chosen = sorted(random.Random(seed).sample(range(len(points)), sample))
-    return [points[i] for i in chosen]
+        alone = [{name: value} for name, tried in values.items() for value in tried]
+        return [{}, *alone]
+    return [dict(zip(values, point, strict=True)) for point in product(*values.values())]
 
 
 def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
@@ -91,17 +73,29 @@ def measured_columns(settings: Sequence[Setting], attribution: str) -> tuple[str
     return (*COLUMNS, *others)
 
 
-def sweep_table(settings: Sequence[Setting], attribution: str) -> Table:
-    """Return the measures of every setting by one saliency method, those on the front in bold."""
+def sweep_table(
+    settings: Sequence[Setting],
+    attribution: str,
+    *,
+    ahead: Sequence[bool] | None = None,
+    note: str = ON_FRONT,
+) -> Table:
+    """Return the measures of every setting by one saliency method.
+
+    Args:
+        settings: The settings.
+        attribution: The saliency method.
+        ahead: Which of the settings are in bold; by default those on the `front`.
+        note: What bold means.
+    """
+    ahead = front(settings, attribution) if ahead is None else ahead
     columns = measured_columns(settings, attribution)
     lines = []
-    for number, (setting, ahead) in enumerate(
-        zip(settings, front(settings, attribution), strict=True), start=1
-    ):
+    for number, (setting, marked) in enumerate(zip(settings, ahead, strict=True), start=1):
         cells = []
         for key in columns:
-            marked = ahead and key in ("accuracy", "aopc_lerf")
-            cells.append(Cell(*printed(key, setting.estimate(key, attribution)), best=marked))
+            best = marked and key in ("accuracy", "aopc_lerf")
+            cells.append(Cell(*printed(key, setting.estimate(key, attribution)), best=best))
         cells.append(Cell(seconds_text(setting.train_seconds)))
         cells.append(Cell(", ".join(map(str, setting.seeds))))
         lines.append(Line("", f"{number}. {setting.title}", tuple(cells)))
@@ -109,10 +103,9 @@ def sweep_table(settings: Sequence[Setting], attribution: str) -> Table:
         name=f"sweep-{attribution}",
         caption=attribution_name(attribution),
         note=(
-            "Bold: no other setting has both a higher accuracy and a lower AOPC LeRF (the Pareto "
-            "front). Brackets: 95 % interval over the images, and over the seeds where there are "
-            "several. The best of many settings looks better than it is: measure it once more on "
-            "images that it was not chosen by."
+            f"Bold: {note}. Brackets: 95 % interval over the images, and over the seeds where "
+            "there are several. The best of many settings looks better than it is: measure it once "
+            "more on images that it was not chosen by."
         ),
         stub="Setting",
         columns=(*map(head, columns), "Training", "Seeds"),
@@ -120,20 +113,26 @@ def sweep_table(settings: Sequence[Setting], attribution: str) -> Table:
     )
 
 
-def sweep_figure(settings: Sequence[Setting], attribution: str) -> Figure:
+def sweep_figure(
+    settings: Sequence[Setting],
+    attribution: str,
+    *,
+    ahead: Sequence[bool] | None = None,
+    note: str = ON_FRONT,
+) -> Figure:
     """Draw AOPC LeRF and the Gini index of every setting over its accuracy.
 
-    A setting's number is that of its line in the table; those on the front are filled.
+    A setting's number is that of its line in the table; the arguments are those of `sweep_table`,
+    with filled markers in the place of bold.
     """
-    ahead = front(settings, attribution)
+    ahead = front(settings, attribution) if ahead is None else ahead
     with style():
         figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
         left, right = figure.subplots(1, 2)
         for ax, key in ((left, "aopc_lerf"), (right, "gini")):
             _panel(ax, settings, ahead, key, attribution)
         figure.suptitle(
-            f"{attribution_name(attribution)}: filled are the settings on the front of accuracy "
-            "and AOPC LeRF",
+            f"{attribution_name(attribution)}. Filled: {note}",
             x=0.01,
             ha="left",
             fontsize=9.5,
@@ -183,11 +182,6 @@ def _panel(
 
 def _value(estimate: Estimate | None) -> float:
     return math.nan if estimate is None or estimate.value is None else estimate.value
-
-
-def markdown_section(table: Table) -> str:
-    """Return a table under its caption, with its note below."""
-    return f"## {escape(table.caption)}\n\n{markdown(table)}\n{escape(table.note)}"
 
 
 def head(key: str) -> str:

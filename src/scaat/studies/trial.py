@@ -1,15 +1,18 @@
-"""One training and its evaluation, carried out once: a trial that is done is not done again."""
+"""One training and its evaluation; a trial that is done is not run again."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import lightning as L
 import torch
 import yaml
 from lightning.pytorch.callbacks import Callback
@@ -19,13 +22,17 @@ from scaat.errors import InputError, NonFiniteLossError
 from scaat.evaluation import EvaluationOptions, Progress, environment
 from scaat.evaluation.trained import measure_trained, write_measured
 from scaat.files import write_json, write_text
+from scaat.objectives import objective_options, objectives
 from scaat.training import TrainingOptions, fit, is_finished, open_folder
-from scaat.training.folder import CONFIG, read_config
+from scaat.training.fitting import keeps_budget
+from scaat.training.folder import CONFIG, OPERATIONAL, read_config
+from scaat.training.logs import read_history
 
 Part = Literal["validation", "test"]
 """Which images of a data set the maps and the accuracy are measured on."""
 
 RESULTS, FAILURE = "results.json", "failure.json"
+_NO_RESULT = {name.removeprefix("training.") for name in OPERATIONAL}
 
 Show = Callable[[str], AbstractContextManager[Progress | None]]
 """Given what is evaluated, a context that yields what `scaat.evaluation.evaluate` calls."""
@@ -79,16 +86,56 @@ def trial_config(
     }
 
 
-def carry_out(
+class BudgetExceeded(Exception):  # noqa: N818  (an expected end of a trial)
+    """A training lost more validation accuracy than its budget allows."""
+
+
+class KeepBudget(Callback):
+    """Ends a training that is behind a reference by more than a budget and chance, twice in a row.
+
+    Args:
+        reference: Folder of the standard training, compared at the same epoch.
+        budget: Points of validation accuracy.
+        images: For validation; two standard errors of a difference between two trainings are
+            added to the budget.
+    """
+
+    def __init__(self, reference: Path, budget: float, images: int) -> None:
+        history = read_history(reference)
+        self.reference = [] if history is None else history["curves"].get("val_accuracy", [])
+        self.budget = budget
+        self.images = images
+        self.epochs_behind = 0
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Compare the epoch's accuracy."""
+        epoch = trainer.current_epoch
+        standard = self.reference[epoch] if epoch < len(self.reference) else None
+        if standard is None:
+            return
+        accuracy = float(trainer.callback_metrics["val_accuracy"])
+        variance = (accuracy * (1 - accuracy) + standard * (1 - standard)) / self.images
+        lost, chance = 100 * (standard - accuracy), 200 * math.sqrt(variance)
+        self.epochs_behind = self.epochs_behind + 1 if lost > self.budget + chance else 0
+        if self.epochs_behind == 2:
+            raise BudgetExceeded(
+                f"{lost:.1f} points of validation accuracy behind standard training in epoch "
+                f"{epoch + 1}, more than the budget of {self.budget:g} and {chance:.1f} for chance"
+            )
+
+
+def run_trial(
     trial: Trial,
     folder: Path,
     splits: DataSplits,
-    evaluation: EvaluationOptions,
+    evaluation: EvaluationOptions | None,
     *,
     part: Part,
+    reference: Path | None = None,
     device: torch.device | str = "cpu",
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
+    budget: float | None = None,
     show: Show = lambda _: nullcontext(),
     provenance: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Path]:
@@ -104,18 +151,23 @@ def carry_out(
         trial: What to do.
         folder: Of this trial.
         splits: The data that its configuration names.
-        evaluation: The protocol.
+        evaluation: The protocol; None trains only.
         part: Measure on the test images, or on the validation images, by which settings may be
             chosen.
+        reference: Folder of the standard training that an accuracy budget is compared with; see
+            `scaat.training.fit`.
         device: Where to evaluate.
         quiet: Show no progress of the training.
         callbacks: Of Lightning, for the training.
+        budget: Points of validation accuracy by which the training may be behind ``reference``;
+            beyond it ends early (`KeepBudget`). Default: no end but the last epoch.
         show: See `Show`.
         provenance: Further entries of the results' environment, such as the command.
 
     Returns:
-        The folders with the results; none where the loss became non-finite, now or in an earlier
-        call: then ``failure.json`` says at which step, and the trial is not tried again.
+        The folders with the results; none without ``evaluation``, and none where the loss became
+        non-finite or the budget was exceeded, now or in an earlier call: then ``failure.json``
+        says when, and the trial is not tried again.
 
     Raises:
         InputError: The folder holds a trial with other settings, or as for `fit`.
@@ -123,9 +175,13 @@ def carry_out(
     finished = results_of(trial, folder, evaluation, part=part)
     if finished is not None:
         return finished
-    if not (folder / CONFIG).exists():
-        open_folder(folder, dict(trial.config), resume=False)
+    open_folder(folder, dict(trial.config), resume=(folder / CONFIG).exists())
     if not is_finished(folder):
+        if reference is not None and (why := failure_of(reference)):
+            write_json(folder / FAILURE, {"error": f"the standard training to compare with: {why}"})
+            return []
+        if budget is not None and reference is not None:
+            callbacks = [*callbacks, KeepBudget(reference, budget, len(splits.validation))]
         try:
             fit(
                 splits,
@@ -134,13 +190,16 @@ def carry_out(
                 TrainingOptions(**trial.config["training"]),
                 seed=trial.config["seed"],
                 folder=folder,
+                reference=reference,
                 resume=True,
                 quiet=quiet,
                 callbacks=callbacks,
             )
-        except NonFiniteLossError as error:
+        except (NonFiniteLossError, BudgetExceeded) as error:
             write_json(folder / FAILURE, {"error": str(error)})
             return []
+    if evaluation is None:
+        return []
     done = []
     for name in evaluation.attributions:
         results = folder / part / name
@@ -165,7 +224,6 @@ def carry_out(
             write_measured(
                 results,
                 [measured],
-                classes=splits.test.classes,
                 settings=settings,
                 environment={**environment(torch.device(device)), **provenance, "part": part},
             )
@@ -174,14 +232,14 @@ def carry_out(
 
 
 def results_of(
-    trial: Trial, folder: Path, evaluation: EvaluationOptions, *, part: Part
+    trial: Trial, folder: Path, evaluation: EvaluationOptions | None, *, part: Part
 ) -> list[Path] | None:
-    """Return what `carry_out` would, if there is nothing left to do; else None.
+    """Return what `run_trial` would, if there is nothing left to do; else None.
 
     Args:
         trial: What to do.
         folder: Of this trial.
-        evaluation: The protocol.
+        evaluation: The protocol; None if the trial is trained only.
         part: Which images are measured.
 
     Raises:
@@ -191,6 +249,9 @@ def results_of(
         return []
     if not (folder / CONFIG).exists():
         return None
+    if evaluation is None:
+        open_folder(folder, dict(trial.config), resume=True)
+        return [] if is_finished(folder) else None
     folders = {name: folder / part / name for name in evaluation.attributions}
     done = all((results / RESULTS).is_file() for results in folders.values())
     open_folder(folder, _at_path_of(folder, trial) if done else dict(trial.config), resume=True)
@@ -199,6 +260,34 @@ def results_of(
     for name, results in folders.items():
         _check_protocol(results, replace(evaluation, attributions=(name,)))
     return list(folders.values())
+
+
+def reference_of(
+    trial: Trial, others: Sequence[Trial] = (), *, always: bool = False
+) -> Trial | None:
+    """Return the standard training that a trial's accuracy budget is compared with, if it has one.
+
+    Trials of equal data, training and seed share it.
+
+    Args:
+        trial: The trial.
+        others: Of the study; a standard training among them that fits is taken.
+        always: Also for methods that keep no budget themselves.
+    """
+    needed = always or keeps_budget(trial.method, trial.config["objectives"][trial.method])
+    if not needed or trial.method == "standard":
+        return None
+    wanted = {**trial.config, "method": "standard", "objectives": {"standard": {}}}
+    for other in others:
+        given = other.config["objectives"].get("standard", {})
+        known = objective_options(objectives["standard"])
+        if all(value == known[name].default for name, value in given.items()) and (
+            {**other.config, "objectives": wanted["objectives"]} == wanted
+        ):
+            return other
+    kept = {key: value for key, value in wanted["training"].items() if key not in _NO_RESULT}
+    content = json.dumps({**wanted, "training": kept}, sort_keys=True)
+    return Trial("standard", f"reference-{sha256(content.encode()).hexdigest()[:8]}", wanted)
 
 
 def failure_of(folder: Path) -> str | None:

@@ -16,7 +16,7 @@ from torch import nn
 
 from scaat.errors import InputError, unknown
 from scaat.options.training import Compile, Precision, Strategy
-from scaat.passes import allow_variants
+from scaat.passes import raise_recompile_limit
 
 GPUS = ("cuda", "mps")
 """What ``gpu`` may stand for."""
@@ -254,7 +254,7 @@ def check_compile(backend: Compile, accelerator: str) -> None:
 
 def compile_model(model: nn.Module, backend: Compile) -> None:
     """Compile ``model`` in place; names of weights stay as they are."""
-    allow_variants()
+    raise_recompile_limit()
     model.compile(backend=backend)
 
 

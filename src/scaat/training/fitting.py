@@ -71,6 +71,7 @@ class TrainedModel:
         summary: Seconds, steps, precision and last figures, fit for JSON.
         architecture: The arguments of `build_model` that made the model.
         classes: Name of each class, or None in files of versions that did not record them.
+        multilabel: Whether the classes are labels, each present or absent.
     """
 
     model: nn.Module
@@ -78,6 +79,7 @@ class TrainedModel:
     summary: dict[str, Any]
     architecture: dict[str, Any]
     classes: tuple[str, ...] | None
+    multilabel: bool = False
 
 
 def fit(
@@ -124,7 +126,7 @@ def fit(
     """
     check_accelerator(options.accelerator)
     check_compile(options.compile, options.accelerator)
-    if not resume and checkpoints(folder):
+    if is_main_process() and not resume and checkpoints(folder):
         raise InputError(
             f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
             "resume to continue it"
@@ -144,8 +146,8 @@ def fit(
     architecture, model = start.architecture, start.model.to(memory_format=torch.channels_last)
     about_reference: dict[str, Any] = {}
     if reference is not None:
-        curve, about_reference = read_reference(reference, architecture, options.epochs)
-        objective_options = {**objective_options, "reference": curve}
+        curves, about_reference = read_reference(reference, architecture, options.epochs)
+        objective_options = {**objective_options, **curves}
     if start.weights and is_main_process() and not quiet:
         print(start.weights, file=sys.stderr, flush=True)
     launch = plan_launch(
@@ -202,17 +204,24 @@ def fit(
                 "checksum": weights_checksum(state),
                 "proportion": proportion,
                 "classes": splits.train.classes,
+                "multilabel": splits.train.is_multilabel,
             }
             save_atomically(content, folder / MODEL)
             write_json(folder / SUMMARY, summary)
+        trainer.strategy.barrier()  # the others may read them now
         return TrainedModel(
-            model.cpu().eval(), proportion, summary, architecture, splits.train.classes
+            model.cpu().eval(),
+            proportion,
+            summary,
+            architecture,
+            splits.train.classes,
+            splits.train.is_multilabel,
         )
 
 
 def read_reference(
     folder: Path, architecture: Mapping[str, Any], epochs: int
-) -> tuple[list[float], dict[str, Any]]:
+) -> tuple[dict[str, list[float]], dict[str, Any]]:
     """Read the standard training that an accuracy budget is measured against.
 
     Args:
@@ -222,8 +231,8 @@ def read_reference(
         epochs: Of its training.
 
     Returns:
-        The mean training cross-entropy, in nats, of each epoch, and the reference's seconds and
-        validation accuracy.
+        The objective's ``reference`` and, where validation images were watched,
+            ``validation_reference``; and the reference's seconds and validation accuracy.
 
     Raises:
         InputError: The folder has no finished standard training of this network, on these data,
@@ -252,7 +261,11 @@ def read_reference(
             f"reference {str(folder)!r} has {len(curve)} epochs, expected {epochs} as in "
             "this training"
         )
-    return curve, {
+    curves = {"reference": curve}
+    validated = history["curves"].get("val_calibrated_loss", [None]) if history else [None]
+    if None not in validated:
+        curves["validation_reference"] = validated
+    return curves, {
         "reference_seconds": summary["train_seconds"],
         "reference_val_accuracy": summary.get("val_accuracy"),
     }
@@ -293,6 +306,7 @@ def load_trained(folder: Path | str) -> TrainedModel:
         _read_summary(_file(folder, SUMMARY)),
         architecture,
         None if classes is None else tuple(classes),
+        content.get("multilabel", False),
     )
 
 

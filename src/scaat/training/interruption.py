@@ -79,23 +79,28 @@ class StopRequest:
 
 
 @contextmanager
-def signals_for_children() -> Iterator[None]:
+def signals_for_children() -> Iterator[list[int]]:
     """Hand signals on to the processes that this one spawned, and wait for them as before.
 
     Ctrl-C ends them with this one, also where the terminal has not told them.
+
+    Yields:
+        The signals that came.
     """
+    received: list[int] = []
 
     def hand_on(number: int, frame: FrameType | None) -> None:
+        received.append(number)
         for child in multiprocessing.active_children():
             if child.pid is not None:
                 os.kill(child.pid, number)
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield received
         return
     former = {number: signal.signal(number, hand_on) for number in SIGNALS}
     try:
-        yield
+        yield received
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
         _end(multiprocessing.active_children())
         raise

@@ -7,10 +7,11 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from scaat.data import Augmentation, augment, to_float
 from scaat.errors import InputError, NonFiniteLossError
+from scaat.functional.logits import label_cross_entropy
+from scaat.functional.temperature import FACTORS, cross_entropy_by_temperature
 from scaat.objectives import Objective
 from scaat.options.training import TrainingOptions
 from scaat.training.batches import Batch, is_real_sample, loss_scale, seed_step
@@ -79,7 +80,7 @@ class TrainingModule(L.LightningModule):
         counted = self._counted(batch_idx, len(labels))
         output = self.objective(self.model, images, labels, index, counted)
         self._check_finite(output.loss, output.logits, index)
-        accuracy = (output.logits.detach().argmax(1) == labels).float().mean()
+        accuracy = self.objective.correct(output.logits.detach(), labels).float().mean()
         shown = {"loss": output.loss.detach(), "accuracy": accuracy}
         rest = dict(output.terms)
         if "proportion" in rest:
@@ -123,20 +124,34 @@ class TrainingModule(L.LightningModule):
             )
         self.means.load(checkpoint["means"], self.global_rank, self.trainer.strategy.root_device)
 
+    def on_validation_epoch_start(self) -> None:
+        """Start the sums over the validation images."""
+        self._validated = torch.zeros(len(FACTORS) + 1, device=self.device)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log cross-entropy and accuracy on validation images."""
         raw, labels, _ = batch
         logits = self.model(to_float(raw).contiguous(memory_format=torch.channels_last)).float()
         self.log_dict(
             {
-                "val_loss": F.cross_entropy(logits, labels),
-                "val_accuracy": (logits.argmax(1) == labels).float().mean(),
+                "val_loss": label_cross_entropy(logits, labels),
+                "val_accuracy": self.objective.correct(logits, labels).float().mean(),
             },
             prog_bar=True,
             logger=False,
             batch_size=len(labels),
             sync_dist=True,
         )
+        self._validated[:-1] += cross_entropy_by_temperature(logits, labels)
+        self._validated[-1] += len(labels)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the cross-entropy at the best temperature, and tell the objective."""
+        joined = self.trainer.strategy.reduce(self._validated, reduce_op="sum")
+        calibrated = joined[:-1].min() / joined[-1]
+        self.log("val_calibrated_loss", calibrated, logger=False)
+        if self.trainer.state.fn == "fit":
+            self.objective.observe_validation(calibrated)
 
     def configure_optimizers(self) -> Any:
         """SGD with Nesterov momentum under a schedule that spans the whole run."""

@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from scaat.attribution import Attribution
 from scaat.declarations import declarations
-from scaat.evaluation.context import Arrays, EvaluationContext
+from scaat.evaluation.context import Arrays, EvaluationContext, Samples
 from scaat.metrics import PerImageMetric
+from scaat.metrics.base import SaliencyMetric
 from scaat.options.evaluation import EvaluationOptions
 from scaat.registry import Registry
 from scaat.statistics import mean_interval, ratio_interval
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Some test images with their maps.
-
-    Attributes:
-        images: float32 (B, C, H, W) in [0, 1].
-        maps: (B, H, W), as the saliency method gave them.
-        targets: int64 (B,), the predicted classes, which the maps explain.
-        numbers: int64 (B,), the images' positions in the test set; they name the random draws.
-        masks: bool (B, H, W), the objects, where the data has masks or boxes.
-    """
-
-    images: Tensor
-    maps: Tensor
-    targets: Tensor
-    numbers: Tensor
-    masks: Tensor | None
-
-    def explain(self, attribute: Attribution, model: nn.Module) -> Tensor:
-        """Return the maps (B, H, W) of these images for another model, by the same targets."""
-        return attribute(model, self.images, self.targets, masks=self.masks, numbers=self.numbers)
-
-
 class Measure(ABC):
-    """A group of metrics; `update` sees every test image once, in batches.
+    """A group of metrics; `update` sees every test image once.
 
     Each saliency method has instances of its own.
     """
@@ -58,9 +34,19 @@ class Measure(ABC):
         """Return how many predictions and maps each test image takes, for the progress."""
         return 0
 
+    def all_metrics(self) -> Iterable[SaliencyMetric]:
+        """Return the metrics that hold values; several processes exchange them."""
+        return self.metrics.values()
+
     @abstractmethod
-    def update(self, batch: Batch) -> None:
-        """Measure a batch."""
+    def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
+        """Measure some images.
+
+        Args:
+            samples: B images of the test set.
+            maps: (B, H, W), as the saliency method gave them.
+            targets: int64 (B,), the predicted classes, which the maps explain.
+        """
 
     def values(self) -> dict[str, Tensor]:
         """Return by name the values (n,) of each image, and curves (n, steps)."""

@@ -10,8 +10,8 @@ from torch import Tensor
 
 import scaat.metrics
 from scaat.errors import InputError
-from scaat.evaluation.context import Arrays, EvaluationContext
-from scaat.evaluation.measures.base import Batch, Measure, measures
+from scaat.evaluation.context import Arrays, EvaluationContext, Samples
+from scaat.evaluation.measures.base import Measure, measures
 from scaat.functional import randomised_models
 from scaat.metrics import (
     EnergyInside,
@@ -22,6 +22,7 @@ from scaat.metrics import (
     PointingGame,
     RelativeInputStability,
 )
+from scaat.metrics.base import SaliencyMetric
 from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval
 
@@ -42,10 +43,10 @@ class Sparsity(Measure):
         }
         self.metrics = self.map_metrics
 
-    def update(self, batch: Batch) -> None:
-        """Measure the batch's maps."""
+    def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
+        """Measure the maps."""
         for metric in self.map_metrics.values():
-            metric.update(batch.maps)
+            metric.update(maps)
 
 
 @measures.register("localisation")
@@ -61,12 +62,12 @@ class Localisation(Measure):
             metric.declares[0].key: metric() for metric in (PointingGame, EnergyInside, IoUAtArea)
         }
 
-    def update(self, batch: Batch) -> None:
-        """Measure the batch's maps against its masks."""
-        if batch.masks is None:
+    def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
+        """Measure the maps against the masks."""
+        if samples.masks is None:
             raise InputError("localisation needs the objects' masks or boxes, found neither")
         for metric in self.metrics.values():
-            metric.update(batch.maps, batch.masks)
+            metric.update(maps, samples.masks)
 
 
 @measures.register("stability")
@@ -93,20 +94,22 @@ class Stability(Measure):
         """Return the maps of clean and perturbed images, twice, and one prediction of each."""
         return 3 * (options.stability_perturbations + 1)
 
-    def update(self, batch: Batch) -> None:
-        """Explain perturbed copies of the batch's images for the clean images' classes."""
+    def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
+        """Explain perturbed copies of the images for the clean ones' classes."""
 
         def explain(images: Tensor, position: Tensor) -> Tensor:
             return self.context.attribute(
                 self.context.model,
                 images,
-                batch.targets[position],
-                masks=None if batch.masks is None else batch.masks[position],
-                numbers=batch.numbers[position],
+                targets[position],
+                masks=None if samples.masks is None else samples.masks[position],
+                image_ids=samples.image_ids[position],
             )
 
-        self.max_sensitivity.update(explain, batch.images, numbers=batch.numbers)
-        self.relative.update(self.context.predict, explain, batch.images, numbers=batch.numbers)
+        self.max_sensitivity.update(explain, samples.images, image_ids=samples.image_ids)
+        self.relative.update(
+            self.context.predict, explain, samples.images, image_ids=samples.image_ids
+        )
 
 
 @measures.register("randomisation")
@@ -124,10 +127,14 @@ class Randomisation(Measure):
         """Return one map for each randomised model."""
         return options.randomisation_stages
 
-    def update(self, batch: Batch) -> None:
-        """Explain the batch by every randomised model."""
+    def all_metrics(self) -> list[SaliencyMetric]:
+        """Return that of every stage."""
+        return [metric for *_, metric in self.stages]
+
+    def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
+        """Explain the images by every randomised model."""
         for _, model, metric in self.stages:
-            metric.update(batch.maps, batch.explain(self.context.attribute, model))
+            metric.update(maps, samples.explain(self.context.attribute, model, targets))
 
     def values(self) -> dict[str, Tensor]:
         """Return ``randomisation_correlation``, all layers random, and ``by_layer`` (n, stages)."""
@@ -160,7 +167,7 @@ class RandomLabels(Measure):
         """Return the other model's map."""
         return 1
 
-    def update(self, batch: Batch) -> None:
-        """Explain the batch by the other model, for the same classes."""
+    def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
+        """Explain the images by the other model, for the same classes."""
         for metric in self.metrics.values():
-            metric.update(batch.maps, batch.explain(self.context.attribute, self.other))
+            metric.update(maps, samples.explain(self.context.attribute, self.other, targets))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import Enum
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from scaat.data import to_float
-from scaat.errors import InputError
-from scaat.evaluation.context import Arrays, EvaluationContext
-from scaat.evaluation.measures.base import Batch, Measure, measures
-from scaat.evaluation.repeats import Stop, stop
+from scaat.evaluation.context import Arrays, EvaluationContext, Samples
+from scaat.evaluation.measures.base import Measure, measures
 from scaat.functional.fills import FILLS
 from scaat.functional.road import STEPS
 from scaat.metrics import AOPC, ROAD, BlockAOPC, CurveMetric, InsertionDeletion, LatticeFraction
+from scaat.metrics.base import SaliencyMetric
 from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval
 
@@ -30,9 +31,13 @@ class Removal(Measure):
         """Return the metric by the options' protocol."""
         raise NotImplementedError
 
-    def update(self, batch: Batch) -> None:
-        """Perturb the batch's images."""
-        self.metric.update(self.context.predict, batch.images, batch.maps, numbers=batch.numbers)
+    def all_metrics(self) -> list[SaliencyMetric]:
+        """Return that of the curves."""
+        return [self.metric]
+
+    def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
+        """Perturb the images."""
+        self.metric.update(self.context.predict, samples.images, maps, image_ids=samples.image_ids)
 
     def values(self) -> dict[str, Tensor]:
         """Return what the metric does."""
@@ -49,6 +54,42 @@ def aopc_settings(measure: Measure) -> dict[str, Any]:
         "seed": measure.context.seed,
         "batch_size": measure.context.batch_size,
     }
+
+
+_Z = 1.96  # of a 95 % interval; the choice of when to stop need not be the bootstrap
+_NOISE_SHARE = 0.05
+
+
+class Stop(Enum):
+    """Why no further round of repeats is made."""
+
+    NARROW = "the intervals are narrow enough"
+    IMAGES = "the images decide the intervals' width: only more of them would narrow it"
+    LIMIT = "the limit of repeats is reached"
+
+
+def stop(rounds: Sequence[dict[str, Tensor]], *, tolerance: float, affordable: bool) -> Stop | None:
+    """Return why to stop after these rounds of repeats, or None to continue.
+
+    The variance of a mean over images has a part from the images and a part from the random
+    repeats, which alone falls with further rounds. Once that part is under 5 % of the whole, at
+    best 2.5 % of the width is to be gained.
+
+    Args:
+        rounds: for each round the values (n,) of each metric, of the same images, n of 2 or more.
+        tolerance: the half-width of a 95 % interval that is narrow enough, for every metric.
+        affordable: whether a further round is within the limit.
+    """
+    by_metric = [torch.stack([values[name] for values in rounds]).double() for name in rounds[0]]
+    count = by_metric[0].shape[1]
+    whole = [values.mean(0).var() / count for values in by_metric]
+    if all(_Z * float(variance) ** 0.5 <= tolerance for variance in whole):
+        return Stop.NARROW
+    if len(rounds) > 1:
+        noise = [values.var(0).mean() / len(rounds) / count for values in by_metric]
+        if all(part <= _NOISE_SHARE * all_ for part, all_ in zip(noise, whole, strict=True)):
+            return Stop.IMAGES
+    return None if affordable else Stop.LIMIT
 
 
 @measures.register("aopc")
@@ -76,13 +117,13 @@ class Faithfulness(Removal):
         side = self.options.aopc_region_size
         return AOPC(region_size=side, first_repeat=first_repeat, **aopc_settings(self))
 
-    def update(self, batch: Batch) -> None:
-        """Perturb the batch's images."""
-        super().update(batch)
+    def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
+        """Perturb the images."""
+        super().update(samples, maps, targets)
         if self.options.aopc_tolerance is not None:
-            pixels = (batch.images * 255).round().byte()  # what they were made of: exact
-            self.kept.append((pixels.cpu(), batch.maps.cpu(), batch.numbers))
-            self.device = batch.images.device
+            pixels = (samples.images * 255).round().byte()  # what they were made of: exact
+            self.kept.append((pixels.cpu(), maps.cpu(), samples.image_ids))
+            self.device = samples.images.device
 
     def values(self) -> dict[str, Tensor]:
         """Return ``aopc_lerf`` and ``aopc_morf``, and the curves ``lerf`` and ``morf``."""
@@ -115,9 +156,10 @@ class Faithfulness(Removal):
 
     def _add_round(self) -> None:
         metric = self.make_metric(len(self.rounds) * self.options.aopc_repeats)
-        for pixels, maps, numbers in self.kept:
+        for pixels, maps, image_ids in self.kept:
             images = to_float(pixels.to(self.device))
-            metric.update(self.context.predict, images, maps.to(self.device), numbers=numbers)
+            metric.update(self.context.predict, images, maps.to(self.device), image_ids=image_ids)
+        self.context.processes.gather(metric)
         self.rounds.append(metric)
 
 
@@ -135,16 +177,14 @@ class Lattice(Measure):
         """Return two orders' perturbed images and the clean one."""
         return Faithfulness.passes(options)
 
-    def update(self, batch: Batch) -> None:
-        """Divide the batch's maps, and perturb its images."""
-        height, width = batch.maps.shape[1:]
-        if min(height, width) < 2:
-            raise InputError(
-                f"the measure 'lattice' needs images of 2 x 2 pixels or more, "
-                f"found {height} x {width}"
-            )
-        self.fraction.update(batch.maps)
-        self.blocks.update(self.context.predict, batch.images, batch.maps, numbers=batch.numbers)
+    def all_metrics(self) -> list[SaliencyMetric]:
+        """Return fractions and curves."""
+        return [self.fraction, self.blocks]
+
+    def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
+        """Divide the maps, and perturb the images."""
+        self.fraction.update(maps)
+        self.blocks.update(self.context.predict, samples.images, maps, image_ids=samples.image_ids)
 
     def values(self) -> dict[str, Tensor]:
         """Return ``lattice_share``, ``squares_lerf`` and ``squares_morf``."""

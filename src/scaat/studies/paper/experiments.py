@@ -99,7 +99,7 @@ def _variants(*titles: str) -> Callable[[Source], list[Variant]]:
             # (frontier and chosen-settings in results/).
             CHEAP: {
                 **{"steps": 0, "step_size": step_size, "search_interval": 4, "adaptive": False},
-                **{"weight": 16 * source.scaat["weight"], "ramp_share": 1.0},
+                **{"weight": 16 * source.scaat["weight"], "ramp_fraction": 1.0},
             },
         }
         # Unclipped, one training in three of the drawn lesions diverged.

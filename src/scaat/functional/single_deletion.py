@@ -1,0 +1,102 @@
+"""Single deletion: does the map rank an image's patches as the prediction does?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from scaat.errors import InputError
+from scaat.functional.checks import check_images
+from scaat.functional.fills import fixed_fill
+from scaat.functional.grid import cell_numbers
+from scaat.functional.removal import check_removable
+from scaat.functional.saliency import Predict, class_scores
+from scaat.functional.spearman import spearman
+
+
+@torch.no_grad()
+def single_deletion(
+    predict: Predict,
+    images: Tensor,
+    maps: Tensor,
+    targets: Tensor,
+    *,
+    grid: int = 4,
+    fill: str = "mean",
+    batch_size: int = 64,
+) -> Tensor:
+    """Return the rank correlation of patches' saliency with the logit's fall without each.
+
+    This is the single deletion score of Hesse, Schaub-Meyer and Roth 2024 (arXiv 2407.11910):
+    Spearman's correlation, over the patches of an image, of a patch's sum of saliency with the
+    fall of the target's logit as that patch alone is deleted. It is their in-domain score, IDSDS,
+    if the model has been fine-tuned on images with and without a deleted patch
+    (`scaat.functional.delete_cells`); deleted patches are unlike a model's training images
+    otherwise.
+
+    The source deletes by zeros after normalisation, the data's mean colour; the default here is
+    the image's own. Its attributions keep their sign; saliency maps here are absolute values.
+
+    Args:
+        predict: Images (B, C, H, W) to logits (B, classes), or (B, 1) for one logit, in eval mode.
+        images: (N, C, H, W), floating point in [0, 1].
+        maps: Saliency maps (N, H, W) of the targets, non-negative.
+        targets: int64 (N,), the classes whose logit is followed.
+        grid: Patches along each side; 4 as in the source.
+        fill: What replaces a patch: ``"mean"``, ``"blur"`` or ``"zero"``.
+        batch_size: Images in a forward pass; affects memory, not the result.
+
+    Returns:
+        float32 (N,), from -1 to 1, higher is better; NaN where all patches have equal saliency or
+        no deletion changes the logit.
+
+    Raises:
+        InputError: An argument has an invalid value or shape.
+    """
+    check_removable(images, maps, grid)
+    if batch_size < 1:
+        raise InputError(f"batch_size must be 1 or more, found {batch_size}")
+    chosen = fixed_fill(fill)
+    height, width = maps.shape[1:]
+    numbers = cell_numbers(height, width, grid).to(images.device)
+    patches = grid * grid
+    parts = []
+    for part, target in zip(images.split(batch_size), targets.split(batch_size), strict=True):
+        background = chosen.paint(part)
+        logits = []
+        for cell in range(patches):
+            removed = (numbers == cell).expand(len(part), height, width)
+            deleted = chosen.put(part, removed, background)
+            logits.append(class_scores(predict(deleted), target))
+        parts.append(torch.stack(logits, dim=1))
+    left = torch.cat(parts).double()
+    sums = maps.flatten(1).double() @ one_hot(numbers.flatten(), patches).double()
+    # Ranks alone matter: the fall from the highest logit left ranks as that from the clean one,
+    # and is non-negative, as `spearman` expects of maps.
+    fall = left.amax(1, keepdim=True) - left
+    return spearman(sums.view(-1, grid, grid), fall.view(-1, grid, grid))
+
+
+def delete_cells(images: Tensor, cells: Tensor, *, grid: int = 4, fill: str = "mean") -> Tensor:
+    """Return images without one of their ``grid`` x ``grid`` patches.
+
+    Args:
+        images: (N, C, H, W), floating point in [0, 1].
+        cells: int64 (N,), the patch to delete, from 0, row by row; -1 deletes none.
+        grid: Patches along each side.
+        fill: What replaces the patch: ``"mean"``, ``"blur"`` or ``"zero"``.
+
+    Returns:
+        Shape, dtype and device of ``images``.
+
+    Raises:
+        InputError: The fill is another one, or the images are smaller than the grid or outside
+            [0, 1].
+    """
+    check_images(images)
+    chosen = fixed_fill(fill)
+    height, width = images.shape[2:]
+    numbers = cell_numbers(height, width, grid).to(images.device)
+    removed = numbers == cells.to(images.device).view(-1, 1, 1)
+    return chosen.put(images, removed, chosen.paint(images))
