@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import sys
 import tracemalloc
 
 import pytest
 from torch.utils.data import DistributedSampler
 
 from scaat.training import batches
-from scaat.training.batches import ResumableSampler
+from scaat.training.batches import ResumableSampler, end_quietly
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 7])
@@ -37,3 +38,13 @@ def test_order_needs_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100_000
+
+
+def test_worker_is_silent_about_a_lost_connection_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[BaseException] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: said.append(error))
+    end_quietly(0)
+    other = ValueError("a bad image")
+    for error in (BrokenPipeError(), ConnectionResetError(), other):
+        sys.excepthook(type(error), error, None)
+    assert said == [other]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 import lightning as L
@@ -83,6 +85,24 @@ def count_batches(samples: int, options: TrainingOptions, processes: int) -> int
     return -(-each // options.batch_size) * options.epochs
 
 
+def end_quietly(worker: int) -> None:
+    """Let a process that loads images end without a word when the training has ended first.
+
+    It hands tensors over in a thread, whose traceback of a lost connection would be the last
+    that Ctrl-C prints.
+
+    Args:
+        worker: Number of the process, unused.
+    """
+    hook = sys.excepthook
+
+    def note(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, ConnectionError):
+            hook(kind, error, trace)
+
+    sys.excepthook = note
+
+
 class Batches(L.LightningDataModule):
     """Training and validation loaders.
 
@@ -135,6 +155,7 @@ class Batches(L.LightningDataModule):
             collate_fn=identity,
             num_workers=workers,
             persistent_workers=workers > 0,
+            worker_init_fn=end_quietly,
             pin_memory=self.trainer.strategy.root_device.type == "cuda",
         )
 
