@@ -31,7 +31,7 @@ start scaat-weight-5 scaat
 start scaat-weight-2 scaat --scaat.weight 2
 start scaat-fgsm-weight-2 scaat --scaat.weight 2 --scaat.steps 1 --scaat.step-size 80/255
 start saliency-guided saliency-guided
-start scaat-cheap scaat --scaat.steps 0 --scaat.step-size 80/255 --scaat.search-interval 4 --scaat.weight 80 \
+start scaat-fast scaat --scaat.steps 0 --scaat.step-size 80/255 --scaat.search-interval 4 --scaat.weight 80 \
   --scaat.ramp-fraction 1 --no-scaat.adaptive --clip-gradient 2
 start standard standard
 

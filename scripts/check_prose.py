@@ -31,7 +31,7 @@ CHECKED = (
 WORDS = {
     r"rivals?": "baseline",
     r"(?<![\"])rel(?![\"])": "AOPC ratio",
-    r"(?<!scaat,.)cheap(ly|er|est)?": "SCAAT-fast, or low-cost",
+    r"cheap(ly|er|est)?": "SCAAT-fast, or low-cost",
     r"(?<!least.)squares": "2 x 2 blocks, or blocks",
     r"(a|an|the|this|that|each|its|their|larger|smaller|same|one) shares?|shares? of": "fraction",
     r"(is|are|was|were|be) had": "is obtained, or reproduces",

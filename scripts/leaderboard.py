@@ -227,7 +227,7 @@ def data_name(data: str, limit: int | None = None) -> str:
 
 def training_name(title: str) -> str:
     """Return the printed name of a training: ``SCAAT, FGSM`` of ``scaat, FGSM``."""
-    method, comma, rest = title.replace("cheap", "fast").partition(", ")  # its earlier name
+    method, comma, rest = title.partition(", ")
     return method_name(method) + comma + rest
 
 

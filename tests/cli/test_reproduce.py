@@ -103,12 +103,12 @@ def test_ablations_are_of_one_source(quick: Scale, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_rivals_are_all_objectives_smoothed_features_and_the_cheap_way(
+def test_baselines_are_all_objectives_smoothed_features_and_scaat_fast(
     quick: Scale, tmp_path: Path
 ) -> None:
-    done = scaat("reproduce", "rivals", "--out", tmp_path / "out", "--json")
+    done = scaat("reproduce", "baselines", "--out", tmp_path / "out", "--json")
     assert done.status == 0, done.err
-    sections = (tmp_path / "out" / "rivals.md").read_text().split("## ")[1:]
+    sections = (tmp_path / "out" / "baselines.md").read_text().split("## ")[1:]
     for section, localised in zip(sections, (False, True), strict=True):
         lines = [line for line in section.splitlines() if line.startswith("| ")]
         assert len(lines) == 2 + len(objectives) + 2
@@ -118,7 +118,7 @@ def test_rivals_are_all_objectives_smoothed_features_and_the_cheap_way(
         assert ("Energy" in head) == localised
         assert [line.rstrip(" |")[-1] for line in trainings] == ["×"] * (len(objectives) + 2)
         assert sum("smoothed features" in line for line in trainings) == 1
-        assert sum("SCAAT, cheap" in line for line in trainings) == 1
+        assert sum("SCAAT, fast" in line for line in trainings) == 1
 
 
 @pytest.mark.parametrize(

@@ -53,11 +53,11 @@ def test_trials_are_different_and_can_be_built(scale: str, source: object) -> No
 
 
 @pytest.mark.parametrize(("scale", "source"), SOURCES, ids=lambda v: getattr(v, "key", v))
-def test_the_cheap_way_costs_four_passes_and_rises_over_the_training(
+def test_scaat_fast_costs_four_passes_and_rises_over_the_training(
     scale: str, source: object
 ) -> None:
-    (cheap,) = (v for v in EXPERIMENTS["rivals"].variants(source) if v.title == "scaat, cheap")  # type: ignore[arg-type]
-    objective = build_objective("scaat", 10, dict(cheap.options), training_steps=99)
+    (fast,) = (v for v in EXPERIMENTS["baselines"].variants(source) if v.title == "scaat, fast")  # type: ignore[arg-type]
+    objective = build_objective("scaat", 10, dict(fast.options), training_steps=99)
     assert isinstance(objective, SCAAT)
     assert (objective.search.steps, objective.search_interval, objective.ramp_steps) == (0, 4, 99)
     exact = build_objective("scaat", 10, dict(source.scaat))  # type: ignore[attr-defined]
@@ -66,17 +66,17 @@ def test_the_cheap_way_costs_four_passes_and_rises_over_the_training(
 
 
 @pytest.mark.parametrize(("scale", "source"), SOURCES, ids=lambda v: getattr(v, "key", v))
-def test_rivals_are_trained_alike(scale: str, source: Source) -> None:
+def test_baselines_are_trained_alike(scale: str, source: Source) -> None:
     alike = {**dataclasses.asdict(source.training), "model": source.models[0]}
     changes = {
         trial.title: {k: v for k, v in trial.config["training"].items() if v != alike[k]}
-        for trial in EXPERIMENTS["rivals"].trials(source, source.data, (0,))
+        for trial in EXPERIMENTS["baselines"].trials(source, source.data, (0,))
     }
     assert {title for title, changed in changes.items() if changed} == {
-        "scaat, cheap",
+        "scaat, fast",
         "pgd-adversarial, smoothed features",
     }
-    assert changes["scaat, cheap"].keys() == {"clip_gradient"}
+    assert changes["scaat, fast"].keys() == {"clip_gradient"}
     assert changes["pgd-adversarial, smoothed features"].keys() == {"model"}
 
 

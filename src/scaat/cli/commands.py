@@ -374,7 +374,7 @@ def tune(**options: Any) -> Result:
 def reproduce(**options: Any) -> Result:
     """Carry out experiments of the paper, from data to table.
 
-    EXPERIMENT is `table1`, `table2`, `table3`, `figure2`, `figure3`, `ablations` or `rivals`;
+    EXPERIMENT is `table1`, `table2`, `table3`, `figure2`, `figure3`, `ablations` or `baselines`;
     several share the trainings that they have in common, and the default is all of them. At scale
     small the images come with the package and stand for the paper's; at medium and full --data
     says where they are, and data that is not named is left out. Writes OUT/EXPERIMENT.md with the

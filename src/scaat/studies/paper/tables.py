@@ -122,17 +122,17 @@ def table_3(source: Source, settings: Sequence[Setting]) -> list[Table]:
     ]
 
 
-_RIVAL_COLUMNS = (
+_BASELINE_COLUMNS = (
     *("accuracy", "auc", "entropy", "gini", "aopc_lerf", "aopc_rel", "squares_rel"),
     *("lattice_share", "pointing_game", "energy_inside"),
     *("robust_accuracy_2", "robust_accuracy_8", "calibration_error"),
 )
 
 
-def rivals_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
+def baselines_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
     """Return accuracy, sparsity, faithfulness, localisation, robustness and time by training."""
     columns: dict[str, list[Cell]] = {}
-    for key in _RIVAL_COLUMNS:
+    for key in _BASELINE_COLUMNS:
         estimates = [setting.estimate(key, "gradient") for setting in settings]
         if any(estimates):
             winners = best(key, estimates)
@@ -143,8 +143,8 @@ def rivals_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
     columns["Time"] = [Cell(text) for text in _time_ratios(settings)]
     return [
         Table(
-            name=f"rivals-{source.key}",
-            caption=_caption("Rivals", source, settings),
+            name=f"baselines-{source.key}",
+            caption=_caption("Baselines", source, settings),
             note="Maps are vanilla gradients. Square brackets: 95 % interval over the test images, "
             "and over the seeds where there are several. Bold: the best value. Time: of the whole "
             "training, beside whatever else the machine did. Every method but SCAAT has the "
