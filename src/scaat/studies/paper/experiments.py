@@ -91,19 +91,20 @@ def _variants(*titles: str) -> Callable[[Source], list[Variant]]:
         # One step that does not leave the ball: as far as from any start to its other side would
         # always end in a corner.
         step_size = 1.25 * source.scaat["epsilon"]
-        changes: dict[str, Mapping[str, Any]] = {
+        changes: dict[str, dict[str, Any]] = {
             FIXED: {"adaptive": False},
             FGSM: {"steps": 1, "step_size": step_size},
             # A weight that rises acts as half of its end, in every fourth step as an eighth; no
             # search takes about twice as much. Measured on CIFAR-10 and digits
             # (frontier and chosen-settings in results/).
-            FAST: {
-                **{"steps": 0, "step_size": step_size, "search_interval": 4, "adaptive": False},
-                **{"weight": 16 * source.scaat["weight"], "ramp_fraction": 1.0},
-            },
+            FAST: {"steps": 0, "step_size": step_size, "search_interval": 4, "adaptive": False},
         }
-        # Unclipped, one training in three of the drawn lesions diverged.
-        training: dict[str, Mapping[str, Any]] = {FAST: {"clip_gradient": 2.0}}
+        if "weight" in source.scaat:  # else it sets itself
+            changes[FAST].update(weight=16 * source.scaat["weight"], ramp_fraction=1.0)
+        training: dict[str, Mapping[str, Any]] = {}
+        if source.training.clip_gradient is None:
+            # Unclipped, one training in three of the drawn lesions diverged.
+            training[FAST] = {"clip_gradient": 2.0}
         return [
             Variant(
                 title,
