@@ -50,6 +50,12 @@ def test_tiles_lie_row_by_row() -> None:
         assert torch.equal(found, images[:, cell])
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 1, 4, 4), (2, 4, 1, 8)])
+def test_tiles_need_a_square_number_of_images(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="a grid is made of images"):
+        tile(torch.rand(shape))
+
+
 def test_the_fraction_in_a_cell_by_hand() -> None:
     maps = torch.zeros(4, 4, 6)
     maps[0, 0, 5] = 3.0  # cell 1

@@ -88,3 +88,10 @@ def test_deletes_one_patch_or_none() -> None:
 def test_wrong_settings_are_named(settings: dict, said: str) -> None:
     with pytest.raises(InputError, match=said):
         single_deletion(net(), *batch(), **settings)
+
+
+@pytest.mark.parametrize("sides", [(16,), (8, 8, 8)])
+def test_series_and_volumes_are_refused(sides: tuple[int, ...]) -> None:
+    images = torch.rand(2, 1, *sides)
+    with pytest.raises(InputError, match="from images"):
+        single_deletion(net(), images, images.sum(1), torch.zeros(2, dtype=torch.int64))

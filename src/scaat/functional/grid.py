@@ -86,8 +86,15 @@ def tile(images: Tensor) -> Tensor:
 
     Returns:
         (N, C, grid * H, grid * W).
+
+    Raises:
+        InputError: The images are not planar, or their number is no square.
     """
     grid = round(images.shape[1] ** 0.5)
+    if images.dim() != 5 or grid**2 != images.shape[1]:
+        raise InputError(
+            f"a grid is made of images (N, grid * grid, C, H, W), found {tuple(images.shape)}"
+        )
     rows: Tensor = images.unflatten(1, (grid, grid))
     return rows.permute(0, 3, 1, 4, 2, 5).flatten(2, 3).flatten(3, 4)
 

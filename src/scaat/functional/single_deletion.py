@@ -55,6 +55,10 @@ def single_deletion(
         InputError: An argument has an invalid value or shape.
     """
     check_removable(images, maps, grid)
+    if images.dim() != 4:
+        raise InputError(
+            f"patches are deleted from images (N, C, H, W), found shape {tuple(images.shape)}"
+        )
     if batch_size < 1:
         raise InputError(f"batch_size must be 1 or more, found {batch_size}")
     chosen = fixed_fill(fill)
