@@ -7,6 +7,9 @@ gradient and FORGrad (`scaat.attribution.forgrad`) are measured on the same test
 cut-off is chosen for each model on validation images, by the insertion area less the deletion
 area. If Quantus is installed, some of its metrics are measured, too.
 
+With ``--centre SIDE`` the object of the last class is in the central SIDE x SIDE pixels, as the
+tumour of tissue is in 32 x 32, and localisation is measured on the images of that class.
+
 Writes ``table.md``, ``table.json`` and ``measures.csv``, which the leaderboard reads
 (scripts/leaderboard.py), and a file for each model; a model whose file is there with the same
 settings is not measured again, so that the command resumes.
@@ -18,7 +21,7 @@ import argparse
 import csv
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,6 +53,7 @@ OUTSIDE = (
     *("grid_pointing_game", "single_deletion", "sensitivity_n"),
     *("insertion", "deletion", "road", "max_sensitivity"),
 )
+LOCALISATION = ("energy_inside", "pointing_game")
 REFERENCE = ("standard", "gradient")
 
 Values = dict[str, NDArray[np.float64]]
@@ -61,6 +65,14 @@ def protocol(saliency: tuple[str, ...], images: int, *also: str) -> EvaluationOp
     return EvaluationOptions(
         saliency, also_measure=also, images=images, aopc_steps=1, aopc_repeats=1, examples=1
     )
+
+
+def with_centre(images: ImageSet, side: int) -> ImageSet:
+    """Return the images with the central pixels as the object of the last class."""
+    low = torch.tensor([(length - side) / 2 for length in reversed(images.image_size)])
+    box = torch.cat([low, low + side])
+    is_object = images.labels == len(images.classes) - 1
+    return replace(images, boxes=torch.where(is_object.unsqueeze(1), box, torch.zeros(4)))
 
 
 def best_filter(model: nn.Module, validation: ImageSet, images: int, seed: int) -> str:
@@ -77,7 +89,8 @@ def measure(model: nn.Module, test: ImageSet, saliency: str, images: int, seed: 
     """Return the outside measures of one model's maps."""
     options = protocol((saliency,), images, *REQUESTED, "stability")
     result = evaluate(model, test, options, seed=seed).results[saliency]
-    values = {key: np.asarray(result.per_image[key], dtype=np.float64) for key in OUTSIDE}
+    keys = (*OUTSIDE, *LOCALISATION) if test.has_objects else OUTSIDE
+    values = {key: np.asarray(result.per_image[key], dtype=np.float64) for key in keys}
     if find_spec("quantus"):
         measured = test.subset(torch.from_numpy(result.per_image["index"]))
         values |= with_quantus(model, measured, saliency)
@@ -126,6 +139,7 @@ def measure_run(run: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     if config.get("command") != "compare":
         raise InputError(f"folder {str(run)!r} is not of scaat compare")
     splits = load_data(DataOptions(**config["data"]), seed=config["seed"])
+    test = with_centre(splits.test, options.centre) if options.centre else splits.test
     rows = []
     for method in config["methods"]:
         settings = {
@@ -135,6 +149,7 @@ def measure_run(run: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
             "seed": config["seed"],
             "images": options.images,
             "validation_images": options.validation_images,
+            "centre": options.centre,
             "quantus": find_spec("quantus") is not None,
         }
         path = options.out / f"{run.resolve().name}-{method}.json"
@@ -149,7 +164,7 @@ def measure_run(run: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
             )
             row = {"settings": settings, "cutoff": FILTERED[chosen], "values": {}}
             for name, saliency in (("gradient", "gradient"), ("forgrad", chosen)):
-                found = measure(model, splits.test, saliency, options.images, config["seed"])
+                found = measure(model, test, saliency, options.images, config["seed"])
                 row["values"][name] = {
                     key: [None if np.isnan(value) else value for value in values.tolist()]
                     for key, values in found.items()
@@ -243,6 +258,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/outside"))
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--validation-images", type=int, default=100)
+    parser.add_argument("--centre", type=int, metavar="SIDE")
     options = parser.parse_args()
     if not find_spec("quantus"):
         print("Quantus is not installed: its metrics are left out.")

@@ -111,7 +111,7 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
         cell.source = cell.source.replace("EPOCHS = 8", "EPOCHS = 1").replace("(40)", "(4)")
     assert "EPOCHS = 1" in notebook.cells[1].source
     NotebookClient(
-        notebook, timeout=120, coalesce_streams=True, resources={"metadata": {"path": tmp_path}}
+        notebook, timeout=600, coalesce_streams=True, resources={"metadata": {"path": tmp_path}}
     ).execute()
     assert "LeRF" in notebook.cells[-2].outputs[0].text
 

@@ -46,7 +46,7 @@ def interrupt(
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=PATIENCE)
         assert "Traceback" not in said, said
-        until = time.monotonic() + 5  # for processes that are ending
+        until = time.monotonic() + 60  # for processes that are ending
         while left := _alive(process.pid):
             assert time.monotonic() < until, left
             time.sleep(0.05)

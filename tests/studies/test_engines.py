@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,12 @@ def process(*command: object) -> Iterator[subprocess.Popen[bytes]]:
             os.killpg(started.pid, signal.SIGKILL)
 
 
+def output_of(*command: object) -> str:
+    return subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False
+    ).stdout
+
+
 def listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
@@ -96,7 +103,8 @@ def ray(folder: Path) -> Iterator[str]:
     head = ["start", "--head", "--block", "--port", port, "--disable-usage-stats", *options]
     with process(program, *head):
         wait_for(lambda: listens(port))
-        time.sleep(5)  # until the node has joined
+        status = (program, "status", "--address", f"127.0.0.1:{port}")
+        wait_for(lambda: "/2.0 CPU" in output_of(*status))
         yield f"ray:127.0.0.1:{port}"
 
 
@@ -116,10 +124,10 @@ def local(folder: Path) -> Iterator[str]:
 
 def holder_of(lock: Path) -> int | None:
     """Return the process that has a file open."""
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
+    for link in glob("/proc/[0-9]*/fd/*"):  # pathlib's raises where a process ends meanwhile
         try:
             if os.readlink(link) == str(lock.resolve()):
-                return int(link.parts[2])
+                return int(link.split("/")[2])
         except OSError:
             continue
     return None
@@ -304,6 +312,7 @@ def test_a_lost_task_runs_again(two: Engine, tmp_path: Path) -> None:
 PARENT = """
 import sys
 from functools import partial
+from glob import glob
 from pathlib import Path
 from tests.studies.test_engines import stay
 from scaat.studies.engines import open_engine
