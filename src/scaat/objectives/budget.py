@@ -173,11 +173,11 @@ class BudgetedWeight(ExactBuffers):
         if not self.start + _SETTLED * self.horizon < epoch <= len(self.validation):
             return
         excess = cross_entropy - self.validation[epoch - 1]
-        margin = 1 - excess / self.validation_tolerance
-        # One epoch's validation is noisy under a high learning rate.
+        # One epoch's validation is noisy under a high learning rate, the reference's, too: it
+        # counts as no more than one tolerance, and half.
+        margin = (1 - excess / self.validation_tolerance).clamp(-1, 1)
         self.margin.copy_((self.margin + margin) / 2)
-        error = self.margin.clamp(-1, 1)
-        change = error * torch.where(error > 0, 1.0, 2.0) * _ALLOWANCE / self.horizon
+        change = self.margin * torch.where(self.margin > 0, 1.0, 2.0) * _ALLOWANCE / self.horizon
         self.allowance.copy_((self.allowance * change.exp()).clamp(1.0, 10.0))
 
     def target(self, epoch: Tensor) -> Tensor:
