@@ -25,6 +25,7 @@ from scaat.cli.runs import (
 )
 from scaat.cli.types import Statistics
 from scaat.data import DataSplits, ImageSet
+from scaat.data.image_set import absent_and_present
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.evaluation import evaluate as measure
@@ -192,7 +193,7 @@ def _network(
         network = SelectedOutputs(network, outputs)
     if not test.has_labels:
         known = tuple(names[k] if names else str(k) for k in outputs)
-        test = replace(test, classes=known if len(known) > 1 else (f"not {known[0]}", *known))
+        test = replace(test, classes=known if len(known) > 1 else absent_and_present(*known))
     return network, test
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from scaat.cli.types import Statistics
+from scaat.data.image_set import absent_and_present
 from scaat.errors import InputError
 from scaat.models import load_model
 from scaat.models.outputs import SelectedOutputs
@@ -66,7 +67,7 @@ def run_source(folder: Path, label: str | None = None) -> ModelSource:
                 f"scaat explain --target with one of {', '.join(classes):.200}"
             )
         model = SelectedOutputs(model, [classes.index(label)]).eval()
-        classes = (f"not {label}", label)
+        classes = absent_and_present(label)
     return ModelSource(model, folder, classes, (height, width), origin)
 
 

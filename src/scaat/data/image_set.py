@@ -205,8 +205,8 @@ class ImageSet(Dataset[Batch]):
 
     def of_label(self, number: int) -> ImageSet:
         """Return the images with one of several labels as two classes: absent and present."""
-        name = self.classes[number]
-        return replace(self, labels=self.labels[:, number].long(), classes=(f"not {name}", name))
+        labels, classes = self.labels[:, number].long(), absent_and_present(self.classes[number])
+        return replace(self, labels=labels, classes=classes)
 
     @property
     def has_labels(self) -> bool:
@@ -258,6 +258,11 @@ def joined(parts: Sequence[ImageSet]) -> ImageSet:
         cat("masks"),
         cat("boxes"),
     )
+
+
+def absent_and_present(label: str) -> tuple[str, str]:
+    """Return the names of the two classes that one label makes."""
+    return f"not {label}", label
 
 
 def identity(batch: T) -> T:
