@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scaat.errors import InputError
 from scaat.objectives import SCAAT
-from scaat.objectives.budget import BudgetedWeight
+from scaat.objectives.budget import BudgetedWeight, validation_loss
 from two_processes import in_two_processes
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -91,6 +91,16 @@ def test_the_tolerance_grows_while_validation_allows_it_and_shrinks_back() -> No
             allowance = min(max(allowance, 1.0), 10.0)
         assert controller.allowance.item() == pytest.approx(allowance), epoch
     assert allowance == 1.0  # never below the training loss's own tolerance
+
+
+@pytest.mark.parametrize(("samples", "trust"), [(100, 100 / 4100), (4000, 0.5), (36000, 0.9)])
+def test_accuracy_counts_in_the_validation_loss_by_the_number_of_images(
+    samples: int, trust: float
+) -> None:
+    sums = samples * torch.tensor([0.9, 0.7, 0.8])
+    right = torch.tensor(0.75 * samples)
+    loss = validation_loss(sums, right, torch.tensor(float(samples)))
+    assert loss.item() == pytest.approx((1 - trust) * 0.7 + trust * 25 * 0.0125)
 
 
 def test_a_larger_tolerance_gives_a_larger_weight() -> None:

@@ -146,12 +146,12 @@ class Objective(ExactBuffers):
         """
         return 1.0
 
-    def observe_validation(self, cross_entropy: Tensor) -> None:
+    def observe_validation(self, loss: Tensor) -> None:
         """Take the validation after an epoch of training; most methods do not look at it.
 
         Args:
-            cross_entropy: Of the validation images in nats after temperature scaling, a scalar
-                (`scaat.functional.temperature`), equal on all processes.
+            loss: Of the validation images in nats, a scalar, equal on all processes
+                (`scaat.objectives.budget.validation_loss`).
         """
 
     def check_batch(

@@ -47,8 +47,8 @@ class SCAAT(AdaptiveProportions):
             the same network, data and length; `scaat.training` and the command line make it
             themselves.
             Without it the budget protects what the network has learnt so far, and no more.
-        validation_reference: That training's calibrated validation cross-entropy after each epoch,
-            in nats, with which `observe_validation` compares.
+        validation_reference: That training's `scaat.objectives.budget.validation_loss` after each
+            epoch, in nats, with which `observe_validation` compares.
         search: How the perturbations are searched for.
         proportions: How many features are perturbed.
         search_interval: m; every m-th training step is SCAAT's, the others are standard training
@@ -167,10 +167,10 @@ class SCAAT(AdaptiveProportions):
         }
         return ObjectiveOutput(cross_entropy + weight * divergence, logits, terms)
 
-    def observe_validation(self, cross_entropy: Tensor) -> None:
+    def observe_validation(self, loss: Tensor) -> None:
         """See `Objective.observe_validation`: the budget's tolerance follows it."""
         if self.weight is None:
-            self.budget.observe_validation(cross_entropy)
+            self.budget.observe_validation(loss)
 
     def _perturb(
         self,

@@ -262,7 +262,7 @@ def read_reference(
             "this training"
         )
     curves = {"reference": curve}
-    validated = history["curves"].get("val_calibrated_loss", [None]) if history else [None]
+    validated = history["curves"].get("val_budget_loss", [None]) if history else [None]
     if None not in validated:
         curves["validation_reference"] = validated
     return curves, {

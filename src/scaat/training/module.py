@@ -13,6 +13,7 @@ from scaat.errors import InputError, NonFiniteLossError
 from scaat.functional.logits import label_cross_entropy
 from scaat.functional.temperature import FACTORS, cross_entropy_by_temperature
 from scaat.objectives import Objective
+from scaat.objectives.budget import validation_loss
 from scaat.options.training import TrainingOptions
 from scaat.training.batches import Batch, is_real_sample, loss_scale, seed_step
 from scaat.training.checkpoint import check_format
@@ -126,32 +127,34 @@ class TrainingModule(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Start the sums over the validation images."""
-        self._validated = torch.zeros(len(FACTORS) + 1, device=self.device)
+        self._validated = torch.zeros(len(FACTORS) + 2, device=self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log cross-entropy and accuracy on validation images."""
         raw, labels, _ = batch
         logits = self.model(to_float(raw).contiguous(memory_format=torch.channels_last)).float()
+        correct = self.objective.correct(logits, labels).float()
         self.log_dict(
             {
                 "val_loss": label_cross_entropy(logits, labels),
-                "val_accuracy": self.objective.correct(logits, labels).float().mean(),
+                "val_accuracy": correct.mean(),
             },
             prog_bar=True,
             logger=False,
             batch_size=len(labels),
             sync_dist=True,
         )
-        self._validated[:-1] += cross_entropy_by_temperature(logits, labels)
+        self._validated[:-2] += cross_entropy_by_temperature(logits, labels)
+        self._validated[-2] += correct.sum()
         self._validated[-1] += len(labels)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the cross-entropy at the best temperature, and tell the objective."""
+        """Log the loss that an accuracy budget compares, and tell the objective."""
         joined = self.trainer.strategy.reduce(self._validated, reduce_op="sum")
-        calibrated = joined[:-1].min() / joined[-1]
-        self.log("val_calibrated_loss", calibrated, logger=False)
+        loss = validation_loss(joined[:-2], joined[-2], joined[-1])
+        self.log("val_budget_loss", loss, logger=False)
         if self.trainer.state.fn == "fit":
-            self.objective.observe_validation(calibrated)
+            self.objective.observe_validation(loss)
 
     def configure_optimizers(self) -> Any:
         """SGD with Nesterov momentum under a schedule that spans the whole run."""
