@@ -3,9 +3,16 @@
     python benchmarks/outside_measures.py RUN... --out results/outside
 
 RUN is the folder of a ``scaat compare``, one for each seed, all of one data set. Every model's
-gradient and FORGrad (`scaat.attribution.forgrad`) are measured on the same test images. FORGrad's
-cut-off is chosen for each model on validation images, by the insertion area less the deletion
-area. If Quantus is installed, some of its metrics are measured, too.
+gradient, FORGrad (`scaat.attribution.forgrad`) and, with three classes or more, class competition
+are measured on the same test images. FORGrad's cut-off is chosen for each model on validation
+images, by the insertion area less the deletion area. If Quantus is installed, some of its metrics
+are measured, too.
+
+With ``--fine-tune EPOCHS`` a copy of each model is trained further on images with gaps, and the
+maps of this copy are measured by the single deletion score (IDSDS) and by F-Fidelity, so that
+neither gaps unlike the training images nor SCAAT's training against gaps decides. Half of the
+images lack one of 4 x 4 patches, the others a random tenth of the pixels; Adam, learning rate 1e-4,
+as F-Fidelity's authors do.
 
 With ``--centre SIDE`` the object of the last class is in the central SIDE x SIDE pixels, as the
 tumour of tissue is in 32 x 32, and localisation is measured on the images of that class.
@@ -21,6 +28,7 @@ import argparse
 import csv
 import io
 import json
+from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.util import find_spec
@@ -39,6 +47,9 @@ from scaat.display.table import Cell, Line, Table, markdown, printed
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions, environment, evaluate
 from scaat.files import write_json, write_text
+from scaat.functional import delete_cells
+from scaat.functional.fills import fixed_fill
+from scaat.functional.logits import label_cross_entropy
 from scaat.report.compare import to_estimate
 from scaat.statistics import mean_interval, pooled_mean
 from scaat.training import load_trained, read_config
@@ -53,8 +64,11 @@ OUTSIDE = (
     *("grid_pointing_game", "single_deletion", "sensitivity_n"),
     *("insertion", "deletion", "road", "max_sensitivity"),
 )
+GAPPED = ("single_deletion", "fidelity_relevant", "fidelity_irrelevant")
 LOCALISATION = ("energy_inside", "pointing_game")
+COMPETITION = "class-competition"
 REFERENCE = ("standard", "gradient")
+FINE_TUNED = "fine-tuned: "
 
 Values = dict[str, NDArray[np.float64]]
 """By measure, a value for each image, NaN where it has none."""
@@ -85,16 +99,49 @@ def best_filter(model: nn.Module, validation: ImageSet, images: int, seed: int) 
     )
 
 
-def measure(model: nn.Module, test: ImageSet, saliency: str, images: int, seed: int) -> Values:
-    """Return the outside measures of one model's maps."""
+def measure(
+    model: nn.Module,
+    gapped: nn.Module | None,
+    test: ImageSet,
+    saliency: str,
+    images: int,
+    seed: int,
+) -> Values:
+    """Return the outside measures of one model's maps, and those of its fine-tuned copy."""
     options = protocol((saliency,), images, *REQUESTED, "stability")
     result = evaluate(model, test, options, seed=seed).results[saliency]
     keys = (*OUTSIDE, *LOCALISATION) if test.has_objects else OUTSIDE
     values = {key: np.asarray(result.per_image[key], dtype=np.float64) for key in keys}
+    if gapped is not None:
+        options = protocol((saliency,), images, "single-deletion", "f-fidelity")
+        found = evaluate(gapped, test, options, seed=seed).results[saliency].per_image
+        values |= {FINE_TUNED + key: np.asarray(found[key], dtype=np.float64) for key in GAPPED}
     if find_spec("quantus"):
         measured = test.subset(torch.from_numpy(result.per_image["index"]))
         values |= with_quantus(model, measured, saliency)
     return values
+
+
+def fine_tuned(model: nn.Module, train: ImageSet, epochs: int, seed: int) -> nn.Module:
+    """Return a copy of the model that was trained further on images with gaps."""
+    copied = deepcopy(model).train()
+    optimizer = torch.optim.Adam(copied.parameters(), lr=1e-4, weight_decay=1e-4)
+    generator = torch.Generator().manual_seed(seed)
+    fill = fixed_fill("mean")
+    for _ in range(epochs):
+        for index in torch.randperm(len(train), generator=generator).split(64):
+            images = to_float(train.subset(index).pixels())
+            half = len(images) // 2
+            patches = torch.randint(16, (half,), generator=generator)
+            scattered = torch.rand(len(images) - half, *images.shape[2:], generator=generator) < 0.1
+            rest = images[half:]
+            gaps = [delete_cells(images[:half], patches)] if half else []
+            gaps.append(fill.put(rest, scattered, fill.paint(rest)))
+            loss = label_cross_entropy(copied(torch.cat(gaps)), train.labels[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return copied.eval()
 
 
 def with_quantus(model: nn.Module, images: ImageSet, saliency: str) -> Values:
@@ -150,6 +197,7 @@ def measure_run(run: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
             "images": options.images,
             "validation_images": options.validation_images,
             "centre": options.centre,
+            "fine_tune": options.fine_tune,
             "quantus": find_spec("quantus") is not None,
         }
         path = options.out / f"{run.resolve().name}-{method}.json"
@@ -162,9 +210,15 @@ def measure_run(run: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
             chosen = best_filter(
                 model, splits.validation, options.validation_images, config["seed"]
             )
+            gapped = None
+            if options.fine_tune:
+                gapped = fine_tuned(model, splits.train, options.fine_tune, config["seed"])
             row = {"settings": settings, "cutoff": FILTERED[chosen], "values": {}}
-            for name, saliency in (("gradient", "gradient"), ("forgrad", chosen)):
-                found = measure(model, test, saliency, options.images, config["seed"])
+            maps = {"gradient": "gradient", "forgrad": chosen}
+            if len(splits.train.classes) > 2:
+                maps[COMPETITION] = COMPETITION
+            for name, saliency in maps.items():
+                found = measure(model, gapped, test, saliency, options.images, config["seed"])
                 row["values"][name] = {
                     key: [None if np.isnan(value) else value for value in values.tolist()]
                     for key, values in found.items()
@@ -208,6 +262,14 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
+def label(key: str) -> str:
+    """Return how the table calls a measure."""
+    metric = METRICS.get(key.removeprefix(FINE_TUNED))
+    if metric is None:
+        return key
+    return metric.label + (", fine-tuned" if key.startswith(FINE_TUNED) else "")
+
+
 def summarise(rows: list[dict[str, Any]]) -> Table:
     """Return the table, each cell with its verdict against standard training's gradient."""
     values = by_training(rows)
@@ -216,19 +278,20 @@ def summarise(rows: list[dict[str, Any]]) -> Table:
 
     def cell(pair: tuple[str, str], key: str) -> Cell:
         found = to_estimate(interval([seed[key] for seed in values[pair].values()]))
-        value, text = printed(key if key in METRICS else "hoyer", found)
+        metric = METRICS.get(key.removeprefix(FINE_TUNED))
+        value, text = printed(key.removeprefix(FINE_TUNED) if metric else "hoyer", found)
         shared = values[pair].keys() & reference.keys()
         if pair == REFERENCE or not shared or found.value is None:
             return Cell(value, text)
         apart = interval([values[pair][seed][key] - reference[seed][key] for seed in shared])
         if apart["low"] is None or apart["low"] <= 0 <= apart["high"]:
             return Cell(value, text, note="≈")
-        if key not in METRICS:
+        if metric is None:
             return Cell(value, text, note="higher" if apart["low"] > 0 else "lower")
         return Cell(
             value,
             text,
-            note="better" if (apart["low"] > 0) == METRICS[key].higher_is_better else "worse",
+            note="better" if (apart["low"] > 0) == metric.higher_is_better else "worse",
         )
 
     return Table(
@@ -239,7 +302,7 @@ def summarise(rows: list[dict[str, Any]]) -> Table:
         "the interval of the difference, image by image, leaves out 0; ≈ it holds 0. FORGrad's "
         "cut-off is chosen on validation images.",
         stub="Training",
-        columns=tuple(METRICS[key].label if key in METRICS else key for key in measures),
+        columns=tuple(label(key) for key in measures),
         lines=tuple(
             Line(
                 attribution_name(saliency),
@@ -259,6 +322,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--validation-images", type=int, default=100)
     parser.add_argument("--centre", type=int, metavar="SIDE")
+    parser.add_argument("--fine-tune", type=int, default=0, metavar="EPOCHS")
     options = parser.parse_args()
     if not find_spec("quantus"):
         print("Quantus is not installed: its metrics are left out.")

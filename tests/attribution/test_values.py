@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scaat.attribution import (
+    class_competition,
     deeplift,
     forgrad,
     gradient,
@@ -119,6 +120,32 @@ def test_forgrad_passes_low_frequencies_and_removes_a_checkerboard() -> None:
     torch.testing.assert_close(forgrad(model, images, targets)[1], low.abs())
     everything = forgrad(model, images, targets, cutoff=1.0)
     torch.testing.assert_close(everything, gradient(model, images, targets))
+
+
+def test_class_competition_keeps_what_the_target_wins_against_the_best_and_the_worst() -> None:
+    torch.manual_seed(0)
+    weights = torch.randn(5, 2, 4, 4) / 5
+    model = nn.Sequential(nn.Flatten(), nn.Linear(32, 5))
+    with torch.no_grad():
+        model[1].weight.copy_(weights.flatten(1))
+        model[1].bias.copy_(torch.tensor([0.0, 100.0, 50.0, -100.0, 20.0]))  # decides the order
+    images, targets = torch.rand(3, 2, 4, 4), torch.tensor([0, 1, 3])
+    rows = {0: (0, 1, 3), 1: (1, 2, 3), 3: (3, 1, 0)}  # target, best and worst of the others
+    found = class_competition(model, images, targets, sharpness=4.0, threshold=0.05)
+    for target, each in zip(targets.tolist(), found, strict=True):
+        largest = max(weights[number].abs().max() for number in rows[target])
+        powers = [(4 * weights[number].abs() / largest).exp() for number in rows[target]]
+        fraction = powers[0] / (powers[0] + powers[1] + powers[2])
+        kept = torch.where(fraction > 1 / 3 + 0.05, fraction * weights[target].abs(), 0)
+        torch.testing.assert_close(each, kept.sum(0))
+    assert (found == 0).any()
+    every = class_competition(model, images, targets, competitors=9)
+    assert every.shape == found.shape
+    assert not torch.equal(every, found)
+    with pytest.raises(InputError, match="1 competitor or more"):
+        class_competition(model, images, targets, competitors=0)
+    with pytest.raises(InputError, match="three classes or more, the model has two"):
+        class_competition(weighted(weights[0]), images, targets % 2)
 
 
 def test_pooled_gradient_averages_blocks_of_the_absolute_gradient() -> None:

@@ -28,6 +28,7 @@ from scaat.functional import (
 from scaat.metrics import (
     ROAD,
     EnergyInside,
+    FineTunedFidelity,
     InsertionDeletion,
     IoUAtArea,
     MaxSensitivity,
@@ -112,11 +113,11 @@ def test_the_oracle_needs_the_truth() -> None:
         evaluate(net(), image_set(), replace(OPTIONS, attributions=("oracle",)))
 
 
-def test_insertion_deletion_and_road_are_those_of_the_metrics() -> None:
+def test_insertion_deletion_road_and_fidelity_are_those_of_the_metrics() -> None:
     model, data = net(), image_set()
     options = replace(
         OPTIONS,
-        also_measure=("insertion-deletion", "road"),
+        also_measure=("insertion-deletion", "road", "f-fidelity"),
         deletion_fill="mean",
         deletion_region_size=2,
     )
@@ -124,9 +125,12 @@ def test_insertion_deletion_and_road_are_those_of_the_metrics() -> None:
     images, _, maps = explained(model, data)
     areas = InsertionDeletion(steps=5, deletion_fill="mean", region_size=2, seed=3)
     road = ROAD(seed=3)
-    areas.update(model, images, maps)
-    road.update(model, images, maps)
-    for name, values in {**areas.values(), **road.values()}.items():
+    fidelity = FineTunedFidelity(seed=3)
+    expected: dict[str, Tensor] = {}
+    for metric in (areas, road, fidelity):
+        metric.update(model, images, maps)
+        expected |= metric.values()
+    for name, values in expected.items():
         np.testing.assert_allclose(result.per_image[name], values, atol=1e-5)
         assert result.metrics[name]["value"] == pytest.approx(values.mean().item(), abs=1e-5)
     curves = result.metrics["insertion_deletion"]

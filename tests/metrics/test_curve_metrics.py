@@ -8,9 +8,10 @@ from torch import Tensor
 
 from scaat.errors import InputError
 from scaat.functional.aopc import perturbation_curve
+from scaat.functional.fine_tuned_fidelity import fine_tuned_fidelity
 from scaat.functional.insertion_deletion import area_under_curve, insertion_deletion
 from scaat.functional.road import road, road_curves
-from scaat.metrics import AOPC, ROAD, InsertionDeletion
+from scaat.metrics import AOPC, ROAD, FineTunedFidelity, InsertionDeletion
 from two_processes import in_two_processes
 
 FAITHFULNESS = {
@@ -21,6 +22,7 @@ FAITHFULNESS = {
         insertion_deletion,
     ),
     "road": (ROAD, {"repeats": 2, "seed": 4}, road_curves),
+    "f-fidelity": (FineTunedFidelity, {"steps": 3, "draws": 2, "seed": 4}, fine_tuned_fidelity),
 }
 
 

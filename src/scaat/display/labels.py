@@ -61,6 +61,7 @@ METHODS = {
 }
 ATTRIBUTIONS = {
     "gradient": "Vanilla gradient",
+    "class-competition": "Class competition",
     "forgrad": "FORGrad",
     "pooled-gradient": "Pooled gradient",
     "input-x-gradient": "Input × gradient",

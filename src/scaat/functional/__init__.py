@@ -8,6 +8,7 @@ from scaat.functional.divergence import (
     kl_divergence,
 )
 from scaat.functional.entropy import entropy
+from scaat.functional.fine_tuned_fidelity import fine_tuned_fidelity
 from scaat.functional.gini import gini
 from scaat.functional.grid import cell_numbers, draw_grids, grid_pointing_game, tile
 from scaat.functional.hoyer import hoyer
@@ -41,6 +42,7 @@ __all__ = [
     "draw_grids",
     "energy_inside",
     "entropy",
+    "fine_tuned_fidelity",
     "gini",
     "grid_pointing_game",
     "hoyer",

@@ -3,7 +3,7 @@
 from scaat.declarations import Declaration
 from scaat.metrics.base import CurveMetric, MapMetric, PerImageMetric, SaliencyMetric
 from scaat.metrics.complexity import CompressedSize, GiniIndex, Hoyer, SaliencyEntropy
-from scaat.metrics.faithfulness import AOPC, ROAD, InsertionDeletion
+from scaat.metrics.faithfulness import AOPC, ROAD, FineTunedFidelity, InsertionDeletion
 from scaat.metrics.grid_pointing_game import GridPointingGame
 from scaat.metrics.lattice import BlockAOPC, LatticeFraction
 from scaat.metrics.localisation import EnergyInside, IoUAtArea, PointingGame
@@ -19,6 +19,7 @@ __all__ = [
     "CurveMetric",
     "Declaration",
     "EnergyInside",
+    "FineTunedFidelity",
     "GiniIndex",
     "GridPointingGame",
     "Hoyer",

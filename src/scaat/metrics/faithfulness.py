@@ -8,6 +8,7 @@ from torch import Tensor
 
 from scaat.declarations import Declaration
 from scaat.functional.aopc import aopc, perturbation_curve
+from scaat.functional.fine_tuned_fidelity import fine_tuned_fidelity
 from scaat.functional.insertion_deletion import area_under_curve, insertion_deletion
 from scaat.functional.road import road, road_curves
 from scaat.metrics.base import CurveMetric
@@ -139,3 +140,42 @@ class ROAD(CurveMetric):
         curves = self.curves()
         parts = {f"road_{order}": aopc(curve) for order, curve in curves.items()}
         return {"road": road(curves), **parts}
+
+
+class FineTunedFidelity(CurveMetric):
+    """F-Fidelity+ and F-Fidelity-: a few pixels of the best, or of the worst, are missing.
+
+    The keyword arguments are those of `scaat.functional.fine_tuned_fidelity`.
+    """
+
+    names = ("lerf", "morf")
+    function = staticmethod(fine_tuned_fidelity)
+    declares = (
+        Declaration(
+            key="fidelity_relevant",
+            name="F-Fidelity+",
+            better="higher",
+            definition="Mean fall of the predicted class's probability while random pixels of the "
+            "most relevant part are missing, at most a tenth of the image.",
+            category="further",
+            scale=1e3,
+            unit="10⁻³",
+        ),
+        Declaration(
+            key="fidelity_irrelevant",
+            name="F-Fidelity−",
+            better="lower",
+            definition="The same while random pixels of the least relevant part are missing.",
+            category="further",
+            scale=1e3,
+            unit="10⁻³",
+        ),
+    )
+
+    def values(self) -> dict[str, Tensor]:
+        """Return both means over the steps of each image so far, float32 (N,)."""
+        curves = self.curves()
+        return {
+            "fidelity_relevant": aopc(curves["morf"]),
+            "fidelity_irrelevant": aopc(curves["lerf"]),
+        }

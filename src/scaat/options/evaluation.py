@@ -10,7 +10,7 @@ from scaat.options.option import check_ranges, option
 PRECISIONS = ("float32", "bfloat16")
 OPTIONAL_MEASURES = (
     *("lattice", "insertion-deletion", "road", "stability", "randomisation"),
-    *("grid-pointing-game", "single-deletion", "sensitivity-n"),
+    *("grid-pointing-game", "single-deletion", "sensitivity-n", "f-fidelity"),
     *("robustness", "calibration"),
 )
 

@@ -14,7 +14,15 @@ from scaat.evaluation.context import Arrays, EvaluationContext, Samples
 from scaat.evaluation.measures.base import Measure, measures
 from scaat.functional.fills import FILLS
 from scaat.functional.road import STEPS
-from scaat.metrics import AOPC, ROAD, BlockAOPC, CurveMetric, InsertionDeletion, LatticeFraction
+from scaat.metrics import (
+    AOPC,
+    ROAD,
+    BlockAOPC,
+    CurveMetric,
+    FineTunedFidelity,
+    InsertionDeletion,
+    LatticeFraction,
+)
 from scaat.metrics.base import SaliencyMetric
 from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval
@@ -241,3 +249,17 @@ class RemoveAndImpute(Removal):
     def passes(cls, options: EvaluationOptions) -> int:
         """Return two orders' images and the clean one."""
         return 2 * STEPS + 1
+
+
+@measures.register("f-fidelity")
+class Fidelity(Removal):
+    """Both sides of F-Fidelity, for a model that was fine-tuned on images with missing pixels."""
+
+    def make_metric(self) -> CurveMetric:
+        """Return the metric by its own protocol."""
+        return FineTunedFidelity(seed=self.context.seed, batch_size=self.context.batch_size)
+
+    @classmethod
+    def passes(cls, options: EvaluationOptions) -> int:
+        """Return two orders' images of 10 steps and 10 draws, and the clean one."""
+        return 201
