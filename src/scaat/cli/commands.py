@@ -22,7 +22,7 @@ from scaat.cli.options import (
     config_option,
     dataclass_options,
 )
-from scaat.cli.output import Interrupted, Result, is_first_to_fail
+from scaat.cli.output import Interrupted, is_first_to_fail
 from scaat.cli.types import NORMALISATION, NUMBER, SEEDS, SIZE, VARY, Choice, Entry, Names
 from scaat.errors import (
     InputError,
@@ -54,7 +54,9 @@ TRAINING = dataclass_options("training", TrainingOptions)
 EVALUATION = dataclass_options("evaluation", EvaluationOptions, "eval-")
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(__version__, "-V", "--version", message="scaat %(version)s")
 def cli() -> None:
     """Train image classifiers whose saliency maps are sparse and faithful, and measure them.
@@ -129,14 +131,12 @@ method_option = click.option(
     "--method",
     type=Entry("method", METHODS),
     default="scaat",
-    show_default=True,
     help=f"How to train; scaat methods lists the choices. {BUDGET}",
 )
 engine_option = click.option(
     "--engine",
     metavar="ENGINE",
     default="local",
-    show_default=True,
     help="What runs the trainings: local, dask:ADDRESS, ray:ADDRESS, or slurm with submitit's "
     "parameters, such as slurm:partition=gpu,timeout_min=600. Workers need the file system of "
     "this machine.",
@@ -159,7 +159,6 @@ def seeds_option(default: str | None, described: str = "") -> Callable[[F], F]:
         "--seeds",
         type=SEEDS,
         default=default,
-        show_default=default is not None,
         help="Seeds of the split, the weights and every random draw; each trial is trained with "
         f"each.{described}",
     )
@@ -167,9 +166,7 @@ def seeds_option(default: str | None, described: str = "") -> Callable[[F], F]:
 
 def seed_option(text: str) -> Callable[[F], F]:
     """Return ``--seed`` with its help."""
-    return click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help=text
-    )
+    return click.option("--seed", type=click.IntRange(min=0), default=0, help=text)
 
 
 def network_option(*, multiple: bool) -> Callable[[F], F]:
@@ -221,7 +218,6 @@ def new_run() -> None:
     "--methods",
     type=Names(METHODS),
     default="standard,saliency-guided,scaat",
-    show_default=True,
     help=f"Training methods to compare; scaat methods lists them. {BUDGET}",
 )
 @config_option
@@ -257,7 +253,7 @@ def train() -> None:
     """
 
 
-@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True)
+@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True, runs="sweep:sweep")
 @out_option
 @click.option(
     "--vary",
@@ -278,7 +274,7 @@ def train() -> None:
     is_flag=True,
     help="Vary each option alone, instead of trying every combination.",
 )
-def sweep(**options: Any) -> Result:
+def sweep() -> None:
     """Try settings: train each, measure it on validation images.
 
     Tries every combination of the values given by --vary with each seed.
@@ -288,9 +284,6 @@ def sweep(**options: Any) -> Result:
     OUT/trials, which scaat evaluate and scaat explain take. With --resume, trials that are done
     are kept, and values may be added.
     """
-    from scaat.cli.sweep import sweep
-
-    return sweep(**options)
 
 
 @cli.command(
@@ -301,6 +294,7 @@ def sweep(**options: Any) -> Result:
         *(option for option in EVALUATION if option.name != "evaluation.also_measure"),
     ],
     takes_methods=True,
+    runs="tune:tune",
 )
 @out_option
 @method_option
@@ -308,7 +302,6 @@ def sweep(**options: Any) -> Result:
     "--budget",
     type=NUMBER,
     default=0.5,
-    show_default=True,
     help="Points of validation accuracy behind standard training that the maps may cost.",
 )
 @click.option(
@@ -323,7 +316,6 @@ def sweep(**options: Any) -> Result:
     "--trials",
     type=click.IntRange(min=1),
     default=20,
-    show_default=True,
     help="Settings to try, those of earlier calls with --resume included.",
 )
 @seeds_option("0")
@@ -331,7 +323,7 @@ def sweep(**options: Any) -> Result:
 @resume_option
 @engine_option
 @jobs_option
-def tune(**options: Any) -> Result:
+def tune() -> None:
     """Search for the best maps that an accuracy budget buys.
 
     Optuna proposes settings; each is trained, from one standard training, and measured on
@@ -339,12 +331,9 @@ def tune(**options: Any) -> Result:
     --eval-attributions. Trainings that fall behind standard training by more than the budget end
     early. Writes a table, a figure and chosen.yaml for scaat compare --config to --out.
     """
-    from scaat.cli.tune import tune
-
-    return tune(**options)
 
 
-@cli.command()
+@cli.command(runs="reproduce:reproduce")
 @click.argument(
     "experiments",
     metavar="[EXPERIMENT]...",
@@ -357,7 +346,6 @@ def tune(**options: Any) -> Result:
     "--scale",
     type=Entry("scale", "scaat.studies.paper:SCALES"),
     default="small",
-    show_default=True,
     help="small: embedded images, one seed, minutes on 2 cores; medium: parts of real data sets, "
     "three seeds, hours on 2 cores; full: the paper's data and networks, a GPU.",
 )
@@ -371,7 +359,7 @@ def tune(**options: Any) -> Result:
 @seeds_option(None, " Default: 0 at scale small, else 0,1,2.")
 @engine_option
 @jobs_option
-def reproduce(**options: Any) -> Result:
+def reproduce() -> None:
     """Carry out experiments of the paper, from data to table.
 
     EXPERIMENT is `table1`, `table2`, `table3`, `figure2`, `figure3`, `ablations` or `baselines`;
@@ -382,9 +370,6 @@ def reproduce(**options: Any) -> Result:
     trainings to config.yaml, trials.csv and per_image.parquet, from which --resume and scaat
     report continue; and each training to a folder of its own in OUT/trials.
     """
-    from scaat.cli.reproduce import reproduce
-
-    return reproduce(**options)
 
 
 @cli.command(settings=[*DATA, *EVALUATION], runs="evaluate:evaluate")
@@ -397,7 +382,6 @@ def reproduce(**options: Any) -> Result:
     "--split",
     type=Choice(("test", "all")),
     default="test",
-    show_default=True,
     help="Images to measure: the data's test part, drawn by the seed if they bring none, or all.",
 )
 @click.option(
@@ -442,13 +426,11 @@ def evaluate() -> None:
     "--attributions",
     type=Names(ATTRIBUTIONS),
     default="gradient",
-    show_default=True,
     help="Saliency methods; scaat methods --kind attribution lists them.",
 )
 @click.option(
     "--target",
     default="predicted",
-    show_default=True,
     help="The class to explain: predicted, or a class's name or number.",
 )
 @click.option(
@@ -490,22 +472,20 @@ def explain() -> None:
     """
 
 
-@cli.command(has_result=False)
+@cli.command(has_result=False, runs="app:app")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
 @click.option(
     "--host",
     default="127.0.0.1",
-    show_default=True,
     help="Address to listen at; 0.0.0.0 lets other machines open the page.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=7860,
-    show_default=True,
     help="Port to listen at; 0 for any that is free.",
 )
-def app(**options: Any) -> None:
+def app() -> None:
     """Serve a page that shows what the models of RUN look at.
 
     RUN is the folder of scaat train, of scaat compare (all its models), or of a shared model.
@@ -514,9 +494,6 @@ def app(**options: Any) -> None:
     of each model side by side, and replaces the least or the most relevant part of the image
     while the predictions follow. Ctrl-C stops. Needs the extra app and no network.
     """
-    from scaat.cli.app import app
-
-    app(**options)
 
 
 @cli.group("data")
@@ -651,7 +628,6 @@ def export() -> None:
             "--data",
             "data.data",
             default="random",
-            show_default=True,
             help="The images of the batch: random, or the first of some data's training part (see "
             "scaat data list).",
         ),
@@ -691,14 +667,12 @@ def export() -> None:
     "--rounds",
     type=click.IntRange(min=1),
     default=10,
-    show_default=True,
     help="Turns of each method, all of them one after another in each round.",
 )
 @click.option(
     "--turn-seconds",
     type=NUMBER,
     default=0.1,
-    show_default=True,
     help="Time of a turn of standard training, at least; each method repeats its step as often.",
 )
 @click.option("--classes", type=click.IntRange(min=2), help="Of random images; default: 10.")

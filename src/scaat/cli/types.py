@@ -19,10 +19,8 @@ Statistics = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
 class Value(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """What a function makes of a text, or of what a configuration file has in its place.
 
-    Args:
-        name: What help calls such a value.
-        read: Returns the value, or raises `InputError` with one sentence.
-        takes_list: Whether a configuration file may hold a list.
+    The function raises `InputError` with one sentence for what it does not understand. With
+    ``takes_list`` a configuration file may hold a list.
     """
 
     def __init__(self, name: str, read: Callable[[Any], Any], *, takes_list: bool = False) -> None:
