@@ -60,10 +60,7 @@ class Setting(click.Option):
 def dataclass_options(section: str, options: type, prefix: str = "") -> list[click.Option]:
     """Return an option for each field of a dataclass, the most used first.
 
-    Args:
-        section: The field's section in a configuration file.
-        options: The dataclass; each field's metadata has its ``help``.
-        prefix: Put before the flag's name where it would clash with another section's.
+    The prefix is put before a flag's name where it would clash with another section's.
     """
     hints = typing.get_type_hints(options)
     fields = {field.name: field for field in dataclasses.fields(options)}

@@ -1,9 +1,4 @@
-"""What a command prints: results on standard output, the rest on standard error, or less.
-
-``--quiet`` leaves errors alone; ``--json`` makes standard output one JSON document. The options
-are added to every command by `scaat.cli.command`; a command returns its result, and asks here
-for a console.
-"""
+"""What a command prints: results on standard output, the rest on standard error, or less."""
 
 from __future__ import annotations
 

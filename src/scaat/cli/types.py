@@ -116,9 +116,8 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
 class Entry(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """A name of a registry, which is imported only to check or complete a value.
 
-    Args:
-        kind: What an entry is called in help and errors.
-        registry: Where the known names are, such as ``"scaat.objectives:objectives"``.
+    The registry is given as ``"scaat.objectives:objectives"``; help and errors call an entry
+    ``kind``.
     """
 
     def __init__(self, kind: str, registry: str) -> None:
