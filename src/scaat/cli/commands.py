@@ -6,9 +6,9 @@ Nothing here imports torch, so help needs a tenth of the time that a run's impor
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn
 
 import click
 
@@ -33,8 +33,6 @@ from scaat.errors import (
 )
 from scaat.options import DataOptions, EvaluationOptions, TrainingOptions
 from scaat.options.data import LARGEST
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 COMPLETE = "_SCAAT_COMPLETE"
 """The environment variable by which click knows that a shell asks for completion."""
@@ -151,34 +149,22 @@ jobs_option = click.option(
 method_of_run_option = click.option(
     "--method", help="Which of a comparison's models, such as scaat."
 )
-
-
-def seeds_option(default: str | None, described: str = "") -> Callable[[F], F]:
-    """Return ``--seeds``; ``described`` names the default in words where it is None."""
-    return click.option(
-        "--seeds",
-        type=SEEDS,
-        default=default,
-        help="Seeds of the split, the weights and every random draw; each trial is trained with "
-        f"each.{described}",
-    )
-
-
-def seed_option(text: str) -> Callable[[F], F]:
-    """Return ``--seed`` with its help."""
-    return click.option("--seed", type=click.IntRange(min=0), default=0, help=text)
-
-
-def network_option(*, multiple: bool) -> Callable[[F], F]:
-    """Return ``--model``, the network of a checkpoint."""
-    return click.option(
-        "--model",
-        multiple=multiple,
-        help="A checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, "
-        "torchvision:NAME, timm:NAME or package.module:factory.",
-    )
-
-
+SEEDS_OF_TRIALS = (
+    "Seeds of the split, the weights and every random draw; each trial is trained with each."
+)
+seeds_option = click.option("--seeds", type=SEEDS, default="0", help=SEEDS_OF_TRIALS)
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Seed of the split, the weights and every random draw.",
+)
+network_option = partial(
+    click.option,
+    "--model",
+    help="A checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, torchvision:NAME, "
+    "timm:NAME or package.module:factory.",
+)
 normalisation_option = click.option(
     "--normalisation",
     type=NORMALISATION,
@@ -221,7 +207,7 @@ def new_run() -> None:
     help=f"Training methods to compare; scaat methods lists them. {BUDGET}",
 )
 @config_option
-@seed_option("Seed of the split, the weights and every random draw.")
+@seed_option
 @resume_option
 @dry_run_option
 def compare() -> None:
@@ -242,7 +228,7 @@ def compare() -> None:
     "trained first, in OUT/reference.",
 )
 @config_option
-@seed_option("Seed of the split, the weights and every random draw.")
+@seed_option
 @resume_option
 @dry_run_option
 def train() -> None:
@@ -264,7 +250,7 @@ def train() -> None:
     "give it once for each option.",
 )
 @method_option
-@seeds_option("0")
+@seeds_option
 @config_option
 @resume_option
 @engine_option
@@ -318,7 +304,7 @@ def sweep() -> None:
     default=20,
     help="Settings to try, those of earlier calls with --resume included.",
 )
-@seeds_option("0")
+@seeds_option
 @config_option
 @resume_option
 @engine_option
@@ -356,7 +342,9 @@ def tune() -> None:
     help="Where images are, as for scaat train --data, such as cifar10=parquet:PATH; once for "
     "each. The error for an unknown key lists those of the scale.",
 )
-@seeds_option(None, " Default: 0 at scale small, else 0,1,2.")
+@click.option(
+    "--seeds", type=SEEDS, help=f"{SEEDS_OF_TRIALS} Default: 0 at scale small, else 0,1,2."
+)
 @engine_option
 @jobs_option
 def reproduce() -> None:
@@ -376,7 +364,7 @@ def reproduce() -> None:
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=FOLDER, help="Folder for the results; SOURCE/evaluation if not given.")
 @config_option
-@network_option(multiple=False)
+@network_option()
 @normalisation_option
 @click.option(
     "--split",
@@ -392,7 +380,12 @@ def reproduce() -> None:
     "one of several labels, absent or present. Default: the outputs are the classes of the data.",
 )
 @click.option("--title", help="What results call a checkpoint; the file's name if not given.")
-@seed_option("With a checkpoint: seed of the split and every random draw.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    help="With a checkpoint: seed of the split and every random draw.",
+)
 @click.option(
     "--random-labels-run",
     type=RUN,
@@ -551,7 +544,7 @@ def data_convert() -> None:
     """
 
 
-@cli.command(runs="report:report")
+@cli.command(runs="runs:report")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
 @click.option(
     "--out",
