@@ -12,7 +12,6 @@ import io
 import os
 import shutil
 import warnings
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -31,19 +30,12 @@ CORE = "core"
 
 @dataclass(frozen=True)
 class Package:
-    """A package that scaat requires.
+    """A package that scaat requires."""
 
-    Attributes:
-        name: Its name on the package index.
-        wanted: The versions that scaat requires (``>=2.4``); "" for any.
-        installed: The installed version, or None.
-        faults: What is wrong with the installed one, a sentence each.
-    """
-
-    name: str
-    wanted: str
-    installed: str | None
-    faults: tuple[str, ...] = ()
+    name: str  # on the package index
+    wanted: str  # the versions that scaat requires (``>=2.4``); "" for any
+    installed: str | None  # the installed version
+    faults: tuple[str, ...] = ()  # of the installed one, a sentence each
 
 
 def diagnose(folder: Path) -> dict[str, Any]:
@@ -69,12 +61,19 @@ def diagnose(folder: Path) -> dict[str, Any]:
             "scaat runs from its source without being installed, so its requirements are unknown: "
             "pip install scaat"
         )
+    described = {}
     for extra, packages in extras.items():
         needed = extra in (CORE, "run")  # without these the command line does not work
-        if needed and (names := missing(packages)):
+        missing = [package.name for package in packages if package.installed is None]
+        install = "pip install scaat" if extra == CORE else f"pip install 'scaat[{extra}]'"
+        described[extra] = {
+            "complete": not missing,
+            "install": install,
+            "packages": [asdict(package) for package in packages],
+        }
+        if needed and missing:
             broken.append(
-                f"{', '.join(names)}: not installed; the command line needs it: "
-                f"{install_command(extra)}"
+                f"{', '.join(missing)}: not installed; the command line needs it: {install}"
             )
         # A package may belong to several extras; those that the command line needs come first.
         faults = [fault for package in packages for fault in package.faults if fault not in broken]
@@ -91,14 +90,7 @@ def diagnose(folder: Path) -> dict[str, Any]:
         problems.extend(check_torch())
     return {
         "version": __version__,
-        "extras": {
-            extra: {
-                "complete": not missing(packages),
-                "install": install_command(extra),
-                "packages": [asdict(package) for package in packages],
-            }
-            for extra, packages in extras.items()
-        },
+        "extras": described,
         "precision": precision,
         "free_memory": available_memory(),
         "free_disk": disk,
@@ -106,16 +98,6 @@ def diagnose(folder: Path) -> dict[str, Any]:
         "broken": broken,
         "problems": list(dict.fromkeys(problems)),
     }
-
-
-def missing(packages: Sequence[Package]) -> list[str]:
-    """Return the names of the packages that are not installed."""
-    return [package.name for package in packages if package.installed is None]
-
-
-def install_command(extra: str) -> str:
-    """Return the command that installs an extra, or `CORE`."""
-    return "pip install scaat" if extra == CORE else f"pip install 'scaat[{extra}]'"
 
 
 def read_extras(distribution: str = "scaat") -> dict[str, list[Package]]:
@@ -148,11 +130,10 @@ def import_error(module: str) -> str | None:
     """Import a module; return why that fails, in one line, or None."""
     sink = io.StringIO()
     with (
-        warnings.catch_warnings(),
+        warnings.catch_warnings(action="ignore"),
         contextlib.redirect_stdout(sink),
         contextlib.redirect_stderr(sink),
     ):
-        warnings.simplefilter("ignore")
         try:
             importlib.import_module(module)
         except Exception as error:  # a broken package raises anything

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from scaat.data.hugging_face import column_names
 from scaat.data.registry import Source
-from scaat.data.survey import Seen, Survey
+from scaat.data.survey import Survey
 from scaat.functional.regions import suited_region_size
 from scaat.models import find_model
 
@@ -31,17 +31,11 @@ _FRACTION = 0.5  # of the free memory
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting and its reason.
+    """A setting and its reason."""
 
-    Attributes:
-        name: Its place in a configuration, dotted.
-        value: A plain value, as in a configuration.
-        why: The reason, a sentence or two.
-    """
-
-    name: str
-    value: Any
-    why: str
+    name: str  # its place in a configuration, dotted
+    value: Any  # a plain value, as in a configuration
+    why: str  # a sentence or two
 
 
 def advise(
@@ -55,46 +49,43 @@ def advise(
         free_memory: Of the device that trains, in bytes; None where unknown.
     """
     batch, why_batch = _batch_size(image_size, train_images, free_memory)
-    epochs, why_epochs = _epochs(train_images, batch)
-    rate = RATE * batch / BATCH
-    training = [
+    steps = -(-train_images // batch)
+    epochs = min(max(round(STEPS / steps), EPOCHS[0]), EPOCHS[1])
+    why_rate = "The rate of the measured runs with batches of 64."
+    if batch != BATCH:
+        why_rate = (
+            "0.1 with batches of 64 was measured; scaled with the batch (Goyal et al. 2017), a "
+            "rule of thumb."
+        )
+    return [
         Setting(
             "training.model",
             MODEL,
             "The network of all measured runs; trains without a GPU. Others: resnet18, vgg16, "
             "torchvision:NAME, timm:NAME.",
         ),
-        Setting("training.epochs", epochs, why_epochs),
-        Setting("training.batch_size", batch, why_batch),
         Setting(
-            "training.learning_rate",
-            rate,
-            "The rate of the measured runs with batches of 64."
-            if batch == BATCH
-            else "0.1 with batches of 64 was measured; scaled with the batch (Goyal et al. 2017), "
-            "a rule of thumb.",
+            "training.epochs",
+            epochs,
+            f"{epochs * steps:,} steps. About 3,000 in 10 to 40 epochs is a rule of thumb: longer "
+            "trainings give cleaner maps for the same budget, shorter ones a quick look.",
         ),
-    ]
-    side, why_side = region_size(image_size)
-    scaat = [
+        Setting("training.batch_size", batch, why_batch),
+        Setting("training.learning_rate", RATE * batch / BATCH, why_rate),
         Setting(
             "objectives.scaat.accuracy_budget",
             0.5,
             "Points of accuracy that cleaner maps may cost. The weight of the divergence follows "
             "from it. A larger budget gives cleaner maps.",
         ),
-        Setting("objectives.scaat.region_size", side, why_side),
+        Setting("objectives.scaat.region_size", *region_size(image_size)),
     ]
-    return [*training, *scaat]
 
 
 def activation_bytes(image_size: tuple[int, int]) -> int:
     """Return what one image's forward pass through the network makes, in bytes of float32.
 
     Counted from the network itself, layer by layer, without computing anything.
-
-    Args:
-        image_size: Height and width in pixels.
     """
     total = 0
 
@@ -112,11 +103,7 @@ def activation_bytes(image_size: tuple[int, int]) -> int:
 
 
 def region_size(image_size: tuple[int, int]) -> tuple[int, str]:
-    """Return the side of SCAAT's regions in pixels, its default, and why.
-
-    Args:
-        image_size: Height and width of the images, in pixels.
-    """
+    """Return the side of SCAAT's regions in pixels, its default, and why."""
     size = suited_region_size(*image_size)
     side = min(image_size)
     if side == 32:
@@ -149,15 +136,6 @@ def _batch_size(
     return batch, f"64 was measured; smaller here to fit half of the free memory; {estimate}."
 
 
-def _epochs(train_images: int, batch: int) -> tuple[int, str]:
-    steps = -(-train_images // batch)
-    epochs = min(max(round(STEPS / steps), EPOCHS[0]), EPOCHS[1])
-    return epochs, (
-        f"{epochs * steps:,} steps. About 3,000 in 10 to 40 epochs is a rule of thumb: longer "
-        "trainings give cleaner maps for the same budget, shorter ones a quick look."
-    )
-
-
 FEW = 50  # images of a class
 UNBALANCED = 3  # times as many images in the largest class as in the smallest
 SHOWN = 5  # names in one sentence, and sentences of one kind
@@ -166,28 +144,16 @@ GROUPS = ("patient", "slide", "case", "subject", "tile", "group", "specimen", "d
 
 @dataclass(frozen=True)
 class Size:
-    """What to do about the images' size.
+    """What to do about the images' size."""
 
-    Attributes:
-        value: ``image_size``, or None to leave the images as they are.
-        used: Height and width that they then have, in pixels.
-        why: For a comment.
-        notes: What to tell the user, a sentence each.
-    """
-
-    value: int | None
-    used: tuple[int, int]
-    why: str
-    notes: list[str] = field(default_factory=list)
+    value: int | None  # ``image_size``, or None to leave the images as they are
+    used: tuple[int, int]  # height and width that they then have, in pixels
+    why: str  # for a comment
+    notes: list[str] = field(default_factory=list)  # for the user, a sentence each
 
 
 def image_size_for(sizes: Counter[tuple[int, int]], asked: int | None) -> Size:
-    """Choose the size of the images to train on.
-
-    Args:
-        sizes: How many images have each height and width.
-        asked: What the user asked for, if anything.
-    """
+    """Choose the size of the images to train on, of which so many have each height and width."""
     if asked is not None:
         return Size(asked, (asked, asked), "As you asked: shorter side resized, centre cut out.")
     (first, _), *others = sizes.most_common()
@@ -216,26 +182,24 @@ def image_size_for(sizes: Counter[tuple[int, int]], asked: int | None) -> Size:
 
 def notes_on(data: Survey, spec: str, source: Source, group: str | None) -> list[str]:
     """Return what a user should know of the data before training on them."""
-    return [
-        *_unreadable(data),
-        *_balance(data),
-        *_colour(data),
-        *_duplicates(data),
-        *_groups(data, spec, source, group),
-    ]
-
-
-def _unreadable(data: Survey) -> Iterator[str]:
     sentences = list(data.unreadable.values())
-    for sentence in sentences[:SHOWN]:
-        yield f"{sentence}: training stops there, so fix or remove it."
-    if len(sentences) > SHOWN:
-        yield f"{len(sentences) - SHOWN} more images cannot be read: scaat data check names them."
+    notes = [
+        f"{sentence}: training stops there, so fix or remove it." for sentence in sentences[:SHOWN]
+    ]
+    if more := sentences[SHOWN:]:
+        notes.append(f"{len(more)} more images cannot be read: scaat data check names them.")
     looked = data.looked_at + len(data.unreadable)
     if looked < data.images:
-        yield (
+        notes.append(
             f"{looked:,} of {data.images:,} images were looked at; scaat data check decodes all."
         )
+    notes += _balance(data)
+    if 0.02 < data.grey / max(1, data.decoded) < 0.98:
+        notes.append(
+            f"{data.grey:,} of {data.decoded:,} images that were decoded are grey, the others "
+            "in colour: if that goes with the class, a model may learn that instead."
+        )
+    return [*notes, *_duplicates(data), *_groups(data, spec, source, group)]
 
 
 def _balance(data: Survey) -> Iterator[str]:
@@ -257,14 +221,6 @@ def _balance(data: Survey) -> Iterator[str]:
         )
 
 
-def _colour(data: Survey) -> Iterator[str]:
-    if 0.02 < data.grey / max(1, data.decoded) < 0.98:
-        yield (
-            f"{data.grey:,} of {data.decoded:,} images that were decoded are grey, the others "
-            "in colour: if that goes with the class, a model may learn that instead."
-        )
-
-
 def _duplicates(data: Survey) -> Iterator[str]:
     contradicting = [places for places in data.duplicates if len({p.label for p in places}) > 1]
     across = [places for places in data.duplicates if len({p.part for p in places}) > 1]
@@ -275,10 +231,9 @@ def _duplicates(data: Survey) -> Iterator[str]:
         (within, "several times in one class, so duplicates may end up on both sides of a split"),
     ):
         if places:
-            yield (
-                f"Found byte for byte {said}: {_pair(places[0])}"
-                f"{f' and {len(places) - 1:,} more such images' if places[1:] else ''}."
-            )
+            one, other = places[0][:2]
+            more = f" and {len(places) - 1:,} more such images" if places[1:] else ""
+            yield f"Found byte for byte {said}: {one.name} and {other.name}{more}."
 
 
 def _groups(data: Survey, spec: str, source: Source, group: str | None) -> Iterator[str]:
@@ -303,10 +258,6 @@ def _groups(data: Survey, spec: str, source: Source, group: str | None) -> Itera
         )
 
 
-def _pair(places: list[Seen]) -> str:
-    return f"{places[0].name} and {places[1].name}"
-
-
 def _listed(names: list[str]) -> str:
     shown = ", ".join(map(repr, names[:SHOWN]))
     return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
@@ -320,12 +271,7 @@ WIDTH = 96
 
 
 def commented(settings: Sequence[Setting], data: str) -> str:
-    """Return a configuration file's text.
-
-    Args:
-        settings: In the order of the file; those of one section stand together.
-        data: What the settings are for, named in the first line.
-    """
+    """Return the text of a configuration file whose settings, for ``data``, are in its order."""
     head = (
         f"Settings for {data!r} to begin with, by scaat new-run. 'Measured' means: in the runs of "
         "results/README.md. A flag of the command line wins over this file."

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from scaat.app import LOCAL, Example, Explorer, Model, serve
-from scaat.cli.models import ModelSource, run_folders, run_source
+from scaat.cli.models import ModelSource, model_names, run_folders, run_source
 from scaat.cli.output import console, say
 from scaat.cli.runs import evaluation_device
 from scaat.data.decoding import fit_set
 from scaat.data.loading import find_source, split_positions
-from scaat.display.text import printable, titles
+from scaat.display.text import printable
 from scaat.errors import InputError
 from scaat.options import DataOptions
 from scaat.sharing.files import is_shared
@@ -28,12 +28,25 @@ def app(runs: tuple[Path, ...], host: str, port: int) -> None:
     """Serve the page until Ctrl-C."""
     folders = [folder for run in runs for folder in run_folders(run)]
     sources = [run_source(folder) for folder in folders]
-    names = titles(folders)
-    if len(set(names)) < len(names):
-        raise InputError("a model is given twice; expected each once")
+    names = model_names(folders)
     _require_same_task(sources, names)
-    configs = [_config(folder) for folder in folders if not is_shared(folder)]
-    _require_same_data(configs)
+    configs = [
+        # A comparison's model has its configuration two folders up.
+        read_config(folder if (folder / CONFIG).exists() else folder.parent.parent)
+        for folder in folders
+        if not is_shared(folder)
+    ]
+    places = list(dict.fromkeys(str(config["data"]["data"]) for config in configs))
+    if len(places) > 1:
+        raise InputError(
+            f"the runs were trained on different data, {places[0]!r} and {places[1]!r}; expected "
+            "runs on one data set"
+        )
+    try:
+        examples = _test_images(configs, sources[0].image_size)
+    except InputError as error:  # where the data cannot be read
+        console().print(f"The page has no test images: {error}", soft_wrap=True, markup=False)
+        examples = []
     device = evaluation_device("auto")
     explorer = Explorer(
         [
@@ -42,12 +55,11 @@ def app(runs: tuple[Path, ...], host: str, port: int) -> None:
         ],
         [printable(name) for name in sources[0].classes],
         sources[0].image_size,
-        _test_images(configs, sources[0].image_size),
+        examples,
         device,
     )
     if host not in LOCAL:
         console().print(f"Anyone who reaches {host} can open the page and its test images.")
-
     serve(explorer, host, port, lambda url: say(f"Open {url} in a browser; Ctrl-C stops."))
 
 
@@ -66,35 +78,8 @@ def _require_same_task(sources: Sequence[ModelSource], names: Sequence[str]) -> 
                 )
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    """Return the configuration of a run, which for a comparison's model is two folders up."""
-    return read_config(folder if (folder / CONFIG).exists() else folder.parent.parent)
-
-
-def _require_same_data(configs: Sequence[dict[str, Any]]) -> None:
-    places = list(dict.fromkeys(str(config["data"]["data"]) for config in configs))
-    if len(places) > 1:
-        raise InputError(
-            f"the runs were trained on different data, {places[0]!r} and {places[1]!r}; expected "
-            "runs on one data set"
-        )
-
-
 def _test_images(configs: Sequence[dict[str, Any]], image_size: tuple[int, int]) -> list[Example]:
-    """Return test images that no run was trained on, evenly over the test part.
-
-    The page has none, and the terminal says why, where the data cannot be read.
-    """
-    try:
-        return _read_test_images(configs, image_size)
-    except InputError as error:
-        console().print(f"The page has no test images: {error}", soft_wrap=True, markup=False)
-        return []
-
-
-def _read_test_images(
-    configs: Sequence[dict[str, Any]], image_size: tuple[int, int]
-) -> list[Example]:
+    """Return test images that no run was trained on, evenly over the test part."""
     if not configs:
         raise InputError("a shared model does not say where its data are")
     options = DataOptions(**configs[0]["data"])

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from pkgutil import resolve_name
 from typing import Any
 
 import click
 
 from scaat.cli.options import NOTE, Setting, all_objective_options
-from scaat.cli.output import (
-    ExitWithResult,
-    Interrupted,
-    mode,
-    mode_options,
-    only_the_result,
-    show_result,
-)
+from scaat.cli.output import ExitWithResult, Interrupted, Result, mode, mode_options
 from scaat.errors import did_you_mean
+from scaat.files import json_text
 from scaat.hardware import keep_freed_memory
 
-SHORT = f"{__name__}.short"
-"""Where a context notes that only the common options are to be shown."""
+SHORT = f"{__name__}.short"  # where a context notes that help shows the common options alone
 
 
 class Command(click.Command):
@@ -55,7 +50,7 @@ class Command(click.Command):
         self.takes_methods = takes_methods
         self.params += [*mode_options(json=has_result), *settings]
         if any(not getattr(option, "common", True) for option in settings):
-            self.params.append(_help_all())
+            click.help_option("--help-all", help="Show every option and exit.")(self)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return all parameters, those of training methods at the end; short help has none."""
@@ -75,19 +70,19 @@ class Command(click.Command):
 
         Returns nothing: what a click command returns is taken for its status.
         """
-        name = ctx.command_path.partition(" ")[2]
         if NOTE in ctx.meta and not mode().quiet:
             click.echo(f"note: {ctx.meta[NOTE]}", err=True)
         keep_freed_memory()
         try:
-            with only_the_result():
+            # What a library prints must not be in the one JSON document.
+            with redirect_stdout(sys.stderr) if mode().json else nullcontext():
                 result = super().invoke(ctx)
         except ExitWithResult as stop:
-            show_result(name, stop.result)
+            _show_result(ctx, stop.result)
             raise
         except KeyboardInterrupt as error:
             raise Interrupted("interrupted") from error
-        show_result(name, result)
+        _show_result(ctx, result)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the common options under one heading a section, or all of them."""
@@ -101,6 +96,13 @@ class Command(click.Command):
             formatter.write_text(f"Every option: {ctx.command_path} --help-all")
             if self.takes_methods:
                 formatter.write_text("Options of a training method: scaat methods scaat")
+
+
+def _show_result(context: click.Context, result: Result | None) -> None:
+    """Print a result as JSON if that is asked for; None is that of a process that says nothing."""
+    if mode().json and result is not None:
+        name = context.command_path.partition(" ")[2]
+        click.echo(json_text({"command": name, **result}), nl=False)
 
 
 class Group(click.Group):
@@ -126,31 +128,10 @@ Group.group_class = Group
 def sections(
     parameters: Sequence[click.Parameter], *, every: bool
 ) -> dict[str, list[click.Option]]:
-    """Return the options by the title of their section.
-
-    Args:
-        parameters: Of a command.
-        every: Whether those that are not common are meant, too.
-    """
+    """Return the options by the title of their section; without ``every``, the common ones."""
     titled: dict[str, list[click.Option]] = {}
     for option in parameters:
         if isinstance(option, click.Option) and (every or getattr(option, "common", True)):
             title = option.title if isinstance(option, Setting) else "Options"
             titled.setdefault(title, []).append(option)
     return titled
-
-
-def _help_all() -> click.Option:
-    def show(context: click.Context, _: click.Parameter, value: bool) -> None:
-        if value and not context.resilient_parsing:
-            click.echo(context.get_help())
-            context.exit()
-
-    return click.Option(
-        ["--help-all"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=show,
-        help="Show every option and exit.",
-    )

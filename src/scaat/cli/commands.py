@@ -6,9 +6,9 @@ Nothing here imports torch, so help needs a tenth of the time that a run's impor
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn
 
 import click
 
@@ -22,7 +22,7 @@ from scaat.cli.options import (
     config_option,
     dataclass_options,
 )
-from scaat.cli.output import Interrupted, Result, is_first_to_fail
+from scaat.cli.output import Interrupted, is_first_to_fail
 from scaat.cli.types import NORMALISATION, NUMBER, SEEDS, SIZE, VARY, Choice, Entry, Names
 from scaat.errors import (
     InputError,
@@ -33,8 +33,6 @@ from scaat.errors import (
 )
 from scaat.options import DataOptions, EvaluationOptions, TrainingOptions
 from scaat.options.data import LARGEST
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 COMPLETE = "_SCAAT_COMPLETE"
 """The environment variable by which click knows that a shell asks for completion."""
@@ -54,7 +52,9 @@ TRAINING = dataclass_options("training", TrainingOptions)
 EVALUATION = dataclass_options("evaluation", EvaluationOptions, "eval-")
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(__version__, "-V", "--version", message="scaat %(version)s")
 def cli() -> None:
     """Train image classifiers whose saliency maps are sparse and faithful, and measure them.
@@ -129,14 +129,12 @@ method_option = click.option(
     "--method",
     type=Entry("method", METHODS),
     default="scaat",
-    show_default=True,
     help=f"How to train; scaat methods lists the choices. {BUDGET}",
 )
 engine_option = click.option(
     "--engine",
     metavar="ENGINE",
     default="local",
-    show_default=True,
     help="What runs the trainings: local, dask:ADDRESS, ray:ADDRESS, or slurm with submitit's "
     "parameters, such as slurm:partition=gpu,timeout_min=600. Workers need the file system of "
     "this machine.",
@@ -151,37 +149,22 @@ jobs_option = click.option(
 method_of_run_option = click.option(
     "--method", help="Which of a comparison's models, such as scaat."
 )
-
-
-def seeds_option(default: str | None, described: str = "") -> Callable[[F], F]:
-    """Return ``--seeds``; ``described`` names the default in words where it is None."""
-    return click.option(
-        "--seeds",
-        type=SEEDS,
-        default=default,
-        show_default=default is not None,
-        help="Seeds of the split, the weights and every random draw; each trial is trained with "
-        f"each.{described}",
-    )
-
-
-def seed_option(text: str) -> Callable[[F], F]:
-    """Return ``--seed`` with its help."""
-    return click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help=text
-    )
-
-
-def network_option(*, multiple: bool) -> Callable[[F], F]:
-    """Return ``--model``, the network of a checkpoint."""
-    return click.option(
-        "--model",
-        multiple=multiple,
-        help="A checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, "
-        "torchvision:NAME, timm:NAME or package.module:factory.",
-    )
-
-
+SEEDS_OF_TRIALS = (
+    "Seeds of the split, the weights and every random draw; each trial is trained with each."
+)
+seeds_option = click.option("--seeds", type=SEEDS, default="0", help=SEEDS_OF_TRIALS)
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Seed of the split, the weights and every random draw.",
+)
+network_option = partial(
+    click.option,
+    "--model",
+    help="A checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, torchvision:NAME, "
+    "timm:NAME or package.module:factory.",
+)
 normalisation_option = click.option(
     "--normalisation",
     type=NORMALISATION,
@@ -221,11 +204,10 @@ def new_run() -> None:
     "--methods",
     type=Names(METHODS),
     default="standard,saliency-guided,scaat",
-    show_default=True,
     help=f"Training methods to compare; scaat methods lists them. {BUDGET}",
 )
 @config_option
-@seed_option("Seed of the split, the weights and every random draw.")
+@seed_option
 @resume_option
 @dry_run_option
 def compare() -> None:
@@ -246,7 +228,7 @@ def compare() -> None:
     "trained first, in OUT/reference.",
 )
 @config_option
-@seed_option("Seed of the split, the weights and every random draw.")
+@seed_option
 @resume_option
 @dry_run_option
 def train() -> None:
@@ -257,7 +239,7 @@ def train() -> None:
     """
 
 
-@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True)
+@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True, runs="sweep:sweep")
 @out_option
 @click.option(
     "--vary",
@@ -268,7 +250,7 @@ def train() -> None:
     "give it once for each option.",
 )
 @method_option
-@seeds_option("0")
+@seeds_option
 @config_option
 @resume_option
 @engine_option
@@ -278,7 +260,7 @@ def train() -> None:
     is_flag=True,
     help="Vary each option alone, instead of trying every combination.",
 )
-def sweep(**options: Any) -> Result:
+def sweep() -> None:
     """Try settings: train each, measure it on validation images.
 
     Tries every combination of the values given by --vary with each seed.
@@ -288,9 +270,6 @@ def sweep(**options: Any) -> Result:
     OUT/trials, which scaat evaluate and scaat explain take. With --resume, trials that are done
     are kept, and values may be added.
     """
-    from scaat.cli.sweep import sweep
-
-    return sweep(**options)
 
 
 @cli.command(
@@ -301,6 +280,7 @@ def sweep(**options: Any) -> Result:
         *(option for option in EVALUATION if option.name != "evaluation.also_measure"),
     ],
     takes_methods=True,
+    runs="tune:tune",
 )
 @out_option
 @method_option
@@ -308,7 +288,6 @@ def sweep(**options: Any) -> Result:
     "--budget",
     type=NUMBER,
     default=0.5,
-    show_default=True,
     help="Points of validation accuracy behind standard training that the maps may cost.",
 )
 @click.option(
@@ -323,15 +302,14 @@ def sweep(**options: Any) -> Result:
     "--trials",
     type=click.IntRange(min=1),
     default=20,
-    show_default=True,
     help="Settings to try, those of earlier calls with --resume included.",
 )
-@seeds_option("0")
+@seeds_option
 @config_option
 @resume_option
 @engine_option
 @jobs_option
-def tune(**options: Any) -> Result:
+def tune() -> None:
     """Search for the best maps that an accuracy budget buys.
 
     Optuna proposes settings; each is trained, from one standard training, and measured on
@@ -339,12 +317,9 @@ def tune(**options: Any) -> Result:
     --eval-attributions. Trainings that fall behind standard training by more than the budget end
     early. Writes a table, a figure and chosen.yaml for scaat compare --config to --out.
     """
-    from scaat.cli.tune import tune
-
-    return tune(**options)
 
 
-@cli.command()
+@cli.command(runs="reproduce:reproduce")
 @click.argument(
     "experiments",
     metavar="[EXPERIMENT]...",
@@ -357,7 +332,6 @@ def tune(**options: Any) -> Result:
     "--scale",
     type=Entry("scale", "scaat.studies.paper:SCALES"),
     default="small",
-    show_default=True,
     help="small: embedded images, one seed, minutes on 2 cores; medium: parts of real data sets, "
     "three seeds, hours on 2 cores; full: the paper's data and networks, a GPU.",
 )
@@ -368,10 +342,12 @@ def tune(**options: Any) -> Result:
     help="Where images are, as for scaat train --data, such as cifar10=parquet:PATH; once for "
     "each. The error for an unknown key lists those of the scale.",
 )
-@seeds_option(None, " Default: 0 at scale small, else 0,1,2.")
+@click.option(
+    "--seeds", type=SEEDS, help=f"{SEEDS_OF_TRIALS} Default: 0 at scale small, else 0,1,2."
+)
 @engine_option
 @jobs_option
-def reproduce(**options: Any) -> Result:
+def reproduce() -> None:
     """Carry out experiments of the paper, from data to table.
 
     EXPERIMENT is `table1`, `table2`, `table3`, `figure2`, `figure3`, `ablations` or `baselines`;
@@ -382,22 +358,18 @@ def reproduce(**options: Any) -> Result:
     trainings to config.yaml, trials.csv and per_image.parquet, from which --resume and scaat
     report continue; and each training to a folder of its own in OUT/trials.
     """
-    from scaat.cli.reproduce import reproduce
-
-    return reproduce(**options)
 
 
 @cli.command(settings=[*DATA, *EVALUATION], runs="evaluate:evaluate")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=FOLDER, help="Folder for the results; SOURCE/evaluation if not given.")
 @config_option
-@network_option(multiple=False)
+@network_option()
 @normalisation_option
 @click.option(
     "--split",
     type=Choice(("test", "all")),
     default="test",
-    show_default=True,
     help="Images to measure: the data's test part, drawn by the seed if they bring none, or all.",
 )
 @click.option(
@@ -408,7 +380,12 @@ def reproduce(**options: Any) -> Result:
     "one of several labels, absent or present. Default: the outputs are the classes of the data.",
 )
 @click.option("--title", help="What results call a checkpoint; the file's name if not given.")
-@seed_option("With a checkpoint: seed of the split and every random draw.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    help="With a checkpoint: seed of the split and every random draw.",
+)
 @click.option(
     "--random-labels-run",
     type=RUN,
@@ -442,13 +419,11 @@ def evaluate() -> None:
     "--attributions",
     type=Names(ATTRIBUTIONS),
     default="gradient",
-    show_default=True,
     help="Saliency methods; scaat methods --kind attribution lists them.",
 )
 @click.option(
     "--target",
     default="predicted",
-    show_default=True,
     help="The class to explain: predicted, or a class's name or number.",
 )
 @click.option(
@@ -490,22 +465,20 @@ def explain() -> None:
     """
 
 
-@cli.command(has_result=False)
+@cli.command(has_result=False, runs="app:app")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
 @click.option(
     "--host",
     default="127.0.0.1",
-    show_default=True,
     help="Address to listen at; 0.0.0.0 lets other machines open the page.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=7860,
-    show_default=True,
     help="Port to listen at; 0 for any that is free.",
 )
-def app(**options: Any) -> None:
+def app() -> None:
     """Serve a page that shows what the models of RUN look at.
 
     RUN is the folder of scaat train, of scaat compare (all its models), or of a shared model.
@@ -514,9 +487,6 @@ def app(**options: Any) -> None:
     of each model side by side, and replaces the least or the most relevant part of the image
     while the predictions follow. Ctrl-C stops. Needs the extra app and no network.
     """
-    from scaat.cli.app import app
-
-    app(**options)
 
 
 @cli.group("data")
@@ -574,7 +544,7 @@ def data_convert() -> None:
     """
 
 
-@cli.command(runs="report:report")
+@cli.command(runs="runs:report")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
 @click.option(
     "--out",
@@ -651,7 +621,6 @@ def export() -> None:
             "--data",
             "data.data",
             default="random",
-            show_default=True,
             help="The images of the batch: random, or the first of some data's training part (see "
             "scaat data list).",
         ),
@@ -691,14 +660,12 @@ def export() -> None:
     "--rounds",
     type=click.IntRange(min=1),
     default=10,
-    show_default=True,
     help="Turns of each method, all of them one after another in each round.",
 )
 @click.option(
     "--turn-seconds",
     type=NUMBER,
     default=0.1,
-    show_default=True,
     help="Time of a turn of standard training, at least; each method repeats its step as often.",
 )
 @click.option("--classes", type=click.IntRange(min=2), help="Of random images; default: 10.")

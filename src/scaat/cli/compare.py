@@ -25,8 +25,6 @@ from scaat.training import TrainingOptions, fit, is_finished, open_folder
 from scaat.training.architecture import starting_model
 from scaat.training.devices import is_main_process, plan_launch, started_outside
 
-DEFAULT_METHODS = ("standard", "saliency-guided", "scaat")
-
 
 @if_interrupted("nothing was written")
 def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result | None:
@@ -35,15 +33,21 @@ def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result
     methods = config["methods"]
     config = resolved("compare", config, methods)
     options = read_training_options(config)
-    _refuse_launchers(options)
+    launch = plan_launch(options.devices, options.nodes, options.strategy)
+    launcher = started_outside() or "strategy ddp"
+    # These cannot divide the evaluation, and would all write the report.
+    if launch.processes > 1 and not launch.spawns and launcher != "torchrun":
+        raise InputError(
+            f"compare runs in one process or those of torchrun, found several of {launcher}; "
+            "expected --devices N, which starts processes for the training alone, or torchrun "
+            "... -m scaat compare"
+        )
     evaluation = read_evaluation_options(config)
     splits = load_splits(config)
     check_label(evaluation.label, splits.test)
     start = starting_model(splits.train, options)  # refuses what cannot work before it writes
     if dry_run:
-        if is_main_process():
-            return show_plan(splits, start.model, config["objectives"], options)
-        return None
+        return show_plan(splits, start.model, config["objectives"], options)
     with if_interrupted(
         "the same command with --resume keeps the methods that are trained and continues with the "
         "others"
@@ -97,15 +101,3 @@ def _note(text: str) -> None:
     """Print progress, in the first process alone."""
     if is_main_process():
         console().print(text)
-
-
-def _refuse_launchers(options: TrainingOptions) -> None:
-    """Refuse processes that cannot divide the evaluation, and would all write the report."""
-    launch = plan_launch(options.devices, options.nodes, options.strategy)
-    launcher = started_outside() or "strategy ddp"
-    if launch.processes > 1 and not launch.spawns and launcher != "torchrun":
-        raise InputError(
-            f"compare runs in one process or those of torchrun, found several of {launcher}; "
-            "expected --devices N, which starts processes for the training alone, or torchrun "
-            "... -m scaat compare"
-        )

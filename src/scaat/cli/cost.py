@@ -57,61 +57,36 @@ def as_json(cost: Cost) -> dict[str, Any]:
 
 def cost_table(costs: Sequence[Cost], settings: Mapping[str, Any], device: str) -> Table:
     """Return the table, a line for each method."""
+    height, width = settings["image_size"]
+    compiled = "" if settings["compile"] == "none" else f", compiled by {settings['compile']}"
+    lines = []
+    for cost in costs:
+        passes, time = cost.passes, cost.time_ratio
+        cells = [
+            "+".join(f"{kind:.1f}" for kind in astuple(passes)),
+            f"{passes.total:.2f}",
+            f"{cost.pass_ratio:.2f}",
+            f"{time.median:.2f}",
+            f"{(time.high - time.low) / 2:.2f}",
+            f"{cost.excess:+.0%}".replace("-", MINUS).replace("%", f"{NARROW_SPACE}%"),
+            f"{cost.images_per_second:,.0f}".replace(",", NARROW_SPACE),
+            f"{cost.memory_ratio:.2f}",
+        ]
+        lines.append(Line("", cost.variant.label, tuple(map(Cell, cells))))
     return Table(
         name="cost",
-        caption=_title(settings, device),
+        caption=f"{settings['model']}, {settings['batch_size']} images of {width} x {height} "
+        f"pixels, {settings['precision']} on {device}{compiled}",
         note=NOTE,
         stub="method",
         columns=COLUMNS,
-        lines=tuple(Line("", cost.variant.label, tuple(map(Cell, cells(cost)))) for cost in costs),
+        lines=tuple(lines),
     )
-
-
-def cells(cost: Cost) -> list[str]:
-    """Return the cells of a line, in the order of `COLUMNS`."""
-    passes, time = cost.passes, cost.time_ratio
-    return [
-        "+".join(f"{kind:.1f}" for kind in astuple(passes)),
-        f"{passes.total:.2f}",
-        f"{cost.pass_ratio:.2f}",
-        f"{time.median:.2f}",
-        f"{(time.high - time.low) / 2:.2f}",
-        f"{cost.excess:+.0%}".replace("-", MINUS).replace("%", f"{NARROW_SPACE}%"),
-        f"{cost.images_per_second:,.0f}".replace(",", NARROW_SPACE),
-        f"{cost.memory_ratio:.2f}",
-    ]
-
-
-def write_costs(
-    folder: Path, costs: Sequence[Cost], table: Table, content: Mapping[str, Any]
-) -> None:
-    """Write ``cost.json``, ``cost.md`` and ``cost.png`` to a new folder, all or none.
-
-    Args:
-        folder: New or empty.
-        costs: What was measured.
-        table: The same as `cost_table` returns it.
-        content: The same as JSON values, with environment and settings.
-    """
-    from scaat.display.style import figure_bytes  # draws: not needed to print
-
-    with new_folder(folder) as part:
-        write_json(part / "cost.json", {"schema": SCHEMA, **content})
-        write_text(part / "cost.md", cost_markdown(table, content["environment"]))
-        write_bytes(part / "cost.png", figure_bytes(cost_figure(costs), "png"))
-
-
-def cost_markdown(table: Table, environment: Mapping[str, Any]) -> str:
-    """Return the table as Markdown, with the machine that it was measured on."""
-    machine = ", ".join(
-        f"{name} {environment[name]}" for name in ("cpu", "threads", "torch", "date")
-    )
-    return f"{markdown_section(table)}\n\n{escape(machine)}\n"
 
 
 def cost_figure(costs: Sequence[Cost]) -> Figure:
     """Return time against passes, both beside standard training, with the line where they agree."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # draws: not needed to print
 
     from scaat.display.style import MUTED, marks, plain, style
 
@@ -136,25 +111,13 @@ def cost_figure(costs: Sequence[Cost]) -> Figure:
                 horizontalalignment="right" if left else "left",
                 fontsize=8,
             )
-        axes.set(
-            xlim=(0, end),
-            ylim=(0, end),
-            xlabel="passes × standard",
-            ylabel="time × standard",
-        )
+        axes.set(xlim=(0, end), ylim=(0, end))
+        axes.set(xlabel="passes × standard", ylabel="time × standard")
     return figure
 
 
-def _title(settings: Mapping[str, Any], device: str) -> str:
-    height, width = settings["image_size"]
-    compiled = "" if settings["compile"] == "none" else f", compiled by {settings['compile']}"
-    return (
-        f"{settings['model']}, {settings['batch_size']} images of {width} x {height} pixels, "
-        f"{settings['precision']} on {device}{compiled}"
-    )
-
-
 METHODS = (BASE, "saliency-guided", "scaat")
+MACHINE = ("cpu", "threads", "torch", "date")
 RANDOM, RANDOM_SIZE, RANDOM_CLASSES = "random", 32, 10
 SEED = 0
 """Of random images, the weights and the data's split: none of them decides a cost."""
@@ -220,7 +183,13 @@ def cost(
     show_table(table)
     say(NOTE)
     if out is not None:
-        write_costs(out, costs, table, content)
+        from scaat.display.style import figure_bytes
+
+        described = ", ".join(f"{name} {machine[name]}" for name in MACHINE)
+        with new_folder(out) as part:  # all files or none
+            write_json(part / "cost.json", {"schema": SCHEMA, **content})
+            write_text(part / "cost.md", f"{markdown_section(table)}\n\n{escape(described)}\n")
+            write_bytes(part / "cost.png", figure_bytes(cost_figure(costs), "png"))
         say(f"Written: {out}")
     return {**content, "out": None if out is None else str(out)}
 

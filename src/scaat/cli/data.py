@@ -32,20 +32,15 @@ CLASSES = 10  # classes that are named
 
 def list_() -> Result:
     """Name the kinds of data that can be read."""
-    kinds = {name: datasets[name] for name in datasets}
-    rows = [
-        (f"{name}:{entry.argument}" if entry.argument else name, entry.summary)
-        for name, entry in kinds.items()
+    kinds = [
+        {"name": name, "argument": datasets[name].argument, "summary": datasets[name].summary}
+        for name in datasets
     ]
+    rows = [(f"{k['name']}:{k['argument']}".rstrip(":"), k["summary"]) for k in kinds]
     table = terminal_grid(["--data", "What it is"], rows, left=2)
     table.columns[0].no_wrap = True
     console(stderr=False).print(table)
-    return {
-        "kinds": [
-            {"name": name, "argument": entry.argument, "summary": entry.summary}
-            for name, entry in kinds.items()
-        ]
-    }
+    return {"kinds": kinds}
 
 
 def info(data: str, classes: str | None) -> Result:

@@ -1,7 +1,4 @@
-"""``scaat doctor``: checks the installation and the machine.
-
-It needs click and nothing else of the extra ``run``, so it can report what of that is missing.
-"""
+"""``scaat doctor``, which needs click and nothing else of the extra ``run`` that it reports on."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -40,8 +40,6 @@ from scaat.training.folder import CONFIG
 
 DEVICE = "auto"
 MODELS = "models"  # the folder of a comparison's models
-OF_NETWORK = ("model", "normalisation")
-FOR_CHECKPOINT = (*OF_NETWORK, "title", "seed", "split", "classes_file")
 
 
 @if_interrupted("nothing was written")
@@ -63,10 +61,10 @@ def evaluate(
     options = read_evaluation_options(measured)
     shared = is_shared(source)
     if source.is_dir() and not shared:
-        _refuse_options_of_checkpoints(FOR_CHECKPOINT, of_data=True)
+        _refuse_options_of_checkpoints("title", "seed", "split", "classes_file", of_data=True)
         return _evaluate_run(source, out, random_labels_run, options, measured)
     if shared:
-        _refuse_options_of_checkpoints(OF_NETWORK, of_data=False)
+        _refuse_options_of_checkpoints(of_data=False)
     kind = "shared model" if shared else "checkpoint"
     needed = {} if shared else {"--model": model, "--normalisation": normalisation}
     missing = [flag for flag, value in {**needed, "--out": out}.items() if value is None]
@@ -175,8 +173,30 @@ def _network(
     test, file = splits.test, config["classes_file"]
     names = None if shared is None else shared.classes
     if shared is None:
+        # The outputs are the classes of the data, or as many as the weights have.
         counted = file is not None or not test.has_labels
-        network, count = _checkpoint_network(path, test, config, counted=counted)
+        weights = (path, config["model"], test.image_size)
+        count = count_outputs(*weights) if counted else test.num_classes
+        mean, std = config["normalisation"]
+        try:
+            network: nn.Module = load_model(
+                path,
+                config["model"],
+                num_classes=count,
+                image_size=test.image_size,
+                mean=mean,
+                std=std,
+            )
+        except InputError as error:
+            held = count
+            with suppress(InputError):
+                held = count_outputs(*weights)
+            if held == count:
+                raise
+            raise InputError(
+                f"{error}; its {held} outputs are not the {count} classes of the data: say which "
+                "are with --classes-file"
+            ) from error
     else:
         network, count = shared.model, len(shared.classes)
         _refuse_other_data(shared, splits, path, classes=test.has_labels and file is None)
@@ -195,31 +215,6 @@ def _network(
         known = tuple(names[k] if names else str(k) for k in outputs)
         test = replace(test, classes=known if len(known) > 1 else absent_and_present(*known))
     return network, test
-
-
-def _checkpoint_network(
-    path: Path, test: ImageSet, config: dict[str, Any], *, counted: bool
-) -> tuple[nn.Module, int]:
-    """Return a checkpoint's network and the number of its outputs.
-
-    They are the classes of the data, or ``counted`` by the weights.
-    """
-    name, size = config["model"], test.image_size
-    mean, std = config["normalisation"]
-    count = count_outputs(path, name, size) if counted else test.num_classes
-    try:
-        network = load_model(path, name, num_classes=count, image_size=size, mean=mean, std=std)
-    except InputError as error:
-        held = count
-        with suppress(InputError):
-            held = count_outputs(path, name, size)
-        if held == count:
-            raise
-        raise InputError(
-            f"{error}; its {held} outputs are not the {count} classes of the data: say which are "
-            "with --classes-file"
-        ) from error
-    return network, count
 
 
 def _refuse_other_data(
@@ -274,13 +269,14 @@ def _config_of(run: Path, hint: str) -> dict[str, Any]:
     return config
 
 
-def _refuse_options_of_checkpoints(names: Sequence[str], *, of_data: bool) -> None:
+def _refuse_options_of_checkpoints(*names: str, of_data: bool) -> None:
     """Refuse what the folder of a model says itself: it would be ignored."""
     context = click.get_current_context()
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if given and (name in names or (of_data and name.startswith("data."))):
+        refused = name in ("model", "normalisation", *names)
+        if given and (refused or (of_data and name.startswith("data."))):
             raise InputError(
                 f"{parameter.opts[0]} goes with a checkpoint file; a model's folder has its own"
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.table import Table
@@ -14,19 +13,14 @@ from torch import Tensor
 
 from scaat import __version__
 from scaat.attribution import find_attribution
-from scaat.cli.models import (
-    ModelSource,
-    checkpoint_source,
-    run_folders,
-    run_source,
-)
+from scaat.cli.models import ModelSource, checkpoint_source, model_names, run_folders, run_source
 from scaat.cli.output import Result, console, if_interrupted, progress, say
 from scaat.cli.runs import command_line, evaluation_device
 from scaat.cli.types import Statistics
 from scaat.data import to_float
-from scaat.data.image_files import Picture, Resize, find_images, fit_picture, read_picture
+from scaat.data.image_files import Resize, find_images, fit_picture, read_picture
 from scaat.display.labels import attribution_name
-from scaat.display.text import printable, titles
+from scaat.display.text import printable
 from scaat.errors import InputError, unknown
 from scaat.explain import Album, Explanation, classify
 from scaat.explain import explain as explain_images
@@ -67,11 +61,15 @@ def explain(
     ]
     if not sources:
         raise InputError("no model is given: expected --run, or --checkpoint and what it needs")
-    names = titles([source.path for source in sources])
-    if len(set(names)) < len(names):
-        raise InputError("a model is given twice; expected each once")
+    names = model_names([source.path for source in sources])
     targets = [_target(source, target) for source in sources]
-    pictures, inputs = _read(paths, sources, resize)
+    pictures = []
+    inputs: dict[tuple[int, int], list[Tensor]] = {source.image_size: [] for source in sources}
+    for path in paths:
+        picture, raw = read_picture(path)
+        pictures.append(picture)
+        for size, fitted in inputs.items():
+            fitted.append(fit_picture(picture, raw, size, resize))
     device = evaluation_device("auto")
     for source, name in zip(sources, names, strict=True):
         source.model.to(device)
@@ -154,20 +152,6 @@ def _target(source: ModelSource, target: str) -> int | None:
     raise unknown(f"class of {str(source.path)!r}", target, source.classes)
 
 
-def _read(
-    paths: Sequence[Path], sources: Sequence[ModelSource], resize: Resize | None
-) -> tuple[list[Picture], dict[tuple[int, int], list[Tensor]]]:
-    """Return what is known of the images, and the pixels by the models' sizes."""
-    pictures = []
-    inputs: dict[tuple[int, int], list[Tensor]] = {source.image_size: [] for source in sources}
-    for path in paths:
-        picture, pixels = read_picture(path)
-        pictures.append(picture)
-        for size, fitted in inputs.items():
-            fitted.append(fit_picture(picture, pixels, size, resize))
-    return pictures, inputs
-
-
 @contextmanager
 def _naming(title: str) -> Iterator[None]:
     """Say in messages which model is meant."""
@@ -216,15 +200,12 @@ def _show(album: Album) -> None:
         table.add_column("its probability")
     answers = {(record["file"], record["model"]): record for record in album.listing}
     for record in list(answers.values())[:SHOWN]:
-        cells = [record["file"], record["model"], record["predicted"], _number(record, "")]
+        probability = f"{record['probability']:.3f}"
+        cells = [record["file"], record["model"], record["predicted"], probability]
         if explained_other:
-            cells += [record["explained"], _number(record, "explained_")]
+            cells += [record["explained"], f"{record['explained_probability']:.3f}"]
         table.add_row(*map(Text, cells))  # Text: a name's square brackets are no markup
     console(stderr=False).print(table)
     if len(answers) > SHOWN:
         say(f"... and {len(answers) - SHOWN} more, in {LISTING}")
     say(*(f"Contact sheet: {printable(sheet)}" for sheet in album.sheets))
-
-
-def _number(record: dict[str, Any], prefix: str) -> str:
-    return f"{record[prefix + 'probability']:.3f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from torch import nn
 
 from scaat.cli.types import Statistics
 from scaat.data.image_set import absent_and_present
+from scaat.display.text import titles
 from scaat.errors import InputError
 from scaat.models import load_model
 from scaat.models.outputs import SelectedOutputs
@@ -23,21 +24,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class ModelSource:
-    """A model that was read, and what is known of it.
+    """A model that was read, and what is known of it."""
 
-    Attributes:
-        model: In evaluation mode, on the CPU; maps images in [0, 1] to logits.
-        path: The run's folder or the checkpoint.
-        classes: The name of each class.
-        image_size: Height and width of the images that it takes, in pixels.
-        origin: Where it comes from, fit for JSON.
-    """
-
-    model: nn.Module
-    path: Path
+    model: nn.Module  # in evaluation mode, on the CPU; maps images in [0, 1] to logits
+    path: Path  # the run's folder or the checkpoint
     classes: tuple[str, ...]
-    image_size: tuple[int, int]
-    origin: dict[str, Any]
+    image_size: tuple[int, int]  # height and width, in pixels
+    origin: dict[str, Any]  # where it comes from, fit for JSON
 
 
 def run_source(folder: Path, label: str | None = None) -> ModelSource:
@@ -71,6 +64,14 @@ def run_source(folder: Path, label: str | None = None) -> ModelSource:
     return ModelSource(model, folder, classes, (height, width), origin)
 
 
+def model_names(folders: Sequence[Path]) -> list[str]:
+    """Return a short name of each model, and refuse one that is given twice."""
+    names = titles(folders)
+    if len(set(names)) < len(names):
+        raise InputError("a model is given twice; expected each once")
+    return names
+
+
 def run_folders(folder: Path) -> list[Path]:
     """Return the folder of each model in a run: itself, or a comparison's one for each method."""
     if (folder / MODEL).exists() or not (folder / "models").is_dir():
@@ -86,7 +87,7 @@ def checkpoint_source(
     image_size: tuple[int, int] | None,
     normalisation: Statistics | None,
 ) -> ModelSource:
-    """Read a model from a checkpoint and the options of `checkpoint_options`.
+    """Read a model from a checkpoint and the options that say what it is.
 
     Raises:
         InputError: An option is missing, or as for `load_model`.
@@ -95,15 +96,10 @@ def checkpoint_source(
     names = read_classes(_require(checkpoint, "--classes", classes))
     size = _require(checkpoint, "--image-size", image_size)
     mean, std = _require(checkpoint, "--normalisation", normalisation)
-    architecture: Mapping[str, Any] = {
-        "name": name,
-        "num_classes": len(names),
-        "image_size": size,
-        "mean": mean,
-        "std": std,
-    }
+    architecture: dict[str, Any] = {"name": name, "num_classes": len(names), "image_size": size}
+    architecture |= {"mean": mean, "std": std}
     network = load_model(checkpoint, **architecture)
-    origin = {"checkpoint": str(checkpoint), "architecture": dict(architecture)}
+    origin = {"checkpoint": str(checkpoint), "architecture": architecture}
     return ModelSource(network, checkpoint, names, size, origin)
 
 

@@ -34,7 +34,10 @@ def new_run(
     force: bool,
 ) -> Result:
     """Look at DATA and write a commented configuration for scaat compare and scaat train."""
-    _require_place(out, force)
+    if out.is_dir():
+        raise InputError(f"output {str(out)!r} is a folder; expected a file to write, FILE.yaml")
+    if out.exists() and not force:
+        raise InputError(f"output {str(out)!r} exists; expected a new file, or --force")
     spec = data_spec(data)
     options = DataOptions(data=spec, image_size=image_size, group=group, classes=classes)
     source = find_source(options)
@@ -47,9 +50,10 @@ def new_run(
             f"{next(iter(seen.unreadable.values()))}"
         )
     size = image_size_for(seen.sizes, image_size)
+    free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else available_memory()
     settings = [
         *_of_data(options, size.value, size.why, source),
-        *advise(size.used, train_images, free_memory=_free_memory()),
+        *advise(size.used, train_images, free_memory=free),
     ]
     notes = [*size.notes, *notes_on(seen, spec, source, group)]
     following = f"scaat compare --config {shlex.quote(str(out))} --out runs/first"
@@ -61,7 +65,14 @@ def new_run(
             f"results/engineering/README.md), so the command below measures {FEWER}."
         )
     write_text(out, commented(settings, spec))
-    _show(seen, source, train_images, notes, out, following)
+    console(stderr=False).print(_table(seen, source, train_images))
+    say(
+        *(f"- {note}" for note in notes),
+        *([""] if notes else []),
+        f"Written: {out}, a reason beside every setting. Next, what it will cost:",
+        f"  {following} --dry-run",
+        "and the same command without --dry-run.",
+    )
     return {
         "out": str(out),
         "data": spec,
@@ -108,21 +119,13 @@ def data_spec(data: str) -> str:
     raise InputError(f"data {data!r} is not there{did_you_mean(kind, datasets)}; expected {wanted}")
 
 
-def _require_place(out: Path, force: bool) -> None:
-    if out.is_dir():
-        raise InputError(f"output {str(out)!r} is a folder; expected a file to write, FILE.yaml")
-    if out.exists() and not force:
-        raise InputError(f"output {str(out)!r} exists; expected a new file, or --force")
-
-
 def _of_data(
     options: DataOptions, image_size: int | None, why: str, source: Source
 ) -> list[Setting]:
+    where = "What was looked at, as seen from where the command runs."
     settings = [
         Setting("seed", SEED, "Of the split, the weights and every draw; results vary with it."),
-        Setting(
-            "data.data", options.data, "What was looked at, as seen from where the command runs."
-        ),
+        Setting("data.data", options.data, where),
         Setting("data.image_size", image_size, why),
     ]
     if options.group is not None:
@@ -133,41 +136,12 @@ def _of_data(
         settings.append(Setting("data.classes", options.classes, why))
     for name in ("validation", "test"):
         if name not in source.parts:
-            fraction = getattr(options, f"{name}_fraction")
-            settings.append(
-                Setting(
-                    f"data.{name}_fraction",
-                    fraction,
-                    f"The data have no {name} part: this fraction is drawn by the seed, class by "
-                    "class.",
-                )
+            why = (
+                f"The data have no {name} part: this fraction is drawn by the seed, class by class."
             )
+            key = f"{name}_fraction"
+            settings.append(Setting(f"data.{key}", getattr(options, key), why))
     return settings
-
-
-def _free_memory() -> int | None:
-    if torch.cuda.is_available():
-        free, _ = torch.cuda.mem_get_info()
-        return int(free)
-    return available_memory()
-
-
-def _show(
-    seen: Survey,
-    source: Source,
-    train_images: int,
-    notes: list[str],
-    out: Path,
-    following: str,
-) -> None:
-    console(stderr=False).print(_table(seen, source, train_images))
-    say(
-        *(f"- {note}" for note in notes),
-        *([""] if notes else []),
-        f"Written: {out}, a reason beside every setting. Next, what it will cost:",
-        f"  {following} --dry-run",
-        "and the same command without --dry-run.",
-    )
 
 
 def _table(seen: Survey, source: Source, train_images: int) -> Table:
@@ -175,7 +149,10 @@ def _table(seen: Survey, source: Source, train_images: int) -> Table:
     missing = [name for name in ("validation", "test") if name not in source.parts]
     drawn = f"; {' and '.join(missing)} drawn from train" if missing else ""
     train = seen.counts["train"]
-    by_size = sorted(range(len(train)), key=train.__getitem__)
+    by_size = [
+        f"{seen.classes[number]}, {train[number]:,} images ({train[number] / sum(train):.0%})"
+        for number in sorted(range(len(train)), key=train.__getitem__)
+    ]
     sizes = [f"{w} x {h} ({n:,})" for (h, w), n in seen.sizes.most_common(3)]
     more = len(seen.sizes) - len(sizes)
     colour = (
@@ -189,8 +166,8 @@ def _table(seen: Survey, source: Source, train_images: int) -> Table:
         ("images", f"{parts}{drawn}"),
         ("to train on", f"{train_images:,}"),
         ("classes", f"{len(seen.classes)}"),
-        ("smallest class", _class(seen, by_size[0])),
-        ("largest class", _class(seen, by_size[-1])),
+        ("smallest class", by_size[0]),
+        ("largest class", by_size[-1]),
         ("width x height", ", ".join(sizes) + (f" and {more} other sizes" if more else "")),
         ("colour", f"{colour} (of {seen.decoded:,} decoded)"),
         ("unreadable", f"{len(seen.unreadable):,}"),
@@ -198,8 +175,3 @@ def _table(seen: Survey, source: Source, train_images: int) -> Table:
     table = terminal_grid(["", ""], rows, left=2)
     table.columns[0].no_wrap = True
     return table
-
-
-def _class(seen: Survey, number: int) -> str:
-    count = seen.counts["train"]
-    return f"{seen.classes[number]}, {count[number]:,} images ({count[number] / sum(count):.0%})"

@@ -42,11 +42,7 @@ NOTE = f"{__name__}.note"
 class Setting(click.Option):
     """An option with a place in configuration files, which is its name: ``training.epochs``.
 
-    Args:
-        flag: Its flag.
-        place: Sections and name, separated by dots.
-        common: Whether ``--help`` shows it.
-        **options: As `click.Option` takes them.
+    ``--help`` shows it if it is common, ``--help-all`` in any case.
     """
 
     def __init__(self, flag: str, place: str, *, common: bool = True, **options: Any) -> None:
@@ -64,15 +60,10 @@ class Setting(click.Option):
 def dataclass_options(section: str, options: type, prefix: str = "") -> list[click.Option]:
     """Return an option for each field of a dataclass, the most used first.
 
-    Args:
-        section: The field's section in a configuration file.
-        options: The dataclass; each field's metadata has its ``help``.
-        prefix: Put before the flag's name where it would clash with another section's.
+    The prefix is put before a flag's name where it would clash with another section's.
     """
     hints = typing.get_type_hints(options)
-    common = COMMON[section]
     fields = {field.name: field for field in dataclasses.fields(options)}
-    order = dict.fromkeys((*(name for name in common if name in fields), *fields))
     return [
         _setting(
             f"{prefix}{name}",
@@ -80,9 +71,9 @@ def dataclass_options(section: str, options: type, prefix: str = "") -> list[cli
             hints[name],
             fields[name].default,
             fields[name].metadata["help"],
-            common=name in common,
+            common=name in COMMON[section],
         )
-        for name in order
+        for name in dict.fromkeys((*COMMON[section], *fields))
     ]
 
 
@@ -125,24 +116,9 @@ def gather(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _load(context: click.Context, _: click.Parameter, path: Path | None) -> None:
-    if path is not None and not context.resilient_parsing:
-        context.default_map = _read_defaults(context, path)
-
-
-config_option = click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    is_eager=True,
-    expose_value=False,
-    callback=_load,
-    help="YAML file with any of these options; a flag given here wins. Every run writes its own as "
-    "config.yaml.",
-)
-"""Gives a command ``--config FILE``: defaults for all other options from a YAML file."""
-
-
-def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
+def _read_defaults(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    if path is None or context.resilient_parsing:
+        return
     content = read_yaml(path) or {}
     if not isinstance(content, dict):
         raise InputError(f"{str(path)!r} holds no mapping of options")
@@ -170,7 +146,19 @@ def _read_defaults(context: click.Context, path: Path) -> dict[str, Any]:
             f"{context.command_path} does not use all of {str(path)!r}: it ignores settings of "
             f"{', '.join(unused)}"
         )
-    return defaults
+    context.default_map = defaults
+
+
+config_option = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=_read_defaults,
+    help="YAML file with any of these options; a flag given here wins. Every run writes its own as "
+    "config.yaml.",
+)
+"""Gives a command ``--config FILE``: defaults for all other options from a YAML file."""
 
 
 @cache
@@ -213,45 +201,35 @@ def _setting(
     flag: str, place: str, annotation: Any, default: Any, text: str, *, common: bool
 ) -> Setting:
     flag = flag.replace("_", "-")
-    kind, is_optional = _type(annotation)
-    if place == "evaluation.attributions":
-        kind = Names(ATTRIBUTIONS)
+    kind = Names(ATTRIBUTIONS) if place == "evaluation.attributions" else _type(annotation)
     return Setting(
         f"--{flag}/--no-{flag}" if annotation is bool else f"--{flag}",
         place,
         common=common,
         type=kind,
         default=default,
-        show_default=not is_optional or default is not None,
         help=text,
     )
 
 
-def _type(annotation: Any) -> tuple[Any, bool]:
-    """Return the click type of an annotation, and whether None is allowed."""
+def _type(annotation: Any) -> Any:
+    """Return the click type of an annotation, which may allow None."""
     if isinstance(annotation, types.UnionType):
-        (inner,) = (part for part in annotation.__args__ if part is not type(None))
-        return _type(inner)[0], True
+        (annotation,) = (part for part in annotation.__args__ if part is not type(None))
     if typing.get_origin(annotation) is Literal:
-        return Choice(typing.get_args(annotation)), False
+        return Choice(typing.get_args(annotation))
     if typing.get_origin(annotation) is tuple:
-        return Names(), False
-    return {float: NUMBER, int: click.INT, str: click.STRING, bool: click.BOOL}[annotation], False
+        return Names()
+    return NUMBER if annotation is float else annotation
 
 
 @dataclasses.dataclass(frozen=True)
 class Changed:
-    """A method and what differs from its other settings.
-
-    Attributes:
-        text: As it was written.
-        method: A registered name.
-        changes: Values by the name of the objective's argument.
-    """
+    """A method and what differs from its other settings, as it was written and as it was read."""
 
     text: str
     method: str
-    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    changes: Mapping[str, Any]
 
 
 def _variant(value: Any) -> Changed:

@@ -1,24 +1,15 @@
-"""What a command prints: results on standard output, the rest on standard error, or less.
-
-``--quiet`` leaves errors alone; ``--json`` makes standard output one JSON document. The options
-are added to every command by `scaat.cli.command`; a command returns its result, and asks here
-for a console.
-"""
+"""What a command prints: results on standard output, the rest on standard error, or less."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from scaat.files import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,27 +22,17 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Mode:
-    """How much the command that runs now says.
+    """How much the command that runs now says."""
 
-    Attributes:
-        quiet: No progress, no tables; errors still.
-        json: Its result is one JSON document on standard output.
-    """
-
-    quiet: bool = False
-    json: bool = False
+    quiet: bool = False  # no progress, no tables; errors still
+    json: bool = False  # its result is one JSON document on standard output
 
 
 class ExitWithResult(click.exceptions.Exit):
-    """A command that came to a result which makes its status another than 0.
+    """A command that came to a result, as it would return it, which makes its status 1."""
 
-    Args:
-        result: As the command would return it.
-        code: The status.
-    """
-
-    def __init__(self, result: Result, code: int = 1) -> None:
-        super().__init__(code)
+    def __init__(self, result: Result) -> None:
+        super().__init__(1)
         self.result = result
 
 
@@ -63,11 +44,7 @@ class Interrupted(Exception):  # noqa: N818  (it is no error: somebody asked for
 def if_interrupted(say: str | Callable[[], str]) -> Iterator[None]:
     """Say what a Ctrl-C inside leaves; of nested ones, the innermost says it.
 
-    Args:
-        say: What follows "interrupted; ", or a function that returns it when it is needed.
-
-    Raises:
-        Interrupted: There was a Ctrl-C.
+    ``say`` is what follows "interrupted; ", or a function that returns it when it is needed.
     """
     try:
         yield
@@ -93,27 +70,18 @@ def console(*, stderr: bool = True) -> Console:
 def progress(work: str) -> Iterator[Callable[[str, int, int], None]]:
     """Show a bar on standard error during some work.
 
-    Args:
-        work: What is done, for the bar.
-
     Yields:
         A function of the part at work, of what is done of it, and of all there is of it.
     """
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress as rich
 
-    columns = (
-        TextColumn("{task.description}", markup=False),  # a name in brackets is none
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console()) as bar:
+    with rich.Progress(
+        rich.TextColumn("{task.description}", markup=False),  # a name in brackets is none
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TimeRemainingColumn(),
+        console=console(),
+    ) as bar:
         task = bar.add_task(work, total=None)
         yield lambda part, done, total: bar.update(
             task, description=f"{work}, {part}", completed=done, total=total
@@ -152,7 +120,7 @@ def is_first_to_fail() -> bool:
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    with contextlib.suppress(RuntimeError):  # torchrun itself has ended
+    with suppress(RuntimeError):  # torchrun itself has ended
         store = TCPStore(address, port, timeout=timedelta(seconds=10))
         start = os.environ.get("TORCHELASTIC_RESTART_COUNT")
         return int(store.add(f"scaat/failed/{start}", 1)) == 1
@@ -161,32 +129,18 @@ def is_first_to_fail() -> bool:
 
 def mode_options(*, json: bool) -> list[click.Option]:
     """Return ``--quiet`` and, for a command that has a result, ``--json``."""
-    options = [
-        _option(["--quiet", "-q"], "quiet", "Print no progress and no tables; errors still.")
-    ]
-    if json:
-        text = "Print the result as one JSON document on standard output, and nothing else there."
-        options.append(_option(["--json"], "json", text))
-    return options
+    quiet = _option("--quiet", "-q", text="Print no progress and no tables; errors still.")
+    if not json:
+        return [quiet]
+    text = "Print the result as one JSON document on standard output, and nothing else there."
+    return [quiet, _option("--json", text=text)]
 
 
-@contextmanager
-def only_the_result() -> Iterator[None]:
-    """Send what anything prints on standard output to standard error while ``--json`` holds."""
-    with contextlib.redirect_stdout(sys.stderr) if mode().json else contextlib.nullcontext():
-        yield
-
-
-def show_result(command: str, result: Result | None) -> None:
-    """Print a result as JSON if that is asked for; None is that of a process that says nothing."""
-    if mode().json and result is not None:
-        click.echo(json_text({"command": command, **result}), nl=False)
-
-
-def _option(flags: list[str], name: str, text: str) -> click.Option:
-    def note(context: click.Context, _: click.Parameter, value: bool) -> None:
+def _option(*flags: str, text: str) -> click.Option:
+    def note(context: click.Context, option: click.Parameter, value: bool) -> None:
         if value:
-            context.meta[__name__] = replace(context.meta.get(__name__, Mode()), **{name: True})
+            now = context.meta.get(__name__, Mode())
+            context.meta[__name__] = replace(now, **{str(option.name): True})
 
     return click.Option(
         flags, is_flag=True, is_eager=True, expose_value=False, callback=note, help=text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from scaat.cli.output import Result, if_interrupted, say, show_table
@@ -12,24 +12,14 @@ from scaat.data import DataOptions
 from scaat.display.style import figure_bytes
 from scaat.display.table import markdown_section
 from scaat.errors import InputError, unknown
-from scaat.evaluation import EvaluationOptions
 from scaat.files import read_yaml, write_bytes, write_text
 from scaat.report import read_results
-from scaat.studies import Trial, settings_of
+from scaat.studies import settings_of
 from scaat.studies.engines import open_engine
 from scaat.studies.paper import EXPERIMENTS, SCALES, Experiment, Source
 from scaat.studies.store import pack
 
 ASKED = "reproduce.yaml"
-
-
-@dataclass(frozen=True)
-class _Planned:
-    """What one experiment does with one source."""
-
-    source: Source
-    trials: list[Trial]
-    evaluation: EvaluationOptions
 
 
 @if_interrupted("the same command with --resume keeps what is done and continues")
@@ -54,19 +44,24 @@ def reproduce(
         for name in experiments or EXPERIMENTS:
             experiment = EXPERIMENTS[name]
             plan = [
-                _Planned(
-                    source,
-                    list(experiment.trials(source, options, seeds or chosen.seeds)),
-                    replace(source.evaluation, attributions=experiment.attributions),
-                )
+                (source, list(experiment.trials(source, options, seeds or chosen.seeds)))
                 for source, options in sources
                 if source.letter in experiment.letters
             ]
-            work = [(trial, planned.evaluation) for planned in plan for trial in planned.trials]
+            protocols = {
+                source.key: replace(source.evaluation, attributions=experiment.attributions)
+                for source, _ in plan
+            }
+            work = [(trial, protocols[source.key]) for source, trials in plan for trial in trials]
             run_all(work, out / "trials", part="test", engine=workers)
             sections = []
-            for planned in plan:
-                sections += _sections(name, experiment, planned, out, written)
+            for source, trials in plan:
+                done, failed = collect(trials, out / "trials", protocols[source.key], part="test")
+                if failed:
+                    told = "\n".join(f"- {trial}: {why}" for trial, why in failed.items())
+                    sections.append(f"Not measured on {source.key}:\n\n{told}")
+                if done:
+                    sections += _sections(name, experiment, source, done, out, written)
             if sections:
                 text = "\n\n".join(
                     [f"# {name}: {experiment.summary}", f"Scale {scale}.", *sections]
@@ -79,23 +74,23 @@ def reproduce(
 
 
 def _sections(
-    name: str, experiment: Experiment, planned: _Planned, out: Path, written: list[str]
+    name: str,
+    experiment: Experiment,
+    source: Source,
+    done: Sequence[Path],
+    out: Path,
+    written: list[str],
 ) -> list[str]:
-    """Return the sections on trials that were run, and add to what was written."""
-    done, failed = collect(planned.trials, out / "trials", planned.evaluation, part="test")
-    told = [f"- {trial}: {why}" for trial, why in failed.items()]
-    sections = ["\n".join([f"Not measured on {planned.source.key}:", "", *told])] if told else []
-    if not done:
-        return sections
+    """Return the sections on trials that have results, and add to what was written."""
     results = read_results(*done)
-    tables = experiment.tables(planned.source, settings_of(results))
+    tables = experiment.tables(source, settings_of(results))
     for table in tables:
         show_table(table)
-    sections += map(markdown_section, tables)
+    sections = [markdown_section(table) for table in tables]
     for draw in experiment.figures:
         for comparison in results.comparisons:
             for spec in draw(comparison):
-                file = f"figures/{name}-{planned.source.key}-{spec.name}-seed-{comparison.seed}.png"
+                file = f"figures/{name}-{source.key}-{spec.name}-seed-{comparison.seed}.png"
                 write_bytes(out / file, figure_bytes(spec.figure, "png"))
                 written.append(file)
                 sections.append(f"![{spec.alt}]({file})\n\n{spec.caption}")

@@ -1,22 +1,22 @@
-"""What the commands share: configuration, plan, evaluation with progress, rows of results."""
+"""What the commands share: configuration, plan, evaluation with progress; and reports."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from rich.table import Table
 from torch import distributed, nn
 
-from scaat.cli.output import Result, console, progress, say
-from scaat.cost.plan import Plan, peak_memory, plan_training
+from scaat.cli.output import Result, console, if_interrupted, progress, say
+from scaat.cost.plan import peak_memory, plan_training
 from scaat.data import DataOptions, DataSplits, load_data
 from scaat.display.labels import seconds_text
 from scaat.display.table import terminal_grid
@@ -27,14 +27,8 @@ from scaat.evaluation.trained import Measured, measure_trained, write_measured
 from scaat.models import Classifier, find_adapter, find_model
 from scaat.objectives import build_objective
 from scaat.oom import translate_oom
-from scaat.report import (
-    Row,
-    find_results,
-    lattice_lines,
-    read_results,
-    terminal_table,
-    write_report,
-)
+from scaat.report import find_results, lattice_lines, read_results, terminal_table, write_report
+from scaat.studies.store import is_packed, unpack
 from scaat.training import TrainingOptions
 from scaat.training.devices import (
     check_accelerator,
@@ -96,10 +90,7 @@ def evaluation_progress(title: str) -> Iterator[Progress | None]:
         What `scaat.evaluation.evaluate` calls as it proceeds; None in all processes but the first.
     """
     bar = progress(f"evaluate {title}") if is_main_process() else nullcontext()
-    with (
-        bar as show,
-        translate_oom("the evaluation", ["eval_batch_size", "eval_images"]),
-    ):
+    with bar as show, translate_oom("the evaluation", ["eval_batch_size", "eval_images"]):
         yield show
 
 
@@ -154,14 +145,8 @@ def measure_run(
 ) -> Measured:
     """Evaluate the model that was trained in ``folder`` on the test images, with a progress bar.
 
-    Args:
-        folder: Of the model, as `scaat.training.fit` writes it.
-        splits: The data.
-        options: The protocol.
-        method: How the model was trained.
-        config: The run's resolved configuration.
-        random_label_model: A model of the same kind trained on random labels, if there is one.
-        processes: Those that evaluate together.
+    ``config`` is the run's, resolved; ``random_label_model`` one of the same kind that was trained
+    on random labels.
     """
     with evaluation_progress(method) as show:
         return measure_trained(
@@ -178,10 +163,7 @@ def measure_run(
 
 
 def write_and_show(
-    folder: Path,
-    measured: Sequence[Measured],
-    config: Mapping[str, Any],
-    accelerator: str,
+    folder: Path, measured: Sequence[Measured], config: Mapping[str, Any], accelerator: str
 ) -> Result:
     """Write the results files and the report, print the comparison and return it."""
     write_measured(
@@ -200,23 +182,39 @@ def show_report(folder: Path, *others: Path, out: Path | None = None) -> Result:
     """
     results = read_results(folder, *others)
     with console().status("Writing the report ..."):
-        report = write_report(results, find_results(folder) if out is None else out)
+        page = write_report(results, find_results(folder) if out is None else out)
     console(stderr=False).print(terminal_table(results))
     say(*(line for each in results.comparisons for line in lattice_lines(each)))
-    say(f"Report: {report}")
-    return {"report": str(report), "rows": [_row(row) for row in results.rows]}
-
-
-def _row(row: Row) -> Result:
-    """Return a row as in results.json, without its settings and curves."""
+    say(f"Report: {page}")
     names = ("data", "model", "method", "seed", "attribution")
-    metrics = {key: value and asdict(value) for key, value in row.metrics.items()}
-    return {
-        **{name: getattr(row, name) for name in names},
-        **metrics,
-        "train_seconds": row.train_seconds,
-        "cost_ratio": row.cost_ratio,
-    }
+    rows = [  # as in results.json, without settings and curves
+        {
+            **{name: getattr(row, name) for name in names},
+            **{key: value and asdict(value) for key, value in row.metrics.items()},
+            "train_seconds": row.train_seconds,
+            "cost_ratio": row.cost_ratio,
+        }
+        for row in results.rows
+    ]
+    return {"report": str(page), "rows": rows}
+
+
+@if_interrupted("every file of the report is whole; the same command writes it again")
+def report(runs: tuple[Path, ...], out: Path | None) -> Result:
+    """Make tables, figures and report.html from the results files in the folders RUN."""
+    with ExitStack() as stack:
+        folders: list[Path] = []
+        for run in runs:
+            if is_packed(run):
+                place = stack.enter_context(TemporaryDirectory())
+                folders += unpack(run, Path(place))
+            else:
+                folders.append(run)
+        if out is None and folders != list(runs[:1]):
+            raise InputError(
+                f"the report of {len(folders)} runs needs a folder of its own, expected --out"
+            )
+        return show_report(*folders, out=out)
 
 
 def resolved(command: str, config: Mapping[str, Any], methods: Sequence[str]) -> dict[str, Any]:
@@ -235,15 +233,13 @@ def show_plan(
     model: Classifier,
     objectives: Mapping[str, dict[str, Any]],
     options: TrainingOptions,
-) -> Result:
-    """Print the plan of a training by each of some methods, and return it.
+) -> Result | None:
+    """Print the plan of a training by each of some methods, in the first process, and return it.
 
-    Args:
-        splits: The data.
-        model: As each training would start it.
-        objectives: The methods' options by name.
-        options: Of the training.
+    The model is as each training would start it; ``objectives`` are the methods' options by name.
     """
+    if not is_main_process():
+        return None
     plans = {}
     for method, fields in objectives.items():
         with console().status(f"Trying {method} ..."):
@@ -262,7 +258,15 @@ def show_plan(
         f"Memory: {'unknown' if memory is None else f'{memory / 2**30:.2f} GiB'} at the peak of "
         + ("these trials" if first.device == "cuda" else "this process, data included"),
     )
-    console(stderr=False).print(_plan_table(plans))
+    rows: list[tuple[str, ...] | None] = [
+        (method, f"{plan.passes:.1f}", f"{plan.step_seconds:.3g}", seconds_text(plan.seconds))
+        for method, plan in plans.items()
+    ]
+    if len(plans) > 1:
+        whole = sum(plan.seconds for plan in plans.values())
+        rows += [None, ("together", "", "", seconds_text(whole))]
+    heads = ["Method", "Passes a step", "Seconds a step", "Training"]
+    console(stderr=False).print(terminal_grid(heads, rows))
     say("Times are of this machine as busy as it is now, without validation and evaluation.")
     return {
         "model": options.model,
@@ -275,14 +279,3 @@ def show_plan(
             method: {**asdict(plan), "seconds": plan.seconds} for method, plan in plans.items()
         },
     }
-
-
-def _plan_table(plans: Mapping[str, Plan]) -> Table:
-    rows: list[tuple[str, ...] | None] = [
-        (method, f"{plan.passes:.1f}", f"{plan.step_seconds:.3g}", seconds_text(plan.seconds))
-        for method, plan in plans.items()
-    ]
-    if len(plans) > 1:
-        whole = sum(plan.seconds for plan in plans.values())
-        rows += [None, ("together", "", "", seconds_text(whole))]
-    return terminal_grid(["Method", "Passes a step", "Seconds a step", "Training"], rows)

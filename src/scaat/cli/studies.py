@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,12 +14,7 @@ from typing import Any
 import yaml
 
 from scaat.cli.output import Result, console, mode, progress, show_table
-from scaat.cli.runs import (
-    command_line,
-    evaluation_device,
-    evaluation_progress,
-    load_splits,
-)
+from scaat.cli.runs import command_line, evaluation_device, evaluation_progress, load_splits
 from scaat.data import DataOptions, DataSplits, load_data
 from scaat.display.style import figure_bytes
 from scaat.display.table import markdown_section
@@ -31,13 +26,7 @@ from scaat.report import read_results
 from scaat.studies import Part, Setting, Trial, run_trial, settings_of
 from scaat.studies.engines import Engine
 from scaat.studies.store import is_packed, unpack
-from scaat.studies.sweeps import (
-    ON_FRONT,
-    front,
-    measured_columns,
-    sweep_figure,
-    sweep_table,
-)
+from scaat.studies.sweeps import ON_FRONT, front, measured_columns, sweep_figure, sweep_table
 from scaat.studies.trial import failure_of, plain, reference_of, results_of
 from scaat.training import is_finished
 from scaat.training.logs import EPOCHS, FOLDER, EpochLines
@@ -64,39 +53,22 @@ def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """A trial and all that a worker needs to run it.
-
-    Attributes:
-        trial: What to do.
-        folder: Of the study's trials.
-        evaluation: The protocol; None trains only.
-        part: Which images are measured.
-        reference: Standard training that the trial is compared with, if any.
-        budget: Points of accuracy by which it may be behind; see `scaat.studies.run_trial`.
-        lines: Whether to print a line after each epoch.
-        command: As it was typed.
-        label: What to print first where somebody watches this very process, with bars after it.
-    """
+    """A trial and all that a worker needs to run it."""
 
     trial: Trial
-    folder: Path
-    evaluation: EvaluationOptions | None
+    folder: Path  # of the study's trials
+    evaluation: EvaluationOptions | None  # None trains only
     part: Part
-    reference: Trial | None
+    reference: Trial | None  # standard training that the trial is compared with, if any
     budget: float | None
-    lines: bool
-    command: str
-    label: str | None = None
+    lines: bool  # whether to print a line after each epoch
+    command: str  # as it was typed
+    label: str | None = None  # printed first, before bars, where somebody watches this process
 
     @property
     def place(self) -> Path:
         """Return the trial's folder."""
         return self.folder / self.trial.folder
-
-    @property
-    def epochs(self) -> int:
-        """Return how many epochs it trains."""
-        return int(self.trial.config["training"]["epochs"])
 
     @property
     def is_done(self) -> bool:
@@ -136,13 +108,8 @@ def run_all(
 ) -> None:
     """Run trials, after the standard trainings that they are compared with; done ones are kept.
 
-    Args:
-        work: The trials, each with its protocol.
-        folder: Of the study's trials.
-        part: Which images are measured.
-        engine: What runs them.
-        budget: Points of accuracy by which a trial may be behind standard training; one that is
-            further behind ends early.
+    A trial that is further behind standard training than the budget, in points of accuracy, ends
+    early.
     """
     watched = engine.width == 1 and engine.name == "local"
     lines = not (watched or mode().quiet or console().is_terminal)
@@ -157,13 +124,14 @@ def run_all(
     def job(trial: Trial, evaluation: EvaluationOptions | None, reference: Trial | None) -> Job:
         return Job(trial, folder, evaluation, part, reference, budget, lines, command_line())
 
-    def compared(trial: Trial) -> Trial | None:
-        if is_finished(folder / trial.folder):
-            return None
-        return reference_of(trial, trials, always=budget is not None)
-
-    jobs = [job(trial, evaluation, compared(trial)) for trial, evaluation in work]
-    jobs = [one for one in jobs if not one.is_done]
+    jobs = []
+    for trial, evaluation in work:
+        reference = None
+        if not is_finished(folder / trial.folder):
+            reference = reference_of(trial, trials, always=budget is not None)
+        one = job(trial, evaluation, reference)
+        if not one.is_done:
+            jobs.append(one)
     first: dict[str, Job] = {}
     for one in jobs:
         if (wanted := one.reference) is not None:
@@ -216,15 +184,8 @@ def write_study(
 ) -> Result:
     """Write the tables and figures of settings that were tried, and return them as a result.
 
-    Args:
-        out: Of the study.
-        name: Of the files.
-        done: The folders with results.
-        failed: By trial why it has none.
-        evaluation: The protocol.
-        ahead: Whether a setting is marked; by default if it is on the front (`sweeps.front`).
-        note: What the mark means.
-        sections: Further ones of the text.
+    A setting is marked if it is ``ahead``, by default if it is on the front; ``note`` says what
+    the mark means. ``done`` and ``failed`` are as `collect` returns them.
 
     Raises:
         InputError: There are no results.
@@ -268,12 +229,17 @@ def write_study(
 def _bar(jobs: Sequence[Job]) -> Iterator[None]:
     """Show on a terminal how many epochs are trained, from the logs that all engines write."""
     ended = threading.Event()
-    total = sum(job.epochs for job in jobs)
+    total = sum(int(job.trial.config["training"]["epochs"]) for job in jobs)
+    logs = [job.place / FOLDER / EPOCHS for job in jobs]
     with progress(f"{len(jobs)} trials") as show:
 
         def follow() -> None:
             while not ended.wait(1):
-                show("epochs", sum(map(_epochs_trained, jobs)), total)
+                trained = 0
+                for log in logs:
+                    with suppress(OSError):  # no epoch is trained yet
+                        trained += log.read_bytes().count(b"\n") - 1
+                show("epochs", trained, total)
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
@@ -282,13 +248,6 @@ def _bar(jobs: Sequence[Job]) -> Iterator[None]:
         finally:
             ended.set()
             thread.join()
-
-
-def _epochs_trained(job: Job) -> int:
-    try:
-        return (job.place / FOLDER / EPOCHS).read_bytes().count(b"\n") - 1
-    except OSError:
-        return 0
 
 
 def _name(trial: Trial) -> str:

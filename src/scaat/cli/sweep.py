@@ -14,11 +14,7 @@ import click
 from scaat.cli import commands
 from scaat.cli.options import gather
 from scaat.cli.output import Result, if_interrupted
-from scaat.cli.runs import (
-    read_evaluation_options,
-    read_training_options,
-    resolved,
-)
+from scaat.cli.runs import read_evaluation_options, read_training_options, resolved
 from scaat.cli.studies import claim, collect, run_all, write_study
 from scaat.cli.types import Names
 from scaat.errors import did_you_mean
@@ -43,7 +39,14 @@ def sweep(
     **parameters: Any,
 ) -> Result:
     """Try settings: train each and measure it on the validation images."""
-    trials = _trials(parameters, vary, seeds, one_at_a_time=one_at_a_time)
+    values = varied_values(commands.sweep, vary)
+    different: dict[str, Trial] = {}
+    for seed in seeds:
+        for point in combinations(values, one_at_a_time=one_at_a_time):
+            trial = make_trial(parameters, point, seed)
+            # An option of another method, or a value that is the start's, changes nothing.
+            different.setdefault(json.dumps(trial.config, sort_keys=True), trial)
+    trials = list(different.values())
     asked = gather(parameters)
     evaluation = read_evaluation_options(asked)
     varied = [f"{name}={','.join(texts)}" for name, texts in vary]
@@ -56,30 +59,10 @@ def sweep(
     return write_study(out, "sweep", done, failed, evaluation)
 
 
-def _trials(
-    parameters: Mapping[str, Any],
-    vary: Sequence[tuple[str, tuple[str, ...]]],
-    seeds: Sequence[int],
-    *,
-    one_at_a_time: bool,
-) -> list[Trial]:
-    values = varied_values(commands.sweep, vary)
-    trials: dict[str, Trial] = {}
-    for seed in seeds:
-        for point in combinations(values, one_at_a_time=one_at_a_time):
-            trial = make_trial(parameters, point, seed)
-            # An option of another method, or a value that is the start's, changes nothing.
-            trials.setdefault(json.dumps(trial.config, sort_keys=True), trial)
-    return list(trials.values())
-
-
 def make_trial(parameters: Mapping[str, Any], point: Mapping[str, Tried], seed: int) -> Trial:
-    """Return the trial of a command's parameters with some changed, and its folder by their names.
+    """Return the trial of a command's parameters, by click's names, where those of a point differ.
 
-    Args:
-        parameters: Of ``sweep`` or ``tune``, by click's names.
-        point: What differs.
-        seed: Of the training.
+    Its folder is called by them.
     """
     chosen = {name: tried.value for name, tried in point.items()}
     config = gather({**parameters, **chosen, "seed": seed})
@@ -117,17 +100,19 @@ def varied_values(
         assert option.name is not None
         if option.name in values:
             raise _bad(f"{name!r} is given twice; give all its values at once")
-        values[option.name] = [Tried(text, _converted(name, option, text)) for text in texts]
+        try:
+            values[option.name] = [
+                Tried(text, option.type.convert(text, None, None)) for text in texts
+            ]
+        except click.BadParameter as error:
+            raise _bad(f"{name}: {error.message}") from error
     return values
 
 
 def label(command: click.Command, point: Mapping[str, Tried], method: str) -> str:
     """Return what a setting is called: ``scaat, epsilon 8/255, weight 3``.
 
-    Args:
-        command: The command whose options are varied.
-        point: What the setting has of each varied option, by click's name.
-        method: Its training method; options of others don't change it and are not named.
+    Options of other methods than its own don't change it and are not named.
     """
     names = {option.name: flag for flag, option in _flags(command)}
     parts = [method]
@@ -146,13 +131,6 @@ def _flags(command: click.Command) -> Iterator[tuple[str, click.Option]]:
             continue
         if parameter.expose_value and not isinstance(parameter.type, Names):
             yield parameter.opts[0].lstrip("-"), parameter
-
-
-def _converted(name: str, option: click.Option, text: str) -> Any:
-    try:
-        return option.type.convert(text, None, None)
-    except click.BadParameter as error:
-        raise _bad(f"{name}: {error.message}") from error
 
 
 def _bad(message: str) -> click.BadParameter:

@@ -7,12 +7,7 @@ from typing import Any
 
 from scaat.cli.options import gather
 from scaat.cli.output import Result, if_interrupted, mode, say
-from scaat.cli.runs import (
-    load_splits,
-    read_training_options,
-    resolved,
-    show_plan,
-)
+from scaat.cli.runs import load_splits, read_training_options, resolved, show_plan
 from scaat.training import fit, open_folder
 from scaat.training.architecture import starting_model
 from scaat.training.checkpoint import checkpoints, step_of
@@ -34,9 +29,7 @@ def train(
     if reference is not None:
         read_reference(reference, start.architecture, options.epochs)
     if dry_run:
-        if is_main_process():
-            return show_plan(splits, start.model, config["objectives"], options)
-        return None
+        return show_plan(splits, start.model, config["objectives"], options)
     with if_interrupted(lambda: _left(out)):
         if is_main_process():
             open_folder(out, config, resume=resume)
@@ -66,9 +59,7 @@ def train(
 def _left(out: Path) -> str:
     """Say how to continue an interrupted training."""
     saved = checkpoints(out)
-    if saved:
-        return (
-            "the same command with --resume continues from the checkpoint after step "
-            f"{step_of(saved[-1])}"
-        )
-    return "there is no checkpoint yet; the same command with --resume begins again"
+    if not saved:
+        return "there is no checkpoint yet; the same command with --resume begins again"
+    step = step_of(saved[-1])
+    return f"the same command with --resume continues from the checkpoint after step {step}"

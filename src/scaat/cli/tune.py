@@ -88,21 +88,13 @@ def tune(
 
 @dataclass(frozen=True)
 class _Tuning:
-    """The trainings of a search.
-
-    Attributes:
-        out: Folder of the study.
-        parameters: Of the command, where each trial starts.
-        seeds: Each setting is trained with each.
-        evaluation: The protocol.
-        search: What asks for settings.
-    """
+    """The trainings of a search."""
 
     out: Path
-    parameters: Mapping[str, Any]
-    seeds: Sequence[int]
+    parameters: Mapping[str, Any]  # of the command, where each trial starts
+    seeds: Sequence[int]  # each setting is trained with each
     evaluation: EvaluationOptions
-    search: Search
+    search: Search  # what asks for settings
 
     @property
     def standard(self) -> list[Trial]:
@@ -119,12 +111,14 @@ class _Tuning:
 
     def run(self, count: int, engine: Engine) -> None:
         """Try settings until there are so many, as many at once as the engine has places."""
-        self._run([], engine)
+        self._run(self.standard, engine)
         while (missing := count - len(self.search.finished)) > 0:
             asked = self.search.ask(min(missing, engine.width))
             trials = [self.trials(one.params) for one in asked]
-            self._run([trial for group in trials for trial in group], engine)
-            settings = self._settings([trial for group in trials for trial in group])
+            listed = [*self.standard, *(trial for group in trials for trial in group)]
+            self._run(listed, engine)
+            done, _ = collect(listed, self.out / "trials", self.evaluation, part="validation")
+            settings = {setting.title: setting for setting in settings_of(read_results(*done))}
             for one, group in zip(asked, trials, strict=True):
                 setting = settings.get(group[0].title)
                 whole = setting is not None and len(setting.seeds) == len(self.seeds)
@@ -192,16 +186,10 @@ class _Tuning:
         return gain_of(setting, settings["standard"], self.evaluation.attributions[0])
 
     def _run(self, trials: Sequence[Trial], engine: Engine) -> None:
-        # The standard trainings, done or not, are among them as their references.
-        work = [(trial, self.evaluation) for trial in (*self.standard, *trials)]
+        """Run trials; the standard trainings, done or not, are among them as their references."""
+        work = [(trial, self.evaluation) for trial in trials]
         budget = self.search.budget
         run_all(work, self.out / "trials", part="validation", engine=engine, budget=budget)
-
-    def _settings(self, trials: Sequence[Trial]) -> dict[str, Setting]:
-        """Return the settings of trials and of standard training by title."""
-        listed = [*self.standard, *trials]
-        done, _ = collect(listed, self.out / "trials", self.evaluation, part="validation")
-        return {setting.title: setting for setting in settings_of(read_results(*done))}
 
 
 def _space(search: Sequence[tuple[str, tuple[str, ...]]]) -> Space:

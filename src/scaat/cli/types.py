@@ -19,10 +19,8 @@ Statistics = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
 class Value(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """What a function makes of a text, or of what a configuration file has in its place.
 
-    Args:
-        name: What help calls such a value.
-        read: Returns the value, or raises `InputError` with one sentence.
-        takes_list: Whether a configuration file may hold a list.
+    The function raises `InputError` with one sentence for what it does not understand. With
+    ``takes_list`` a configuration file may hold a list.
     """
 
     def __init__(self, name: str, read: Callable[[Any], Any], *, takes_list: bool = False) -> None:
@@ -118,9 +116,8 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
 class Entry(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """A name of a registry, which is imported only to check or complete a value.
 
-    Args:
-        kind: What an entry is called in help and errors.
-        registry: Where the known names are, such as ``"scaat.objectives:objectives"``.
+    The registry is given as ``"scaat.objectives:objectives"``; help and errors call an entry
+    ``kind``.
     """
 
     def __init__(self, kind: str, registry: str) -> None:

@@ -70,23 +70,25 @@ class FlopCounter(TorchDispatchMode):
     Args:
         model: Whose parameters and buffers are the weights; without it no weight is known, and
             the parts of a backward pass cannot be distinguished: `total` is right all the same.
-
-    Attributes:
-        operations: Counted so far.
     """
 
     def __init__(self, model: nn.Module | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.operations = Operations()
+        self._counts = [0, 0, 0]  # in the order of the kinds in `Operations`
         self._weights: dict[int, StorageWeakRef] = {}
         if model is not None:
             for tensor in (*model.parameters(), *model.buffers()):
                 self._note(tensor)
 
     @property
+    def operations(self) -> Operations:
+        """Those counted so far, by kind."""
+        return Operations(*map(float, self._counts))
+
+    @property
     def total(self) -> int:
         """All operations so far."""
-        return int(self.operations.total)
+        return sum(self._counts)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation and count it."""
@@ -97,9 +99,8 @@ class FlopCounter(TorchDispatchMode):
         if tensors and all(from_weights):
             for tensor in _tensors(out):
                 self._note(tensor)
-        self.operations = _added(
-            self.operations, _count(func.overloadpacket, args, kwargs, out, any(from_weights))
-        )
+        counted = _count(func.overloadpacket, args, kwargs, out, any(from_weights))
+        self._counts = [sum(pair) for pair in zip(self._counts, counted, strict=True)]
         return out
 
     def _note(self, tensor: Tensor) -> None:
@@ -125,50 +126,22 @@ def count_operations(step: Callable[[], object], model: nn.Module) -> Operations
     return counter.operations
 
 
-def _count(packet: Any, args: Any, kwargs: Any, out: Any, has_weight: bool) -> Operations:
-    """Return the operations of one call, as the one kind that it is; a convolution's as both."""
-    backward = torch._C._current_graph_task_id() != -1  # that is outside one
+def _count(packet: Any, args: Any, kwargs: Any, out: Any, has_weight: bool) -> tuple[int, int, int]:
+    """Return the operations of one call by kind: one kind, or both gradients of a convolution."""
     if packet is _ATEN.convolution_backward:
-        return _convolution_backward(*args)
+        # Every product of the forward pass has one in each gradient that is wanted.
+        gradient, images, weight, _bias_sizes, *settings, wanted = args
+        count = flop_registry[_ATEN.convolution](images, weight, None, *settings, out_val=gradient)
+        return 0, count * wanted[0], count * wanted[1]
     formula = flop_registry.get(_LIKE.get(packet.__name__, packet))
     if formula is None:
-        return Operations()
+        return 0, 0, 0
     count = formula(*args, **kwargs, out_val=out)
-    if not backward:
-        return Operations(forward=count)
+    if torch._C._current_graph_task_id() == -1:  # outside a backward pass
+        return count, 0, 0
     if has_weight or packet not in (_ATEN.convolution, _ATEN.mm, _ATEN.addmm):
-        return Operations(input_gradient=count)
-    return Operations(weight_gradient=count)
-
-
-def _convolution_backward(
-    gradient: Tensor,
-    images: Tensor,
-    weight: Tensor,
-    _bias_sizes: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    transposed: bool,
-    output_padding: Any,
-    groups: int,
-    wanted: tuple[bool, bool, bool],
-) -> Operations:
-    """Return as many operations as the convolution has, for each gradient that is wanted.
-
-    Every product of the forward pass has one in each of them.
-    """
-    settings = (stride, padding, dilation, transposed, output_padding, groups)
-    count = flop_registry[_ATEN.convolution](images, weight, None, *settings, out_val=gradient)
-    return Operations(0.0, count * wanted[0], count * wanted[1])
-
-
-def _added(one: Operations, other: Operations) -> Operations:
-    return Operations(
-        one.forward + other.forward,
-        one.input_gradient + other.input_gradient,
-        one.weight_gradient + other.weight_gradient,
-    )
+        return 0, count, 0
+    return 0, 0, count
 
 
 def _tensors(tree: Any) -> Iterator[Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -125,13 +126,28 @@ def measure_costs(
     check_positive(turn_seconds, "turn_seconds", zero=True)
     if all(variant.method != BASE for variant in variants):
         variants = [Variant(BASE, BASE), *variants]
-    _check_labels(variants)
+    labels_of = [variant.label for variant in variants]
+    for label in labels_of:
+        if labels_of.count(label) > 1:
+            raise InputError(f"two variants are called {label!r}; expected different ones")
     device = images.device
     cuda = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if cuda else []):
         torch.manual_seed(0)
-        steps = _steps(model, variants, images, labels, autocast)
-        copied = steps[0].model
+        if images.dim() == 4:
+            images = images.contiguous(memory_format=torch.channels_last)
+        batch = images, labels.to(device), torch.arange(len(images), device=device)
+        copied = trial_copy(model, device)
+        optimizer = idle_optimizer(copied)
+        # A training of one step: how much a weight has risen changes no cost.
+        built = [
+            build_objective(each.method, len(images), dict(each.options), training_steps=1)
+            for each in variants
+        ]
+        steps = [
+            TrialStep(copied, objective.to(device), lambda: batch, optimizer, autocast)
+            for objective in built
+        ]
         operations = []
         for variant, step in zip(variants, steps, strict=True):
             progress(f"counting the passes of {variant.label}")
@@ -161,12 +177,13 @@ def measure_costs(
             progress=lambda done: progress(f"timing: {done} of {rounds} rounds"),
         )
     fractions = [step.objective.own_fraction for step in steps]
+    # Of the steps of a method some may be standard training's: means over both.
     operations = [
-        _averaged(each, operations[base], own)
+        Operations(*map(partial(_mean, own), astuple(each), astuple(operations[base])))
         for each, own in zip(operations, fractions, strict=True)
     ]
     times = [
-        [own * each + (1 - own) * turn[base] for each, own in zip(turn, fractions, strict=True)]
+        [_mean(own, each, turn[base]) for each, own in zip(turn, fractions, strict=True)]
         for turn in times
     ]
     return tuple(
@@ -184,39 +201,8 @@ def measure_costs(
     )
 
 
-def _averaged(own: Operations, standard: Operations, fraction: float) -> Operations:
-    """Return the mean over one step of a method's own and the others of standard training."""
-    return Operations(
-        *(
-            fraction * one + (1 - fraction) * other
-            for one, other in zip(astuple(own), astuple(standard), strict=True)
-        )
-    )
-
-
-def _steps(
-    model: nn.Module,
-    variants: Sequence[Variant],
-    images: Tensor,
-    labels: Tensor,
-    autocast: torch.dtype | None,
-) -> list[TrialStep]:
-    """Return a step for each variant, all of one copy of the model."""
-    device = images.device
-    if images.dim() == 4:
-        images = images.contiguous(memory_format=torch.channels_last)
-    batch = images, labels.to(device), torch.arange(len(images), device=device)
-    copied = trial_copy(model, device)
-    optimizer = idle_optimizer(copied)
-    # A training of one step: how much a weight has risen changes no cost.
-    built = [
-        build_objective(each.method, len(images), dict(each.options), training_steps=1)
-        for each in variants
-    ]
-    return [
-        TrialStep(copied, objective.to(device), lambda: batch, optimizer, autocast)
-        for objective in built
-    ]
+def _mean(fraction: float, own: float, standard: float) -> float:
+    return fraction * own + (1 - fraction) * standard
 
 
 def _memory(
@@ -230,10 +216,3 @@ def _memory(
         progress(f"measuring the memory of {variant.label}")
         peaks.append(peak_bytes(step, device))
     return peaks
-
-
-def _check_labels(variants: Sequence[Variant]) -> None:
-    labels = [variant.label for variant in variants]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise InputError(f"two variants are called {label!r}; expected different ones")

@@ -18,36 +18,24 @@ from scaat.models import Classifier
 from scaat.objectives import build_objective
 from scaat.options.training import TrainingOptions
 from scaat.training.batches import count_batches
-from scaat.training.devices import (
-    LightningPrecision,
-    autocast_dtype,
-    lightning_precision,
-    plan_launch,
-)
+from scaat.training.devices import autocast_dtype, lightning_precision, plan_launch
 
 
 @dataclass(frozen=True)
 class Plan:
     """The cost of a training.
 
-    Attributes:
-        passes: Of a step on average, in forward passes of its batch (standard training: 3), from
-            floating-point operations.
-        step_seconds: Of a batch's step on average, without loading, on this machine now.
-        batches: Of each process, in the whole training.
-        optimizer_steps: Of the whole training; fewer than batches where gradients accumulate.
-        processes: Over all nodes.
-        precision: Lightning's name for the arithmetic.
-        device: Where the steps were made.
+    ``passes`` are of a step on average, in forward passes of its batch (standard training: 3), from
+    floating-point operations.
     """
 
     passes: float
-    step_seconds: float
-    batches: int
-    optimizer_steps: int
-    processes: int
-    precision: str
-    device: str
+    step_seconds: float  # of a batch's step on average, without loading, on this machine now
+    batches: int  # of each process, in the whole training
+    optimizer_steps: int  # of the whole training; fewer where gradients accumulate
+    processes: int  # over all nodes
+    precision: str  # Lightning's name for the arithmetic
+    device: str  # where the steps were made
 
     @property
     def seconds(self) -> float:
@@ -85,17 +73,36 @@ def plan_training(
     device = torch.device("cuda" if cuda else "cpu")
     precision = lightning_precision(options.precision, options.accelerator)
     batches = count_batches(len(splits.train), options, launch.processes)
+    count = min(options.batch_size, len(splits.train))
+    raw, labels, index = (
+        tensor.to(device) for tensor in splits.train.__getitems__(list(range(count)))
+    )
+
+    def batch() -> Batch:
+        """Return the first images, cropped and flipped again each time."""
+        images = to_float(augment(raw, splits.augmentation))
+        return images.contiguous(memory_format=torch.channels_last), labels, index
+
+    def measured(method: str, fields: dict[str, Any]) -> tuple[float, float, float]:
+        """Return the passes and the median seconds of a step, and what fraction such steps are."""
+        copied = trial_copy(model, device)
+        # The trial's length: how much the weight has risen changes no cost.
+        objective = build_objective(method, len(splits.train), fields, training_steps=1)
+        optimizer = idle_optimizer(copied, options.momentum)
+        autocast = autocast_dtype(precision)
+        step = TrialStep(copied, objective.to(device), batch, optimizer, autocast)
+        forward = count_operations(step.forward, copied).total
+        passes = count_operations(step, copied).total / forward
+        seconds = sorted(timed(step, 1, device) for _ in range(steps))[steps // 2]
+        return passes, seconds, objective.own_fraction
+
     with torch.random.fork_rng(devices=[device] if cuda else []):
         torch.manual_seed(0)
-        step = _trial(splits, model, method, objective_options, options, device, precision)
-        forward = count_operations(step.forward, step.model).total
-        passes, seconds = _measured(step, forward, steps, device)
-        own = step.objective.own_fraction
+        passes, seconds, own = measured(method, objective_options)
         if own < 1:  # the other steps are standard training's
-            plain = _trial(splits, model, BASE, {}, options, device, precision)
-            others = _measured(plain, forward, steps, device)
-            passes = own * passes + (1 - own) * others[0]
-            seconds = own * seconds + (1 - own) * others[1]
+            other_passes, other_seconds, _ = measured(BASE, {})
+            passes = own * passes + (1 - own) * other_passes
+            seconds = own * seconds + (1 - own) * other_seconds
     return Plan(
         passes=passes,
         step_seconds=seconds,
@@ -105,41 +112,6 @@ def plan_training(
         precision=precision,
         device=str(device),
     )
-
-
-def _measured(
-    step: TrialStep, forward: float, steps: int, device: torch.device
-) -> tuple[float, float]:
-    """Return the passes and the median seconds of a step."""
-    passes = count_operations(step, step.model).total / forward
-    return passes, sorted(timed(step, 1, device) for _ in range(steps))[steps // 2]
-
-
-def _trial(
-    splits: DataSplits,
-    model: Classifier,
-    method: str,
-    objective_options: dict[str, Any],
-    options: TrainingOptions,
-    device: torch.device,
-    precision: LightningPrecision,
-) -> TrialStep:
-    """Return the training step on the first images, cropped and flipped again each time."""
-    count = min(options.batch_size, len(splits.train))
-    raw, labels, index = (
-        tensor.to(device) for tensor in splits.train.__getitems__(list(range(count)))
-    )
-
-    def batch() -> Batch:
-        images = to_float(augment(raw, splits.augmentation))
-        return images.contiguous(memory_format=torch.channels_last), labels, index
-
-    copied = trial_copy(model, device)
-    samples = len(splits.train)
-    # The trial's length: how much the weight has risen changes no cost.
-    objective = build_objective(method, samples, objective_options, training_steps=1).to(device)
-    optimizer = idle_optimizer(copied, options.momentum)
-    return TrialStep(copied, objective, batch, optimizer, autocast_dtype(precision))
 
 
 def peak_memory(device: str) -> int | None:

@@ -28,42 +28,26 @@ def trial_copy(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 def idle_optimizer(model: nn.Module, momentum: float = 0.9) -> torch.optim.Optimizer:
-    """Return SGD at a rate of 0: no step may spoil the next one's arithmetic.
-
-    Args:
-        model: Of its weights those that train.
-        momentum: Needs memory, unlike 0.
-    """
+    """Return SGD of the weights that train, at a rate of 0: no step may spoil the next one's."""
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     return torch.optim.SGD(trained, lr=0.0, momentum=momentum)
 
 
+@dataclass(frozen=True, eq=False)
 class TrialStep:
-    """An objective's step: forward, backward, and the optimiser's.
+    """An objective's step: forward, backward, and the optimiser's; all on the model's device.
 
     The objective is put in evaluation mode, in which every step is its own, whatever its interval.
-
-    Args:
-        model: Its weights stay; its batch-norm statistics and gradients change.
-        objective: The training method, on the model's device.
-        batch: Called for the batch in each step, whose device is the model's.
-        optimizer: As `idle_optimizer` makes it. Several steps of one model may share it.
-        autocast: Computed in where autocast says so; None for what the tensors have.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        objective: Objective,
-        batch: Callable[[], Batch],
-        optimizer: torch.optim.Optimizer,
-        autocast: torch.dtype | None = None,
-    ) -> None:
-        self.model = model
-        self.objective = objective.eval()
-        self.batch = batch
-        self.optimizer = optimizer
-        self.autocast = autocast
+    model: nn.Module  # its weights stay; its batch-norm statistics and gradients change
+    objective: Objective
+    batch: Callable[[], Batch]  # called in each step
+    optimizer: torch.optim.Optimizer  # an idle one, which several steps of one model may share
+    autocast: torch.dtype | None = None  # where autocast says so; None for what the tensors have
+
+    def __post_init__(self) -> None:
+        self.objective.eval()
 
     def __call__(self) -> None:
         """Make the step."""
@@ -121,13 +105,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def turn_length(step: Step, seconds: float, device: torch.device) -> int:
-    """Return how many repetitions of a step take about so long, at least 1.
-
-    Args:
-        step: Made a few times before, and once more here.
-        seconds: What they should take together.
-        device: Where it runs.
-    """
+    """Return how many repetitions of a warm step take about so long together, at least 1."""
     return max(math.ceil(seconds / max(timed(step, 1, device), 1e-6)), 1)
 
 
@@ -143,13 +121,6 @@ def interleaved(
 
     What slows the machine down for a while so falls on all of them, and the ratio of two times
     of one round is of the same while.
-
-    Args:
-        steps: What is timed.
-        rounds: Turns of each.
-        repeats: Of a step in one turn, without waiting for the device in between.
-        device: Waited for at the end of each turn.
-        progress: Called after each round with the number of those done.
 
     Returns:
         Seconds of one repetition: a list for each round, a number for each step.
@@ -223,11 +194,8 @@ def peak_bytes(step: TrialStep, device: torch.device) -> int:
 
     On a CUDA device what torch's allocator has given away, workspaces included, by
     `torch.cuda.max_memory_allocated`. Elsewhere the bytes of the tensors that are alive, by
-    `TensorMemory`, which sees no workspaces, and nothing of what ``torch.compile`` made.
-
-    Args:
-        step: Made twice, since a second step begins with the first one's gradients.
-        device: Where it runs.
+    `TensorMemory`, which sees no workspaces, and nothing of what ``torch.compile`` made. The step
+    is made twice, since a second one begins with the first one's gradients.
     """
     step.optimizer.zero_grad()
     if device.type == "cuda":

@@ -14,6 +14,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def load_cache(argument: str, options: DataOptions) -> Source:
             for name, part in content["parts"].items()
         }
         augmentation = Augmentation(**content["augmentation"])
-        converted, settings = content["options"], content["settings"]
+        converted = content["options"]
+        settings = {"converted_from": converted, **content["settings"]}
         train = parts["train"]
         group = converted.get("group")
     except (KeyError, TypeError, AttributeError) as error:
@@ -72,10 +74,8 @@ def load_cache(argument: str, options: DataOptions) -> Source:
             f"group is {options.group!r}, but cache {folder} was converted with group {group!r}; "
             "expected the same, or convert again"
         )
-    settings = {"converted_from": converted, **settings}
-    return Source(
-        classes, train, parts.get("validation"), parts.get("test"), augmentation, settings
-    )
+    beside = (parts.get("validation"), parts.get("test"))
+    return Source(classes, train, *beside, augmentation, settings)
 
 
 def _description(path: Path) -> dict[str, Any]:
@@ -121,9 +121,9 @@ def _array(path: Path, digest: str) -> Tensor:
                 f"{path} is not what was written (its SHA-256 differs); convert the data again"
             )
         return torch.from_numpy(np.load(path))
+    except InputError:  # which is a ValueError
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path} cannot be read ({error})") from error
 
 
@@ -139,13 +139,7 @@ def convert(options: DataOptions, out: Path, progress: Progress) -> dict[str, in
     The folder is written beside its place and renamed at the end, so an interrupted conversion
     leaves nothing under ``out``.
 
-    Args:
-        options: Which data; of the others only `READING` is used.
-        out: A folder that does not exist, or is empty.
-        progress: Called after every chunk of images.
-
-    Returns:
-        The number of images of each part.
+    Of the options only `READING` are used. The result is the number of images of each part.
 
     Raises:
         InputError: The data are at fault, or ``out`` exists.
@@ -186,7 +180,13 @@ def _write_part(
             images = fit_set(part.load(positions), options.image_size)
             if not shape:
                 shape = (count, *images.images.shape[1:])
-                _require_space(shape, out)
+                needed, free = prod(shape), shutil.disk_usage(out.absolute().parent).free
+                if needed > free:
+                    raise WriteError(
+                        f"cache {str(out)!r} needs {needed / 2**30:.1f} GiB for {count} images "
+                        f"of {shape[2]}x{shape[3]} and {free / 2**30:.1f} GiB are free; set "
+                        "image_size lower, or choose another disk"
+                    )
                 header = {"descr": "|u1", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
                 beside = {key: [] for key in BESIDE if getattr(images, key) is not None}
@@ -207,15 +207,3 @@ def _write_part(
         np.save(folder / f"{key}.npy", torch.cat(values).numpy())
         files[key] = _checksum(folder / f"{key}.npy")
     return {"shape": list(shape), "files": files}
-
-
-def _require_space(shape: tuple[int, ...], out: Path) -> None:
-    count, channels, height, width = shape
-    needed = count * channels * height * width
-    free = shutil.disk_usage(out.absolute().parent).free
-    if needed > free:
-        raise WriteError(
-            f"cache {str(out)!r} needs {needed / 2**30:.1f} GiB for {count} images of "
-            f"{height}x{width} and {free / 2**30:.1f} GiB are free; set image_size lower, or "
-            "choose another disk"
-        )

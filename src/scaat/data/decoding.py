@@ -41,11 +41,7 @@ _ON_ITS_SIDE = (5, 6, 7, 8)
 class DecodedPixels(Pixels):
     """Encoded images that are decoded at each reading, in the process that reads.
 
-    Args:
-        take: the images.
-        count: how many there are.
-        image_size: see `fit`; None leaves them as they are.
-        like: position of the image whose size all others must have.
+    The size is the one at position ``like``, which all must have, or `fit` makes it ``image_size``.
     """
 
     encoded = True
@@ -68,11 +64,8 @@ def decode_images(
 ) -> tuple[Tensor, Tensor]:
     """Decode images in a pool of threads; in a `DataLoader`'s worker process, in one thread.
 
-    Args:
-        encoded: the images in order.
-        count: how many there are.
-        image_size: see `fit`; None leaves every image as it is, and all sizes must then agree.
-        like: the image whose size all must have; the first one by default.
+    Without ``image_size``, to which `fit` makes them, all must have the size of the image ``like``,
+    which is the first one by default.
 
     Returns:
         The images, uint8 RGB (count, 3, H, W), and the height and width that each had before,

@@ -50,24 +50,17 @@ def load_folder(argument: str, options: DataOptions) -> Source:
         raise InputError(f"{root} holds {other!r} but no 'train'; expected both, or none")
     first = next(iter(folders.values()))
     classes = tuple(child.name for child in visible(first) if child.is_dir())
-    if not classes and set(folders) != {"test"} and (source := _unlabelled(first, options)):
-        return source
+    size = options.image_size
+    images = [(file, -1) for file in visible(first) if is_image(file, first)]
+    if not classes and images and "train" in folders:  # a test part without labels
+        part = _files_part(images, (), size)
+        nothing = replace(part, labels=part.labels[:0])
+        return Source((), nothing, test=part, augmentation=COMMON)
     if not classes:
         state = "holds no folders" if visible(first) else "is empty"
         raise InputError(f"{first} {state}; expected a folder for each class")
-    size = options.image_size
     parts = {part: _part(folder, classes, size) for part, folder in folders.items()}
     return Source.of_parts(classes, parts, COMMON)
-
-
-def _unlabelled(folder: Path, options: DataOptions) -> Source | None:
-    """Return the images of a folder without class folders as a test part, if there are any."""
-    files = [file for file in visible(folder) if is_image(file, folder)]
-    if not files:
-        return None
-    part = _files_part([(file, -1) for file in files], (), options.image_size)
-    nothing = replace(part, labels=part.labels[:0])
-    return Source((), nothing, test=part, augmentation=COMMON)
 
 
 def _part(folder: Path, classes: tuple[str, ...], image_size: int | None) -> Part:

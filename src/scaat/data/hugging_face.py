@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,9 +86,18 @@ class _Table:
             wanted += ["bbox"] if "bbox" in columns else []
             wanted += [self._column(columns, group)] if group else []
             self._check_type(file.schema_arrow)
-            self.names = _class_names(file.schema_arrow)
+            description = (file.schema_arrow.metadata or {}).get(b"huggingface", b"")
             table = file.read(columns=wanted)
-        self.labels = self._labels(self._without_gaps(table, "label", "a class id"))
+        self.names: tuple[str, ...] | None = None
+        with suppress(ValueError, KeyError, TypeError):  # no description, or one without names
+            features = json.loads(description)["info"]["features"]
+            self.names = tuple(features["label"]["names"]) or None
+        ids = self._without_gaps(table, "label", "a class id").to_numpy()
+        self.labels = torch.tensor(ids.astype(np.int64))
+        for bad in (self.labels < 0).nonzero().flatten()[:1].tolist():
+            raise InputError(
+                f"row {bad} of {path} has label {int(self.labels[bad])}; expected 0 or more"
+            )
         self.boxes = self._boxes(table["bbox"]) if "bbox" in wanted else None
         if options.inclusive_boxes:
             if self.boxes is None:
@@ -150,14 +159,6 @@ class _Table:
             raise InputError(f"column {name!r} of {self.path} has gaps; expected {expected} a row")
         return table[name]
 
-    def _labels(self, column: pa.ChunkedArray) -> Tensor:
-        labels = torch.tensor(column.to_numpy().astype(np.int64))
-        for bad in (labels < 0).nonzero().flatten()[:1].tolist():
-            raise InputError(
-                f"row {bad} of {self.path} has label {int(labels[bad])}; expected 0 or more"
-            )
-        return labels
-
     def _boxes(self, column: pa.ChunkedArray) -> Tensor:
         try:
             boxes = np.array(column.to_pylist(), dtype=np.float32)
@@ -198,15 +199,6 @@ def _files(path: Path) -> dict[str, list[Path]]:
         if files["train"] or (files["test"] and not files["validation"]):
             return {part: paths for part, paths in files.items() if paths}
     raise InputError(f"{path} holds no {PATTERNS['train']}, nor does its subfolder 'data'")
-
-
-def _class_names(schema: pa.Schema) -> tuple[str, ...] | None:
-    """Return the class names that Hugging Face's description of the features holds, if any."""
-    description = (schema.metadata or {}).get(b"huggingface", b"")
-    try:
-        return tuple(json.loads(description)["info"]["features"]["label"]["names"]) or None
-    except (ValueError, KeyError, TypeError):  # no description, or one without names
-        return None
 
 
 def _classes(tables: list[_Table]) -> tuple[str, ...]:
@@ -257,11 +249,8 @@ def _table_part(
 def read_rows(table: Any, name: str, column: str, positions: Tensor) -> Iterator[Encoded]:
     """Yield the encoded images of one split of the library's at int64 (M,) positions.
 
-    Args:
-        table: a ``datasets.Dataset`` whose column ``column`` is not decoded.
-        name: what messages call the split.
-        column: the images.
-        positions: of the rows.
+    ``table`` is a ``datasets.Dataset`` whose column of images is not decoded; messages call it
+    ``name``.
     """
     rows = positions.tolist()
     for row, image in zip(rows, table[rows][column], strict=True):

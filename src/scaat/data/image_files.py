@@ -6,7 +6,7 @@ import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,9 +16,6 @@ from torch import Tensor
 from scaat.data.decoding import Encoded, decode_image, opened
 from scaat.data.folder import SUFFIXES, is_image
 from scaat.errors import InputError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 Resize = Literal["crop", "stretch"]
 
@@ -35,17 +32,11 @@ LOSSLESS = {
 
 @dataclass(frozen=True)
 class Picture:
-    """An image file without its pixels.
-
-    Attributes:
-        path: The file.
-        size: Height and width, in pixels, turned upright.
-        conversion: What was done, without loss, to get RGB; None for a file that is RGB.
-    """
+    """An image file without its pixels."""
 
     path: Path
-    size: tuple[int, int]
-    conversion: str | None
+    size: tuple[int, int]  # height and width, in pixels, turned upright
+    conversion: str | None  # what was done, without loss, to get RGB; None for an RGB file
 
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
@@ -59,8 +50,27 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
     """
     unique: dict[Path, Path] = {}
     for text in inputs:
-        for path in _expand(text):
-            unique.setdefault(path.resolve(), path)
+        path = Path(text).expanduser()
+        if path.is_file():
+            files = [path]
+        elif path.is_dir():
+            files = [file for file in sorted(path.rglob("*")) if is_image(file, path)]
+            if not files:
+                raise InputError(
+                    f"folder {text!r} holds no images; expected files of type "
+                    f"{', '.join(sorted(SUFFIXES))}"
+                )
+        elif glob.has_magic(text):
+            matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+            files = [match for match in matches if match.is_file()]
+            if not files:
+                raise InputError(f"pattern {text!r} matches no file")
+        else:
+            raise InputError(
+                f"image {text!r} does not exist; expected a file, a folder or a pattern"
+            )
+        for file in files:
+            unique.setdefault(file.resolve(), file)
     return list(unique.values())
 
 
@@ -115,7 +125,7 @@ def fit_picture(
                 f"takes {size[0]}x{size[1]} (height x width): give --resize crop or --resize "
                 "stretch, or an image of that size"
             )
-        image: Image.Image = Image.fromarray(pixels)
+        image = Image.fromarray(pixels)
         target = (size[1], size[0])
         if resize == "crop":
             image = ImageOps.fit(image, target, Image.Resampling.BILINEAR)
@@ -123,27 +133,6 @@ def fit_picture(
             image = image.resize(target, Image.Resampling.BILINEAR)
         pixels = np.asarray(image)
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
-
-
-def _expand(text: str) -> list[Path]:
-    path = Path(text).expanduser()
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        images = [file for file in sorted(path.rglob("*")) if is_image(file, path)]
-        if not images:
-            raise InputError(
-                f"folder {text!r} holds no images; expected files of type "
-                f"{', '.join(sorted(SUFFIXES))}"
-            )
-        return images
-    if not glob.has_magic(text):
-        raise InputError(f"image {text!r} does not exist; expected a file, a folder or a pattern")
-    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
-    files = [match for match in matches if match.is_file()]
-    if not files:
-        raise InputError(f"pattern {text!r} matches no file")
-    return files
 
 
 def _lossless_mode(item: Encoded) -> str:
@@ -159,14 +148,9 @@ def _lossless_mode(item: Encoded) -> str:
         mode = str(image.mode)
         if mode not in LOSSLESS:
             raise InputError(f"{name} has mode {mode!r}; expected RGB or grey: convert it first")
-        if _is_transparent(image):
+        alpha = "A" in image.getbands() or "transparency" in image.info
+        if alpha and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
             raise InputError(
                 f"{name} has transparent pixels; expected none: flatten it onto a background first"
             )
         return mode
-
-
-def _is_transparent(image: Image) -> bool:
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return False
-    return bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)

@@ -6,8 +6,8 @@ Ruifrok and Johnston (2001), so overlaps darken as they do under a microscope.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import pi
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -77,8 +77,7 @@ def make_lesions(count: int, *, seed: int) -> ImageSet:
     return ImageSet(images, labels, ("normal", "tumour"), masks=masks)
 
 
-@dataclass(frozen=True)
-class _Islands:
+class _Islands(NamedTuple):
     """Round places: float (M,) centres and radii in pixels, int64 (M,) image."""
 
     image: Tensor
@@ -86,33 +85,28 @@ class _Islands:
     x: Tensor
     radius: Tensor
 
-    def where(self, chosen: Tensor) -> _Islands:
-        return _Islands(self.image[chosen], self.y[chosen], self.x[chosen], self.radius[chosen])
-
 
 def _draw(tumour: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return one chunk's images, uint8 (N, 3, 96, 96), and lesion masks, bool (N, 96, 96)."""
     count = len(tumour)
     places = _place_lesions(tumour, generator)
     cytoplasm = _cytoplasm(places, count, generator)
-    lesion = draw_nuclei(
-        _crowd(places, LESION_NUCLEI, (2.7, 4.6), (0.05, 0.25), (0.0, 0.15), (0.9, 1.8), generator),
-        count,
-        SIDE,
-        generator,
+    crowd = _crowd(
+        places, LESION_NUCLEI, (2.7, 4.6), (0.05, 0.25), (0.0, 0.15), (0.9, 1.8), generator
     )
+    lesion = draw_nuclei(crowd, count, generator)
     mask = (cytoplasm > 0) | (lesion > 0)
     benign = torch.maximum(
-        draw_nuclei(_tissue_nuclei(count, generator), count, SIDE, generator),
-        draw_nuclei(_aggregates(count, generator), count, SIDE, generator),
+        draw_nuclei(_tissue_nuclei(count, generator), count, generator),
+        draw_nuclei(_aggregates(count, generator), count, generator),
     )
     # A lesion grows over what was there; its own nuclei show chromatin in coarser clumps.
-    clumps = 1 + 0.22 * noise(count, SIDE, 36, generator).clamp(-2, 2)
-    grain = 1 + 0.10 * noise(count, SIDE, 60, generator).clamp(-2, 2)
+    clumps = 1 + 0.22 * noise(count, 36, generator).clamp(-2, 2)
+    grain = 1 + 0.10 * noise(count, 60, generator).clamp(-2, 2)
     nuclei = torch.where(mask, lesion * clumps, benign * grain)
-    stroma = 0.42 + 0.20 * fibres(count, SIDE, generator)
-    stroma = stroma + 0.07 * noise(count, SIDE, 4, generator)
-    stroma = stroma + 0.03 * noise(count, SIDE, 48, generator)
+    stroma = 0.42 + 0.20 * fibres(count, generator)
+    stroma = stroma + 0.07 * noise(count, 4, generator)
+    stroma = stroma + 0.03 * noise(count, 48, generator)
     stroma = stroma.clamp_min(0.05)
     eosin = stroma * (1 - 0.35 * cytoplasm) * (1 - 0.55 * nuclei.clamp(0, 1))
     haematoxylin = 0.06 + 0.20 * cytoplasm * grain + nuclei
@@ -143,7 +137,7 @@ def _place_lesions(tumour: Tensor, generator: torch.Generator) -> _Islands:
     x[:, 0] = torch.where(tumour, inner[1], x[:, 0])
     image = torch.arange(count).unsqueeze(1).expand(shape)
     present = torch.arange(MAX_LESIONS) < total
-    return _Islands(image, y + half, x + half, radius).where(present)
+    return _Islands(*(values[present] for values in (image, y + half, x + half, radius)))
 
 
 def _cytoplasm(places: _Islands, count: int, generator: torch.Generator) -> Tensor:
@@ -224,27 +218,16 @@ def _aggregates(count: int, generator: torch.Generator) -> Nuclei:
     )
 
 
-@dataclass(frozen=True)
-class Nuclei:
-    """Cell nuclei of many images: every tensor is float (M,) but ``image``, int64 (M,).
+class Nuclei(NamedTuple):
+    """Cell nuclei of many images: every tensor is float (M,) but ``image``, int64 (M,)."""
 
-    Attributes:
-        image: the image that each is in.
-        y: row of the centre, in pixels.
-        x: column of the centre, in pixels.
-        radius: mean radius, in pixels.
-        elongation: half the relative difference of the long and the short axis; 0 is round.
-        dent: relative depth of a three-lobed irregularity of the outline.
-        darkness: haematoxylin concentration inside.
-    """
-
-    image: Tensor
-    y: Tensor
-    x: Tensor
-    radius: Tensor
-    elongation: Tensor
-    dent: Tensor
-    darkness: Tensor
+    image: Tensor  # the one that each is in
+    y: Tensor  # row of the centre, in pixels
+    x: Tensor  # column of the centre, in pixels
+    radius: Tensor  # mean radius, in pixels
+    elongation: Tensor  # half the relative difference of the long and the short axis; 0 is round
+    dent: Tensor  # relative depth of a three-lobed irregularity of the outline
+    darkness: Tensor  # haematoxylin concentration inside
 
 
 def uniform(low: float, high: float, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -252,24 +235,24 @@ def uniform(low: float, high: float, shape: tuple[int, ...], generator: torch.Ge
     return low + (high - low) * torch.rand(shape, generator=generator)
 
 
-def noise(count: int, side: int, cells: int, generator: torch.Generator) -> Tensor:
-    """Return smooth noise (count, side, side) of unit variance, ``cells`` bumps along a side."""
+def noise(count: int, cells: int, generator: torch.Generator) -> Tensor:
+    """Return smooth noise (count, 96, 96) of unit variance, ``cells`` bumps along a side."""
     coarse = torch.randn((count, 1, cells + 1, cells + 1), generator=generator)
-    fine = F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=True)[:, 0]
+    fine = F.interpolate(coarse, size=(SIDE, SIDE), mode="bicubic", align_corners=True)[:, 0]
     return fine / fine.std(dim=(1, 2), keepdim=True)
 
 
-def fibres(count: int, side: int, generator: torch.Generator) -> Tensor:
-    """Return wavy, roughly parallel fibre bundles (count, side, side), values in [-1, 1].
+def fibres(count: int, generator: torch.Generator) -> Tensor:
+    """Return wavy, roughly parallel fibre bundles (count, 96, 96), values in [-1, 1].
 
     Each image has its own direction; the fibres are noise that is stretched along it, on
     coordinates that a slow wave bends.
     """
     angle = uniform(0, pi, (count, 1, 1), generator)
-    y, x = torch.meshgrid(*[torch.linspace(-1, 1, side)] * 2, indexing="ij")
-    along = x * angle.cos() + y * angle.sin() + 0.15 * noise(count, side, 3, generator)
-    across = y * angle.cos() - x * angle.sin() + 0.12 * noise(count, side, 3, generator)
-    total = torch.zeros(count, side, side)
+    y, x = torch.meshgrid(*[torch.linspace(-1, 1, SIDE)] * 2, indexing="ij")
+    along = x * angle.cos() + y * angle.sin() + 0.15 * noise(count, 3, generator)
+    across = y * angle.cos() - x * angle.sin() + 0.12 * noise(count, 3, generator)
+    total = torch.zeros(count, SIDE, SIDE)
     for cells, weight in ((12, 0.6), (26, 0.4)):
         texture = torch.randn((count, 1, 6, cells * 2), generator=generator)
         grid = torch.stack([across / 1.8, along / 1.8], dim=-1)
@@ -278,35 +261,32 @@ def fibres(count: int, side: int, generator: torch.Generator) -> Tensor:
     return total.tanh()
 
 
-def draw_nuclei(nuclei: Nuclei, count: int, side: int, generator: torch.Generator) -> Tensor:
-    """Return the haematoxylin of nuclei, (count, side, side); exactly 0 outside all of them.
+def draw_nuclei(nuclei: Nuclei, count: int, generator: torch.Generator) -> Tensor:
+    """Return the haematoxylin of nuclei, (count, 96, 96); exactly 0 outside all of them.
 
     Where nuclei overlap, the darker one shows. Each has a soft edge one pixel wide and a rim of
     denser chromatin.
     """
     span = torch.arange(-REACH, REACH + 1)
-    rows = nuclei.y.round().long().view(-1, 1, 1) + span.view(1, -1, 1)
-    columns = nuclei.x.round().long().view(-1, 1, 1) + span.view(1, 1, -1)
-    dy = rows - nuclei.y.view(-1, 1, 1)
-    dx = columns - nuclei.x.view(-1, 1, 1)
+    image, y, x, radius, elongation, dent, darkness = (each.view(-1, 1, 1) for each in nuclei)
+    rows = y.round().long() + span.view(1, -1, 1)
+    columns = x.round().long() + span.view(1, 1, -1)
+    dy, dx = rows - y, columns - x
     angle = uniform(0, 2 * pi, (len(nuclei.y), 1, 1), generator)
     u = dx * angle.cos() + dy * angle.sin()
     v = dy * angle.cos() - dx * angle.sin()
     distance = (u**2 + v**2).sqrt().clamp_min(1e-3)
     cosine = u / distance  # of the direction as seen from the nucleus: cos(2t), cos(3t) follow
-    outline = nuclei.radius.view(-1, 1, 1) * (
-        1
-        + nuclei.elongation.view(-1, 1, 1) * (2 * cosine**2 - 1)
-        + nuclei.dent.view(-1, 1, 1) * (4 * cosine**3 - 3 * cosine)
-    )
+    outline = 1 + elongation * (2 * cosine**2 - 1) + dent * (4 * cosine**3 - 3 * cosine)
+    outline = radius * outline
     inside = (outline - distance + 0.5).clamp(0, 1)
     rim = 0.6 + 0.4 * (distance / outline).clamp(0, 1) ** 2
-    value = nuclei.darkness.view(-1, 1, 1) * inside * rim
-    visible = (rows >= 0) & (rows < side) & (columns >= 0) & (columns < side)
-    target = (nuclei.image.view(-1, 1, 1) * side + rows) * side + columns
-    drawn = torch.zeros(count * side * side)
+    value = darkness * inside * rim
+    visible = (rows >= 0) & (rows < SIDE) & (columns >= 0) & (columns < SIDE)
+    target = (image * SIDE + rows) * SIDE + columns
+    drawn = torch.zeros(count * SIDE * SIDE)
     drawn.scatter_reduce_(0, target[visible], value[visible], reduce="amax")
-    return drawn.view(count, side, side)
+    return drawn.view(count, SIDE, SIDE)
 
 
 def stain(haematoxylin: Tensor, eosin: Tensor) -> Tensor:

@@ -81,15 +81,24 @@ def load_data(
                 raise
             raise InputError(f"{error}; or evaluate on all images, with --split all") from error
         parts = {name: _load(part, chosen, options) for name, (part, chosen) in positions.items()}
-        _require_one_size(parts)
+        expected = parts["train"].image_size
+        for name, images in parts.items():
+            if images.image_size != expected:
+                raise InputError(
+                    f"{name} images are {images.image_size[0]}x{images.image_size[1]} and train "
+                    f"images {expected[0]}x{expected[1]}; expected one size, or set image_size to "
+                    "resize them"
+                )
     else:
         loaded = [
             _load(part, torch.arange(len(part.labels)), options) for part in source.parts.values()
         ]
         test = loaded[0] if len(loaded) == 1 else joined(loaded)
         parts = {"train": test.subset([]), "validation": test.subset([]), "test": test}
-    if options.random_labels:
-        parts["train"] = _with_random_labels(parts["train"], seed)
+    if options.random_labels:  # the classes keep their sizes and become independent of the images
+        train = parts["train"]
+        order = np.random.default_rng([seed, _RANDOM_LABELS]).permutation(len(train))
+        parts["train"] = replace(train, labels=train.labels[torch.from_numpy(order)])
     augmentation = source.augmentation
     if options.crop_padding is not None:
         augmentation = replace(augmentation, crop_padding=options.crop_padding)
@@ -108,12 +117,8 @@ def load_data(
         "augmentation": asdict(augmentation),
         "source": source.settings,
     }
-    return DataSplits(
-        name=options.name or options.data,
-        augmentation=augmentation,
-        settings=settings,
-        **parts,
-    )
+    name = options.name or options.data
+    return DataSplits(name=name, augmentation=augmentation, settings=settings, **parts)
 
 
 def find_source(options: DataOptions, *, test_only: bool = False) -> Source:
@@ -166,13 +171,20 @@ def split_positions(
     """
     train = source.train
     strata = _strata(train.labels, source.classes, options.data)
-    _require_whole_groups(source)
+    owner: dict[int, str] = {}
+    for name, part in source.parts.items():
+        for group in [] if part.groups is None else np.unique(part.groups).tolist():
+            if owner.setdefault(group, name) != name:
+                raise InputError(
+                    f"one group's images are in both the {owner[group]} and the {name} part that "
+                    "the data bring; expected every group in one part"
+                )
     left = torch.arange(len(train.labels))
     held: dict[str, tuple[Part, Tensor]] = {}
     taken = 0.0
-    for name, part in (("test", source.test), ("validation", source.validation)):
-        if part is not None:
-            held[name] = (part, torch.arange(len(part.labels)))
+    for name, brought in (("test", source.test), ("validation", source.validation)):
+        if brought is not None:
+            held[name] = (brought, torch.arange(len(brought.labels)))
             continue
         fraction = getattr(options, f"{name}_fraction")
         if taken + fraction >= 1:
@@ -201,63 +213,25 @@ def split_positions(
     return {"train": (train, left), "validation": held["validation"], "test": held["test"]}
 
 
-def _require_whole_groups(source: Source) -> None:
-    """Refuse data whose own parts share a group."""
-    owner: dict[int, str] = {}
-    for name, part in source.parts.items():
-        if part.groups is None:
-            continue
-        for group in np.unique(part.groups).tolist():
-            if owner.setdefault(group, name) != name:
-                raise InputError(
-                    f"one group's images are in both the {owner[group]} and the {name} part that "
-                    "the data bring; expected every group in one part"
-                )
-
-
 def _load(part: Part, positions: Tensor, options: DataOptions) -> ImageSet:
-    return fit_set(_in_memory_or_lazy(part, positions, options), options.image_size)
-
-
-def _in_memory_or_lazy(part: Part, positions: Tensor, options: DataOptions) -> ImageSet:
-    if part.lazy is None:
-        if options.loading == "lazy":
-            raise InputError(
-                f"loading is 'lazy', but data {options.data!r} cannot be read image by image; "
-                "expected auto or memory, or the cache that scaat data convert makes of it"
-            )
-        return part.load(positions)
-    if options.loading == "memory":
-        return part.load(positions)
-    images = part.lazy(positions)
-    available = available_memory()
-    needed = prod(images.images.shape)
-    fits = available is None or needed < available * _MEMORY_FRACTION
-    return part.load(positions) if options.loading == "auto" and fits else images
-
-
-def _with_random_labels(images: ImageSet, seed: int) -> ImageSet:
-    """Shuffle the labels: the classes keep their sizes and become independent of the images."""
-    order = np.random.default_rng([seed, _RANDOM_LABELS]).permutation(len(images))
-    return replace(images, labels=images.labels[torch.from_numpy(order)])
-
-
-def _require_one_size(parts: dict[str, ImageSet]) -> None:
-    expected = parts["train"].image_size
-    for name, part in parts.items():
-        if part.image_size != expected:
-            raise InputError(
-                f"{name} images are {part.image_size[0]}x{part.image_size[1]} and train images "
-                f"{expected[0]}x{expected[1]}; expected one size, or set image_size to resize them"
-            )
+    """Return the images in memory or, as asked for or where they do not fit, to be read lazily."""
+    if part.lazy is None and options.loading == "lazy":
+        raise InputError(
+            f"loading is 'lazy', but data {options.data!r} cannot be read image by image; "
+            "expected auto or memory, or the cache that scaat data convert makes of it"
+        )
+    if part.lazy is not None and options.loading != "memory":
+        images = part.lazy(positions)
+        available = available_memory()
+        needed = prod(images.images.shape)
+        fits = available is None or needed < available * _MEMORY_FRACTION
+        if options.loading == "lazy" or not fits:
+            return fit_set(images, options.image_size)
+    return fit_set(part.load(positions), options.image_size)
 
 
 def _strata(labels: Tensor, classes: Sequence[str], data: str) -> Tensor:
-    """Return the class of each training image, int64 (N,): 0 where it has several labels.
-
-    Raises:
-        InputError: There is one class only, or a label is present or absent in every image.
-    """
+    """Return the class of each training image, int64 (N,): 0 where it has several labels."""
     if not is_multilabel(labels):
         if len(np.unique(labels)) < 2:
             raise InputError(f"data {data!r} has one class only; expected two or more")
@@ -301,8 +275,10 @@ def split_off(
     """
     from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
-    units = labels.bincount() if groups is None else _groups_per_class(labels, groups)
-    unit = "images" if groups is None else "groups"
+    units, unit = labels.bincount(), "images"
+    if groups is not None:
+        pairs = np.unique(torch.stack([labels, groups], dim=1).numpy(), axis=0)
+        units, unit = torch.from_numpy(pairs[:, 0]).bincount(), "groups"
     least = ceil(max(1 / fraction, 1 / (1 - fraction)) - SLACK)
 
     def refuse(label: int) -> InputError:
@@ -337,15 +313,8 @@ def split_off(
 def limit(labels: Tensor, count: int, *, seed: int) -> Tensor:
     """Choose items at random so that every class keeps its proportion, to within one item.
 
-    The choice for a smaller count is part of that for a greater one.
-
-    Args:
-        labels: int64 (N,), class ids.
-        count: how many to choose, 1 to N.
-        seed: of the draw.
-
-    Returns:
-        The ascending positions, int64 (count,).
+    The choice for a smaller count, 1 to N, is part of that for a greater one. Labels are int64
+    (N,), the result the ascending positions, int64 (count,).
     """
     generator = torch.Generator().manual_seed(seed)
     shuffled = torch.randperm(len(labels), generator=generator)
@@ -355,8 +324,3 @@ def limit(labels: Tensor, count: int, *, seed: int) -> Tensor:
         # The k-th of a class's n members is due once this fraction of all items is taken.
         due[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
     return due.argsort(stable=True)[:count].sort().values
-
-
-def _groups_per_class(labels: Tensor, groups: Tensor) -> Tensor:
-    pairs = np.unique(torch.stack([labels, groups], dim=1).numpy(), axis=0)
-    return torch.from_numpy(pairs[:, 0]).bincount()

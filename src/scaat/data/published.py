@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -71,19 +72,7 @@ def load_digits(argument: str, options: DataOptions) -> Source:
     )
 
 
-@dataset("cifar10", "PATH", "CIFAR-10, the python version as published")
-def load_cifar10(argument: str, options: DataOptions) -> Source:
-    """Return CIFAR-10; see `load_cifar`."""
-    return load_cifar("cifar10", argument)
-
-
-@dataset("cifar100", "PATH", "CIFAR-100 (fine labels), python version")
-def load_cifar100(argument: str, options: DataOptions) -> Source:
-    """Return CIFAR-100; see `load_cifar`."""
-    return load_cifar("cifar100", argument)
-
-
-def load_cifar(kind: str, argument: str) -> Source:
+def load_cifar(kind: str, argument: str, options: DataOptions) -> Source:
     """Return the published training and test images; the fine labels of CIFAR-100.
 
     ``PATH`` is the archive as downloaded, the folder in it, or the folder that holds either.
@@ -133,6 +122,14 @@ def _cifar(kind: str, folder: Path) -> Source:
     return Source(classes, part(train), test=part(test), augmentation=COMMON)
 
 
+dataset("cifar10", "PATH", "CIFAR-10, the python version as published")(
+    partial(load_cifar, "cifar10")
+)
+dataset("cifar100", "PATH", "CIFAR-100 (fine labels), python version")(
+    partial(load_cifar, "cifar100")
+)
+
+
 @dataset("mnist", "PATH", "MNIST, Fashion-MNIST, KMNIST or EMNIST in IDX files")
 def load_mnist(argument: str, options: DataOptions) -> Source:
     """Return the training and test images, grey, as published.
@@ -148,7 +145,11 @@ def load_mnist(argument: str, options: DataOptions) -> Source:
     path = Path(argument).expanduser()
     folder, prefix = (path, "") if path.is_dir() else (path.parent, f"{path.name}-")
     emnist = prefix.startswith("emnist")
-    arrays = [_idx_pair(folder, prefix + part) for part in ("train", "test" if emnist else "t10k")]
+    arrays = []
+    for part in (f"{prefix}train", f"{prefix}{'test' if emnist else 't10k'}"):
+        images, labels = _idx(folder, f"{part}-images", 3), _idx(folder, f"{part}-labels", 1)
+        _require_labels(len(labels), len(images), f"{folder / part}-labels")
+        arrays.append((images, labels))
     first = min(int(labels.min()) for _, labels in arrays)
     last = max(int(labels.max()) for _, labels in arrays)
     classes = tuple(str(label) for label in range(first, last + 1))
@@ -164,12 +165,6 @@ def load_mnist(argument: str, options: DataOptions) -> Source:
     )
     # A mirrored character is another one.
     return Source(classes, train, test=test, augmentation=Augmentation(crop_padding=2))
-
-
-def _idx_pair(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    images, labels = _idx(folder, f"{part}-images", 3), _idx(folder, f"{part}-labels", 1)
-    _require_labels(len(labels), len(images), f"{folder / part}-labels")
-    return images, labels
 
 
 def _idx(folder: Path, name: str, dimensions: int) -> NDArray[np.uint8]:
@@ -351,9 +346,7 @@ def _require_labels(labels: int, images: int, where: str) -> None:
 def wrong_checksums(kind: str, path: Path) -> Iterator[str]:
     """Yield a sentence for each file of a data set whose MD5 is not the published one.
 
-    Args:
-        kind: the data set's name; of other sets than those in torchvision nothing is known.
-        path: its folder or file. Files are recognised by their names.
+    Of other sets than those in torchvision nothing is known. Files are recognised by their names.
     """
     known: dict[str, set[str]] = {}
     for name, digest in _published_files(kind):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,6 @@ from scaat.functional.logits import is_multilabel
 from scaat.options.data import DataOptions
 from scaat.registry import Registry
 
-T = TypeVar("T")
 MOST_UNNAMED = 100_000
 """Larger than any public label set: without class names, a larger label is an error."""
 
@@ -46,9 +45,6 @@ class Part:
         """Return the images of some classes; ``ids``: the new id of each old one, or -1."""
         rows = torch.from_numpy(np.flatnonzero(ids[self.labels] >= 0))
 
-        def of_rows(read: Callable[[Tensor], T]) -> Callable[[Tensor], T]:
-            return lambda positions: read(rows[positions])
-
         def renumbered(read: Callable[[Tensor], ImageSet]) -> Callable[[Tensor], ImageSet]:
             def chosen(positions: Tensor) -> ImageSet:
                 images = read(rows[positions])
@@ -56,12 +52,13 @@ class Part:
 
             return chosen
 
+        take = self.encoded
         return Part(
             ids[self.labels[rows]],
             renumbered(self.load),
             None if self.groups is None else self.groups[rows],
             None if self.lazy is None else renumbered(self.lazy),
-            None if self.encoded is None else of_rows(self.encoded),
+            None if take is None else lambda positions: take(rows[positions]),
         )
 
 
@@ -197,7 +194,7 @@ def encoded_part(
 
     Args:
         take: the images.
-        labels: As in `Part`.
+        labels: as in `Part`.
         classes: the name of each class.
         image_size: see `fit`; None leaves the images as they are.
         boxes: float32 (N, 4), as in `ImageSet`, before any resizing; only with ``in_order``.
@@ -224,9 +221,7 @@ def encoded_part(
 def unnamed_classes(greatest: int, fault: str) -> tuple[str, ...]:
     """Return the class names "0" to the greatest label, for data that name no classes.
 
-    Args:
-        greatest: the greatest label.
-        fault: the beginning of the message if it is too large: what holds it.
+    ``fault`` begins the message if it is too large: what holds it.
     """
     if greatest >= MOST_UNNAMED:
         raise InputError(f"{fault}; expected class ids below {MOST_UNNAMED:,}")

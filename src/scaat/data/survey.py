@@ -42,26 +42,18 @@ class Seen:
 class Survey:
     """What is known of a data set.
 
-    Attributes:
-        classes: The name of each class.
-        counts: By part, the images of each class.
-        looked_at: Images whose size is known.
-        sizes: How many images have each height and width, in pixels.
-        decoded: Images whose pixels were read.
-        grey: How many of them have three equal channels, or one.
-        unreadable: Why each image that cannot be read cannot, by its name.
-        duplicates: Images that are the same file, byte for byte; two places or more each.
-        groups: How many groups the files' names suggest, or None: ``slide3_x10_y20.png`` and
-            ``slide3_x11_y20.png`` look like one's.
+    ``sizes`` are how many images have each height and width in pixels, ``duplicates`` the places
+    of images that are the same file byte for byte, two or more each, and ``groups`` how many the
+    names of files suggest: ``slide3_x10_y20.png`` and ``slide3_x11_y20.png`` look like one's.
     """
 
     classes: tuple[str, ...]
-    counts: dict[str, list[int]]
-    looked_at: int = 0
+    counts: dict[str, list[int]]  # by part, the images of each class
+    looked_at: int = 0  # images whose size is known
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    decoded: int = 0
-    grey: int = 0
-    unreadable: dict[str, str] = field(default_factory=dict)
+    decoded: int = 0  # images whose pixels were read
+    grey: int = 0  # how many of them have three equal channels, or one
+    unreadable: dict[str, str] = field(default_factory=dict)  # why, by the image's name
     duplicates: list[list[Seen]] = field(default_factory=list)
     groups: int | None = None
 
@@ -118,7 +110,12 @@ def survey(source: Source, progress: Progress) -> Survey:
                 elif isinstance(item[1], bytes):
                     contents[_digest(item[1])].append(seen)
             progress(name, done + 1, len(chosen))
-        _decode(result, part)
+        areas = [height * width for height, width in result.sizes.elements()]
+        most = int(min(DECODED, max(DECODED_LEAST, PIXELS / np.median(areas)))) if areas else 0
+        for item in part.encoded(_spaced(len(part.labels), most)):
+            if item[0] not in result.unreadable:
+                with _naming(result, item[0]):
+                    result.add(decode_image(item, None)[0])
     alike = [pair for pairs in paths.values() if len(pairs) > 1 for pair in pairs]
     for seen, path in alike:
         contents[_digest(path.read_bytes())].append(seen)
@@ -138,18 +135,11 @@ def suggested_groups(paths: Sequence[Path], classes: int) -> int | None:
 
 
 def broken_images(source: Source, progress: Progress) -> Iterator[str]:
-    """Decode everything; yield a sentence for each unreadable image, or one of another size.
-
-    Args:
-        source: The data.
-        progress: Called after every chunk of images.
-    """
+    """Decode everything; yield a sentence for each unreadable image, or one of another size."""
     for name, part in source.parts.items():
-        done = 0
         for positions in torch.split(torch.arange(len(part.labels)), CHUNK):
             yield from _broken(part, positions)
-            done += len(positions)
-            progress(name, done, len(part.labels))
+            progress(name, int(positions[-1]) + 1, len(part.labels))
 
 
 def _broken(part: Part, positions: Tensor) -> Iterator[str]:
@@ -163,18 +153,6 @@ def _broken(part: Part, positions: Tensor) -> Iterator[str]:
         half = len(positions) // 2
         sentences = [*_broken(part, positions[:half]), *_broken(part, positions[half:])]
         yield from sentences or [str(error)]  # each is readable: they differ in size
-
-
-def _decode(result: Survey, part: Part) -> None:
-    if part.encoded is None or not result.sizes:
-        return
-    areas = [height * width for height, width in result.sizes]
-    typical = float(np.median(np.repeat(areas, list(result.sizes.values()))))
-    most = int(min(DECODED, max(DECODED_LEAST, PIXELS / typical)))
-    for item in part.encoded(_spaced(len(part.labels), most)):
-        if item[0] not in result.unreadable:
-            with _naming(result, item[0]):
-                result.add(decode_image(item, None)[0])
 
 
 @contextmanager

@@ -37,14 +37,11 @@ PARTS = {"train": "train*.tar", "validation": "val*.tar", "test": "test*.tar"}
 def read_members(
     shards: list[str], keys: NDArray[np.bytes_], places: Tensor, positions: Tensor
 ) -> Iterator[Encoded]:
-    """Yield encoded images inside tar files.
+    """Yield the encoded images at int64 (M,) positions, inside tar files.
 
-    Args:
-        shards: the files.
-        keys: the samples' names (N,), encoded: a list of strings would take thrice the memory,
-            and each worker process would copy it by counting references.
-        places: int64 (N, 3): shard, first byte, number of bytes.
-        positions: int64 (M,), of the samples.
+    The samples' names (N,) are encoded, since a list of strings would take thrice the memory, and
+    each worker process would copy it by counting references. Their places are int64 (N, 3): shard,
+    first byte, number of bytes.
     """
     for position in positions.tolist():
         shard, start, size = places[position].tolist()

@@ -47,9 +47,8 @@ class TrainingOptions:
     )
     adapter: str = option(
         "auto",
-        "How a network's output becomes logits: auto (a tensor, .logits, a "
-        "dictionary's logits, or the first of several), mean (of several heads), or "
-        "package.module:function of your own.",
+        "How a network's output becomes logits: auto (a tensor, .logits, a dictionary's logits, or "
+        "the first of several), mean (of several heads), or package.module:function of your own.",
     )
     weights: str | None = option(
         None,
@@ -126,13 +125,10 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        if self.input_size not in SIZES and not _is_side(self.input_size):
+        side = int(self.input_size) if self.input_size.isdecimal() else 0
+        if self.input_size not in SIZES and not 0 < side <= 10_000:
             nearest = did_you_mean(self.input_size, SIZES)
             raise InputError(
                 f"input_size is {self.input_size!r}{nearest}, expected data, own or a number of "
                 "pixels up to 10,000"
             )
-
-
-def _is_side(text: str) -> bool:
-    return text.isdecimal() and 0 < int(text) <= 10_000
