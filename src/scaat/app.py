@@ -78,17 +78,14 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What every model sees in one image.
-
-    Attributes:
-        image: Float (1, 3, H, W) in [0, 1], on the models' device.
-        maps: One saliency map (1, H, W) for each model.
-        probabilities: One softmax (K,) for each model.
-    """
+    """What every model sees in one image, on the models' device."""
 
     image: Tensor
+    """Float (1, 3, H, W) in [0, 1]."""
     maps: list[Tensor]
+    """(1, H, W), one for each model."""
     probabilities: list[Tensor]
+    """(K,), one for each model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,31 +152,6 @@ class Explorer:
             probabilities.append(explanation.probabilities[0])
         return View(image, maps, probabilities)
 
-    def replace(
-        self, view: View, fraction: float, order: str, fill: str, region_size: int
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Return, for each model, the image without a part and its probabilities (K,).
-
-        The arguments are those of `replaced_images`, whose images are float (3, H, W).
-        """
-        options: dict[str, Any] = {"order": order, "fill": fill, "region_size": region_size}
-        answers = []
-        for model, saliency in zip(self.models, view.maps, strict=True):
-            image = replaced_images(view.image, saliency, fraction, **options)
-            answers.append((image[0], classify(model.network, image)[0]))
-        return answers
-
-    def curves(self, view: View, order: str, fill: str, region_size: int) -> list[list[float]]:
-        """Return, for each model, the probability of its class at 0, 1/20, ... 1 of the image."""
-        options: dict[str, Any] = {"orders": (order,), "fill": fill, "region_size": region_size}
-        options |= {"steps": STEPS, "fraction": 1.0, "repeats": 1, "batch_size": AT_ONCE}
-        lines = []
-        for model, saliency, before in zip(self.models, view.maps, view.probabilities, strict=True):
-            decay = perturbation_curve(model.network, view.image, saliency, **options)[order][0]
-            start = float(before.max())
-            lines.append([start, *(start - decay).tolist()])
-        return lines
-
     def show_maps(self, view: View) -> str:
         """Return the maps over the image and the predictions as HTML."""
         under = f'<img class="photo" src="{_picture(view.image[0])}" alt="">'
@@ -193,20 +165,33 @@ class Explorer:
     def show_replaced(
         self, view: View, fraction: float, order: str, fill: str, region_size: int
     ) -> str:
-        """Return what `replace` gives as HTML."""
+        """Return the image without a part, for each model, and the predictions as HTML.
+
+        The arguments are those of `replaced_images`.
+        """
+        options: dict[str, Any] = {"order": order, "fill": fill, "region_size": region_size}
         tiles = []
-        for k, (image, after) in enumerate(self.replace(view, fraction, order, fill, region_size)):
-            layer = f'<img src="{_picture(image)}" alt="The image without a part">'
+        for k, (model, saliency) in enumerate(zip(self.models, view.maps, strict=True)):
+            image = replaced_images(view.image, saliency, fraction, **options)
+            after = classify(model.network, image)[0]
+            layer = f'<img src="{_picture(image[0])}" alt="The image without a part">'
             tiles.append(self._tile(k, layer, view.probabilities[k], after))
         return _grid(tiles)
 
     def show_curves(self, view: View, order: str, fill: str, region_size: int) -> str:
-        """Return the curves as HTML; the style sheet moves a line to the slider's place."""
-        curves = self.curves(view, order, fill, region_size)
+        """Return curves of each model's probability of its class at 0, 1/20, ... 1 of the image.
+
+        The style sheet moves a line to the slider's place.
+        """
+        options: dict[str, Any] = {"orders": (order,), "fill": fill, "region_size": region_size}
+        options |= {"steps": STEPS, "fraction": 1.0, "repeats": 1, "batch_size": AT_ONCE}
         lines, keys = "", ""
-        for model, colour, curve in zip(self.models, self.colours, curves, strict=True):
+        for k, (model, colour) in enumerate(zip(self.models, self.colours, strict=True)):
+            decays = perturbation_curve(model.network, view.image, view.maps[k], **options)
+            start = float(view.probabilities[k].max())
+            curve = [start, *(start - decays[order][0]).tolist()]
             points = " ".join(
-                f"{100 * k / STEPS:g},{100 - 100 * y:.2f}" for k, y in enumerate(curve)
+                f"{100 * x / STEPS:g},{100 - 100 * y:.2f}" for x, y in enumerate(curve)
             )
             lines += f'<polyline points="{points}" stroke="{colour}"/>'
             keys += f'<li style="--colour: {colour}">{escape(method_name(model.title))}</li>'

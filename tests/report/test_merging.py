@@ -206,16 +206,16 @@ def test_differences_are_pooled_image_by_image(
         np.savez(runs[-1] / "per_image.npz", **values)
     results = read_results(*runs)
     (pool,) = pools(results)
-    actual = pool.difference("entropy", "gradient", "scaat", "standard")
+    actual = pool.pooled("entropy", "gradient", "scaat", "standard")
     assert actual is not None
     assert actual.by_seed == pytest.approx([-0.5, -0.6])
     assert (actual.estimate.value, actual.estimate.n) == (pytest.approx(-0.55), 120)
     # What the images have in common is gone; the seeds alone are left.
     assert actual.estimate.bounds == pytest.approx((-0.6, -0.5))
-    rel = pool.difference("aopc_rel", "gradient", "scaat", "standard")
+    rel = pool.pooled("aopc_rel", "gradient", "scaat", "standard")
     assert rel is not None
     assert rel.estimate.bounds is not None
-    accuracy = pool.difference("accuracy", "gradient", "scaat", "standard")
+    accuracy = pool.pooled("accuracy", "gradient", "scaat", "standard")
     mine, theirs = (content["rows"][i]["accuracy"]["value"] for i in (2, 0))
     assert accuracy is not None
     assert accuracy.by_seed == pytest.approx([mine - theirs, mine - theirs - 1 / 60])
@@ -225,12 +225,12 @@ def test_differences_are_pooled_image_by_image(
         # set's, not those of ``index``.
         add_per_image(run, {"0/correct": np.arange(60) >= 3, "2/correct": np.arange(60) >= 9})
     (pool,) = pools(read_results(*runs))
-    accuracy = pool.difference("accuracy", "gradient", "scaat", "standard")
+    accuracy = pool.pooled("accuracy", "gradient", "scaat", "standard")
     assert accuracy is not None
     assert accuracy.by_seed == pytest.approx([-6 / 60] * 2)
     assert accuracy.estimate.bounds is not None
     assert accuracy.estimate.bounds[1] < 0
-    assert pool.difference("entropy", "gradient", "scaat", "unknown") is None
+    assert pool.pooled("entropy", "gradient", "scaat", "unknown") is None
     html = write_report(results, tmp_path / "out").read_text(encoding="utf-8")
     assert "Differences, training seeds pooled" in html
     text = (tmp_path / "out" / "tables" / "pooled-differences.csv").read_text()
@@ -272,7 +272,7 @@ def test_aucs_are_pooled_with_their_images(
         low, high = actual.estimate.bounds
         assert low < actual.estimate.value < high
         assert (high == 1.0) == (method == "saliency-guided")  # not above
-    lower = pool.difference("auc", "gradient", "scaat", "standard")
+    lower = pool.pooled("auc", "gradient", "scaat", "standard")
     assert lower is not None
     assert lower.by_seed == pytest.approx([of_seed[2] - of_seed[0] for of_seed in areas])
     assert lower.estimate.bounds is not None
@@ -336,7 +336,7 @@ def test_seeds_without_images_have_no_interval(
         row["aopc_morf"]["value"] / row["aopc_lerf"]["value"]
     )
     assert pooled.estimate.bounds is None
-    difference = pool.difference("aopc_rel", "gradient", "scaat", "standard")
+    difference = pool.pooled("aopc_rel", "gradient", "scaat", "standard")
     other = pool.pooled("aopc_rel", "gradient", "standard")
     assert difference is not None
     assert other is not None

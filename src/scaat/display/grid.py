@@ -53,7 +53,10 @@ def contact_sheet(groups: Sequence[Group], rows: Sequence[Sequence[Cell]]) -> Im
     """Draw a sheet; every row has a cell for each column of the groups, in their order."""
     pictures = [[_picture(cell) for cell in row] for row in rows]
     side = max([CELL, *(picture.width for row in pictures for picture in row)])
-    lefts = _lefts(groups, side)
+    lefts, left = [], MARGIN
+    for group in groups:
+        lefts += [left + place * (side + GAP) for place in range(len(group.columns))]
+        left = lefts[-1] + side + GROUP_GAP
     width = lefts[-1] + side + MARGIN
     heights = [max(picture.height for picture in row) for row in pictures]
     captions = CAPTION_GAP + LINE * (2 if any(cell.note for row in rows for cell in row) else 1)
@@ -98,31 +101,20 @@ def _picture(cell: Cell) -> Image.Image:
     return picture
 
 
-def _lefts(groups: Sequence[Group], side: int) -> list[int]:
-    lefts, left = [], MARGIN
-    for group in groups:
-        for _ in group.columns:
-            lefts.append(left)
-            left += side + GAP
-        left += GROUP_GAP - GAP
-    return lefts
-
-
 def _heads(
     draw: ImageDraw.ImageDraw, groups: Sequence[Group], lefts: Sequence[int], side: int
 ) -> None:
     bold, plain = font(15, bold=True), font(13)
-    column = 0
+    places, line = iter(lefts), MARGIN + HEAD_LINE
     for group in groups:
-        right = lefts[column + len(group.columns) - 1] + side
-        left = lefts[column]
+        columns = [(next(places), name) for name in group.columns]
+        left, right = columns[0][0], columns[-1][0] + side
         write(draw, (left, MARGIN), shortened(group.heading, right - left, bold), bold)
         if any(group.columns):
-            draw.line([(left, MARGIN + HEAD_LINE), (right, MARGIN + HEAD_LINE)], fill=RULE)
-        for name in group.columns:
-            where = (lefts[column], MARGIN + HEAD_LINE + 5)
-            write(draw, where, shortened(name, side, plain, keep="both"), plain, MUTED)
-            column += 1
+            draw.line([(left, line), (right, line)], fill=RULE)
+        for place, name in columns:
+            text = shortened(name, side, plain, keep="both")
+            write(draw, (place, line + 5), text, plain, MUTED)
 
 
 def _caption(draw: ImageDraw.ImageDraw, cell: Cell, position: tuple[int, int], side: int) -> None:

@@ -112,18 +112,10 @@ def panels(
     sharex: bool = False,
     sharey: bool = False,
 ) -> tuple[Figure, NDArray[Any]]:
-    """Return a figure and its panels, a line of at most ``across`` after the other.
+    """Return a figure and its axes (lines, columns); those beyond ``count`` are left empty.
 
-    Args:
-        count: Of the panels.
-        height: Of a line, in inches.
-        extra: Of what is above the panels, in inches.
-        across: Panels beside each other.
-        sharex: Whether the panels share their horizontal scale.
-        sharey: Whether they share their vertical scale.
-
-    Returns:
-        The figure and its axes (lines, columns); those beyond ``count`` are left empty.
+    A line is ``height`` inches high and has at most ``across`` panels; ``extra`` inches are above
+    the first one.
     """
     across = min(count, across)
     down = -(-count // across)
@@ -142,13 +134,10 @@ def plain(text: str) -> str:
 def legend(
     figure: Figure, methods: Sequence[str], further: Sequence[Line2D] = (), *, lined: bool = True
 ) -> None:
-    """Put the key of the methods above the panels.
+    """Put the key of the methods, and of ``further`` labelled lines, above the panels.
 
-    Args:
-        figure: Made with the constrained layout, which makes room.
-        methods: Training methods.
-        further: Labelled lines that the key explains too.
-        lined: Whether the line style, too, identifies the method.
+    The figure has the constrained layout, which makes room. If ``lined``, the line style, too,
+    identifies the method.
     """
     handles = [
         Line2D(

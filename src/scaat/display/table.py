@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,6 +90,25 @@ def printed(metric: str, estimate: Estimate | None) -> tuple[str, str]:
     return value_text(METRICS[metric], estimate), interval_text(METRICS[metric], estimate)
 
 
+def cells_of(
+    metric: str, estimates: Sequence[Estimate | None], tied: Collection[int] = ()
+) -> list[Cell]:
+    """Return the cells of one metric, the best marked, and those at the ``tied`` positions."""
+    winners = best(metric, estimates)
+    return [
+        Cell(*printed(metric, estimate), best=i in winners, tied=i in tied)
+        for i, estimate in enumerate(estimates)
+    ]
+
+
+def lines_of(
+    heads: Iterable[str], columns: Iterable[Sequence[Cell]], group: str = ""
+) -> tuple[Line, ...]:
+    """Return the lines of a table with these heads from the cells of its columns."""
+    rows = zip(heads, zip(*columns, strict=True), strict=True)
+    return tuple(Line(group, head, cells) for head, cells in rows)
+
+
 def markdown(table: Table) -> str:
     """Return a table, the best values in bold."""
     heads = list(map(escape, table.heads))
@@ -158,16 +177,13 @@ def latex(table: Table) -> str:
             start += width
         lines += [_latex_line(heads), rules]
     lines += [_latex_line([_latex_escape(head) for head in table.heads]), "\\midrule"]
-    group = table.lines[0].group if table.lines else ""
-    for i, (names, cells) in enumerate(table.grid):
-        first = i == 0 or table.lines[i].group != group
-        if first and i:
-            lines.append("\\addlinespace")
-        group = table.lines[i].group
-        # A group is named once.
-        shown = [n if first or column else "" for column, n in enumerate(names)]
-        shown = list(names) if not table.over else shown
-        lines.append(_latex_line([*map(_latex_escape, shown), *map(_latex_cell, cells)]))
+    for number, (group, of_group) in enumerate(table.sections):
+        lines += ["\\addlinespace"] if number else []
+        for i, line in enumerate(of_group):
+            # A group is named once.
+            names = [group if i == 0 else "", line.head] if table.over else [line.head]
+            cells = [*map(_latex_escape, names), *map(_latex_cell, line.cells)]
+            lines.append(_latex_line(cells))
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
 
@@ -193,12 +209,10 @@ def _latex_line(cells: list[str]) -> str:
 def terminal_grid(
     heads: Sequence[str], rows: Iterable[Sequence[str | Text] | None], *, left: int = 1
 ) -> RichTable:
-    """Return a table for a terminal.
+    """Return a table for a terminal; a row that is None is a rule.
 
-    Args:
-        heads: Of the columns; none are shown if all are empty.
-        rows: Their cells; None is a rule. A user's names are text here, their brackets no markup.
-        left: So many columns begin at the left, the others end at the right.
+    Heads are not shown if all are empty. The first ``left`` columns begin at the left, the others
+    end at the right. A user's names are text here, their brackets no markup.
     """
     from rich import box
     from rich.table import Table as RichTable
@@ -218,12 +232,7 @@ def terminal_grid(
 
 
 def terminal_parts(table: Table, width: int) -> list[RichTable]:
-    """Return a table for a terminal: values without intervals, in parts where it is too wide.
-
-    Args:
-        table: The table.
-        width: Of the terminal, in cells.
-    """
+    """Return a table for a terminal ``width`` cells wide: values alone, in parts that fit."""
     from rich.cells import cell_len
     from rich.text import Text
 
@@ -255,10 +264,8 @@ GAP = 2  # between columns: the padding of one, and that of the box
 def parts(widths: Sequence[int], fixed: int, available: int) -> list[list[int]]:
     """Return the columns of each part of a table: the first ``fixed`` ones, and what fits beside.
 
-    Args:
-        widths: Of the columns, in cells.
-        fixed: So many columns are in every part.
-        available: Cells of a line; a part takes more if it has no more than one other column.
+    All widths are in cells; a part takes more than is ``available`` if it has no more than one
+    other column.
     """
     always = list(range(fixed))
     by_part = [list(always)]

@@ -39,13 +39,9 @@ def shortened(
     *,
     keep: Literal["start", "both"] = "start",
 ) -> str:
-    """Return the text, or as much of it as is ``width`` pixels wide, with an ellipsis.
+    """Return one line of text, or as much of it as is ``width`` pixels wide, with an ellipsis.
 
-    Args:
-        text: On one line.
-        width: In pixels.
-        face: The font.
-        keep: ``both`` ends keeps a file's ending and number.
+    To keep ``both`` ends keeps a file's ending and number.
     """
     if face.getlength(text) <= width:
         return text
@@ -94,7 +90,9 @@ def safe_names(texts: Iterable[str]) -> list[str]:
     taken: set[str] = set()
     names = []
     for text in texts:
-        base = _safe(text)
+        base = unicodedata.normalize("NFC", text.encode(errors="replace").decode())
+        base = re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "_", base))  # "--" separates names
+        base = base.encode()[:LONGEST].decode(errors="ignore").strip("._-") or "unnamed"
         name, number = base, 1
         while name.casefold() in taken:
             number += 1
@@ -102,9 +100,3 @@ def safe_names(texts: Iterable[str]) -> list[str]:
         taken.add(name.casefold())
         names.append(name)
     return names
-
-
-def _safe(text: str) -> str:
-    text = unicodedata.normalize("NFC", text.encode(errors="replace").decode())
-    text = re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "_", text))  # "--" separates names
-    return text.encode()[:LONGEST].decode(errors="ignore").strip("._-") or "unnamed"

@@ -116,7 +116,8 @@ class Album:
                     "map": f"maps/{name}.npy",
                 }
                 _write_overlay(self.folder / record["overlay"], over, record)
-                _write_map(self.folder / record["map"], saliency)
+                with replacing(self.folder / record["map"]) as part, part.open("wb") as file:
+                    np.save(file, saliency.astype(np.float32), allow_pickle=False)
                 self.listing.append(record)
                 row[attribution, model.title] = _cell(over, model, answer)
         self._rows.append(row)
@@ -196,25 +197,15 @@ def _write_overlay(path: Path, over: NDArray[np.uint8], record: Mapping[str, Any
     """Write an overlay with its record as text chunks, and a line below if it was resized."""
     image = magnified(over, OVERLAY_SIDE, shrink=False)
     if record["resize"]:
+        small = image
+        image = Image.new("RGB", (small.width, small.height + 20), PAPER)
+        image.paste(small)
         line = resizing(record["file_size"], record["map_size"], record["resize"])
-        image = _with_line(image, f"resized {line}")
+        told = shortened(f"resized {line}", small.width - 8, font(12))
+        write(ImageDraw.Draw(image), (4, small.height + 3), told, font(12), MUTED)
     text = PngInfo()
     for key, value in record.items():
         if value is not None:
             text.add_itxt(key, str(value))
     with replacing(path) as file:
         image.save(file, "PNG", pnginfo=text)
-
-
-def _with_line(image: Image.Image, text: str) -> Image.Image:
-    face = font(12)
-    extended = Image.new("RGB", (image.width, image.height + 20), PAPER)
-    extended.paste(image)
-    text = shortened(text, image.width - 8, face)
-    write(ImageDraw.Draw(extended), (4, image.height + 3), text, face, MUTED)
-    return extended
-
-
-def _write_map(path: Path, saliency: NDArray[Any]) -> None:
-    with replacing(path) as part, part.open("wb") as file:
-        np.save(file, saliency.astype(np.float32), allow_pickle=False)

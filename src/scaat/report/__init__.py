@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from scaat.display.labels import Estimate
+from scaat.report.page import write_report
 from scaat.report.reading import find_results, read_results
 from scaat.report.results import Comparison, Results, Row
 from scaat.report.tables import lattice_lines, terminal_table
-from scaat.report.writing import write_report
 
 __all__ = [
     "Comparison",

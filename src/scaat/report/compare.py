@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal, get_args
@@ -22,6 +22,7 @@ from scaat.statistics import (
     pooled_ratio_difference,
 )
 
+Compute = Callable[..., dict[str, Any]]
 Verdict = Literal["better", "worse", "undecided"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
@@ -130,14 +131,13 @@ def paired_values(metric: str, row: Row, other: Row) -> list[Array] | None:
 
 def _difference(metric: str, row: Row, other: Row) -> Estimate | None:
     if metric == "auc":
-        return _auc_difference(row, other)
+        shared = _shared_scores(row, other)
+        return None if shared is None else to_estimate(paired_auc_difference(*shared))
     values = paired_values(metric, row, other)
     if values is None:
         return None
-    if metric not in RATIOS:
-        return to_estimate(paired_difference(values[0], values[1]))
-    above, below, other_above, other_below = values
-    return to_estimate(paired_ratio_difference(above, below, other_above, other_below))
+    compute: Compute = paired_ratio_difference if metric in RATIOS else paired_difference
+    return to_estimate(compute(*values))
 
 
 def _pairs(row: Row, other: Row, lengths: Sequence[int]) -> tuple[Array, Array] | None:
@@ -148,11 +148,6 @@ def _pairs(row: Row, other: Row, lengths: Sequence[int]) -> tuple[Array, Array] 
         return _same_place(lengths) if row.source is other.source else None
     _, mine, theirs = np.intersect1d(indices[0], indices[1], return_indices=True)
     return (mine, theirs) if len(mine) else None
-
-
-def _auc_difference(row: Row, other: Row) -> Estimate | None:
-    shared = _shared_scores(row, other)
-    return None if shared is None else to_estimate(paired_auc_difference(*shared))
 
 
 def _shared_scores(row: Row, other: Row) -> tuple[Array, Array, NDArray[np.bool_]] | None:
@@ -198,18 +193,19 @@ class Pooled:
     estimate: Estimate
     by_seed: tuple[float | None, ...]
 
+    @property
+    def seeds(self) -> list[Estimate]:
+        """Return the mean of each seed, without an interval."""
+        return [Estimate(value, None, None, 0) for value in self.by_seed]
+
 
 @dataclass(frozen=True, eq=False)
 class Pool:
     """Comparisons that differ in nothing but the training seed, two or more."""
 
     comparisons: tuple[Comparison, ...]
-    known: dict[tuple[str, str, str], Pooled | None] = field(default_factory=dict, repr=False)
+    known: dict[tuple[str, ...], Pooled | None] = field(default_factory=dict, repr=False)
     """What `pooled` has computed."""
-    differences: dict[tuple[str, str, str, str], Pooled | None] = field(
-        default_factory=dict, repr=False
-    )
-    """What `difference` has computed."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -226,68 +222,45 @@ class Pool:
         """Return the saliency methods of any seed."""
         return tuple(dict.fromkeys(a for c in self.comparisons for a in c.attributions))
 
-    def rows(self, method: str, attribution: str) -> list[Row]:
-        """Return the rows of this pair, one for each seed that has it."""
-        by_seed = (comparison.row(method, attribution) for comparison in self.comparisons)
-        return [row for row in by_seed if row is not None]
-
-    def pooled(self, metric: str, attribution: str, method: str) -> Pooled | None:
+    def pooled(
+        self, metric: str, attribution: str, method: str, other: str | None = None
+    ) -> Pooled | None:
         """Return the pooled estimate, or None where fewer than two seeds have it.
 
-        Without per-image values it is the mean over the seeds, without an interval.
+        With ``other`` it is by how much ``method`` exceeds it: the two are paired in each seed,
+        image by image. Without per-image values it is the mean over the seeds, without an interval.
         """
-        key = (metric, attribution, method)
+        names = (method,) if other is None else (method, other)
+        key = (metric, attribution, *names)
         if key not in self.known:
-            self.known[key] = self._pooled(*key)
+            self.known[key] = self._pooled(metric, attribution, names)
         return self.known[key]
 
-    def _pooled(self, metric: str, attribution: str, method: str) -> Pooled | None:
-        rows = [row for row in self.rows(method, attribution) if row.metrics[metric]]
-        if len(rows) < 2:
+    def _pooled(self, metric: str, attribution: str, names: Sequence[str]) -> Pooled | None:
+        by_seed = [[c.row(name, attribution) for name in names] for c in self.comparisons]
+        seeds = [
+            rows
+            for of_seed in by_seed
+            if len(rows := [row for row in of_seed if row and row.metrics[metric]]) == len(names)
+        ]
+        if len(seeds) < 2:
             return None
-        parts = RATIOS.get(metric, (metric,))
-        columns = [[_values(row, part) for row in rows] for part in parts]
-        stored = [[v for v in column if v is not None] for column in columns]
-        if any(len(column) < len(rows) for column in stored):
-            return _without_images(rows, metric)
-        pooled = pooled_mean(stored[0]) if len(parts) == 1 else pooled_ratio(stored[0], stored[1])
-        if metric == "auc" and pooled["high"] is not None:
-            # The images' parts spread evenly about an area that ends at 1.
-            pooled["low"], pooled["high"] = max(0.0, pooled["low"]), min(1.0, pooled["high"])
-        return Pooled(to_estimate(pooled), tuple(pooled["by_seed"]))
-
-    def difference(self, metric: str, attribution: str, method: str, other: str) -> Pooled | None:
-        """Return by how much ``method`` exceeds ``other``, pooled, or None as `pooled`.
-
-        The two are paired in each seed, image by image. Where per-image values are not stored it
-        is the mean over the seeds, without an interval.
-        """
-        key = (metric, attribution, method, other)
-        if key not in self.differences:
-            self.differences[key] = self._difference(*key)
-        return self.differences[key]
-
-    def _difference(self, metric: str, attribution: str, method: str, other: str) -> Pooled | None:
-        rows = [(c.row(method, attribution), c.row(other, attribution)) for c in self.comparisons]
-        pairs = [(a, b) for a, b in rows if a and b and a.metrics[metric] and b.metrics[metric]]
-        if len(pairs) < 2:
-            return None
-        stored = [paired_values(metric, a, b) for a, b in pairs]
+        stored = [_parts(metric, *rows) for rows in seeds]
         values = [parts for parts in stored if parts is not None]
-        if len(values) < len(pairs):
-            mine = _without_images([a for a, _ in pairs], metric)
-            theirs = _without_images([b for _, b in pairs], metric)
-            by_seed = tuple(map(_less, mine.by_seed, theirs.by_seed))
-            value = _less(mine.estimate.value, theirs.estimate.value)
-            return Pooled(Estimate(value, None, None, mine.estimate.n), by_seed)
+        if len(values) < len(stored):
+            return _without_images(seeds, metric)
         if metric in RATIOS:
-            above, below, other_above, other_below = zip(*values, strict=True)
-            computed = pooled_ratio_difference(above, below, other_above, other_below)
+            compute: Compute = pooled_ratio if len(names) == 1 else pooled_ratio_difference
+            computed = compute(*zip(*values, strict=True))
         else:
-            apart = [mine - theirs for mine, theirs in values]
-            if any(np.isnan(of_seed).all() for of_seed in apart):
+            samples = [parts[0] if len(parts) == 1 else parts[0] - parts[1] for parts in values]
+            if any(np.isnan(sample).all() for sample in samples):
                 return None
-            computed = pooled_mean(apart)
+            computed = pooled_mean(samples)
+        if metric == "auc" and len(names) == 1 and computed["high"] is not None:
+            # The images' parts spread evenly about an area that ends at 1.
+            computed["low"] = max(0.0, computed["low"])
+            computed["high"] = min(1.0, computed["high"])
         return Pooled(to_estimate(computed), tuple(computed["by_seed"]))
 
 
@@ -300,30 +273,42 @@ def pools(results: Results) -> tuple[Pool, ...]:
     return tuple(Pool(tuple(group)) for group in groups.values() if len(group) > 1)
 
 
-def _values(row: Row, metric: str) -> Array | None:
-    estimate = row.metrics[metric]
-    if metric == "accuracy" and estimate is not None and estimate.value is not None:
+def _parts(metric: str, row: Row, other: Row | None = None) -> list[Array] | None:
+    """Return `paired_values` of two rows, or those of one; of a ratio both its parts."""
+    if other is not None:
+        return paired_values(metric, row, other)
+    accuracy = row.metrics["accuracy"]
+    if metric == "accuracy" and accuracy is not None and accuracy.value is not None:
         # A fraction of n images is n ones and zeros, in whatever order.
-        return (np.arange(estimate.n) < round(estimate.value * estimate.n)).astype(np.float64)
-    return image_values(row, metric)
+        ones = np.arange(accuracy.n) < round(accuracy.value * accuracy.n)
+        return [ones.astype(np.float64)]
+    stored = [image_values(row, part) for part in RATIOS.get(metric, (metric,))]
+    values = [value for value in stored if value is not None]
+    return values if len(values) == len(stored) else None
 
 
-def _less(value: float | None, other: float | None) -> float | None:
-    return None if value is None or other is None else value - other
+def _without_images(seeds: Sequence[Sequence[Row]], metric: str) -> Pooled:
+    """Return the mean over seeds of one row each, or the difference of two such means."""
 
-
-def _without_images(rows: list[Row], metric: str) -> Pooled:
-    def means(key: str) -> list[float | None]:
-        return [e.value if (e := row.metrics[key]) is not None else None for row in rows]
-
-    def mean(key: str) -> float | None:
-        known = [value for value in means(key) if value is not None]
+    def mean(key: str, place: int) -> float | None:
+        estimates = [rows[place].metrics[key] for rows in seeds]
+        known = [e.value for e in estimates if e is not None and e.value is not None]
         return sum(known) / len(known) if known else None
 
-    if metric in RATIOS:
-        above, below = map(mean, RATIOS[metric])
-        value = above / below if above is not None and below else None
-    else:
-        value = mean(metric)
-    n = sum(e.n for row in rows if (e := row.metrics[metric]) is not None)
-    return Pooled(Estimate(value, None, None, n), tuple(means(metric)))
+    def pooled(place: int) -> float | None:
+        if metric not in RATIOS:
+            return mean(metric, place)
+        above, below = (mean(part, place) for part in RATIOS[metric])
+        return above / below if above is not None and below else None
+
+    def less(values: Sequence[float | None]) -> float | None:
+        first, *second = values
+        if not second or first is None:
+            return first
+        return None if second[0] is None else first - second[0]
+
+    estimates = [[row.metrics[metric] for row in rows] for rows in seeds]
+    n = sum(of_seed[0].n for of_seed in estimates if of_seed[0] is not None)
+    by_seed = [less([None if e is None else e.value for e in of_seed]) for of_seed in estimates]
+    value = less([pooled(place) for place in range(len(seeds[0]))])
+    return Pooled(Estimate(value, None, None, n), tuple(by_seed))

@@ -53,12 +53,13 @@ def shown_examples(comparison: Comparison) -> Shown | None:
         places = dict(list(places.items())[:1])
         common = list(range(len(wanted)))
     chosen = {source: [at[wanted[i]] for i in common] for source, at in places.items()}
-    maps = {
-        (row.method, row.attribution): _take(of_row, chosen[row.source])
-        for row in comparison.rows
-        if row.source in chosen
-        and (of_row := row.source.example_maps(row.index, known[row.source])) is not None
-    }
+    maps = {}
+    for row in comparison.rows:
+        at = chosen.get(row.source)
+        of_row = None if at is None else row.source.example_maps(row.index, known[row.source])
+        if of_row is not None:
+            arrays = (of_row.maps[at], of_row.predicted[at], of_row.probability[at])
+            maps[row.method, row.attribution] = ExampleMaps(*arrays)
     if not maps or not common:
         return None
     return Shown(
@@ -70,10 +71,6 @@ def shown_examples(comparison: Comparison) -> Shown | None:
         maps,
         tuple(source.label for source in known if source not in chosen),
     )
-
-
-def _take(maps: ExampleMaps, places: list[int]) -> ExampleMaps:
-    return ExampleMaps(maps.maps[places], maps.predicted[places], maps.probability[places])
 
 
 _SHOWN = 8
@@ -153,7 +150,11 @@ def example_gallery(comparison: Comparison, name: str) -> Gallery | None:
         said = f"{comparison.class_name(predicted)} {maps.probability[i]:.2f}"
         return Tile(methods.index(method), heat(maps.maps[i]), said, right)
 
-    outlines = {} if masks is None else _outlines(name, masks[:count])
+    outlines = {
+        f"{name}-edge-{i}": outline(mask)
+        for i, mask in enumerate([] if masks is None else masks[:count])
+        if mask.any() and not mask.all()
+    }
     sheets = tuple(
         Sheet(
             attribution_name(attribution),
@@ -224,14 +225,6 @@ def ordered_gallery(comparison: Comparison, name: str) -> Gallery | None:
     )
 
 
-def _outlines(name: str, masks: Array) -> dict[str, str]:
-    return {
-        f"{name}-edge-{i}": outline(mask)
-        for i, mask in enumerate(masks)
-        if mask.any() and not mask.all()
-    }
-
-
 def saliency_examples(comparison: Comparison) -> list[FigureSpec]:
     """Return a sheet for each saliency method: images down, training methods across (Fig. 3a)."""
     shown = shown_examples(comparison)
@@ -253,12 +246,9 @@ def _sheet(comparison: Comparison, attribution: str, shown: Shown) -> FigureSpec
             maps = shown.maps[method, attribution]
             predicted = int(maps.predicted[i])
             right[method] += predicted == label
-            sign = "✓ " if predicted == label else "✗ "
-            name = comparison.class_name(predicted)
-            caption = (
-                printable(name if label == UNKNOWN else sign + name),
-                f" {maps.probability[i]:.2f}",
-            )
+            sign = "" if label == UNKNOWN else "✓ " if predicted == label else "✗ "
+            said = printable(sign + comparison.class_name(predicted))
+            caption = (said, f" {maps.probability[i]:.2f}")
             row.append(Cell(overlay(image, maps.maps[i]), caption, mask=mask))
         rows.append(row)
     name = attribution_name(attribution)
@@ -288,24 +278,18 @@ def ordered_samples(comparison: Comparison) -> list[FigureSpec]:
         if ordered is None or row.method in specs:
             continue
         count = min(len(ordered.images), _SHOWN)
-        chosen = np.linspace(0, len(ordered.images) - 1, count).round().astype(int)
-        images = [_pixels(ordered.images[i]) for i in chosen]
-        names = [comparison.class_name(int(ordered.labels[i])) for i in chosen]
-        maps = [overlay(image, ordered.maps[i]) for image, i in zip(images, chosen, strict=True)]
-        proportions = tuple(f"{ordered.proportion[i]:.2f}" for i in chosen)
+        above, below = [], []
+        proportions: tuple[str, ...] = ()
+        for i in np.linspace(0, len(ordered.images) - 1, count).round().astype(int):
+            image = _pixels(ordered.images[i])
+            label = printable(comparison.class_name(int(ordered.labels[i])))
+            above.append(Cell(image, (label, "")))
+            below.append(Cell(overlay(image, ordered.maps[i]), ("", "")))
+            proportions += (f"{ordered.proportion[i]:.2f}",)
         attribution = attribution_name(row.attribution)
         specs[row.method] = FigureSpec(
             f"proportions-{row.method}",
-            contact_sheet(
-                [Group("Final proportion", proportions)],
-                [
-                    [
-                        Cell(image, (printable(n), ""))
-                        for image, n in zip(images, names, strict=True)
-                    ],
-                    [Cell(over, ("", "")) for over in maps],
-                ],
-            ),
+            contact_sheet([Group("Final proportion", proportions)], [above, below]),
             f"Training samples of {method_name(row.method)} by their final proportion, the "
             "number above each: the fraction of the image, its least relevant part, that "
             f"training was left to perturb. Below: {attribution} maps. {DISPLAY_RULE}",

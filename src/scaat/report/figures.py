@@ -34,7 +34,7 @@ from scaat.display.style import (
     plain,
     style,
 )
-from scaat.report.results import Array, Comparison, Curve, Row
+from scaat.report.results import Array, Comparison, Curve, Row, Training
 
 
 def band(ax: Axes, x: Array, curve: Curve, mark: Mark) -> None:
@@ -61,22 +61,24 @@ def _by_row(rows: Iterable[Row], text: Callable[[Row], str]) -> str:
     )
 
 
+Line = tuple[str, list[tuple[Axes, str]]]
+"""The key of a curve, and panels of it with their saliency methods."""
+
+
 def _two_curves(
-    attributions: Sequence[str], heads: Mapping[str, str], ylabel: str, *, shared: bool
-) -> tuple[Figure, list[tuple[str, list[tuple[Axes, str]]]]]:
-    """Return a figure for two curves by saliency method.
+    comparison: Comparison,
+    attributions: Sequence[str],
+    heads: Mapping[str, str],
+    ylabel: str,
+    curve: Callable[[Row, str], tuple[Array, Curve] | None],
+    *,
+    shared: bool,
+) -> tuple[Figure, list[Line]]:
+    """Return a figure for two curves by saliency method, and its lines of panels.
 
-    They are beside each other for one saliency method; several have a column each, one curve over
-    the other, and further columns go below.
-
-    Args:
-        attributions: The saliency methods.
-        heads: What each curve is called, by its key.
-        ylabel: Of the curves.
-        shared: Whether all panels have one vertical scale; else those of a line have.
-
-    Returns:
-        The figure, and its lines: the key of the curve, the panels and their saliency methods.
+    The curves are beside each other for one saliency method; several have a column each, one curve
+    over the other, and further columns go below. All panels have one vertical scale if ``shared``,
+    else those of a line. ``curve`` returns what to draw of a row by a key of ``heads``.
     """
     alone = len(attributions) == 1
     across = min(len(attributions), ACROSS)
@@ -85,13 +87,18 @@ def _two_curves(
     shape = (1, 2) if alone else (2 * len(groups), across)
     sharey: bool | Literal["row"] = shared or (False if alone else "row")
     axes = iter(figure.subplots(*shape, squeeze=False, sharey=sharey).reshape(-1, across))
-    lines: list[tuple[str, list[tuple[Axes, str]]]] = []
+    lines: list[Line] = []
     for group in groups:
         for key, head in heads.items():
             line = list(zip(next(axes), group, strict=False))
             for ax, attribution in line:
                 ax.set_title(head if alone else plain(attribution_name(attribution)))
                 ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+                for method, mark in marks(comparison.methods).items():
+                    row = comparison.row(method, attribution)
+                    drawn = None if row is None else curve(row, key)
+                    if drawn is not None:
+                        band(ax, *drawn, mark)
             said = attribution_name(group[0]) if alone else head
             if not alone or not lines:
                 line[0][0].set_ylabel(f"{said}\n{ylabel}")
@@ -99,6 +106,7 @@ def _two_curves(
     for ax in figure.axes:
         if not ax.get_title(loc="left"):
             ax.set_axis_off()
+    legend(figure, comparison.methods)
     return figure, lines
 
 
@@ -109,23 +117,24 @@ def insertion_deletion(comparison: Comparison) -> list[FigureSpec]:
         return []
     attributions = tuple(dict.fromkeys(row.attribution for row in rows))
     heads = {"insertion": "Insertion ↑", "deletion": "Deletion ↓"}
-    with style():
-        ylabel = "predicted class's probability"
-        figure, lines = _two_curves(attributions, heads, ylabel, shared=True)
-        for part, line in lines:
-            for ax, attribution in line:
-                for method, mark in marks(comparison.methods).items():
-                    row = comparison.row(method, attribution)
-                    if row is not None and row.traces is not None:
-                        band(ax, row.traces.fraction, getattr(row.traces, part), mark)
-                ax.set_xlabel("fraction of pixels " + ("kept" if part[0] == "i" else "removed"))
-        lines[0][1][0][0].set_ylim(bottom=0)
-        legend(figure, comparison.methods)
+
+    def curve(row: Row, part: str) -> tuple[Array, Curve] | None:
+        if row.traces is None:
+            return None
+        curves = {"insertion": row.traces.insertion, "deletion": row.traces.deletion}
+        return row.traces.fraction, curves[part]
 
     def areas(row: Row) -> str:
         known = [part for part in heads if row.metrics[part]]
         return ", ".join(f"{p} {full_text(METRICS[p], row.metrics[p])}" for p in known)
 
+    with style():
+        ylabel = "predicted class's probability"
+        figure, lines = _two_curves(comparison, attributions, heads, ylabel, curve, shared=True)
+        for part, line in lines:
+            for ax, _ in line:
+                ax.set_xlabel("fraction of pixels " + ("kept" if part[0] == "i" else "removed"))
+        lines[0][1][0][0].set_ylim(bottom=0)
     return [
         FigureSpec(
             "insertion-deletion",
@@ -138,25 +147,28 @@ def insertion_deletion(comparison: Comparison) -> list[FigureSpec]:
     ]
 
 
-_ORDERS = {"lerf": "Least relevant first (LeRF) ↓", "morf": "Most relevant first (MoRF) ↑"}
-
-
 def perturbation_curves(comparison: Comparison) -> list[FigureSpec]:
     """Return LeRF and MoRF decay by perturbed fraction, a band for each method's 95 % interval."""
+    heads = {"lerf": "Least relevant first (LeRF) ↓", "morf": "Most relevant first (MoRF) ↑"}
+
+    def curve(row: Row, order: str) -> tuple[Array, Curve]:
+        return row.fraction, row.lerf if order == "lerf" else row.morf
+
     symlog = False
     with style():
+        ylabel = "fall of the predicted probability"
         figure, lines = _two_curves(
-            comparison.attributions, _ORDERS, "fall of the predicted probability", shared=False
+            comparison, comparison.attributions, heads, ylabel, curve, shared=False
         )
         for order, line in lines:
-            for ax, attribution in line:
-                _curve_panel(ax, comparison, attribution, order)
+            for ax, _ in line:
+                ax.set_xlabel("fraction of regions replaced")
+                ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
             # The axes of a line share their scale.
             shown = [attribution for _, attribution in line]
             rows = [row for row in comparison.rows if row.attribution in shown]
-            symlog |= _rescale(line[0][0], [_curve(row, order) for row in rows])
+            symlog |= _rescale(line[0][0], [curve(row, order)[1] for row in rows])
         figure.align_ylabels()
-        legend(figure, comparison.methods)
     scale = (
         " An axis with powers of ten is logarithmic, and linear between 0 and the first of them."
         if symlog
@@ -177,19 +189,6 @@ def perturbation_curves(comparison: Comparison) -> list[FigureSpec]:
             f"{comparison.rows[0].fraction[-1]:.0%} of the regions replaced it is: {ends}.",
         )
     ]
-
-
-def _curve(row: Row, order: str) -> Curve:
-    return row.lerf if order == "lerf" else row.morf
-
-
-def _curve_panel(ax: Axes, comparison: Comparison, attribution: str, order: str) -> None:
-    for method, mark in marks(comparison.methods).items():
-        row = comparison.row(method, attribution)
-        if row is not None:
-            band(ax, row.fraction, _curve(row, order), mark)
-    ax.set_xlabel("fraction of regions replaced")
-    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
 
 def _rescale(ax: Axes, curves: Sequence[Curve]) -> bool:
@@ -382,7 +381,10 @@ def randomisation_curves(comparison: Comparison) -> list[FigureSpec]:
                 if row is not None and row.randomisation is not None:
                     layers = row.randomisation.layers
                     band(ax, np.arange(len(layers)), row.randomisation.correlation, mark)
-                    names = [plain(_short(layer)) for layer in layers]
+                    names = [
+                        plain(name if len(name) <= _LONGEST else "…" + name[-_LONGEST + 1 :])
+                        for name in layers
+                    ]
                     ax.set_xticks(range(len(layers)), names, rotation=40, ha="right")
         legend(figure, comparison.methods)
 
@@ -402,10 +404,6 @@ def randomisation_curves(comparison: Comparison) -> list[FigureSpec]:
     ]
 
 
-def _short(layer: str) -> str:
-    return layer if len(layer) <= _LONGEST else "…" + layer[-_LONGEST + 1 :]
-
-
 _TRAINING_ACROSS = 3
 _VALIDATION = "val_"
 _FIRST = ("loss", "accuracy", "proportion")
@@ -413,7 +411,7 @@ _FIRST = ("loss", "accuracy", "proportion")
 
 def training_curves(comparison: Comparison) -> list[FigureSpec]:
     """Return a panel for each logged quantity, or nothing if no training was stored."""
-    trainings = comparison.trainings
+    trainings, styles = comparison.trainings, marks(comparison.methods)
     logged = dict.fromkeys(
         key.removeprefix(_VALIDATION)
         for training in trainings
@@ -424,8 +422,6 @@ def training_curves(comparison: Comparison) -> list[FigureSpec]:
     names += [name for name in logged if name not in names]
     if not names:
         return []
-    methods = [training.method for training in trainings]
-    styles = marks(comparison.methods)
     with style():
         figure, axes = panels(len(names), 2.9, 0.5, across=_TRAINING_ACROSS)
         for ax, name in zip(axes.flat, names, strict=False):
@@ -436,14 +432,13 @@ def training_curves(comparison: Comparison) -> list[FigureSpec]:
                     if values is None:
                         continue
                     known = np.isfinite(values)
-                    few = known.sum() <= 25
                     ax.plot(
                         training.epoch[known],
                         values[known],
                         color=colour,
                         linestyle=line,
                         linewidth=1.5,
-                        marker=marker if few else "",
+                        marker=marker if known.sum() <= 25 else "",
                         markersize=3.5,
                     )
             ax.set_title(plain(name.replace("_", " ")))
@@ -453,7 +448,7 @@ def training_curves(comparison: Comparison) -> list[FigureSpec]:
             Line2D([], [], color=INK, linestyle="-", label="training images"),
             Line2D([], [], color=INK, linestyle=(0, (2, 1.4)), label="validation images"),
         ]
-        legend(figure, methods, kinds, lined=False)
+        legend(figure, [training.method for training in trainings], kinds, lined=False)
     return [
         FigureSpec(
             "training",
@@ -461,21 +456,18 @@ def training_curves(comparison: Comparison) -> list[FigureSpec]:
             "Training, epoch by epoch; solid: on the training images, dashed: on the validation "
             "images. Losses of different methods hold different terms, so their levels don't "
             "compare.",
-            _training_alt(comparison),
+            f"Line charts by epoch. At the end: {'; '.join(map(_ends, trainings))}.",
         )
     ]
 
 
-def _training_alt(comparison: Comparison) -> str:
-    said = []
-    for training in comparison.trainings:
-        last = ", ".join(
-            f"{key.replace('_', ' ')} {values[np.isfinite(values)][-1]:.3g}"
-            for key, values in training.curves.items()
-            if np.isfinite(values).any()
-        )
-        said.append(f"{method_name(training.method)}: {last}")
-    return f"Line charts by epoch. At the end: {'; '.join(said)}."
+def _ends(training: Training) -> str:
+    last = ", ".join(
+        f"{key.replace('_', ' ')} {values[np.isfinite(values)][-1]:.3g}"
+        for key, values in training.curves.items()
+        if np.isfinite(values).any()
+    )
+    return f"{method_name(training.method)}: {last}"
 
 
 CHARTS: tuple[Callable[[Comparison], list[FigureSpec]], ...] = (

@@ -62,7 +62,9 @@ def findings(comparison: Comparison) -> Findings:
     ``standard`` (else the first), and against every other method.
     """
     if len(comparison.methods) == 1:
-        return Findings(_single(comparison), (), ())
+        maps = f"{_possessive(comparison.methods[0])} saliency maps"
+        headline = f"{_capital(maps)}, measured; no other training to compare with"
+        return Findings(headline, (), ())
     held = held_against(comparison.methods)
     pairs = tuple(_pair(comparison, method, other) for method, other in held)
     main = pairs[0]
@@ -122,11 +124,11 @@ def _headline(comparison: Comparison, pairs: tuple[Pair, ...]) -> str:
 
 def _accuracy(comparison: Comparison, pair: Pair) -> str:
     """Return what the maps' verdict goes with: maps may be bought with accuracy."""
-    mine, theirs = (comparison.model_row(m).metrics["accuracy"] for m in (pair.method, pair.other))
-    if mine is None or theirs is None or mine.value is None or theirs.value is None:
+    apart = _apart(comparison, "accuracy", pair)
+    if apart is None:
         return ""
     outcome = verdict(comparison, "accuracy", None, pair.method, pair.other)
-    change = f"{_points(mine.value - theirs.value)} points"
+    change = f"{_points(apart[2])} points"
     if outcome == "undecided":
         return f"; accuracy {change}, undecided"
     return f"; its accuracy is clearly {'higher' if outcome == 'better' else 'lower'} ({change})"
@@ -145,14 +147,13 @@ def _maps(pair: Pair) -> str:
         return f"{maps} are worse than {theirs} on {counts}"
     if undecided == total:
         return f"{maps} do not clearly differ from {theirs} on {counts}"
-    words = [(word, n) for word, n in (("better", better), ("worse", worse)) if n]
-    words.sort(key=lambda item: -item[1])  # what happens more often comes first
-    (first, count), *second = words
+    # What happens more often comes first.
+    words = sorted([("better", better), ("worse", worse)], key=lambda item: -item[1])
+    (first, count), (second, rest) = words
     text = f"{maps} are {first} than {theirs} on {count} of {total} counts"
-    text += f" and {second[0][0]} on {second[0][1]}" if second else ""
-    return text + (
-        f"; {undecided} {'is' if undecided == 1 else 'are'} undecided" if undecided else ""
-    )
+    text += f" and {second} on {rest}" if rest else ""
+    verb = "is" if undecided == 1 else "are"
+    return text + (f"; {undecided} {verb} undecided" if undecided else "")
 
 
 def _virtues(pair: Pair) -> str:
@@ -164,17 +165,25 @@ def _virtues(pair: Pair) -> str:
 def _performance(comparison: Comparison, pair: Pair) -> list[str]:
     points = []
     for key in PERFORMANCE:
-        mine, theirs = (comparison.model_row(m).metrics[key] for m in (pair.method, pair.other))
-        if mine is None or theirs is None or mine.value is None or theirs.value is None:
+        apart = _apart(comparison, key, pair)
+        if apart is None:
             continue
+        mine, theirs, change = apart
         metric = METRICS[key]
         points.append(
             f"{metric.name}: {full_text(metric, mine)} for {_prose(pair.method)}, "
             f"{full_text(metric, theirs)} for {_prose(pair.other)}; "
-            f"{_points(mine.value - theirs.value)} points"
-            f"{_decided(comparison, key, pair, mine, theirs)}."
+            f"{_points(change)} points{_decided(comparison, key, pair, mine, theirs)}."
         )
     return points
+
+
+def _apart(comparison: Comparison, key: str, pair: Pair) -> tuple[Estimate, Estimate, float] | None:
+    """Return a measure of both models and the difference, or None where one has no value."""
+    mine, theirs = (comparison.model_row(m).metrics[key] for m in (pair.method, pair.other))
+    if mine is None or theirs is None or mine.value is None or theirs.value is None:
+        return None
+    return mine, theirs, mine.value - theirs.value
 
 
 def _decided(comparison: Comparison, key: str, pair: Pair, mine: Estimate, theirs: Estimate) -> str:
@@ -221,39 +230,26 @@ def _losses(pair: Pair, metrics: Iterable[str], opening: str) -> list[str]:
 
 
 def _unbounded(comparison: Comparison) -> list[str]:
-    metric = METRICS["aopc_rel"]
-    listed = []
-    for row in comparison.rows:
-        estimate = row.metrics["aopc_rel"]
-        if estimate is not None and estimate.unbounded:
-            name = f"{method_name(row.method)} with {attribution_name(row.attribution)}"
-            listed.append(f"{name} ({value_text(metric, estimate)})")
-    if not listed:
-        return []
-    return [
-        "The interval of the AOPC ratio is unbounded, because LeRF may be zero, "
-        f"for {'; '.join(listed)}."
-    ]
+    listed = "; ".join(
+        f"{method_name(row.method)} with {attribution_name(row.attribution)} "
+        f"({value_text(METRICS['aopc_rel'], estimate)})"
+        for row in comparison.rows
+        if (estimate := row.metrics["aopc_rel"]) is not None and estimate.unbounded
+    )
+    said = "The interval of the AOPC ratio is unbounded, because LeRF may be zero, for"
+    return [f"{said} {listed}."] if listed else []
 
 
 def _cost(comparison: Comparison, pair: Pair) -> list[str]:
     mine, theirs = (comparison.model_row(m) for m in (pair.method, pair.other))
     if mine.cost_ratio is None:
         return []
-    times = ""
-    if mine.train_seconds is not None and theirs.train_seconds is not None:
-        times = (
-            f" ({seconds_text(mine.train_seconds)} against {seconds_text(theirs.train_seconds)})"
-        )
+    seconds = mine.train_seconds, theirs.train_seconds
+    times = "" if None in seconds else f" ({' against '.join(map(seconds_text, seconds))})"
     return [
         f"Training with {_prose(pair.method)} took {ratio_text(mine.cost_ratio)} the time of "
         f"standard training in the same run{times}."
     ]
-
-
-def _single(comparison: Comparison) -> str:
-    maps = _capital(f"{_possessive(comparison.methods[0])} saliency maps")
-    return f"{maps}, measured; no other training to compare with"
 
 
 def _points(difference: float) -> str:

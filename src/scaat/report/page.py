@@ -1,4 +1,4 @@
-"""The report as one HTML file: its sections, and a policy that forbids it to load anything."""
+"""The report's files: tables, figures and one HTML page, whose policy forbids it to load any."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from scaat.declarations import Declaration
 from scaat.display.labels import (
@@ -29,19 +31,26 @@ from scaat.display.labels import (
     value_text,
 )
 from scaat.display.overlay import data_address
+from scaat.display.style import figure_bytes
 from scaat.display.table import Table
-from scaat.report.compare import Pool, pools, verdict
-from scaat.report.examples import Gallery, example_gallery, ordered_gallery
+from scaat.files import write_bytes
+from scaat.report.compare import pools, verdict
+from scaat.report.examples import SHEETS, Gallery, example_gallery, ordered_gallery
+from scaat.report.figures import CHARTS
 from scaat.report.findings import Findings, Pair, findings
 from scaat.report.results import EXAMPLES, PER_IMAGE, Comparison, Results, Row, flatten
 from scaat.report.tables import (
     comparison_table,
+    csv_files,
     differences_table,
     further_tables,
     performance_table,
     pooled_tables,
+    text_files,
     title,
 )
+
+CSS_PIXELS_PER_INCH = 96
 
 # What the charts are drawn in, and the same on a dark ground: as light there as dark here.
 _DARK = {
@@ -83,6 +92,56 @@ class Chart:
             "|".join(_DARK), lambda match: _DARK[match[0]], self.svg.decode(), flags=re.ASCII
         )
         return data_address(text.encode(), "image/svg+xml")
+
+
+def write_report(results: Results, folder: Path) -> Path:
+    """Write tables, figures and the HTML report.
+
+    Everything is computed before the first file is written, so results that can't be read leave
+    an earlier report as it was.
+
+    Args:
+        results: As `read_results` returns them.
+        folder: Receives ``tables/*.md``, ``*.csv`` and ``*.tex``, ``figures/*.png`` (and
+            ``*.svg`` where a figure is drawn) and ``report.html``. It may be the results' own.
+
+    Returns:
+        The path of ``report.html``.
+
+    Raises:
+        InputError: An array file is faulty; the sentence names the file and the array.
+    """
+    folder = Path(folder)
+    files: dict[str, bytes] = {}
+    charts = []
+    for number, comparison in enumerate(results.comparisons, start=1):
+        of_what = f"{comparison.data}-{comparison.model}-{comparison.seed}"
+        alone = len(results.comparisons) == 1
+        prefix = "figures/" if alone else f"figures/{number}-{_slug(of_what)}-"
+        drawn = []
+        for spec in [spec for make in CHARTS for spec in make(comparison)]:
+            name = f"{prefix}{_slug(spec.name)}"
+            svg = figure_bytes(spec.figure, "svg")
+            files[f"{name}.svg"], files[f"{name}.png"] = svg, figure_bytes(spec.figure, "png")
+            assert isinstance(spec.figure, Figure)
+            width, height = (
+                round(inches * CSS_PIXELS_PER_INCH) for inches in spec.figure.get_size_inches()
+            )
+            drawn.append(Chart(spec.name, svg, spec.caption, spec.alt, width, height))
+        charts.append(drawn)
+        for spec in [spec for make in SHEETS for spec in make(comparison)]:
+            files[f"{prefix}{_slug(spec.name)}.png"] = figure_bytes(spec.figure, "png")
+    tables = text_files(results) | csv_files(results)
+    files |= {f"tables/{name}": text.encode() for name, text in tables.items()}
+    # Last, so that a report is never newer than the files it speaks of.
+    files["report.html"] = _html(results, charts).encode()
+    for name, content in files.items():
+        write_bytes(folder / name, content)
+    return folder / "report.html"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[-60:] or "figure"
 
 
 def split_settings(
@@ -177,18 +236,21 @@ class Section:
     parts: tuple[Part, ...]
 
 
-class _Numbers:
-    """Numbers tables and figures as they come."""
+Number = Callable[[Table | Chart | Gallery], Block]
 
-    def __init__(self) -> None:
-        self._next = {"table": count(1), "figure": count(1)}
 
-    def block(self, content: Table | Chart | Gallery) -> Block:
+def _numbering() -> Number:
+    """Return what numbers tables and figures as they come."""
+    tables, figures = count(1), count(1)
+
+    def block(content: Table | Chart | Gallery) -> Block:
         kind = {Table: "table", Chart: "chart", Gallery: "gallery"}[type(content)]
-        return Block(kind, next(self._next["table" if kind == "table" else "figure"]), content)
+        return Block(kind, next(tables if kind == "table" else figures), content)
+
+    return block
 
 
-def html(results: Results, charts: Sequence[Sequence[Chart]]) -> str:
+def _html(results: Results, charts: Sequence[Sequence[Chart]]) -> str:
     """Return the page; ``charts`` holds those of each of ``results.comparisons``."""
     environment = Environment(
         loader=PackageLoader("scaat.report"),
@@ -202,10 +264,14 @@ def html(results: Results, charts: Sequence[Sequence[Chart]]) -> str:
         "printed": lambda estimate, metric: value_text(metric, estimate),
         "interval": lambda estimate, metric: interval_text(metric, estimate),
     }
-    numbers = _Numbers()
-    pooled = [_pooled(pool, i, numbers) for i, pool in enumerate(pools(results), start=1)]
+    number = _numbering()
+    pooled = []
+    for i, pool in enumerate(pools(results), start=1):
+        first, seeds = pool.comparisons[0], ", ".join(map(str, pool.seeds))
+        heading = f"{first.data}, {first.model}, seeds {seeds} together"
+        pooled.append(Part(f"pooled-{i}", heading, tuple(map(number, pooled_tables(pool)))))
     sections = [
-        _section(results, comparison, i, {chart.name: chart for chart in drawn}, numbers)
+        _section(f"c{i}", results, comparison, {chart.name: chart for chart in drawn}, number)
         for i, (comparison, drawn) in enumerate(
             zip(results.comparisons, charts, strict=True), start=1
         )
@@ -282,16 +348,20 @@ def _overview(results: Results) -> str:
     )
     tested = max(tested, explained)  # without labels there is no accuracy
     images = f"{tested} test images" + (f", maps of {explained}" if explained != tested else "")
-    methods = dict.fromkeys(row.method for row in results.rows)
+    methods = {row.method for row in results.rows}
     attributions = {row.attribution for row in results.rows}
     bounds = len(attributions.intersection(BOUNDS))
-    maps = f"{len(attributions) - bounds} saliency method{'s' * (len(attributions) - bounds != 1)}"
-    seeds = list(dict.fromkeys(row.seed for row in results.rows))
+    maps = _plural("saliency method", len(attributions) - bounds)
+    limits = f" and {_plural('bound', bounds)}" if bounds else ""
+    seeds = dict.fromkeys(row.seed for row in results.rows)
     return (
-        f"{len(methods)} training method{'s' * (len(methods) > 1)}, "
-        f"{maps}{f' and {bounds} bound' + 's' * (bounds > 1) if bounds else ''}, {images}, "
+        f"{_plural('training method', len(methods))}, {maps}{limits}, {images}, "
         f"training seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
     )
+
+
+def _plural(noun: str, count: int) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _protocol(row: Row) -> tuple[int, str, str]:
@@ -302,39 +372,25 @@ def _protocol(row: Row) -> tuple[int, str, str]:
     return len(row.fraction), f"{100 * row.fraction[-1]:.0f} %", _FILLS.get(fill, fill)
 
 
-def _pooled(pool: Pool, number: int, numbers: _Numbers) -> Part:
-    first = pool.comparisons[0]
-    seeds = ", ".join(map(str, pool.seeds))
-    return Part(
-        f"pooled-{number}",
-        f"{first.data}, {first.model}, seeds {seeds} together",
-        tuple(map(numbers.block, pooled_tables(pool))),
-    )
-
-
 def _section(
+    name: str,
     results: Results,
     comparison: Comparison,
-    number: int,
     charts: Mapping[str, Chart],
-    numbers: _Numbers,
+    number: Number,
 ) -> Section:
-    summary, name = findings(comparison), f"c{number}"
-    attribution, methods = comparison.attributions[0], ("", "")
-    figures: tuple[KeyFigure, ...] = ()
-    if summary.pairs:
-        main = summary.pairs[0]
-        methods = (method_name(main.other), method_name(main.method))
-        figures = tuple(_key_figures(comparison, main, attribution))
+    summary = findings(comparison)
+    main = summary.pairs[0] if summary.pairs else None
+    attribution = comparison.attributions[0]
     return Section(
         name=name,
         title=title(comparison, results),
         findings=summary,
         attribution=attribution_name(attribution),
-        methods=methods,
-        figures=figures,
+        methods=(method_name(main.other), method_name(main.method)) if main else ("", ""),
+        figures=tuple(_key_figures(comparison, main, attribution)) if main else (),
         parts=tuple(
-            Part(f"{name}-{heading.split()[0].lower()}", heading, tuple(map(numbers.block, blocks)))
+            Part(f"{name}-{heading.split()[0].lower()}", heading, tuple(map(number, blocks)))
             for heading, contents in _contents(comparison, summary, charts, name)
             if (blocks := [content for content in contents if content is not None])
         ),
@@ -345,8 +401,7 @@ def _contents(
     comparison: Comparison, summary: Findings, charts: Mapping[str, Chart], name: str
 ) -> Iterator[tuple[str, list[Table | Chart | Gallery | None]]]:
     """Yield a section's headings, each with what is under it."""
-    pairs = [(pair.method, pair.other) for pair in summary.pairs]
-    differences = differences_table(comparison, pairs) if pairs else None
+    differences = differences_table(comparison) if summary.pairs else None
     further = {table.name: table for table in further_tables(comparison)}
     yield "Results", [comparison_table(comparison), performance_table(comparison)]
     yield "Maps", [example_gallery(comparison, f"{name}-maps-gallery")]

@@ -187,6 +187,16 @@ def _read(folder: Path, label: str) -> tuple[Source, list[Row]]:
 def _row(source: Source, index: int, row: Entry) -> Row:
     curves = row.entry("curves")
     fraction = curves.numbers("fraction")
+    traces = randomisation = None
+    if row.has("insertion_deletion"):
+        entry = row.entry("insertion_deletion")
+        steps = entry.numbers("fraction")
+        insertion, deletion = (_curve(entry, k, len(steps)) for k in ("insertion", "deletion"))
+        traces = Traces(steps, insertion, deletion)
+    if row.has("randomisation"):
+        entry = row.entry("randomisation")
+        layers = entry.texts("layers")
+        randomisation = Randomisation(layers, _curve(entry, "correlation", len(layers)))
     # The AUC is written for two classes only; the accuracy is null for images without labels.
     absent = {"auc", *OPTIONAL} | {key for key in ("accuracy",) if key in row.values}
     return Row(
@@ -207,9 +217,9 @@ def _row(source: Source, index: int, row: Entry) -> Row:
         fraction=fraction,
         lerf=_curve(curves, "lerf", len(fraction)),
         morf=_curve(curves, "morf", len(fraction)),
-        traces=_traces(row) if row.has("insertion_deletion") else None,
-        randomisation=_randomisation(row) if row.has("randomisation") else None,
-        lattice=_lattice(row) if row.has("lattice_source") else None,
+        traces=traces,
+        randomisation=randomisation,
+        lattice=_lattice(row.entry("lattice_source")) if row.has("lattice_source") else None,
     )
 
 
@@ -236,21 +246,7 @@ def _curve(curves: Entry, key: str, length: int) -> Curve:
     return Curve(value, low, high)
 
 
-def _traces(row: Entry) -> Traces:
-    entry = row.entry("insertion_deletion")
-    fraction = entry.numbers("fraction")
-    curves = (_curve(entry, key, len(fraction)) for key in ("insertion", "deletion"))
-    return Traces(fraction, *curves)
-
-
-def _randomisation(row: Entry) -> Randomisation:
-    entry = row.entry("randomisation")
-    layers = entry.texts("layers")
-    return Randomisation(layers, _curve(entry, "correlation", len(layers)))
-
-
-def _lattice(row: Entry) -> str:
-    entry = row.entry("lattice_source")
+def _lattice(entry: Entry) -> str:
     period, variation = entry.integer("period"), entry.number("variation")
     if not entry.has("kind"):
         return f"none, the mean saliency varies by {variation:.2f} with the position"
@@ -292,27 +288,18 @@ def _name_variants(read: list[tuple[Source, list[Row]]]) -> list[tuple[Source, l
             said = (f"{key.rpartition('.')[2]}={flat.get(key, 'default')}" for key in differing)
             what = ", ".join(said) if len(differing) <= _NAMED else source.label
             names[source, group] = f"{group[2]} ({what})"
+    if not names:
+        return read
+
+    def name(source: Source, of: Row | Training) -> str:
+        return names.get((source, (of.data, of.model, of.method)), of.method)
+
     named = []
-    for source, rows in read if names else ():
-        trainings = tuple(
-            replace(t, method=names.get((source, (t.data, t.model, t.method)), t.method))
-            for t in source.trainings
-        )
-        renamed = replace(source, trainings=trainings)
-        named.append(
-            (
-                renamed,
-                [
-                    replace(
-                        row,
-                        source=renamed,
-                        method=names.get((source, (row.data, row.model, row.method)), row.method),
-                    )
-                    for row in rows
-                ],
-            )
-        )
-    return named or read
+    for source, rows in read:
+        trainings = (replace(t, method=name(source, t)) for t in source.trainings)
+        renamed = replace(source, trainings=tuple(trainings))
+        named.append((renamed, [replace(r, source=renamed, method=name(source, r)) for r in rows]))
+    return named
 
 
 def _refuse_repeats(rows: Iterable[Row]) -> None:

@@ -22,7 +22,6 @@ Array = NDArray[Any]
 PER_IMAGE, EXAMPLES = "per_image.npz", "examples.npz"
 ARRAY_FILES = (PER_IMAGE, EXAMPLES)
 
-
 UNKNOWN = -1
 """The label of an image whose class is not known."""
 
@@ -100,30 +99,25 @@ class Source:
         values = self._per_image.get(name)
         if values is None:
             return None
-        path = self.folder / PER_IMAGE
         if values.ndim != 1 or values.dtype.kind not in "fiub":
-            raise InputError(
-                f"{path}: array {name!r} is {values.dtype} of shape {values.shape}, expected one "
-                "number for each image"
-            )
+            what = f"is {values.dtype} of shape {values.shape}, expected one number for each image"
+            raise self._fault(PER_IMAGE, name, what)
         bad = np.isinf(values) if gaps else ~np.isfinite(values)
         if bad.any():
-            raise InputError(
-                f"{path}: array {name!r} holds {values[bad][0]} at position {bad.argmax()}, "
-                "expected one finite number for each image"
-            )
+            what = f"holds {values[bad][0]} at position {bad.argmax()}"
+            what += ", expected one finite number for each image"
+            raise self._fault(PER_IMAGE, name, what)
         return values
 
     def examples(self) -> Examples | None:
         """Return the example images, or None if the folder has none."""
-        images, masks = self._examples.get("images"), self._examples.get("masks")
+        images = self._images("images")
         if images is None:
             return None
-        self._expect_images("images", images)
         count, _, height, width = images.shape
         labels = self._expect("labels", (count,))
-        if masks is not None:
-            self._expect("masks", (count, height, width))
+        stored = "masks" in self._examples
+        masks = self._expect("masks", (count, height, width)) if stored else None
         return Examples(images, labels, masks)
 
     def example_maps(self, row: int, examples: Examples) -> ExampleMaps | None:
@@ -139,17 +133,15 @@ class Source:
 
     def ordered(self, row: int) -> Ordered | None:
         """Return training samples by their final proportion, or None if none were stored."""
-        images = self._examples.get(f"{row}/ordered_images")
+        images = self._images(f"{row}/ordered_images")
         if images is None:
             return None
-        self._expect_images(f"{row}/ordered_images", images)
         count, _, height, width = images.shape
-        proportion = self._expect(f"{row}/ordered_proportion", (count,))
+        name = f"{row}/ordered_proportion"
+        proportion = self._expect(name, (count,))
         if not ((proportion >= 0) & (proportion <= 1)).all():
-            raise InputError(
-                f"{self.folder / EXAMPLES}: array '{row}/ordered_proportion' holds values outside "
-                "0 to 1, expected proportions"
-            )
+            what = "holds values outside 0 to 1, expected proportions"
+            raise self._fault(EXAMPLES, name, what)
         return Ordered(
             images,
             self._expect(f"{row}/ordered_labels", (count,)),
@@ -176,28 +168,32 @@ class Source:
             raise InputError(f"{path} can't be read as a NumPy archive: {error}") from error
 
     def _expect(self, name: str, shape: tuple[int, ...]) -> Array:
-        path, array = self.folder / EXAMPLES, self._examples.get(name)
+        array = self._examples.get(name)
         if array is None:
-            raise InputError(f"{path}: array {name!r} is missing, expected shape {shape}")
+            raise self._fault(EXAMPLES, name, f"is missing, expected shape {shape}")
         if array.shape != shape:
-            raise InputError(f"{path}: array {name!r} has shape {array.shape}, expected {shape}")
+            raise self._fault(EXAMPLES, name, f"has shape {array.shape}, expected {shape}")
         return array
 
     def _expect_maps(self, name: str, shape: tuple[int, ...]) -> Array:
         maps = self._expect(name, shape)
         if not np.isfinite(maps).all() or (maps < 0).any():
-            raise InputError(
-                f"{self.folder / EXAMPLES}: array {name!r} holds negative or non-finite values, "
-                "expected a saliency map of finite values of 0 or more"
-            )
+            what = "holds negative or non-finite values, expected a saliency map of finite values"
+            raise self._fault(EXAMPLES, name, f"{what} of 0 or more")
         return maps
 
-    def _expect_images(self, name: str, images: Array) -> None:
-        if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1] not in (1, 3):
-            raise InputError(
-                f"{self.folder / EXAMPLES}: array {name!r} is {images.dtype} of shape "
-                f"{images.shape}, expected uint8 of shape (k, 1 or 3, height, width)"
-            )
+    def _images(self, name: str) -> Array | None:
+        images = self._examples.get(name)
+        if images is not None and (
+            images.ndim != 4 or images.dtype != np.uint8 or images.shape[1] not in (1, 3)
+        ):
+            what = f"is {images.dtype} of shape {images.shape}"
+            what += ", expected uint8 of shape (k, 1 or 3, height, width)"
+            raise self._fault(EXAMPLES, name, what)
+        return images
+
+    def _fault(self, file: str, array: str, what: str) -> InputError:
+        return InputError(f"{self.folder / file}: array {array!r} {what}")
 
 
 @dataclass(frozen=True)
@@ -266,7 +262,7 @@ class Comparison:
     differences: dict[tuple[str, str | None, str, str], Estimate | None] = field(
         default_factory=dict, repr=False
     )
-    """What `paired.difference` has computed."""
+    """What `compare.difference` has computed."""
 
     @property
     def methods(self) -> tuple[str, ...]:

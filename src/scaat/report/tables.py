@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scaat.display.labels import (
@@ -28,13 +29,15 @@ from scaat.display.table import (
     Line,
     Table,
     best,
+    cells_of,
     latex,
+    lines_of,
     markdown_section,
     printed,
     terminal_grid,
 )
 from scaat.report.compare import VERDICTS, Pool, Pooled, difference, pools, sign, verdict
-from scaat.report.findings import findings, held_against
+from scaat.report.findings import held_against
 from scaat.report.results import Comparison, Results, Row
 
 _LATEX_HEAD = "% Needs \\usepackage{booktabs} and, for the triangles, \\usepackage{amssymb}.\n"
@@ -57,34 +60,26 @@ def title(comparison: Comparison, results: Results) -> str:
 
 
 def column(
-    comparison: Comparison, metric: str, attribution: str | None, methods: Iterable[str]
+    comparison: Comparison, metric: str, attribution: str | None, methods: Sequence[str]
 ) -> list[Cell]:
     """Return the cells of one metric for several training methods, the best ones marked.
 
     ``attribution`` is None for what does not depend on the saliency method.
     """
-    names = list(methods)
-    rows = [comparison.row(method, attribution) for method in names]
+    rows = [comparison.row(method, attribution) for method in methods]
     estimates = [None if row is None else row.metrics[metric] for row in rows]
     winners = best(metric, estimates)
-    tied = {
+
+    def ties(method: str, winner: str) -> bool:
+        paired = difference(comparison, metric, attribution, method, winner)
+        return paired is not None and sign(metric, paired) == "undecided"
+
+    tied = [
         i
-        for i in set(range(len(names))) - winners
-        if any(
-            (paired := difference(comparison, metric, attribution, names[i], names[w])) is not None
-            and sign(metric, paired) == "undecided"
-            for w in winners
-        )
-    }
-    return [
-        Cell(*printed(metric, estimate), best=i in winners, tied=i in tied)
-        for i, estimate in enumerate(estimates)
+        for i, method in enumerate(methods)
+        if i not in winners and any(ties(method, methods[w]) for w in winners)
     ]
-
-
-def transposed(columns: Mapping[str, Sequence[Cell]]) -> list[tuple[Cell, ...]]:
-    """Return the lines of several columns."""
-    return list(zip(*columns.values(), strict=True))
+    return cells_of(metric, estimates, tied=tied)
 
 
 def text_files(results: Results) -> dict[str, str]:
@@ -157,18 +152,18 @@ def lattice_lines(comparison: Comparison) -> list[str]:
 
 def performance_table(comparison: Comparison) -> Table:
     """Return accuracy, AUC, AOPC ratio of the vanilla gradient and cost by method (Table 2)."""
-    rows = [comparison.model_row(method) for method in comparison.methods]
-    columns: dict[str, Sequence[Cell]] = {
-        METRICS[key].label: column(comparison, key, None, comparison.methods)
+    methods = comparison.methods
+    rows = [comparison.model_row(method) for method in methods]
+    columns = {
+        METRICS[key].label: column(comparison, key, None, methods)
         for key in (*PERFORMANCE, *MODEL)
         if comparison.measured(key)
     }
     if "gradient" in comparison.attributions:
         label = f"{METRICS['aopc_rel'].name}, vanilla gradient {METRICS['aopc_rel'].arrow}"
-        columns[label] = column(comparison, "aopc_rel", "gradient", comparison.methods)
+        columns[label] = column(comparison, "aopc_rel", "gradient", methods)
     columns["Training time"] = [Cell(seconds_text(row.train_seconds)) for row in rows]
     columns["Cost"] = [Cell(ratio_text(row.cost_ratio)) for row in rows]
-    lines = zip(rows, transposed(columns), strict=True)
     return Table(
         name="performance",
         caption="Classification performance and training cost",
@@ -176,45 +171,7 @@ def performance_table(comparison: Comparison) -> Table:
         "the machine named at the end.",
         stub="Training",
         columns=tuple(columns),
-        lines=tuple(Line("", method_name(row.method), cells) for row, cells in lines),
-    )
-
-
-def differences_table(comparison: Comparison, pairs: Sequence[tuple[str, str]]) -> Table:
-    """Return by how much training methods differ, image by image, and what that decides.
-
-    Args:
-        comparison: The rows.
-        pairs: Training methods, each with the one it is held against.
-    """
-
-    def cell(metric: str, attribution: str, method: str, other: str) -> Cell:
-        paired = difference(comparison, metric, attribution, method, other)
-        if paired is not None:
-            value, interval = signed_text(METRICS[metric], paired)
-            return Cell(f"{SIGNS[sign(metric, paired)]} {value}", interval)
-        outcome = verdict(comparison, metric, attribution, method, other)
-        return Cell("–" if outcome is None else f"{SIGNS[outcome]} {outcome}")
-
-    lines = tuple(
-        Line(
-            f"{method_name(method)} less {method_name(other)}",
-            attribution_name(attribution),
-            tuple(cell(key, attribution, method, other) for key in SALIENCY),
-        )
-        for method, other in pairs
-        for attribution in comparison.attributions
-    )
-    return Table(
-        name="differences",
-        caption="Differences between training methods, image by image",
-        note="▲ better, ▼ worse: the 95 % interval of the mean difference over the same test "
-        "images leaves out 0; ≈ undecided: it holds 0. A verdict in words alone rests on two "
-        "separate intervals, as the values of the images were not stored.",
-        stub="Saliency method",
-        columns=tuple(METRICS[key].label for key in SALIENCY),
-        lines=lines,
-        over="Training",
+        lines=lines_of(map(method_name, methods), columns.values()),
     )
 
 
@@ -229,11 +186,8 @@ def _metrics_table(
     lines: list[Line] = []
     for attribution in comparison.attributions:
         methods = [m for m in comparison.methods if comparison.row(m, attribution)]
-        columns = {key: column(comparison, key, attribution, methods) for key in keys}
-        lines += [
-            Line(attribution_name(attribution), method_name(method), cells)
-            for method, cells in zip(methods, transposed(columns), strict=True)
-        ]
+        columns = [column(comparison, key, attribution, methods) for key in keys]
+        lines += lines_of(map(method_name, methods), columns, attribution_name(attribution))
     return Table(
         name=name,
         caption=caption,
@@ -246,53 +200,76 @@ def _metrics_table(
     )
 
 
+def differences_table(comparison: Comparison) -> Table:
+    """Return by how much training methods differ, image by image, and what that decides."""
+
+    def cell(metric: str, attribution: str, method: str, other: str) -> Cell:
+        paired = difference(comparison, metric, attribution, method, other)
+        if paired is not None:
+            value, interval = signed_text(METRICS[metric], paired)
+            return Cell(f"{SIGNS[sign(metric, paired)]} {value}", interval)
+        outcome = verdict(comparison, metric, attribution, method, other)
+        return Cell("–" if outcome is None else f"{SIGNS[outcome]} {outcome}")
+
+    return Table(
+        name="differences",
+        caption="Differences between training methods, image by image",
+        note="▲ better, ▼ worse: the 95 % interval of the mean difference over the same test "
+        "images leaves out 0; ≈ undecided: it holds 0. A verdict in words alone rests on two "
+        "separate intervals, as the values of the images were not stored.",
+        stub="Saliency method",
+        columns=tuple(METRICS[key].label for key in SALIENCY),
+        lines=tuple(
+            Line(
+                f"{method_name(method)} less {method_name(other)}",
+                attribution_name(attribution),
+                tuple(cell(key, attribution, method, other) for key in SALIENCY),
+            )
+            for method, other in held_against(comparison.methods)
+            for attribution in comparison.attributions
+        ),
+        over="Training",
+    )
+
+
 def pooled_tables(pool: Pool) -> list[Table]:
     """Return the means, and the differences where two methods share seeds.
 
     Then means and differences for each family of further metrics that some seed has.
     """
-    pooled, differences = "Training seeds pooled", "Differences, training seeds pooled"
-
-    def measured(*keys: str) -> list[str]:
-        return [key for key in keys if any(c.measured(key) for c in pool.comparisons)]
-
-    first = measured(*PERFORMANCE, *SALIENCY)
-    tables = [
-        _pooled_means(pool, first, "", pooled),
-        _pooled_differences(pool, first, "", differences),
-    ]
-    for family in FAMILIES:
-        if keys := measured(*family.metrics):
-            of_what = f"{family.caption[0].lower()}{family.caption[1:]}"
-            suffix = f"-{family.name}"
-            tables.append(_pooled_means(pool, keys, suffix, f"{pooled}: {of_what}"))
-            tables.append(_pooled_differences(pool, keys, suffix, f"{differences}: {of_what}"))
+    tables = []
+    for family in (None, *FAMILIES):
+        keys = [
+            key
+            for key in (family.metrics if family else (*PERFORMANCE, *SALIENCY))
+            if any(comparison.measured(key) for comparison in pool.comparisons)
+        ]
+        suffix = f"-{family.name}" if family else ""
+        of_what = f": {family.caption[0].lower()}{family.caption[1:]}" if family else ""
+        if keys:
+            tables.append(_pooled_means(pool, keys, suffix, of_what))
+            tables.append(_pooled_differences(pool, keys, suffix, of_what))
     return [table for table in tables if table.lines]
 
 
-def _pooled_means(pool: Pool, keys: Sequence[str], suffix: str, caption: str) -> Table:
-    """Return metrics pooled over training seeds."""
+def _pooled_means(pool: Pool, keys: Sequence[str], suffix: str, of_what: str) -> Table:
+    def note(key: str, pooled: Pooled | None) -> str:
+        return "" if pooled is None else "; ".join(printed(key, s)[0] for s in pooled.seeds)
+
     lines: list[Line] = []
     for attribution in pool.attributions:
-        columns: dict[str, list[Cell]] = {}
+        columns = []
         for key in keys:
-            by_method = [pool.pooled(key, attribution, method) for method in pool.methods]
-            winners = best(key, [p.estimate if p else None for p in by_method])
-            columns[key] = [
-                Cell(
-                    *printed(key, p.estimate if p else None),
-                    best=i in winners,
-                    note="; ".join(_of_seed(key, value) for value in p.by_seed) if p else "",
-                )
-                for i, p in enumerate(by_method)
+            pooled = [pool.pooled(key, attribution, method) for method in pool.methods]
+            cells = cells_of(key, [p.estimate if p else None for p in pooled])
+            noted = [
+                replace(cell, note=note(key, p)) for cell, p in zip(cells, pooled, strict=True)
             ]
-        lines += [
-            Line(attribution_name(attribution), method_name(method), cells)
-            for method, cells in zip(pool.methods, transposed(columns), strict=True)
-        ]
+            columns.append(noted)
+        lines += lines_of(map(method_name, pool.methods), columns, attribution_name(attribution))
     return Table(
         name=f"pooled{suffix}",
-        caption=caption,
+        caption=f"Training seeds pooled{of_what}",
         note=f"Means over the training seeds {', '.join(map(str, pool.seeds))}; below each "
         "interval the values of the seeds, in this order. Brackets: 95 % interval over seeds and "
         "images; with few seeds it is rough. Bold: the best value of the training methods.",
@@ -303,22 +280,18 @@ def _pooled_means(pool: Pool, keys: Sequence[str], suffix: str, caption: str) ->
     )
 
 
-def _pooled_differences(pool: Pool, keys: Sequence[str], suffix: str, caption: str) -> Table:
-    """Return by how much training methods differ over the training seeds, image by image."""
-
-    def cell(metric: str, attribution: str, method: str, other: str) -> Cell:
-        pooled = pool.difference(metric, attribution, method, other)
+def _pooled_differences(pool: Pool, keys: Sequence[str], suffix: str, of_what: str) -> Table:
+    def cell(key: str, pooled: Pooled | None) -> Cell:
         if pooled is None:
             return Cell("–")
-        value, interval = signed_text(METRICS[metric], pooled.estimate)
-        mark = f"{SIGNS[sign(metric, pooled.estimate)]} " if interval else ""
-        seeds = (Estimate(v, None, None, 0) for v in pooled.by_seed)
-        note = "; ".join(signed_text(METRICS[metric], of_seed)[0] for of_seed in seeds)
+        value, interval = signed_text(METRICS[key], pooled.estimate)
+        mark = f"{SIGNS[sign(key, pooled.estimate)]} " if interval else ""
+        note = "; ".join(signed_text(METRICS[key], seed)[0] for seed in pooled.seeds)
         return Cell(f"{mark}{value}", interval, note=note)
 
     return Table(
         name=f"pooled-differences{suffix}",
-        caption=caption,
+        caption=f"Differences, training seeds pooled{of_what}",
         note=f"Means over the training seeds {', '.join(map(str, pool.seeds))} of the differences "
         "image by image; below each interval the values of the seeds, in this order. ▲ better, "
         "▼ worse: the 95 % interval over seeds and images leaves out 0; ≈ undecided: it holds 0. "
@@ -330,30 +303,29 @@ def _pooled_differences(pool: Pool, keys: Sequence[str], suffix: str, caption: s
             Line(
                 f"{method_name(method)} less {method_name(other)}",
                 attribution_name(attribution),
-                tuple(cell(key, attribution, method, other) for key in keys),
+                tuple(map(cell, keys, pooled)),
             )
             for method, other in held_against(pool.methods)
             for attribution in pool.attributions
-            if any(pool.difference(key, attribution, method, other) for key in keys)
+            if any(pooled := [pool.pooled(key, attribution, method, other) for key in keys])
         ),
         over="Training",
     )
-
-
-def _of_seed(key: str, value: float | None) -> str:
-    return printed(key, Estimate(value, None, None, 0))[0]
 
 
 def sections(results: Results) -> dict[str, list[tuple[str, Table]]]:
     """Return the tables of each file, each with the title of what it is of."""
     by_file: dict[str, list[tuple[str, Table]]] = {}
     for comparison in results.comparisons:
-        made = [comparison_table(comparison), performance_table(comparison)]
-        if pairs := findings(comparison).pairs:
-            made.append(differences_table(comparison, [(p.method, p.other) for p in pairs]))
-        made += further_tables(comparison)
+        made = [
+            comparison_table(comparison),
+            performance_table(comparison),
+            differences_table(comparison),
+            *further_tables(comparison),
+        ]
         for table in made:
-            by_file.setdefault(table.name, []).append((title(comparison, results), table))
+            if table.lines:
+                by_file.setdefault(table.name, []).append((title(comparison, results), table))
     for pool in pools(results):
         first = pool.comparisons[0]
         for table in pooled_tables(pool):
@@ -361,110 +333,103 @@ def sections(results: Results) -> dict[str, list[tuple[str, Table]]]:
     return by_file
 
 
-_KEY = ("data", "model", "seed", "method", "attribution")
-_PARTS = ("value", "low", "high", "n", "unbounded")
-_SEEDS = ("seeds", "by_seed")
-_COST = ("train_seconds", "cost_ratio")
-
-
 def csv_files(results: Results) -> dict[str, str]:
-    """Return the text of each CSV file by its name."""
-    saliency = (
-        *SALIENCY,
-        *(key for key in OPTIONAL if any(row.metrics[key] for row in results.rows)),
-    )
-    every = (*PERFORMANCE, *saliency)
-    performance = (*PERFORMANCE, "aopc_rel")
-    model_rows = [c.model_row(m) for c in results.comparisons for m in c.methods]
+    """Return the text of each CSV file by its name; one without lines is left out."""
+    further = [key for key in OPTIONAL if any(row.metrics[key] for row in results.rows)]
+    every = (*PERFORMANCE, *SALIENCY, *further)
     files = {
-        "comparison.csv": _csv(
-            (*_KEY, *_names(saliency)),
-            ([*_values(row, _KEY), *_wide(row, saliency)] for row in results.rows),
-        ),
-        "performance.csv": _csv(
-            (*_KEY, *_names(performance), *_COST),
-            (
-                [*_values(row, _KEY), *_wide(row, performance), *_values(row, _COST)]
-                for row in model_rows
-            ),
-        ),
-        "long.csv": _csv(
-            (*_KEY, "metric", "better", *_PARTS),
-            (
-                [*_values(row, _KEY), metric, METRICS[metric].better, *_numbers(estimate)]
-                for row in results.rows
-                for metric, estimate in row.metrics.items()
-                if estimate is not None
-            ),
-        ),
+        "comparison.csv": [_wide(row, every[len(PERFORMANCE) :]) for row in results.rows],
+        "performance.csv": [
+            _wide(row, (*PERFORMANCE, "aopc_rel"))
+            | {"train_seconds": row.train_seconds, "cost_ratio": row.cost_ratio}
+            for comparison in results.comparisons
+            for row in map(comparison.model_row, comparison.methods)
+        ],
+        "long.csv": [
+            {**_key(row), **_measured(metric, estimate)}
+            for row in results.rows
+            for metric, estimate in row.metrics.items()
+            if estimate is not None
+        ],
+        "differences.csv": _csv_differences(results, every),
+        "pooled.csv": _csv_pooled(results, every, apart=False),
+        "pooled-differences.csv": _csv_pooled(results, every, apart=True),
     }
-    if differences := list(_csv_differences(results, every)):
-        head = ["data", "model", "seed", "method", "less", "attribution", "metric", "better"]
-        files["differences.csv"] = _csv((*head, *_PARTS), differences)
-    for name, apart in (("pooled", False), ("pooled-differences", True)):
-        if lines := list(_csv_pooled(results, every, apart=apart)):
-            named = ["method", *(["less"] if apart else []), "attribution", "metric", "better"]
-            head = ["data", "model", *named, *_PARTS, *_SEEDS]
-            files[f"{name}.csv"] = _csv(head, lines)
-    return files
+    return {name: _csv(lines) for name, lines in files.items() if lines}
 
 
-def _csv_differences(results: Results, metrics: Iterable[str]) -> Iterable[list[object]]:
-    """Yield each method's paired differences from the reference of its comparison."""
+CsvLine = dict[str, object]
+
+
+def _csv_differences(results: Results, metrics: Iterable[str]) -> list[CsvLine]:
+    """Return each method's paired differences from the reference of its comparison."""
+    lines = []
     for comparison in results.comparisons:
         other = comparison.reference
         for row in comparison.rows:
             for metric in metrics if row.method != other else ():
                 paired = difference(comparison, metric, row.attribution, row.method, other)
                 if paired is not None:
-                    names = [row.data, row.model, row.seed, row.method, other, row.attribution]
-                    yield [*names, metric, METRICS[metric].better, *_numbers(paired)]
+                    *place, method, attribution = _key(row).items()
+                    key = dict([*place, method, ("less", other), attribution])
+                    lines.append({**key, **_measured(metric, paired)})
+    return lines
 
 
-def _csv_pooled(results: Results, metrics: Iterable[str], *, apart: bool) -> Iterable[list[object]]:
-    """Yield what the training seeds give together: means, or ``apart`` the differences."""
+def _csv_pooled(results: Results, metrics: Iterable[str], *, apart: bool) -> list[CsvLine]:
+    """Return what the training seeds give together: means, or ``apart`` the differences."""
+    lines = []
     for pool in pools(results):
         first = pool.comparisons[0]
-        of_seeds: Callable[..., Pooled | None] = pool.difference if apart else pool.pooled
         means = [(method,) for method in pool.methods]
-        pairs = held_against(pool.methods)
-        for names in pairs if apart else means:
+        for names in held_against(pool.methods) if apart else means:
             for attribution in pool.attributions:
                 for metric in metrics:
-                    pooled = of_seeds(metric, attribution, *names)
+                    pooled = pool.pooled(metric, attribution, *names)
                     if pooled is not None:
-                        key = [first.data, first.model, *names, attribution, metric]
-                        yield [*key, METRICS[metric].better, *_of_seeds(pooled)]
+                        by_seed = ("" if v is None else repr(v) for v in pooled.by_seed)
+                        lines.append(
+                            {
+                                "data": first.data,
+                                "model": first.model,
+                                **dict(zip(("method", "less"), names, strict=False)),
+                                "attribution": attribution,
+                                **_measured(metric, pooled.estimate),
+                                "seeds": len(pooled.by_seed),
+                                "by_seed": " ".join(by_seed),
+                            }
+                        )
+    return lines
 
 
-def _of_seeds(pooled: Pooled) -> list[object]:
-    values = " ".join("" if v is None else repr(v) for v in pooled.by_seed)
-    return [*_numbers(pooled.estimate), len(pooled.by_seed), values]
+def _key(row: Row) -> CsvLine:
+    names = ("data", "model", "seed", "method", "attribution")
+    return {name: getattr(row, name) for name in names}
 
 
-def _names(metrics: Iterable[str]) -> list[str]:
-    return [f"{metric}_{part}" for metric in metrics for part in _PARTS]
+def _wide(row: Row, metrics: Iterable[str]) -> CsvLine:
+    numbers = {
+        f"{metric}_{part}": number
+        for metric in metrics
+        for part, number in _numbers(row.metrics[metric]).items()
+    }
+    return {**_key(row), **numbers}
 
 
-def _wide(row: Row, metrics: Iterable[str]) -> list[object]:
-    return [x for metric in metrics for x in _numbers(row.metrics[metric])]
+def _measured(metric: str, estimate: Estimate) -> CsvLine:
+    return {"metric": metric, "better": METRICS[metric].better, **_numbers(estimate)}
 
 
-def _values(row: Row, names: Iterable[str]) -> list[object]:
-    return [getattr(row, name) for name in names]
+def _numbers(estimate: Estimate | None) -> CsvLine:
+    parts = ("value", "low", "high", "n", "unbounded")
+    return {part: getattr(estimate, part, None) for part in parts}
 
 
-def _numbers(estimate: Estimate | None) -> list[object]:
-    if estimate is None:
-        return [None] * len(_PARTS)
-    return [getattr(estimate, part) for part in _PARTS]
-
-
-def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def _csv(lines: Sequence[CsvLine]) -> str:
     stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)  # the shortest digits that read back as the same number
+    writer = csv.DictWriter(stream, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)  # the shortest digits that read back as the same number
     return stream.getvalue()
 
 
@@ -489,20 +454,15 @@ def terminal_table(results: Results) -> RichTable:
         if not alone:
             rows.append([Text(title(comparison, results), style="italic")])
         for attribution in comparison.attributions:
-            columns = {
-                key: column(
-                    comparison, key, None if key in PERFORMANCE else attribution, comparison.methods
-                )
+            methods = comparison.methods
+            columns = [
+                column(comparison, key, None if key in PERFORMANCE else attribution, methods)
                 for key in keys
-            }
-            rows.append([attribution_name(attribution)])
-            rows += [
-                [
-                    f"  {method_name(method)}",
-                    *(Text(cell.value, style="bold" if cell.best else "") for cell in cells),
-                ]
-                for method, cells in zip(comparison.methods, transposed(columns), strict=True)
             ]
+            rows.append([attribution_name(attribution)])
+            for line in lines_of(map(method_name, methods), columns):
+                values = [Text(cell.value, "bold" if cell.best else "") for cell in line.cells]
+                rows.append([f"  {line.head}", *values])
             rows.append(None)
     table = terminal_grid(["Saliency, training", *heads], rows)
     table.title = Text(title(results.comparisons[0], results)) if alone else None

@@ -1,8 +1,8 @@
 """Sharing trained models: files, a folder with a model card, hubs, and export for prediction."""
 
+from scaat.sharing.card import share_run
 from scaat.sharing.exporting import FORMATS, export_model
 from scaat.sharing.files import SharedModel, is_shared, load_shared, save_shared
-from scaat.sharing.folder import share_run
 from scaat.sharing.hub import pull, push
 from scaat.sharing.run import Run, open_run
 

@@ -1,20 +1,23 @@
-"""The model card: ``README.md`` of a shared folder, made of what the run recorded."""
+"""A run's model as a folder to give away: files, pictures, and a card of what was recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from scaat.display.labels import METRICS, PERFORMANCE, attribution_name, method_name
 from scaat.display.overlay import DISPLAY_RULE
-from scaat.display.table import escape, markdown
+from scaat.display.table import escape, markdown_section
+from scaat.files import new_folder, require_new, write_bytes, write_text
 from scaat.report.results import Comparison, flatten
 from scaat.report.tables import comparison_table, further_tables, performance_table
-from scaat.sharing.files import SharedModel, own_module
-from scaat.sharing.run import data_name
+from scaat.sharing.files import SharedModel, own_module, save_shared
+from scaat.sharing.hub import check_licence, check_repo_id
+from scaat.sharing.run import FIGURES, data_name, open_run, public_config, public_training
 
 CITATION = """\
 @misc{scaat,
@@ -27,66 +30,95 @@ CITATION = """\
 _HUB_METRICS = {"auc": "roc_auc"}  # where the hub's name is another one
 
 
-@dataclass(frozen=True, eq=False)
-class Card:
-    """What a card is made of.
+def share_run(
+    run: Path | str,
+    folder: Path | str,
+    *,
+    method: str | None = None,
+    repo_id: str | None = None,
+    licence: str | None = None,
+    pictures: bool = True,
+) -> None:
+    """Write the model of a run, its card and its pictures to a new folder.
 
-    Attributes:
-        title: What the model is called.
-        model: The model.
-        config: What the run's configuration says of data, training and seed, fit to be public.
-        comparison: What was measured of the model and of those trained beside it, or None.
-        pictures: File of each saliency method's examples, relative to the card.
-        repo_id: Where on a hub the folder goes, or None.
-        licence: The hub's name of a licence, or None.
+    The folder holds what `load_shared` reads, ``README.md`` and, where the run has a report,
+    its figures with saliency maps of test images. Paths of this machine are left out. It appears
+    whole or not at all.
+
+    Args:
+        run: Folder of a run of ``scaat train`` or ``scaat compare``.
+        folder: New or empty.
+        method: Which of a comparison's models; None where there is one.
+        repo_id: Where on a hub it will go (``user/name``), for the card's code; nothing is sent.
+        licence: The hub's name of the model's licence, such as ``apache-2.0``; the card names
+            none if not given.
+        pictures: Whether to include the figures, which show test images.
+
+    Raises:
+        InputError: The run has no such model, a file is damaged, the folder is not empty, or a
+            name is none of a hub's.
+        WriteError: The folder cannot be written.
     """
-
-    title: str
-    model: SharedModel
-    config: Mapping[str, Any]
-    comparison: Comparison | None = None
-    pictures: Mapping[str, str] | None = None
-    repo_id: str | None = None
-    licence: str | None = None
-
-
-def model_card(card: Card) -> str:
-    """Return the card as Markdown with YAML front matter; names in it cannot format anything."""
+    folder = Path(folder)
+    require_new(folder)
+    if repo_id is not None:
+        check_repo_id(repo_id)
+    if licence is not None:
+        check_licence(licence)
+    opened = open_run(run, method)
+    model = replace(opened.model, training=public_training(opened.model.training, opened.config))
+    shown: dict[str, Path] = {}
+    if pictures and opened.figures is not None and opened.comparison is not None:
+        # The report's figure of each saliency method, in the order of the results.
+        for name in opened.comparison.attributions:
+            path = opened.figures / f"examples-{name}.png"
+            if path.exists():
+                shown[name] = path
+    title = repo_id.rpartition("/")[2] if repo_id else folder.resolve().name
+    config, comparison = public_config(opened.config), opened.comparison
+    # Names in the card cannot format anything.
     sections = {
-        "": _summary(card),
-        "Load": _load(card),
-        "Results": _results(card),
-        "Saliency maps": _pictures(card),
-        "Classes": _table(("Number", "Class"), list(enumerate(card.model.classes))),
-        "Training": _training(card),
-        "Intended use and limits": _limits(card),
+        "": _summary(title, model, config),
+        "Load": _load(model, repo_id),
+        "Results": _results(model, comparison),
+        "Saliency maps": _pictures({name: path.name for name, path in shown.items()}),
+        "Classes": _table(("Number", "Class"), list(enumerate(model.classes))),
+        "Training": _training(model, config),
+        "Intended use and limits": _limits(model, comparison),
         "Citation": f"```bibtex\n{CITATION}```\n",
     }
     text = "\n".join(
         f"## {heading}\n\n{body}" if heading else body for heading, body in sections.items() if body
     )
-    return f"---\n{_front_matter(card)}---\n\n{text}"
+    front = _front_matter(title, model, comparison, licence)
+    with new_folder(folder) as part:
+        save_shared(model, part)
+        for path in shown.values():
+            write_bytes(part / FIGURES / path.name, path.read_bytes())
+        write_text(part / "README.md", f"---\n{front}---\n\n{text}")
 
 
-def _front_matter(card: Card) -> str:
-    tags = ["scaat", "image-classification", "interpretability", "saliency", card.model.method]
+def _front_matter(
+    title: str, model: SharedModel, comparison: Comparison | None, licence: str | None
+) -> str:
+    tags = ["scaat", "image-classification", "interpretability", "saliency", model.method]
     matter: dict[str, Any] = {
         "library_name": "scaat",
         "pipeline_tag": "image-classification",
         "tags": list(dict.fromkeys(filter(None, tags))),
     }
-    if card.licence:
-        matter["license"] = card.licence
-    if card.comparison is not None:
-        measured = _metrics(card.comparison, str(card.model.method))
+    if licence:
+        matter["license"] = licence
+    if comparison is not None:
+        measured = _metrics(comparison, str(model.method))
         matter["metrics"] = list(dict.fromkeys(m["type"] for m in measured if "args" not in m))
-        data = _one_line(data_name(card.comparison.data))
+        data = _one_line(data_name(comparison.data))
         result = {
             "task": {"type": "image-classification", "name": "Image classification"},
             "dataset": {"type": data, "name": data},
             "metrics": measured,
         }
-        matter["model-index"] = [{"name": _one_line(card.title), "results": [result]}]
+        matter["model-index"] = [{"name": _one_line(title), "results": [result]}]
     return yaml.safe_dump(matter, sort_keys=False, allow_unicode=True)
 
 
@@ -111,11 +143,10 @@ def _metrics(comparison: Comparison, method: str) -> list[dict[str, Any]]:
     return values
 
 
-def _summary(card: Card) -> str:
-    model = card.model
+def _summary(title: str, model: SharedModel, config: Mapping[str, Any]) -> str:
     height, width = model.image_size
     how = f" by the method {escape(method_name(model.method))}" if model.method else ""
-    data = card.config.get("data") or {}
+    data = config.get("data") or {}
     name = data.get("name") or data.get("data")
     on = f" on {escape(data_name(str(name)))}" if name else ""
     shuffled = (
@@ -125,23 +156,21 @@ def _summary(card: Card) -> str:
         else ""
     )
     return (
-        f"# {escape(card.title)}\n\n"
+        f"# {escape(title)}\n\n"
         f"An image classifier, {escape(model.name)}, for {len(model.classes)} classes and images "
         f"of {height} × {width} pixels (height × width), trained{on}{how} with scaat.\n{shuffled}"
     )
 
 
-def _load(card: Card) -> str:
-    height, width = card.model.image_size
-    if card.repo_id:
-        names, source = "load_shared, pull", f"pull({card.repo_id!r})"
-    else:
-        names, source = "load_shared", '"."'
-    here = "" if card.repo_id else "  # this folder"
+def _load(model: SharedModel, repo_id: str | None) -> str:
+    height, width = model.image_size
+    names, source, here = "load_shared", '"."', "  # this folder"
+    if repo_id:
+        names, source, here = "load_shared, pull", f"pull({repo_id!r})", ""
     modules = sorted(
         {
             module
-            for name in (card.model.name, card.model.complete_architecture["adapter"])
+            for name in (model.name, model.complete_architecture["adapter"])
             if (module := own_module(name))
         }
     )
@@ -159,7 +188,7 @@ from scaat.functional import saliency_map
 from scaat.sharing import {names}
 
 shared = load_shared({source}){here}
-images = torch.rand(2, {card.model.channels}, {height}, {width})  # yours: floats in [0, 1]
+images = torch.rand(2, {model.channels}, {height}, {width})  # yours: floats in [0, 1]
 predicted = shared.model(images).argmax(1)
 print([shared.classes[number] for number in predicted])
 maps = saliency_map(shared.model, images, predicted)  # (2, {height}, {width})
@@ -169,11 +198,10 @@ The normalisation is the model's first layer. Loading runs no code from the file
 {own}"""
 
 
-def _results(card: Card) -> str:
-    comparison = card.comparison
+def _results(model: SharedModel, comparison: Comparison | None) -> str:
     if comparison is None:
         return "Nothing was measured of this model.\n"
-    method = str(card.model.method)
+    method = str(model.method)
     others = [m for m in comparison.methods if m != method]
     beside = (
         f" This model is the row {escape(method_name(method))}; "
@@ -193,28 +221,29 @@ def _results(card: Card) -> str:
         f"{comparison.images('entropy'):,}. In brackets 95 % intervals over images.{beside}\n"
     )
     for table in tables:
-        text += f"\n### {escape(table.caption)}\n\n{markdown(table)}\n{escape(table.note)}\n"
+        text += f"\n#{markdown_section(table)}\n"  # one level lower
     environment = dict(comparison.model_row(method).source.environment)
     environment.pop("command", None)  # may name folders
     return f"{text}\n{_table(('Measured with', ''), list(environment.items()))}"
 
 
-def _pictures(card: Card) -> str:
+def _pictures(files: Mapping[str, str]) -> str:
+    """Return the pictures by saliency method, each with what it shows."""
     parts = []
-    for attribution, file in (card.pictures or {}).items():
+    for attribution, file in files.items():
         name = escape(attribution_name(attribution))
         parts.append(
-            f"![{name} maps of test images, beside the images]({file})\n\n{name} maps of test "
-            f"images, a column for each training method. {DISPLAY_RULE}\n"
+            f"![{name} maps of test images, beside the images]({FIGURES}/{file})\n\n"
+            f"{name} maps of test images, a column for each training method. {DISPLAY_RULE}\n"
         )
     return "\n".join(parts)
 
 
-def _training(card: Card) -> str:
+def _training(model: SharedModel, config: Mapping[str, Any]) -> str:
     settings = {
-        "method": {"name": card.model.method, **card.model.options},
-        **card.config,
-        "came to": card.model.training,
+        "method": {"name": model.method, **model.options},
+        **config,
+        "came to": model.training,
     }
     return _table(
         ("Setting", "Value"),
@@ -222,13 +251,12 @@ def _training(card: Card) -> str:
     )
 
 
-def _limits(card: Card) -> str:
-    model = card.model
+def _limits(model: SharedModel, comparison: Comparison | None) -> str:
     kind = "grey" if model.channels == 1 else "colour"
     height, width = model.image_size
     measured = (
         "Nothing was measured of it."
-        if card.comparison is None
+        if comparison is None
         else "It was measured on test images of the same data; on other data, and after training "
         "with another seed, its numbers may be others."
     )

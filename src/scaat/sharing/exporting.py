@@ -33,6 +33,11 @@ RANDOM_BATCHES = (1, 2, 5)
 """Sizes of the batches of random images; the program was made from one of two."""
 
 Outputs = Sequence[Tensor]
+Program = Callable[[Tensor], Outputs]
+Made = tuple[bytes, Program]
+"""A program's file, and the program that was read back from it."""
+
+_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 class Prediction(nn.Module):
@@ -61,14 +66,11 @@ class Prediction(nn.Module):
         return (logits, logits.softmax(1)) if self.probabilities else (logits,)
 
 
-def example(shared: SharedModel) -> Tensor:
-    """Return two images from which a program is made."""
-    return torch.rand(
-        2, shared.channels, *shared.image_size, generator=torch.Generator().manual_seed(0)
-    )
+def _random(shared: SharedModel, count: int, generator: torch.Generator) -> Tensor:
+    return torch.rand(count, shared.channels, *shared.image_size, generator=generator)
 
 
-def description(shared: SharedModel) -> dict[str, str]:
+def _description(shared: SharedModel) -> dict[str, str]:
     """Return what a program's file says of its input and classes: JSON values by name."""
     height, width = shared.image_size
     known = {
@@ -81,28 +83,10 @@ def description(shared: SharedModel) -> dict[str, str]:
     return {key: json.dumps(value, ensure_ascii=False) for key, value in known.items()}
 
 
-def largest_difference(
-    network: Prediction,
-    program: Callable[[Tensor], Outputs],
-    shared: SharedModel,
-    images: Tensor | None,
+def _largest_difference(
+    network: Prediction, program: Program, shared: SharedModel, images: Tensor | None
 ) -> float:
-    """Return by how much a program's outputs differ from the network's, at most.
-
-    Args:
-        network: The reference.
-        program: What was made of it.
-        shared: The model, for the images' shape.
-        images: Further images than random ones, (k, C, H, W) in [0, 1].
-
-    Returns:
-        The largest absolute difference of an output over the largest logit, or over 1 where that
-        is smaller.
-
-    Raises:
-        InputError: The images have another shape, or an output's shape differs, is not finite, or
-            differs by more than `TOLERANCE`.
-    """
+    """Return what `export_model` does, and refuse a program that does not predict the same."""
     worst = 0.0
     for batch in _batches(shared, images):
         with torch.no_grad():
@@ -126,25 +110,18 @@ def largest_difference(
 
 
 def _batches(shared: SharedModel, images: Tensor | None) -> Iterator[Tensor]:
-    shape = (shared.channels, *shared.image_size)
     generator = torch.Generator().manual_seed(1)
     for size in RANDOM_BATCHES:
-        yield torch.rand(size, *shape, generator=generator)
+        yield _random(shared, size, generator)
     if images is None:
         return
+    shape = (shared.channels, *shared.image_size)
     if images.dim() != 4 or images.shape[1:] != shape:
         raise InputError(
             f"images to check with have shape {tuple(images.shape)}, expected (k, "
             f"{', '.join(map(str, shape))})"
         )
     yield from torch.split(images, max(RANDOM_BATCHES))
-
-
-Program = Callable[[Tensor], Outputs]
-Made = tuple[bytes, Program]
-"""A program's file, and the program that was read back from it."""
-
-_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def export_model(
@@ -183,9 +160,15 @@ def export_model(
         raise unknown("format", kind, FORMATS)
     network = Prediction(shared.model, probabilities)
     content, program = FORMATS[kind](network, shared)
-    difference = largest_difference(network, program, shared, images)
+    difference = _largest_difference(network, program, shared, images)
     write_bytes(Path(path), content)
     return difference
+
+
+def _inputs(shared: SharedModel) -> dict[str, Any]:
+    """Return what both exporters make a program from: two images, any number of which may come."""
+    images = _random(shared, 2, torch.Generator().manual_seed(0))
+    return {"args": (images,), "dynamic_shapes": {"images": {0: torch.export.Dim("batch")}}}
 
 
 def _onnx(network: Prediction, shared: SharedModel) -> Made:
@@ -201,14 +184,13 @@ def _onnx(network: Prediction, shared: SharedModel) -> Made:
     with _refusal(shared, "ONNX"):
         made: Any = torch.onnx.export(
             network,
-            (example(shared),),
             dynamo=True,
             input_names=["images"],
             output_names=network.outputs,
-            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
             verbose=False,
+            **_inputs(shared),
         )
-        made.model.metadata_props.update(description(shared))
+        made.model.metadata_props.update(_description(shared))
         content: bytes = made.model_proto.SerializeToString()
         session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
@@ -221,13 +203,9 @@ def _onnx(network: Prediction, shared: SharedModel) -> Made:
 
 def _torch_export(network: Prediction, shared: SharedModel) -> Made:
     with _refusal(shared, "torch.export"):
-        made = torch.export.export(
-            network,
-            (example(shared),),
-            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
-        )
+        made = torch.export.export(network, **_inputs(shared))
         stream = io.BytesIO()
-        known = ", ".join(f'"{key}": {value}' for key, value in description(shared).items())
+        known = ", ".join(f'"{key}": {value}' for key, value in _description(shared).items())
         torch.export.save(made, stream, extra_files={"scaat.json": f"{{{known}}}"})
         stream.seek(0)
         program = torch.export.load(stream).module()

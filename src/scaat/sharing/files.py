@@ -86,19 +86,11 @@ def own_module(name: str) -> str | None:
     return module if colon and module not in LIBRARIES else None
 
 
-def refuse_code_in(folder: Path, name: str, file: Path) -> None:
-    """Refuse a name whose module would be imported from ``folder`` itself.
+def _refuse_code_in(folder: Path, name: str) -> None:
+    """Refuse a name, of a network or adapter, whose module would be imported from ``folder``.
 
     Python's search path may hold the current folder, so a foreign folder that names a module
     could otherwise bring the module, too. Nothing is imported to find out.
-
-    Args:
-        folder: Where the shared files lie.
-        name: Of a network or adapter.
-        file: Where the name is given, for the message.
-
-    Raises:
-        InputError: The module, or a package that it is in, lies in ``folder``.
     """
     if (module := own_module(name)) is None:
         return
@@ -107,15 +99,13 @@ def refuse_code_in(folder: Path, name: str, file: Path) -> None:
         for count in range(1, len(parts) + 1):
             # Not resolved to the end: a link in the folder may lead out of it.
             place = Path(entry).resolve().joinpath(*parts[:count])
-            if home in (place, *place.parents) and _holds_code(place):
+            if home in (place, *place.parents) and (
+                place.is_dir() or any(place.parent.glob(f"{place.name}.*"))
+            ):
                 raise InputError(
-                    f"{str(file)!r} names {name!r}, whose module lies in the shared folder; "
-                    "expected files without code, and a module that is installed"
+                    f"{str(folder / CONFIG)!r} names {name!r}, whose module lies in the shared "
+                    "folder; expected files without code, and a module that is installed"
                 )
-
-
-def _holds_code(place: Path) -> bool:
-    return place.is_dir() or any(place.parent.glob(f"{place.name}.*"))
 
 
 FORMAT = 1
@@ -208,7 +198,7 @@ def load_shared(folder: Path | str) -> SharedModel:
     config = _read_config(path, content)
     architecture = config["architecture"]
     for name in (architecture["name"], architecture["adapter"]):
-        refuse_code_in(folder, name, path)
+        _refuse_code_in(folder, name)
     weights = _read_tensors(folder, WEIGHTS, config)
     model = build_model(**architecture)
     load_weights(model, weights, folder / WEIGHTS, architecture["name"])

@@ -72,10 +72,9 @@ def pull(source: Path | str, *, revision: str | None = None) -> Path:
         if not _is_repo_id(str(source)):
             raise InputError(f"{str(source)!r} is neither a folder nor user/name on a hub")
         hub = _library()
+        patterns = list(FILES)
         try:
-            place = hub.snapshot_download(
-                str(source), revision=revision, allow_patterns=list(FILES)
-            )
+            place = hub.snapshot_download(str(source), revision=revision, allow_patterns=patterns)
         except Exception as error:  # of the hub's library and of those that it fetches with
             raise InputError(
                 f"{str(source)!r} is no folder, and cannot be fetched from the hub "
@@ -90,21 +89,13 @@ def pull(source: Path | str, *, revision: str | None = None) -> Path:
 
 
 def check_repo_id(repo_id: str) -> None:
-    """Refuse what cannot be the name of a repository on a hub.
-
-    Raises:
-        InputError: It is not ``user/name``.
-    """
+    """Refuse what cannot be the name of a repository on a hub."""
     if not _is_repo_id(repo_id):
         raise InputError(f"repository {repo_id!r} is no name on a hub, expected user/name")
 
 
 def check_licence(licence: str) -> None:
-    """Refuse what cannot be a hub's name of a licence.
-
-    Raises:
-        InputError: It is not of small letters, digits, dots and hyphens.
-    """
+    """Refuse what cannot be a hub's name of a licence."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", licence):
         raise InputError(
             f"licence {licence!r} is no name of a hub's, expected one such as apache-2.0, mit or "

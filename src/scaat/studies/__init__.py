@@ -1,8 +1,7 @@
 """Many trainings under one question: sweeps of settings, and the paper's experiments."""
 
-from scaat.studies.estimates import Setting, settings_of
 from scaat.studies.store import pack, unpack
-from scaat.studies.sweeps import combinations, pareto_front
+from scaat.studies.sweeps import Setting, combinations, pareto_front, settings_of
 from scaat.studies.trial import Part, Trial, run_trial, trial_config
 
 __all__ = [

@@ -48,7 +48,6 @@ _IDENTITY = ("data", "model", "method", "seed")
 _FIRST = ("folder", *_IDENTITY, "attribution", "failure", "settings")
 _LAST = ("train_seconds", "cost_ratio", *_SHARED)
 _PARTS = ("value", "low", "high", "n", "unbounded")
-_NUMBERS = {float, type(None)}
 _OF_FILE = ("images", "labels", "masks")
 """Arrays of ``examples.npz`` that all rows of a file have in common."""
 
@@ -140,7 +139,6 @@ def _records(content: Mapping[str, Any]) -> Iterator[Record]:
             part: dict(item for item in value.items() if item not in bases.get(part, {}).items())
             for part, value in measured.items()
         }
-        training = _training_of(row, content.get("trainings", []))
         yield {
             **row,
             "schema": content["schema"],
@@ -148,7 +146,7 @@ def _records(content: Mapping[str, Any]) -> Iterator[Record]:
             "measured": {part: value for part, value in used.items() if value},
             "environment": content["environment"],
             "classes": content["classes"],
-            **({} if training is None else {"training": training}),
+            **_training_of(row, content.get("trainings", [])),
         }
 
 
@@ -161,12 +159,13 @@ def _bases(settings: Mapping[str, Any], method: str) -> dict[str, Any]:
     }
 
 
-def _training_of(row: Record, trainings: Sequence[Record]) -> Record | None:
-    """Return the training of a row's model, without what the row says of it."""
+def _training_of(row: Record, trainings: Sequence[Record]) -> Record:
+    """Return the training of a row's model, if any, without what the row says of it."""
     for training in trainings:
         if all(training[key] == row[key] for key in ("method", "seed")):
-            return {k: v for k, v in training.items() if k not in _IDENTITY or row[k] != v}
-    return None
+            own = {k: v for k, v in training.items() if k not in _IDENTITY or row[k] != v}
+            return {"training": own}
+    return {}
 
 
 def _arrays_of(stored: Mapping[str, Mapping[str, Any]], index: int) -> dict[str, Any]:
@@ -282,11 +281,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _is_curve(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(v is None or type(v) is float for v in value)
-    )
+    numbers = isinstance(value, list) and value != []
+    return numbers and all(v is None or type(v) is float for v in value)
 
 
 def _common(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""Sweeps: the settings, the Pareto front, and a table and a figure of what each setting gives."""
+"""The settings of a study with their seeds pooled, the Pareto front, a table and a figure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -14,7 +16,8 @@ from matplotlib.figure import Figure
 from scaat.display.labels import METRICS, Estimate, attribution_name, seconds_text
 from scaat.display.style import INK, MUTED, WIDTH, style
 from scaat.display.table import Cell, Line, Table, printed
-from scaat.studies.estimates import Setting
+from scaat.report.compare import Pool
+from scaat.report.results import Comparison, Results, Row
 
 COLUMNS = ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_morf", "aopc_rel")
 ON_FRONT = "no other setting has both a higher accuracy and a lower AOPC LeRF"
@@ -22,6 +25,65 @@ WHERE_MEASURED = ("squares_rel", "lattice_share")
 
 Values = Mapping[str, Sequence[Any]]
 Point = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """The trials of one title: one setting, trained with one seed or several.
+
+    Attributes:
+        title: What the results call it.
+        data: Name of the data.
+        model: Name of the model.
+        rows: One for each seed and saliency method.
+    """
+
+    title: str
+    data: str
+    model: str
+    rows: tuple[Row, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Return the training seeds, ascending."""
+        return tuple(sorted({row.seed for row in self.rows}))
+
+    @property
+    def train_seconds(self) -> float | None:
+        """Return the mean time of a training, where known."""
+        known = {row.seed: row.train_seconds for row in self.rows if row.train_seconds is not None}
+        return sum(known.values()) / len(known) if known else None
+
+    def estimate(self, metric: str, attribution: str) -> Estimate | None:
+        """Return the mean over seeds and images with its 95 % interval, or None if not measured.
+
+        Of one seed the interval is over images alone; of several it resamples seeds and images
+        (`scaat.statistics.pooled_mean`), and ratios are of the pooled means.
+        """
+        pool = self._pools.get(attribution)
+        if pool is None:
+            return None
+        if len(pool.comparisons) == 1:
+            return pool.comparisons[0].rows[0].metrics[metric]
+        pooled = pool.pooled(metric, attribution, self.title)
+        return None if pooled is None else pooled.estimate
+
+    @cached_property
+    def _pools(self) -> dict[str, Pool]:
+        """The seeds of each saliency method; a pool resamples for a metric once."""
+        by_name: dict[str, list[Comparison]] = {}
+        for row in self.rows:
+            alone = Comparison(row.data, row.model, row.seed, (row,))
+            by_name.setdefault(row.attribution, []).append(alone)
+        return {name: Pool(tuple(comparisons)) for name, comparisons in by_name.items()}
+
+
+def settings_of(results: Results) -> list[Setting]:
+    """Return the settings in order of appearance."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in results.rows:
+        groups.setdefault((row.method, row.data, row.model), []).append(row)
+    return [Setting(*key, tuple(rows)) for key, rows in groups.items()]
 
 
 def combinations(values: Values, *, one_at_a_time: bool = False) -> list[Point]:
@@ -56,15 +118,12 @@ def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
 
 def front(settings: Sequence[Setting], attribution: str) -> list[bool]:
     """Tell which settings no other beats in both accuracy and AOPC LeRF (the lower the better)."""
-    return pareto_front(
-        [
-            (
-                _value(setting.estimate("accuracy", attribution)),
-                -_value(setting.estimate("aopc_lerf", attribution)),
-            )
-            for setting in settings
-        ]
-    )
+
+    def value(setting: Setting, metric: str) -> float:
+        estimate = setting.estimate(metric, attribution)
+        return math.nan if estimate is None or estimate.value is None else estimate.value
+
+    return pareto_front([(value(s, "accuracy"), -value(s, "aopc_lerf")) for s in settings])
 
 
 def measured_columns(settings: Sequence[Setting], attribution: str) -> tuple[str, ...]:
@@ -92,10 +151,13 @@ def sweep_table(
     columns = measured_columns(settings, attribution)
     lines = []
     for number, (setting, marked) in enumerate(zip(settings, ahead, strict=True), start=1):
-        cells = []
-        for key in columns:
-            best = marked and key in ("accuracy", "aopc_lerf")
-            cells.append(Cell(*printed(key, setting.estimate(key, attribution)), best=best))
+        cells = [
+            Cell(
+                *printed(key, setting.estimate(key, attribution)),
+                best=marked and key in ("accuracy", "aopc_lerf"),
+            )
+            for key in columns
+        ]
         cells.append(Cell(seconds_text(setting.train_seconds)))
         cells.append(Cell(", ".join(map(str, setting.seeds))))
         lines.append(Line("", f"{number}. {setting.title}", tuple(cells)))
@@ -149,13 +211,12 @@ def _panel(
         up = setting.estimate(key, attribution)
         if across is None or up is None or across.value is None or up.value is None:
             continue
-        for estimate, horizontal in ((across, True), (up, False)):
-            if estimate.low is None or estimate.high is None:
-                continue
-            ends = [estimate.low, estimate.high]
-            at = [up.value] * 2 if horizontal else [across.value] * 2
-            ax.plot(*((ends, at) if horizontal else (at, ends)), color=MUTED, linewidth=0.6)
-            lowest = min(lowest, up.low if up.low is not None else up.value)
+        if across.low is not None and across.high is not None:
+            ax.plot([across.low, across.high], [up.value] * 2, color=MUTED, linewidth=0.6)
+            lowest = min(lowest, up.value if up.low is None else up.low)
+        if up.low is not None and up.high is not None:
+            ax.plot([across.value] * 2, [up.low, up.high], color=MUTED, linewidth=0.6)
+            lowest = min(lowest, up.low)
         ax.plot(
             across.value,
             up.value,
@@ -178,10 +239,6 @@ def _panel(
             ax.set_yscale("symlog", linthresh=1e-3)
     ax.set_xlabel(METRICS["accuracy"].label)
     ax.set_ylabel(METRICS[key].label)
-
-
-def _value(estimate: Estimate | None) -> float:
-    return math.nan if estimate is None or estimate.value is None else estimate.value
 
 
 def head(key: str) -> str:

@@ -234,13 +234,7 @@ def run_trial(
 def results_of(
     trial: Trial, folder: Path, evaluation: EvaluationOptions | None, *, part: Part
 ) -> list[Path] | None:
-    """Return what `run_trial` would, if there is nothing left to do; else None.
-
-    Args:
-        trial: What to do.
-        folder: Of this trial.
-        evaluation: The protocol; None if the trial is trained only.
-        part: Which images are measured.
+    """Return what `run_trial` would of these arguments, if nothing is left to do; else None.
 
     Raises:
         InputError: The folder holds a trial with other settings.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scaat.errors import InputError
-from scaat.studies.estimates import Setting
+from scaat.studies.sweeps import Setting
 
 try:
     import optuna
@@ -156,8 +156,7 @@ class Search:
 def best(front: Sequence[FrozenTrial]) -> FrozenTrial:
     """Return the trial with the best mean rank in log LeRF and Gini; of equals, the most accurate.
 
-    Args:
-        front: At least one trial.
+    The front has at least one trial.
     """
     values = np.array([trial.values for trial in front])
     ranks = [(values[:, 1:2] > values[:, 1]).sum(1), (values[:, 2:] < values[:, 2]).sum(1)]

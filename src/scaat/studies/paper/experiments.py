@@ -12,10 +12,10 @@ from scaat.display.table import Table
 from scaat.report.examples import ordered_samples, saliency_examples
 from scaat.report.figures import entropy_distribution, perturbation_curves
 from scaat.report.results import Comparison
-from scaat.studies.estimates import Setting
 from scaat.studies.paper.published import ATTRIBUTIONS, FGSM, FIXED, METHODS, Letter
 from scaat.studies.paper.sources import Source
 from scaat.studies.paper.tables import ablation_table, baselines_table, table_1, table_2, table_3
+from scaat.studies.sweeps import Setting
 from scaat.studies.trial import Trial, trial_config
 
 Make = Callable[[Source, Sequence[Setting]], list[Table]]
@@ -64,13 +64,7 @@ class Experiment:
     figures: tuple[Draw, ...] = ()
 
     def trials(self, source: Source, data: DataOptions, seeds: Sequence[int]) -> Iterator[Trial]:
-        """Yield the trainings of one source.
-
-        Args:
-            source: The source.
-            data: Its options with the place of the images.
-            seeds: Each training is repeated with each.
-        """
+        """Yield the trainings of one source with each seed; ``data`` has the images' place."""
         for seed in seeds:
             for model in source.models[: 2 if self.both_models else 1]:
                 for variant in self.variants(source):

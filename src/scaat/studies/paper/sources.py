@@ -21,23 +21,23 @@ class Source:
         key: What ``--data KEY=PLACE`` calls it.
         letter: The data of the paper that it is, or stands for.
         data: Its options; where ``embedded`` is False, the place comes from the user.
-        embedded: Whether the package brings the images.
-        models: In the places of ResNet-18 and VGG-16.
-        first_stage: Of the first of them, the layer that ends its first stage.
         training: Without the model.
         scaat: SCAAT's options, those of adaptive PGD-4.
         evaluation: The protocol, whatever the saliency methods.
+        models: In the places of ResNet-18 and VGG-16.
+        first_stage: Of the first of them, the layer that ends its first stage.
+        embedded: Whether the package brings the images.
     """
 
     key: str
     letter: Letter
     data: DataOptions
-    embedded: bool
-    models: tuple[str, str]
-    first_stage: str
     training: TrainingOptions
     scaat: Mapping[str, Any]
     evaluation: EvaluationOptions
+    models: tuple[str, str] = ("small-resnet", "small-vgg")
+    first_stage: str = "2"
+    embedded: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ class Scale:
 
 
 # Beyond the paper: whether maps are faithful pixel by pixel alone, and what the models can stand.
-_ALSO = ("lattice", "robustness", "calibration")
-_REDUCED = ("small-resnet", "small-vgg")
-_PAPER = ("resnet18", "vgg16")
+_evaluation = partial(EvaluationOptions, also_measure=("lattice", "robustness", "calibration"))
 # As the paper, and as the stored results.
 _training = partial(TrainingOptions, clip_gradient=None)
 # Chosen on validation images (chosen-settings and reproduce-small in results/); tissue has what
@@ -77,32 +75,33 @@ _LESIONS = {**_TISSUE, "epsilon": 0.5}
 # The defaults, but for the paper's PGD-4: the weight sets itself.
 _BUDGET: dict[str, Any] = {"epsilon": 0.5, "steps": 4, "initial_proportion": 0.2}
 
+_reduced = partial(Source, evaluation=_evaluation(images=300, aopc_repeats=2))
+_embedded = partial(Source, evaluation=_evaluation(images=100, aopc_repeats=2), embedded=True)
+_whole = partial(
+    Source,
+    evaluation=_evaluation(images=1000),
+    models=("resnet18", "vgg16"),
+    first_stage="layer1",
+)
+
 SCALES: dict[str, Scale] = {
     "small": Scale(
         "embedded images, one seed, minutes on 2 cores",
         (0,),
         (
-            Source(
+            _embedded(
                 "digits",
                 "C",
                 DataOptions("digits"),
-                embedded=True,
-                models=_REDUCED,
-                first_stage="2",
                 training=_training(epochs=12, batch_size=64),
                 scaat=_DRAWN,
-                evaluation=EvaluationOptions(images=100, aopc_repeats=2, also_measure=_ALSO),
             ),
-            Source(
+            _embedded(
                 "lesions",
                 "P",
                 DataOptions("lesions", image_size=48, train_limit=800),
-                embedded=True,
-                models=_REDUCED,
-                first_stage="2",
                 training=_training(epochs=10, batch_size=64),
                 scaat=_LESIONS,
-                evaluation=EvaluationOptions(images=100, aopc_repeats=2, also_measure=_ALSO),
             ),
         ),
     ),
@@ -110,18 +109,14 @@ SCALES: dict[str, Scale] = {
         "parts of real data sets, three seeds, hours on 2 cores",
         (0, 1, 2),
         (
-            Source(
+            _reduced(
                 "cifar10",
                 "C",
                 DataOptions(name="CIFAR-10, 20,000 images", train_limit=20_000),
-                embedded=False,
-                models=_REDUCED,
-                first_stage="2",
                 training=_training(epochs=6, batch_size=64),
                 scaat=_NATURAL,
-                evaluation=EvaluationOptions(images=300, aopc_repeats=2, also_measure=_ALSO),
             ),
-            Source(
+            _reduced(
                 "pcam",
                 "P",
                 DataOptions(
@@ -129,23 +124,16 @@ SCALES: dict[str, Scale] = {
                     image_size=48,
                     train_limit=6_000,
                 ),
-                embedded=False,
-                models=_REDUCED,
-                first_stage="2",
                 training=TrainingOptions(epochs=10, batch_size=64),
                 scaat=_BUDGET,
-                evaluation=EvaluationOptions(images=300, aopc_repeats=2, also_measure=_ALSO),
             ),
-            Source(
+            _reduced(
                 "tiny-imagenet",
                 "I",
                 DataOptions(name="Tiny ImageNet, 20 classes", inclusive_boxes=True),
-                embedded=False,
-                models=_REDUCED,
-                first_stage="2",
                 training=_training(epochs=8, batch_size=64),
                 scaat=_NATURAL,
-                evaluation=EvaluationOptions(images=200, aopc_repeats=2, also_measure=_ALSO),
+                evaluation=_evaluation(images=200, aopc_repeats=2),
             ),
         ),
     ),
@@ -153,38 +141,27 @@ SCALES: dict[str, Scale] = {
         "the paper's data and networks, three seeds, a GPU",
         (0, 1, 2),
         (
-            Source(
+            _whole(
                 "cifar10",
                 "C",
                 DataOptions(name="CIFAR-10"),
-                embedded=False,
-                models=_PAPER,
-                first_stage="layer1",
                 training=_training(epochs=100),
                 scaat=_NATURAL,
-                evaluation=EvaluationOptions(images=1000, also_measure=_ALSO),
             ),
-            Source(
+            _whole(
                 "pcam",
                 "P",
                 DataOptions(name="PCAM"),
-                embedded=False,
-                models=_PAPER,
-                first_stage="layer1",
                 training=_training(epochs=20),
                 scaat=_TISSUE,
-                evaluation=EvaluationOptions(images=1000, also_measure=_ALSO),
             ),
-            Source(
+            _whole(
                 "imagenet",
                 "I",
                 DataOptions(name="ImageNet-1k", image_size=224),
-                embedded=False,
-                models=("torchvision:resnet18", "torchvision:vgg16"),
-                first_stage="layer1",
                 training=_training(epochs=90, batch_size=256),
                 scaat=_NATURAL,
-                evaluation=EvaluationOptions(images=1000, also_measure=_ALSO),
+                models=("torchvision:resnet18", "torchvision:vgg16"),
             ),
         ),
     ),

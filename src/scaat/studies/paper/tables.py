@@ -9,13 +9,11 @@ from scaat.display.labels import (
     METRICS,
     MINUS,
     SALIENCY,
-    Estimate,
     attribution_name,
     method_name,
     ratio_text,
 )
-from scaat.display.table import Cell, Line, Table, best, printed
-from scaat.studies.estimates import Setting
+from scaat.display.table import Cell, Line, Table, best, cells_of, lines_of
 from scaat.studies.paper.published import (
     ATTRIBUTIONS,
     DATA_NAMES,
@@ -27,7 +25,7 @@ from scaat.studies.paper.published import (
     TABLE_3,
 )
 from scaat.studies.paper.sources import Source
-from scaat.studies.sweeps import head, sweep_table
+from scaat.studies.sweeps import Setting, head, sweep_table
 
 _NOTE = (
     "Square brackets: 95 % interval over the test images, and over the seeds where there are "
@@ -43,16 +41,15 @@ def table_1(source: Source, settings: Sequence[Setting]) -> list[Table]:
     for key in (*SALIENCY, "squares_rel", "lattice_share"):
         cells: list[Cell] = []
         for attribution in ATTRIBUTIONS:
-            estimates = {m: _of(by_title.get(m), key, attribution) for m in METHODS}
-            paper = {m: TABLE_1.get((source.letter, key, attribution, m)) for m in METHODS}
-            cells += _cells(key, estimates, paper)
+            ours = [by_title.get(method) for method in METHODS]
+            paper = [TABLE_1.get((source.letter, key, attribution, m)) for m in METHODS]
+            cells += _cells(key, attribution, ours, paper)
         lines.append(Line("", METRICS[key].label, tuple(cells)))
-    counts = _counts(by_title)
     return [
         Table(
             name=f"table1-{source.key}",
             caption=_caption("Table 1", source, settings),
-            note=f"{_NOTE.format(paper=_paper(source, 'ResNet-18'))} {counts}",
+            note=f"{_note(source, 'ResNet-18')} {_counts(by_title)}",
             stub="Metric",
             columns=tuple(
                 f"{attribution_name(a)}: {method_name(m)}" for a in ATTRIBUTIONS for m in METHODS
@@ -68,27 +65,20 @@ def table_2(source: Source, settings: Sequence[Setting]) -> list[Table]:
     titles = ("standard", "saliency-guided", FIXED, "scaat")
     known = {(setting.title, setting.model): setting for setting in settings}
     performance = "auc" if source.letter == "P" else "accuracy"
-    columns = [(place, key) for place in (0, 1) for key in (performance, "aopc_rel")]
-    cells: list[list[Cell]] = []
-    for place, key in columns:
-        estimates = {t: _of(known.get((t, source.models[place])), key, "gradient") for t in titles}
-        published = "performance" if key == performance else key
-        paper = {t: TABLE_2.get((source.letter, t, place, published)) for t in titles}
-        cells.append(_cells(key, estimates, paper))
+    columns = {}
+    for place, model in enumerate(source.models):
+        for key, published in ((performance, "performance"), ("aopc_rel", "aopc_rel")):
+            paper = [TABLE_2.get((source.letter, t, place, published)) for t in titles]
+            ours = [known.get((t, model)) for t in titles]
+            columns[f"{model}: {METRICS[key].label}"] = _cells(key, "gradient", ours, paper)
     return [
         Table(
             name=f"table2-{source.key}",
             caption=_caption("Table 2", source, settings, model=False),
-            note=_NOTE.format(paper=_paper(source, "ResNet-18 and VGG-16"))
-            + " Maps are vanilla gradients.",
+            note=f"{_note(source, 'ResNet-18 and VGG-16')} Maps are vanilla gradients.",
             stub="Training",
-            columns=tuple(
-                f"{source.models[place]}: {METRICS[key].label}" for place, key in columns
-            ),
-            lines=tuple(
-                Line("", _training(title), tuple(column[i] for column in cells))
-                for i, title in enumerate(titles)
-            ),
+            columns=tuple(columns),
+            lines=lines_of(map(_training, titles), columns.values()),
             groups=tuple((model, 2) for model in source.models),
         )
     ]
@@ -98,12 +88,13 @@ def table_3(source: Source, settings: Sequence[Setting]) -> list[Table]:
     """Return accuracy, Gini index and training time (Table 3, of ImageNet-1k alone)."""
     titles = ("standard", "scaat", FGSM)
     by_title = {setting.title: setting for setting in settings}
-    columns = []
+    columns = {}
     for key in ("accuracy", "gini"):
-        estimates = {t: _of(by_title.get(t), key, "gradient") for t in titles}
-        columns.append(_cells(key, estimates, {t: TABLE_3[t, key] for t in titles}))
+        paper = [TABLE_3[title, key] for title in titles]
+        ours = [by_title.get(title) for title in titles]
+        columns[METRICS[key].label] = _cells(key, "gradient", ours, paper)
     ratios = dict(zip(by_title, _time_ratios(settings), strict=True))
-    times = [
+    columns["Time"] = [
         Cell(ratios.get(t, ratio_text(None)), note=f"{TABLE_3[t, 'time']:.1f}×") for t in titles
     ]
     return [
@@ -113,11 +104,8 @@ def table_3(source: Source, settings: Sequence[Setting]) -> list[Table]:
             note=_NOTE.format(paper="ImageNet-1k and ResNet-18")
             + " Time: of the whole training, beside whatever else the machine did.",
             stub="Training",
-            columns=(METRICS["accuracy"].label, METRICS["gini"].label, "Time"),
-            lines=tuple(
-                Line("", _training(t), (columns[0][i], columns[1][i], times[i]))
-                for i, t in enumerate(titles)
-            ),
+            columns=tuple(columns),
+            lines=lines_of(map(_training, titles), columns.values()),
         )
     ]
 
@@ -131,15 +119,11 @@ _BASELINE_COLUMNS = (
 
 def baselines_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
     """Return accuracy, sparsity, faithfulness, localisation, robustness and time by training."""
-    columns: dict[str, list[Cell]] = {}
+    columns = {}
     for key in _BASELINE_COLUMNS:
         estimates = [setting.estimate(key, "gradient") for setting in settings]
         if any(estimates):
-            winners = best(key, estimates)
-            columns[head(key)] = [
-                Cell(*printed(key, estimate), best=i in winners)
-                for i, estimate in enumerate(estimates)
-            ]
+            columns[head(key)] = cells_of(key, estimates)
     columns["Time"] = [Cell(text) for text in _time_ratios(settings)]
     return [
         Table(
@@ -151,10 +135,7 @@ def baselines_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
             "defaults of its source, apart from the number of search steps.",
             stub="Training",
             columns=tuple(columns),
-            lines=tuple(
-                Line("", _training(setting.title), tuple(cells[i] for cells in columns.values()))
-                for i, setting in enumerate(settings)
-            ),
+            lines=lines_of((_training(s.title) for s in settings), columns.values()),
         )
     ]
 
@@ -182,22 +163,17 @@ def _time_ratios(settings: Sequence[Setting]) -> list[str]:
     ]
 
 
-def _of(setting: Setting | None, key: str, attribution: str) -> Estimate | None:
-    return None if setting is None else setting.estimate(key, attribution)
-
-
 def _cells(
-    key: str, estimates: dict[str, Estimate | None], paper: dict[str, float | None]
+    key: str,
+    attribution: str,
+    settings: Sequence[Setting | None],
+    paper: Sequence[float | None],
 ) -> list[Cell]:
-    winners = best(key, list(estimates.values()))
-    return [
-        Cell(
-            *printed(key, estimate),
-            best=i in winners,
-            note="" if (value := paper[title]) is None else _published(value * METRICS[key].scale),
-        )
-        for i, (title, estimate) in enumerate(estimates.items())
-    ]
+    """Return the settings' cells, each with the paper's value as a note."""
+    scale = METRICS[key].scale
+    notes = ["" if v is None else f"{v * scale:.4g}".replace("-", MINUS) for v in paper]
+    cells = cells_of(key, [None if s is None else s.estimate(key, attribution) for s in settings])
+    return [replace(cell, note=note) for cell, note in zip(cells, notes, strict=True)]
 
 
 def _counts(by_title: dict[str, Setting]) -> str:
@@ -205,7 +181,8 @@ def _counts(by_title: dict[str, Setting]) -> str:
     won = counted = undefined = 0
     for key in ("entropy", "size_kb", "aopc_lerf", "aopc_rel"):
         for attribution in ATTRIBUTIONS:
-            estimates = [_of(by_title.get(m), key, attribution) for m in METHODS]
+            ours = [by_title.get(method) for method in METHODS]
+            estimates = [None if s is None else s.estimate(key, attribution) for s in ours]
             if any(e is None or e.value is None for e in estimates):
                 undefined += None not in estimates
                 continue
@@ -218,12 +195,8 @@ def _counts(by_title: dict[str, Setting]) -> str:
     )
 
 
-def _published(value: float) -> str:
-    return f"{value:.4g}".replace("-", MINUS)
-
-
-def _paper(source: Source, models: str) -> str:
-    return f"{DATA_NAMES[source.letter]} and {models}"
+def _note(source: Source, models: str) -> str:
+    return _NOTE.format(paper=f"{DATA_NAMES[source.letter]} and {models}")
 
 
 def _training(title: str) -> str:
