@@ -82,6 +82,7 @@ def test_onnx(name: str, tmp_path: Path) -> None:
         "range": [0, 1],
     }
     assert json.loads(known["architecture"]) == shared.name
+    assert b".py" not in path.read_bytes()  # no trace with this machine's paths
 
 
 @pytest.mark.slow
@@ -97,6 +98,7 @@ def test_torch_export(name: str, tmp_path: Path) -> None:
         (found,) = program(images)
         torch.testing.assert_close(found, answers(shared, images)[0])
     assert json.loads(extra["scaat.json"])["classes"] == list(shared.classes)
+    assert b".py" not in path.read_bytes()  # no trace with this machine's paths
 
 
 @pytest.mark.slow

@@ -191,7 +191,14 @@ def _onnx(network: Prediction, shared: SharedModel) -> Made:
             **_inputs(shared),
         )
         made.model.metadata_props.update(_description(shared))
-        content: bytes = made.model_proto.SerializeToString()
+        program = made.model_proto
+        for graph in (program.graph, *program.functions):
+            for node in graph.node:
+                # Where each line of source is on this machine is nobody else's business.
+                kept = [entry for entry in node.metadata_props if "stack_trace" not in entry.key]
+                del node.metadata_props[:]
+                node.metadata_props.extend(kept)
+        content: bytes = program.SerializeToString()
         session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
     def run(images: Tensor) -> Outputs:
@@ -204,6 +211,9 @@ def _onnx(network: Prediction, shared: SharedModel) -> Made:
 def _torch_export(network: Prediction, shared: SharedModel) -> Made:
     with _refusal(shared, "torch.export"):
         made = torch.export.export(network, **_inputs(shared))
+        for module in made.graph_module.modules():
+            for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
+                node.meta.pop("stack_trace", None)  # with this machine's paths
         stream = io.BytesIO()
         known = ", ".join(f'"{key}": {value}' for key, value in _description(shared).items())
         torch.export.save(made, stream, extra_files={"scaat.json": f"{{{known}}}"})
