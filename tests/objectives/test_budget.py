@@ -46,7 +46,7 @@ def expected(budget: float, reference: list[float] | None, steps: int) -> list[f
                 target = reference[low] + (place - low) * (reference[high] - reference[low])
             error = 1 - (running - target) / max(0.05 * budget, 0.003)
             base *= math.exp(3 * count / (length * SAMPLES) * min(max(error, -1), 1))
-            base = min(max(base, 0.02), 10.0)
+            base = min(max(base, 0.02), 10.0 if reference else 0.4)
             patience = 3 * max(1 - 2 * (seen / SAMPLES - start) / length, 0)
             weight = base * math.exp(min(max(error + patience, -2), 1))
         weights.append(weight)

@@ -32,7 +32,7 @@ PROTECTED = 0.25
 """Fraction of the training that begins without the divergence."""
 
 _WINDOW = 3200  # samples over which the running cross-entropy averages, whatever the batch
-_FIRST, _LEAST, _MOST = 0.4, 0.02, 10.0  # of the base; without a reference nothing else ends it
+_FIRST, _LEAST, _MOST = 0.4, 0.02, 10.0  # of the base
 _INTEGRAL = 3.0  # the base changes by at most exp(3) over the constrained part of the training
 _UP, _DOWN = 1.0, 2.0  # how far the logarithm of the weight leaves its base's
 _SETTLED = 0.5  # fraction of the constrained part after which patience has ended
@@ -93,8 +93,8 @@ class BudgetedWeight(ExactBuffers):
         budget: Points of accuracy that may be lost, at least 0.
         reference: Mean training cross-entropy, in nats, of each epoch of a standard training of
             the same network, data and length. Without it the lowest running value so far is the
-            reference, which protects what the network has learnt, not what it would still learn,
-            and the divergence begins after the first epoch.
+            reference, which protects what the network has learnt, not what it would still learn.
+            The divergence then begins after the first epoch, and the base never rises.
         validation: That training's `validation_loss` after each epoch.
         scale: Multiplies the first base and its bounds: the steps of which one has the
             divergence.
@@ -183,7 +183,9 @@ class BudgetedWeight(ExactBuffers):
         error = 1 - (self.cross_entropy - target) / (self.tolerance * self.allowance)
         fraction = count / (self.horizon * self.num_samples)
         base = self.base * (_INTEGRAL * fraction * error.clamp(-1, 1)).exp()
-        base = base.clamp(_LEAST * self.scale, _MOST * self.scale)
+        # Without a reference nothing tells how far a larger weight holds the network back.
+        most = _MOST if len(self.reference) else _FIRST
+        base = base.clamp(_LEAST * self.scale, most * self.scale)
         self.base.copy_(torch.where(started, base, self.base))
         patience = _PATIENCE * (1 - progress / _SETTLED).clamp(0, 1)
         weight = self.base * (error + patience).clamp(-_DOWN, _UP).exp()
