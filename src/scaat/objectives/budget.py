@@ -183,7 +183,7 @@ class BudgetedWeight(ExactBuffers):
         error = 1 - (self.cross_entropy - target) / (self.tolerance * self.allowance)
         fraction = count / (self.horizon * self.num_samples)
         base = self.base * (_INTEGRAL * fraction * error.clamp(-1, 1)).exp()
-        # Without a reference nothing tells how far a larger weight holds the network back.
+        # Without a reference nothing shows how far a larger weight holds the network back.
         most = _MOST if len(self.reference) else _FIRST
         base = base.clamp(_LEAST * self.scale, most * self.scale)
         self.base.copy_(torch.where(started, base, self.base))
