@@ -2,7 +2,7 @@
 
 from scaat.attribution.backpropagation import deeplift, guided_backprop
 from scaat.attribution.bounds import oracle, random_map
-from scaat.attribution.class_competition import class_competition
+from scaat.attribution.competition import class_competition
 from scaat.attribution.filtered_gradient import forgrad, pooled_gradient
 from scaat.attribution.grad_cam import grad_cam, guided_grad_cam
 from scaat.attribution.gradients import (
