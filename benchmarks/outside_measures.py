@@ -42,6 +42,7 @@ from torch import nn
 
 from scaat.attribution import attributions, find_attribution, forgrad
 from scaat.data import DataOptions, ImageSet, load_data, to_float
+from scaat.declarations import Declaration
 from scaat.display.labels import METRICS, attribution_name, method_name
 from scaat.display.table import Cell, Line, Table, markdown, printed
 from scaat.errors import InputError
@@ -262,9 +263,14 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
+def metric_of(key: str) -> Declaration | None:
+    """Return the metric that a measure is, of the model or of its fine-tuned copy."""
+    return METRICS.get(key.removeprefix(FINE_TUNED))
+
+
 def label(key: str) -> str:
     """Return how the table calls a measure."""
-    metric = METRICS.get(key.removeprefix(FINE_TUNED))
+    metric = metric_of(key)
     if metric is None:
         return key
     return metric.label + (", fine-tuned" if key.startswith(FINE_TUNED) else "")
@@ -278,8 +284,8 @@ def summarise(rows: list[dict[str, Any]]) -> Table:
 
     def cell(pair: tuple[str, str], key: str) -> Cell:
         found = to_estimate(interval([seed[key] for seed in values[pair].values()]))
-        metric = METRICS.get(key.removeprefix(FINE_TUNED))
-        value, text = printed(key.removeprefix(FINE_TUNED) if metric else "hoyer", found)
+        metric = metric_of(key)
+        value, text = printed(metric.key if metric else "hoyer", found)
         shared = values[pair].keys() & reference.keys()
         if pair == REFERENCE or not shared or found.value is None:
             return Cell(value, text)
@@ -302,7 +308,7 @@ def summarise(rows: list[dict[str, Any]]) -> Table:
         "the interval of the difference, image by image, leaves out 0; ≈ it holds 0. FORGrad's "
         "cut-off is chosen on validation images.",
         stub="Training",
-        columns=tuple(label(key) for key in measures),
+        columns=tuple(map(label, measures)),
         lines=tuple(
             Line(
                 attribution_name(saliency),

@@ -53,7 +53,8 @@ def class_competition(
     gradients = torch.stack(
         [explain(query.images, target=target, abs=False) for target in order.unbind(1)]
     )
-    largest = gradients.abs().amax((0, *range(2, gradients.dim())), keepdim=True)
-    strength = gradients.abs() / largest.clamp_min(torch.finfo(gradients.dtype).tiny)
+    strength = gradients.abs()
+    largest = strength.amax((0, *range(2, strength.dim())), keepdim=True)
+    strength = strength / largest.clamp_min(torch.finfo(strength.dtype).tiny)
     fraction = (sharpness * strength.float()).softmax(0)[0]
     return gradients[0] * fraction * (fraction - 1 / len(gradients) > threshold)

@@ -36,7 +36,13 @@ def list_() -> Result:
         {"name": name, "argument": datasets[name].argument, "summary": datasets[name].summary}
         for name in datasets
     ]
-    rows = [(f"{k['name']}:{k['argument']}".rstrip(":"), k["summary"]) for k in kinds]
+    rows = [
+        (
+            f"{kind['name']}:{kind['argument']}" if kind["argument"] else kind["name"],
+            kind["summary"],
+        )
+        for kind in kinds
+    ]
     table = terminal_grid(["--data", "What it is"], rows, left=2)
     table.columns[0].no_wrap = True
     console(stderr=False).print(table)

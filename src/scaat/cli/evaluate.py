@@ -173,30 +173,8 @@ def _network(
     test, file = splits.test, config["classes_file"]
     names = None if shared is None else shared.classes
     if shared is None:
-        # The outputs are the classes of the data, or as many as the weights have.
         counted = file is not None or not test.has_labels
-        weights = (path, config["model"], test.image_size)
-        count = count_outputs(*weights) if counted else test.num_classes
-        mean, std = config["normalisation"]
-        try:
-            network: nn.Module = load_model(
-                path,
-                config["model"],
-                num_classes=count,
-                image_size=test.image_size,
-                mean=mean,
-                std=std,
-            )
-        except InputError as error:
-            held = count
-            with suppress(InputError):
-                held = count_outputs(*weights)
-            if held == count:
-                raise
-            raise InputError(
-                f"{error}; its {held} outputs are not the {count} classes of the data: say which "
-                "are with --classes-file"
-            ) from error
+        network, count = _checkpoint_network(path, test, config, counted=counted)
     else:
         network, count = shared.model, len(shared.classes)
         _refuse_other_data(shared, splits, path, classes=test.has_labels and file is None)
@@ -215,6 +193,31 @@ def _network(
         known = tuple(names[k] if names else str(k) for k in outputs)
         test = replace(test, classes=known if len(known) > 1 else absent_and_present(*known))
     return network, test
+
+
+def _checkpoint_network(
+    path: Path, test: ImageSet, config: dict[str, Any], *, counted: bool
+) -> tuple[nn.Module, int]:
+    """Return a checkpoint's network and the number of its outputs.
+
+    They are the classes of the data, or ``counted`` by the weights.
+    """
+    name, size = config["model"], test.image_size
+    mean, std = config["normalisation"]
+    count = count_outputs(path, name, size) if counted else test.num_classes
+    try:
+        network = load_model(path, name, num_classes=count, image_size=size, mean=mean, std=std)
+    except InputError as error:
+        held = count
+        with suppress(InputError):
+            held = count_outputs(path, name, size)
+        if held == count:
+            raise
+        raise InputError(
+            f"{error}; its {held} outputs are not the {count} classes of the data: say which are "
+            "with --classes-file"
+        ) from error
+    return network, count
 
 
 def _refuse_other_data(

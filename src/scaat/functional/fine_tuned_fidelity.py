@@ -9,9 +9,14 @@ from torch import Tensor
 from scaat.errors import InputError
 from scaat.functional.checks import check_fraction, image_id_list
 from scaat.functional.fills import fixed_fill
-from scaat.functional.logits import class_logits
-from scaat.functional.removal import ORDERS, check_removable, pixel_ranks
-from scaat.functional.saliency import Predict, class_scores
+from scaat.functional.removal import (
+    ORDERS,
+    check_removable,
+    pixel_ranks,
+    predicted_class,
+    scores_without,
+)
+from scaat.functional.saliency import Predict
 
 
 @torch.no_grad()
@@ -83,9 +88,11 @@ def fine_tuned_fidelity(
         raise InputError(f"{steps} steps of {pixels} pixels: the first explains none of them")
     rates = (cap * pixels / sizes).clamp_max(fraction).to(images.device)
     sizes = sizes.to(images.device)
+    clean, targets = predicted_class(predict, images, batch_size)
+    names = image_id_list(image_ids, len(images))
     curves = []
-    for image, saliency, name in zip(
-        images, maps, image_id_list(image_ids, len(images)), strict=True
+    for image, saliency, name, before, target in zip(
+        images, maps, names, clean, targets, strict=True
     ):
         generator = np.random.default_rng([seed, name])
         ties = torch.from_numpy(generator.permutation(pixels)).to(images.device)
@@ -95,19 +102,6 @@ def fine_tuned_fidelity(
         explained = ranks.unsqueeze(1) < sizes.view(-1, 1)  # (orders, steps, pixels)
         missing = numbers < rates.view(-1, 1, 1)  # (steps, draws, pixels)
         removed = (explained.unsqueeze(2) & missing).view(-1, *saliency.shape)
-        clean = class_logits(predict(image.unsqueeze(0).clone()))
-        target = clean.argmax(1)
-        background = chosen.paint(image.unsqueeze(0))
-        left = torch.cat(
-            [
-                class_scores(
-                    predict(chosen.put(image.expand(len(part), *image.shape), part, background)),
-                    target.expand(len(part)),
-                    "probability",
-                )
-                for part in removed.split(batch_size)
-            ]
-        )
-        before = class_scores(clean, target, "probability")
+        left = scores_without(predict, image, removed, target, chosen, batch_size, "probability")
         curves.append(before - left.view(len(ORDERS), steps, draws).mean(2))
     return dict(zip(ORDERS, torch.stack(curves, 1).float(), strict=True))

@@ -16,7 +16,7 @@ from scaat.functional.fills import Fill, find_fill
 from scaat.functional.logits import class_logits
 from scaat.functional.maps import check_maps
 from scaat.functional.regions import check_region_size, region_average, spread
-from scaat.functional.saliency import Predict
+from scaat.functional.saliency import Predict, Score, class_scores
 
 ORDERS = ("lerf", "morf")
 """Least and most relevant first."""
@@ -124,7 +124,7 @@ def probabilities(
     group = max(1, batch_size // passes)  # its backgrounds need the memory of one batch
     for start in range(0, len(images), group):
         part = slice(start, start + group)
-        before, target = _clean(predict, images[part], batch_size)
+        before, target = predicted_class(predict, images[part], batch_size)
         clean.append(before)
         for collected, removal, fill, count in zip(after, removals, fills, counts, strict=True):
             ties, backgrounds = _draw(
@@ -205,12 +205,45 @@ def check_removable(images: Tensor, maps: Tensor, region_size: int) -> None:
     check_region_size(region_size, images.shape[2:])
 
 
-def _clean(predict: Predict, images: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
+def predicted_class(predict: Predict, images: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
     """Return the probability (n,) and the number (n,) of the predicted class."""
     # A copy, because the model may work in place on the caller's images.
     parts = [_softmax(predict(part.clone())) for part in torch.split(images, batch_size)]
     probability, target = torch.cat(parts).max(1)
     return probability, target
+
+
+def scores_without(
+    predict: Predict,
+    image: Tensor,
+    removed: Tensor,
+    target: Tensor,
+    fill: Fill,
+    batch_size: int,
+    score: Score = "logit",
+) -> Tensor:
+    """Return the score (M,) of one class without each of some sets of an image's pixels.
+
+    Args:
+        predict: Images to logits.
+        image: (C, ...), floating point.
+        removed: bool (M, ...), the pixels of each set.
+        target: int64 scalar, the class.
+        fill: What replaces them, without a draw.
+        batch_size: Images in a forward pass.
+        score: As `class_scores` takes it.
+    """
+    background = fill.paint(image.unsqueeze(0))
+    return torch.cat(
+        [
+            class_scores(
+                predict(fill.put(image.expand(len(part), *image.shape), part, background)),
+                target.expand(len(part)),
+                score,
+            )
+            for part in removed.split(batch_size)
+        ]
+    )
 
 
 def _perturbed(

@@ -9,8 +9,8 @@ from torch import Tensor
 from scaat.errors import InputError
 from scaat.functional.checks import check_fraction, image_id_list
 from scaat.functional.fills import fixed_fill
-from scaat.functional.removal import check_removable
-from scaat.functional.saliency import Predict, class_scores
+from scaat.functional.removal import check_removable, scores_without
+from scaat.functional.saliency import Predict
 
 
 @torch.no_grad()
@@ -86,16 +86,7 @@ def sensitivity_n(
         removed = removed.to(image.device)
         # The clean image first, with nothing removed.
         masks = torch.cat([torch.zeros_like(removed[:1]), removed]).view(-1, *maps.shape[1:])
-        background = chosen.paint(image.unsqueeze(0))
-        logits = torch.cat(
-            [
-                class_scores(
-                    predict(chosen.put(image.expand(len(part), *image.shape), part, background)),
-                    target.expand(len(part)),
-                )
-                for part in masks.split(batch_size)
-            ]
-        ).double()
+        logits = scores_without(predict, image, masks, target, chosen, batch_size).double()
         sums = removed.double() @ saliency.flatten().double()
         values.append(torch.corrcoef(torch.stack([sums, logits[0] - logits[1:]]))[0, 1])
     return torch.stack(values).float()
