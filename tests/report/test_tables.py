@@ -147,6 +147,7 @@ def test_best_takes_ties_and_none_beside_an_undefined_value() -> None:
         ("aopc_rel", Estimate(24.4, None, None, 9, True), "24.4 [unbounded]"),
         ("aopc_rel", Estimate(29.0, 15.0, 784058.2, 9), "29.0 [15.0, 784\u202f000]"),
         ("aopc_rel", Estimate(None, 3.0, None, 9, True), "LeRF ≤ 0 [3.00, unbounded]"),
+        ("gini", Estimate(None, None, None, 9), "–"),
         ("gini", Estimate(0.5, None, None, 1), "0.500"),
         ("auc", None, "–"),
     ],

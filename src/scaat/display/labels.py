@@ -129,10 +129,10 @@ NOT_MEASURED = "–"
 
 def value_text(metric: Declaration, estimate: Estimate | None) -> str:
     """Return the printed value: ``5.89``, a dash where not measured, or why there is none."""
-    if estimate is None:
+    if estimate is None or (estimate.value is None and not metric.ratio_of):
         return NOT_MEASURED
     if estimate.value is None:
-        return "LeRF ≤ 0"  # a ratio's denominator, and often the best case
+        return "LeRF ≤ 0"  # the ratio's denominator, and often the best case
     return _fixed(estimate.value * metric.scale, _decimals(metric, estimate))
 
 

@@ -205,10 +205,12 @@ class BudgetedWeight(ExactBuffers):
             return
         excess = loss - self.validation[epoch - 1]
         # One epoch's validation is noisy under a high learning rate, the reference's, too: it
-        # counts as no more than one tolerance, and half.
+        # counts as no more than one tolerance, and half. A loss over the budget counts at once, as
+        # few epochs may be left to recover in.
         margin = (1 - excess / self.validation_tolerance).clamp(-1, 1)
         self.margin.copy_((self.margin + margin) / 2)
-        change = self.margin * torch.where(self.margin > 0, 1.0, 2.0) * _ALLOWANCE / self.horizon
+        least = torch.minimum(self.margin, margin)
+        change = least * torch.where(least > 0, 1.0, 2.0) * _ALLOWANCE / self.horizon
         self.allowance.copy_((self.allowance * change.exp()).clamp(1.0, 10.0))
 
     def target(self, epoch: Tensor) -> Tensor:
