@@ -14,6 +14,7 @@ from scaat.objectives import build_objective, objectives
 
 NETWORKS = (
     "small-vgg",
+    "fast-cnn",
     "timm:vit_tiny_patch16_224",
     "timm:convnext_atto",
     "torchvision:resnet18",

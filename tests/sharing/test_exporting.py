@@ -21,6 +21,7 @@ RGB = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.4)}
 MODELS: dict[str, dict[str, Any]] = {
     "small-resnet": {"name": "small-resnet", "image_size": (16, 20), **RGB},
     "small-vgg": {"name": "small-vgg", "image_size": (15, 20), **RGB},
+    "fast-cnn": {"name": "fast-cnn", "image_size": (15, 20), **RGB},
     "resnet18": {"name": "torchvision:resnet18", "image_size": (64, 64), **RGB},
     "vit": {"name": "timm:vit_tiny_patch16_224", "image_size": (32, 32), **RGB},
     "grey": {

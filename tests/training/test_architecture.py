@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 import torch
 
 import nets
-from scaat.data import DataSplits
+from scaat.data import DataSplits, to_float
 from scaat.errors import InputError
+from scaat.models import fit_whitening
 from scaat.training import TrainingOptions, fit, load_trained
 from scaat.training.architecture import architecture_of, starting_model
 
@@ -62,6 +64,15 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         starting_model(splits.train, replace(OPTIONS, **options))
+
+
+def test_a_whitening_layer_is_fitted_to_the_training_images(splits: DataSplits) -> None:
+    model = starting_model(splits.train, replace(OPTIONS, model="fast-cnn")).model
+    expected = copy.deepcopy(model)
+    fit_whitening(expected, to_float(splits.train.images))
+    weight = model.get_submodule("network.0").weight
+    torch.testing.assert_close(weight, expected.get_submodule("network.0").weight)
+    assert not torch.equal(weight.abs().sum((1, 2, 3)), torch.ones(24))
 
 
 @pytest.mark.parametrize("input_size", ["64px", "0", "-3", ""])

@@ -162,8 +162,8 @@ seed_option = click.option(
 network_option = partial(
     click.option,
     "--model",
-    help="A checkpoint's network: small-resnet, small-vgg, resnet18, vgg16, torchvision:NAME, "
-    "timm:NAME or package.module:factory.",
+    help="A checkpoint's network: small-resnet, small-vgg, fast-cnn, resnet18, vgg16, "
+    "torchvision:NAME, timm:NAME or package.module:factory.",
 )
 normalisation_option = click.option(
     "--normalisation",

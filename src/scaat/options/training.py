@@ -28,7 +28,7 @@ class TrainingOptions:
 
     model: str = option(
         "small-resnet",
-        "Model: small-resnet, small-vgg, resnet18, vgg16, torchvision:NAME, "
+        "Model: small-resnet, small-vgg, fast-cnn, resnet18, vgg16, torchvision:NAME, "
         "timm:NAME, smoothed:LAYER:MODEL (feature maps smoothed behind a layer), or "
         "package.module:factory of your own (called with num_classes=...).",
     )

@@ -6,11 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scaat.data import ImageSet
+import torch
+
+from scaat.data import ImageSet, to_float
 from scaat.data.image_set import channel_statistics
 from scaat.errors import InputError
-from scaat.models import Classifier, build_model, find_model, freeze, load_pretrained
+from scaat.models import (
+    Classifier,
+    Whitening,
+    build_model,
+    find_model,
+    fit_whitening,
+    freeze,
+    load_pretrained,
+)
 from scaat.options.training import TrainingOptions
+
+WHITENED = 500
+"""Evenly spaced training images from which a whitening layer takes its components."""
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -41,6 +54,10 @@ def starting_model(train: ImageSet, options: TrainingOptions) -> StartingModel:
     """
     architecture = architecture_of(train, options)
     model = build_model(**architecture)
+    if any(isinstance(layer, Whitening) for layer in model.modules()):
+        count = min(len(train), WHITENED)
+        chosen = torch.arange(count) * len(train) // count
+        fit_whitening(model, to_float(train.pixels(chosen)))
     said = None
     if options.weights is not None:
         said = load_pretrained(model, Path(options.weights), options.model, train.num_classes)
