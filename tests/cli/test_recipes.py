@@ -19,6 +19,7 @@ def class_folders(folder: Path) -> Path:
 
 DATA: dict[str, tuple[str, Callable[[Path], Path], tuple[str, ...]]] = {
     "cifar10": ("cifar10", cifar10, ()),
+    "cifar10-fast": ("cifar10", cifar10, ()),
     "imagenet": ("imagenet", imagenet, ()),
     "own-folder": ("folder", class_folders, ()),
     "pcam": ("pcam", pcam, ()),
@@ -40,7 +41,7 @@ def test_a_recipe_is_a_plan_that_can_be_carried_out(
     recipe = RECIPES / f"{name}.yaml"
     asked = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     place = write(tmp_path / "data")
-    if name == "cifar10":
+    if kind == "cifar10":
         published(monkeypatch, place)
     done = scaat(
         "compare", "--config", recipe, "--data", f"{kind}:{place}", *flags, "--dry-run",

@@ -81,8 +81,8 @@ class BudgetedWeight(ExactBuffers):
       from halfway on.
     - Training loss is not accuracy: where standard training overfits, it may rise by far more at no
       cost. After each epoch from halfway on, the tolerance grows while the validation cross-entropy
-      is within the budget of the reference's, and shrinks back otherwise (`observe_validation`).
-      Before that the learning rate is high and the validation too noisy.
+      is within the budget of the reference's, and shrinks at once otherwise
+      (`observe_validation`). Before that the learning rate is high and the validation too noisy.
 
     The buffers ``weight``, ``base``, ``cross_entropy`` and ``lowest`` (nats), ``allowance``, a
     factor of the tolerance, and ``margin``, float32 scalars, and ``seen``, int64, the samples so
