@@ -146,12 +146,13 @@ class Objective(ExactBuffers):
         """
         return 1.0
 
-    def observe_validation(self, loss: Tensor) -> None:
+    def observe_validation(self, loss: Tensor, samples: Tensor) -> None:
         """Take the validation after an epoch of training; most methods do not look at it.
 
         Args:
             loss: Of the validation images in nats, a scalar, equal on all processes
                 (`scaat.objectives.budget.validation_loss`).
+            samples: Number of validation images, a scalar.
         """
 
     def check_batch(

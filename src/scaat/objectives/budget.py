@@ -58,10 +58,14 @@ def validation_loss(cross_entropies: Tensor, correct: Tensor, samples: Tensor) -
     Returns:
         Nats, a scalar; a point of accuracy is worth `VALIDATION_NATS_PER_POINT`.
     """
-    trust = samples / (samples + TRUSTED_IMAGES)
     points_lost = 100 * (1 - correct / samples)
     cross_entropy = cross_entropies.min() / samples
-    return torch.lerp(cross_entropy, VALIDATION_NATS_PER_POINT * points_lost, trust)
+    return torch.lerp(cross_entropy, VALIDATION_NATS_PER_POINT * points_lost, trust(samples))
+
+
+def trust(samples: Tensor) -> Tensor:
+    """Return how far validation decides, from 0 to 1 for many images (`TRUSTED_IMAGES`)."""
+    return samples / (samples + TRUSTED_IMAGES)
 
 
 class BudgetedWeight(ExactBuffers):
@@ -80,9 +84,10 @@ class BudgetedWeight(ExactBuffers):
       weight (not the base) may use up to four times the tolerance at first, and the budget's own
       from halfway on.
     - Training loss is not accuracy: where standard training overfits, it may rise by far more at no
-      cost. After each epoch from halfway on, the tolerance grows while the validation cross-entropy
-      is within the budget of the reference's, and shrinks at once otherwise
-      (`observe_validation`). Before that the learning rate is high and the validation too noisy.
+      cost. After each epoch from halfway on, the tolerance grows while the validation loss is
+      within the budget of the reference's, and shrinks at once otherwise, with many validation
+      images below its own value (`observe_validation`). Before that the learning rate is high and
+      the validation too noisy.
 
     The buffers ``weight``, ``base``, ``cross_entropy`` and ``lowest`` (nats), ``allowance``, a
     factor of the tolerance, and ``margin``, float32 scalars, and ``seen``, int64, the samples so
@@ -192,13 +197,14 @@ class BudgetedWeight(ExactBuffers):
         self.weight.copy_(torch.where(started, weight, 0.0))
 
     @torch.no_grad()
-    def observe_validation(self, loss: Tensor) -> None:
+    def observe_validation(self, loss: Tensor, samples: Tensor) -> None:
         """Take the validation after an epoch, and set the tolerance of the next.
 
         Without a validation reference, and before patience has ended, it has no effect.
 
         Args:
             loss: `validation_loss` in nats, a scalar, equal on all processes.
+            samples: Number of validation images, a scalar.
         """
         epoch = round(int(self.seen) / self.num_samples)
         if not self.start + _SETTLED * self.horizon < epoch <= len(self.validation):
@@ -211,7 +217,8 @@ class BudgetedWeight(ExactBuffers):
         self.margin.copy_((self.margin + margin) / 2)
         least = torch.minimum(self.margin, margin)
         change = least * torch.where(least > 0, 1.0, 2.0) * _ALLOWANCE / self.horizon
-        self.allowance.copy_((self.allowance * change.exp()).clamp(1.0, 10.0))
+        allowance = (self.allowance * change.exp()).clamp_max(10.0)
+        self.allowance.copy_(torch.maximum(allowance, 1 - trust(samples)))
 
     def target(self, epoch: Tensor) -> Tensor:
         """Return the reference at a point of the training, in nats.

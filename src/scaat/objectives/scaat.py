@@ -167,10 +167,10 @@ class SCAAT(AdaptiveProportions):
         }
         return ObjectiveOutput(cross_entropy + weight * divergence, logits, terms)
 
-    def observe_validation(self, loss: Tensor) -> None:
+    def observe_validation(self, loss: Tensor, samples: Tensor) -> None:
         """See `Objective.observe_validation`: the budget's tolerance follows it."""
         if self.weight is None:
-            self.budget.observe_validation(loss)
+            self.budget.observe_validation(loss, samples)
 
     def _perturb(
         self,

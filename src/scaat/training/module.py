@@ -154,7 +154,7 @@ class TrainingModule(L.LightningModule):
         loss = validation_loss(joined[:-2], joined[-2], joined[-1])
         self.log("val_budget_loss", loss, logger=False)
         if self.trainer.state.fn == "fit":
-            self.objective.observe_validation(loss)
+            self.objective.observe_validation(loss, joined[-1])
 
     def configure_optimizers(self) -> Any:
         """SGD with Nesterov momentum under a schedule that spans the whole run."""
