@@ -21,8 +21,13 @@ from scaat.objectives.options import argument_help
 from scaat.training import TrainingOptions
 
 
+def under_the_program(command: click.Command, *arguments: str) -> click.Context:
+    parent = click.Context(cli)
+    return command.make_context(command.name, ["--out", "x", *arguments], parent=parent)
+
+
 def parse(command: click.Command, *arguments: str) -> dict[str, object]:
-    context = command.make_context("scaat", ["--out", "x", *arguments])
+    context = under_the_program(command, *arguments)
     return gather({k: v for k, v in context.params.items() if k not in ("out", "resume")})
 
 
@@ -149,7 +154,7 @@ def test_a_configuration_is_accepted_by_every_command(
     as_a_command_wrote(path, writer)
     arguments = {"sweep": ["--vary", "epochs=1,2"], "evaluate": [str(tmp_path)]}.get(reader, [])
     command = cli.commands[reader]
-    context = command.make_context(reader, ["--out", "x", *arguments, "--config", str(path)])
+    context = under_the_program(command, *arguments, "--config", str(path))
     if reader == "sweep":
         assert context.params["seeds"] == ((0,) if writer == "sweep" else (3,))
     elif reader != "cost":

@@ -130,12 +130,13 @@ def _read_defaults(context: click.Context, _: click.Parameter, path: Path | None
     if "seeds" in known and "seeds" not in content and isinstance(content.get("seed"), int):
         content["seeds"] = [content.pop("seed")]
     leaves = {name.rpartition(".")[2]: name for name in known}
+    elsewhere = _names_of_all_commands(context.find_root().command)
     defaults: dict[str, Any] = {}
     unused: dict[str, None] = {}
     for name, value in _flatten(content):
         if name in known:
             defaults[name] = _as_typed(path, name, known[name], value)
-        elif name in _names_of_all_commands() and ("command" in content or name not in leaves):
+        elif name in elsewhere and ("command" in content or name not in leaves):
             if name != "command":  # config.yaml of a run says which command made it
                 unused[name.partition(".")[0]] = None
         else:  # a typo, or a name outside its section
@@ -162,14 +163,13 @@ config_option = click.option(
 
 
 @cache
-def _names_of_all_commands() -> frozenset[str]:
-    """Return what some command takes or writes into its configuration."""
-    from scaat.cli.commands import cli
-
-    context = click.Context(cli)
+def _names_of_all_commands(program: click.Command) -> frozenset[str]:
+    """Return what some command of the program takes or writes into its configuration."""
+    context = click.Context(program)
+    commands = program.commands.values() if isinstance(program, click.Group) else (program,)
     return frozenset(
         str(parameter.name)
-        for command in cli.commands.values()
+        for command in commands
         for parameter in command.get_params(context)
         if parameter.expose_value
     ) | {"command", "checkpoint", "shared"}

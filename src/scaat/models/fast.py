@@ -75,7 +75,8 @@ class _Bias(nn.Module):
         self.scaled = nn.Parameter(torch.zeros(channels))
 
     def forward(self, features: Tensor) -> Tensor:
-        return features + self.factor * self.scaled.view(-1, 1, 1)
+        shifted: Tensor = features + self.factor * self.scaled.view(-1, 1, 1)
+        return shifted
 
 
 class _Scale(nn.Module):
