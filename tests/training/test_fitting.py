@@ -227,7 +227,7 @@ def test_two_processes_equal_one(interval: int, splits: DataSplits, tmp_path: Pa
         torch.testing.assert_close(a, b)
     assert one.summary["steps"] == two.summary["steps"] == 10
     histories = [read_history(tmp_path / name) for name in ("one", "two")]
-    for name in ("adversarial_accuracy", "cross_entropy", "proportion"):
+    for name in ("adversarial_accuracy", "cross_entropy", "proportion", "val_budget_loss"):
         first, second = (history["curves"][name] for history in histories if history)
         assert first == pytest.approx(second, rel=1e-4)
 

@@ -150,7 +150,8 @@ class TrainingModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the loss that an accuracy budget compares, and tell the objective."""
-        joined = self.trainer.strategy.reduce(self._validated, reduce_op="sum")
+        # Each process validates the whole set: a sum would count its images several times.
+        joined = self.trainer.strategy.reduce(self._validated, reduce_op="mean")
         loss = validation_loss(joined[:-2], joined[-2], joined[-1])
         self.log("val_budget_loss", loss, logger=False)
         if self.trainer.state.fn == "fit":
