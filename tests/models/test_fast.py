@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from scaat.errors import InputError
-from scaat.models import Classifier, Whitening, build_model, fit_whitening
+from scaat.models import Classifier, Whitening, build_model
 
 STATISTICS = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}
 
@@ -31,6 +31,7 @@ def test_patches_become_uncorrelated_and_each_comes_with_either_sign() -> None:
     images = smooth_images(40)
     layer = whitening_of(model)
     normalised = model.get_submodule("normalize")(images)
+    torch.testing.assert_close(model.network_input(images), normalised)
 
     def second_moments() -> torch.Tensor:
         outputs = layer(normalised).transpose(0, 1).flatten(1).double()
@@ -39,7 +40,7 @@ def test_patches_become_uncorrelated_and_each_comes_with_either_sign() -> None:
 
     before = second_moments()
     assert (before - before.diag().diag()).abs().max() > 0.1
-    fit_whitening(model, images)
+    layer.fit(model.network_input(images))
     after = second_moments()
     torch.testing.assert_close(
         after - after.diag().diag(), torch.zeros(12, 12).double(), atol=1e-5, rtol=0
@@ -50,11 +51,11 @@ def test_patches_become_uncorrelated_and_each_comes_with_either_sign() -> None:
 def test_whitening_does_not_train_and_keeps_modes_and_random_numbers() -> None:
     model = fast().train()
     images = smooth_images(4)
+    layer = whitening_of(model)
     state = torch.get_rng_state()
-    fit_whitening(model, images)
+    layer.fit(model.network_input(images))
     assert torch.equal(torch.get_rng_state(), state)
     assert all(module.training for module in model.modules())
-    layer = whitening_of(model)
     assert [name for name, _ in layer.named_parameters()] == ["bias"]
     again = fast()
     again.load_state_dict(model.state_dict())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 import nets
 from scaat.data import DataSplits, to_float
 from scaat.errors import InputError
-from scaat.models import fit_whitening
+from scaat.models import Whitening
 from scaat.training import TrainingOptions, fit, load_trained
 from scaat.training.architecture import architecture_of, starting_model
 
@@ -68,10 +67,10 @@ def test_what_does_not_fit_is_refused(
 
 def test_a_whitening_layer_is_fitted_to_the_training_images(splits: DataSplits) -> None:
     model = starting_model(splits.train, replace(OPTIONS, model="fast-cnn")).model
-    expected = copy.deepcopy(model)
-    fit_whitening(expected, to_float(splits.train.images))
     weight = model.get_submodule("network.0").weight
-    torch.testing.assert_close(weight, expected.get_submodule("network.0").weight)
+    expected = Whitening()
+    expected.fit(model.network_input(to_float(splits.train.images)))
+    torch.testing.assert_close(weight, expected.weight)
     assert not torch.equal(weight.abs().sum((1, 2, 3)), torch.ones(24))
 
 

@@ -275,17 +275,21 @@ def to_float(images: Tensor) -> Tensor:
     return images.float() / 255
 
 
+def spaced(count: int, most: int) -> Tensor:
+    """Return evenly spaced positions among ``count``, int64, at most so many."""
+    chosen = min(count, most)
+    return torch.arange(chosen) * count // max(1, chosen)
+
+
 def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:
     """Return the mean and the unbiased standard deviation of each channel, in [0, 1].
 
     Integer histograms make the result identical for every way of loading. Of more than 65,536
     images, as many evenly spaced ones are read.
     """
-    count = min(len(images), MOST)
-    chosen = torch.arange(count) * len(images) // count
     size = max(1, CHUNK // (images.channels * images.image_size[0] * images.image_size[1]))
     histogram = torch.zeros(images.channels, 256, dtype=torch.int64)
-    for part in torch.split(chosen, size):
+    for part in torch.split(spaced(len(images), MOST), size):
         pixels = images.pixels(part).transpose(0, 1).flatten(1)
         histogram += torch.stack([channel.bincount(minlength=256) for channel in pixels])
     values = torch.arange(256)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from scaat.data.cache import CHUNK, Progress
 from scaat.data.decoding import decode_image, read_size
+from scaat.data.image_set import spaced
 from scaat.data.registry import Part, Source
 from scaat.errors import InputError
 from scaat.functional.logits import is_multilabel
@@ -93,13 +94,13 @@ def survey(source: Source, progress: Progress) -> Survey:
     contents: dict[bytes, list[Seen]] = defaultdict(list)
     for name, part in source.parts.items():
         if part.encoded is None:
-            images = part.load(_spaced(len(part.labels), LOADED))
+            images = part.load(spaced(len(part.labels), LOADED))
             result.looked_at += len(images)
             result.sizes[images.image_size] += len(images)
             for image in images.pixels().permute(0, 2, 3, 1).numpy():
                 result.add(image)
             continue
-        chosen = _spaced(len(part.labels), MOST)
+        chosen = spaced(len(part.labels), MOST)
         for done, (position, item) in enumerate(zip(chosen, part.encoded(chosen), strict=True)):
             seen = Seen(name, item[0], int(part.labels[position]))
             with _naming(result, item[0]):
@@ -112,7 +113,7 @@ def survey(source: Source, progress: Progress) -> Survey:
             progress(name, done + 1, len(chosen))
         areas = [height * width for height, width in result.sizes.elements()]
         most = int(min(DECODED, max(DECODED_LEAST, PIXELS / np.median(areas)))) if areas else 0
-        for item in part.encoded(_spaced(len(part.labels), most)):
+        for item in part.encoded(spaced(len(part.labels), most)):
             if item[0] not in result.unreadable:
                 with _naming(result, item[0]):
                     result.add(decode_image(item, None)[0])
@@ -164,12 +165,6 @@ def _naming(result: Survey, name: str) -> Iterator[None]:
             yield
     except InputError as error:
         result.unreadable[name] = str(error)
-
-
-def _spaced(count: int, most: int) -> Tensor:
-    """Return evenly spaced positions, int64, at most so many."""
-    chosen = min(count, most)
-    return torch.arange(chosen) * count // max(1, chosen)
 
 
 def _digest(content: bytes) -> bytes:

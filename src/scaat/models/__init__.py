@@ -4,7 +4,7 @@ from scaat.models import networks  # noqa: F401  (registers its networks)
 from scaat.models.adapters import Adapter, adapters, find_adapter
 from scaat.models.checkpoint import load_model, load_pretrained
 from scaat.models.classifier import Classifier, Normalize, freeze
-from scaat.models.fast import Whitening, fit_whitening
+from scaat.models.fast import Whitening
 from scaat.models.recipes import Recipe
 from scaat.models.registry import build_model, find_model, models
 
@@ -18,7 +18,6 @@ __all__ = [
     "build_model",
     "find_adapter",
     "find_model",
-    "fit_whitening",
     "freeze",
     "load_model",
     "load_pretrained",

@@ -71,6 +71,14 @@ class Classifier(nn.Sequential):
         self.frozen: tuple[str, ...] = ()
         self.several_outputs = False
 
+    def network_input(self, images: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in [0, 1] as the network gets them: normalised, resized."""
+        for name, layer in self.named_children():
+            if name == "network":
+                break
+            images = layer(images)
+        return images
+
     def train(self, mode: bool = True) -> Classifier:
         """Set training or evaluation mode, except for frozen parts."""
         super().train(mode)

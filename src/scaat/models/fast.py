@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scaat.models.registry import models
-from scaat.passes import evaluation_mode
 
 WIDTHS = (64, 256, 256)
 """Channels of the three groups."""
@@ -43,10 +42,16 @@ class Whitening(nn.Module):
         """Take the components of these images' patches.
 
         Args:
-            images: float32 (N, C, H, W), as the layer gets them.
+            images: float32 (N, C, H, W), as the layer gets them: `Classifier.network_input` where
+                it is the network's first.
         """
-        patches = F.unfold(images, 2).transpose(1, 2).flatten(0, 1).double()
-        variances, components = torch.linalg.eigh(patches.T @ patches / len(patches))
+        size = self.weight[0].numel()
+        moments, count = torch.zeros(size, size, dtype=torch.float64), 0
+        for image in images:  # the patches of all would need much memory
+            patches = F.unfold(image, 2).double()
+            moments += patches @ patches.T
+            count += patches.shape[1]
+        variances, components = torch.linalg.eigh(moments / count)
         # An eigenvector's sign is arbitrary; both are taken, so the outputs are not.
         scaled = components.T / (variances[:, None] + LEAST_VARIANCE).sqrt()
         self.weight.copy_(_both_signs(scaled))
@@ -111,18 +116,3 @@ def fast_cnn(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
         channels = width
     head = nn.Linear(channels, num_classes, bias=False)
     return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), head, _Scale())
-
-
-def fit_whitening(model: nn.Module, images: Tensor) -> None:
-    """Take the principal components of a model's `Whitening` layer, if it has one, from images.
-
-    Args:
-        model: Changed in place.
-        images: float32 (N, C, H, W) in [0, 1].
-    """
-    for layer in model.modules():
-        if isinstance(layer, Whitening):
-            hook = layer.register_forward_pre_hook(lambda layer, inputs: layer.fit(*inputs))
-            with torch.no_grad(), evaluation_mode(model):
-                model(images)
-            hook.remove()

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from scaat.data import ImageSet, to_float
-from scaat.data.image_set import channel_statistics
+from scaat.data.image_set import channel_statistics, spaced
 from scaat.errors import InputError
 from scaat.models import (
     Classifier,
     Whitening,
     build_model,
     find_model,
-    fit_whitening,
     freeze,
     load_pretrained,
 )
@@ -54,10 +51,10 @@ def starting_model(train: ImageSet, options: TrainingOptions) -> StartingModel:
     """
     architecture = architecture_of(train, options)
     model = build_model(**architecture)
-    if any(isinstance(layer, Whitening) for layer in model.modules()):
-        count = min(len(train), WHITENED)
-        chosen = torch.arange(count) * len(train) // count
-        fit_whitening(model, to_float(train.pixels(chosen)))
+    for layer in model.modules():
+        if isinstance(layer, Whitening):
+            images = to_float(train.pixels(spaced(len(train), WHITENED)))
+            layer.fit(model.network_input(images))
     said = None
     if options.weights is not None:
         said = load_pretrained(model, Path(options.weights), options.model, train.num_classes)
