@@ -52,7 +52,7 @@ class Whitening(nn.Module):
             moments += patches @ patches.T
             count += patches.shape[1]
         variances, components = torch.linalg.eigh(moments / count)
-        # An eigenvector's sign is arbitrary; both are taken, so the outputs are not.
+        # An eigenvector's sign is arbitrary. Both are taken: only the order of the outputs varies.
         scaled = components.T / (variances[:, None] + LEAST_VARIANCE).sqrt()
         self.weight.copy_(_both_signs(scaled))
 
