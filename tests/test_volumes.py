@@ -1,6 +1,8 @@
-"""Volumes (N, C, D, H, W) from training to curve: a drawn task, and a network of torchvision."""
+"""Volumes (N, C, D, H, W) from training to curve: a drawn task, networks of two libraries."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -80,22 +82,40 @@ def test_a_ball_is_found_and_measured(method: str) -> None:
     assert torch.equal(sparsity.values(), gini(flat))
 
 
-@pytest.mark.slow
-def test_a_video_network_of_torchvision_trains_and_is_measured() -> None:
+def video_network() -> nn.Module:
     from torchvision.models.video import r3d_18
 
+    return nn.Sequential(Normalize([0.43, 0.39, 0.38], [0.23, 0.22, 0.22]), r3d_18(num_classes=2))
+
+
+def scan_network() -> nn.Module:
+    from monai.networks.nets.densenet import DenseNet
+
+    return DenseNet(3, 1, 2, init_features=8, growth_rate=4, block_config=(2, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [(video_network, (3, 8, 32, 32)), (scan_network, (1, 16, 16, 16))],
+    ids=["torchvision", "monai"],
+)
+def test_a_network_of_a_library_trains_and_is_measured(
+    network: Callable[[], nn.Module], shape: tuple[int, ...]
+) -> None:
     torch.manual_seed(0)
-    videos, labels = torch.rand(4, 3, 8, 32, 32), torch.tensor([0, 1, 0, 1])
-    model = nn.Sequential(Normalize([0.43, 0.39, 0.38], [0.23, 0.22, 0.22]), r3d_18(num_classes=2))
+    volumes, labels = torch.rand(4, *shape), torch.tensor([0, 1, 0, 1])
+    model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    for objective in (Standard(), SCAAT(4, search=Search(region_size=2))):
-        output = objective(model, videos, labels, torch.arange(4))
+    for objective in (Standard(), SCAAT(4, weight=1.0, search=Search(region_size=2))):
+        output = objective(model, volumes, labels, torch.arange(4))
         optimizer.zero_grad()
         output.loss.backward()
         optimizer.step()
         assert output.loss.isfinite()
     model.eval()
-    maps = saliency_map(model, videos, labels)
-    curves = perturbation_curve(model, videos, maps, region_size=2, repeats=1, steps=4)
+    maps = saliency_map(model, volumes, labels)
+    assert maps.shape == (4, *shape[1:])
+    curves = perturbation_curve(model, volumes, maps, region_size=2, repeats=1, steps=4)
     assert curves["lerf"].shape == (4, 4)
     assert curves["lerf"].abs().max() > 0
