@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-METRICS = ("entropy", "gini", "aopc_lerf", "aopc_morf", "squares_lerf", "squares_morf")
+METRICS = ("entropy", "gini", "aopc_lerf", "aopc_morf", "blocks_lerf", "blocks_morf")
 BUDGET = 0.005
 
 
@@ -84,7 +84,7 @@ def table(arguments: argparse.Namespace) -> None:
         base, ours = methods["standard"], methods["scaat"]
         quality = "auc" if base[0].get("auc") else "accuracy"
         lost = mean(base, quality) - mean(ours, quality)
-        fall = [mean(ours, key) / mean(base, key) for key in ("aopc_lerf", "squares_lerf")]
+        fall = [mean(ours, key) / mean(base, key) for key in ("aopc_lerf", "blocks_lerf")]
         sparser = {key: mean(ours, key) - mean(base, key) for key in ("gini", "entropy")}
         checks = {
             f"{quality} lost at most {BUDGET}": (lost, lost <= BUDGET),

@@ -119,7 +119,7 @@ ENTRIES: dict[str, Entry] = {
     "SCAAT, PGD-4, 2 epochs": Entry("scaat", FOUR, epochs=2),
 }
 PICTURED = (BASE, "saliency-guided", FULL)
-METRICS = ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_rel", "squares_rel")
+METRICS = ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_rel", "blocks_rel")
 RESAMPLES = 2000
 NO_BREAK = "\N{NO-BREAK SPACE}"
 GOAL = 1.4

@@ -129,11 +129,11 @@ def measure(root: Path, side: int, count: int, workers: int) -> tuple[list[dict]
     make_images(folder, side, count)
     spec = f"folder:{folder}"
     convert(DataOptions(data=spec), root / f"cache-{side}", lambda *now: None)
-    shares = {"validation_fraction": 0.02, "test_fraction": 0.02}
+    fractions = {"validation_fraction": 0.02, "test_fraction": 0.02}
     ways = {
-        "memory": DataOptions(data=spec, loading="memory", **shares),
-        "cache": DataOptions(data=f"cache:{root / f'cache-{side}'}", loading="lazy", **shares),
-        "lazy": DataOptions(data=spec, loading="lazy", **shares),
+        "memory": DataOptions(data=spec, loading="memory", **fractions),
+        "cache": DataOptions(data=f"cache:{root / f'cache-{side}'}", loading="lazy", **fractions),
+        "lazy": DataOptions(data=spec, loading="lazy", **fractions),
     }
     splits = {way: load_data(options, seed=0) for way, options in ways.items()}
     used = {"memory": 0, "cache": 0, "lazy": workers}

@@ -33,7 +33,7 @@ from scaat.functional import (
     aopc,
     entropy,
     gini,
-    lattice_shares,
+    lattice_fractions,
     perturbation_curve,
     region_average,
     saliency_map,
@@ -131,15 +131,15 @@ def measure(
         float((classes == labels).double().mean()),
         float(confidence.mean()),
         maps,
-        kind if side == 1 else f"{kind}, squares of {side}",
+        kind if side == 1 else f"{kind}, blocks of {side}",
         {
             "entropy": mean_interval(entropy(found).numpy()),
             "gini": mean_interval(gini(found).numpy()),
             "lerf": mean_interval(lerf),
             "morf": mean_interval(morf),
-            "rel": ratio_interval(morf, lerf),
+            "ratio": ratio_interval(morf, lerf),
             "lerf_negative": float(np.mean(lerf < 0)),
-            "lattice": float(lattice_shares(found).mean(0).max()),
+            "lattice": float(lattice_fractions(found).mean(0).max()),
         },
     )
 
@@ -181,7 +181,7 @@ def number(found: dict[str, Any], scale: float = 1.0, digits: int = 2) -> str:
 
 def markdown(rows: list[Row], settings: dict[str, Any], made: dict[str, Any]) -> str:
     lines = [
-        f"# Is AOPC rel what it seems? {settings['data']}",
+        f"# Is AOPC ratio what it seems? {settings['data']}",
         "",
         f"`benchmarks/metric_study.py`: {settings['images']} validation images, the paper's "
         f"protocol (20 steps, 20 % of the pixels, 5 repeats), float32, torch {made.get('torch')}. "
@@ -193,14 +193,14 @@ def markdown(rows: list[Row], settings: dict[str, Any], made: dict[str, Any]) ->
             f"## {question.capitalize()}",
             "",
             "| model | accuracy | confidence | maps | fill | entropy, bits | Gini | LeRF, 10⁻³ | "
-            "MoRF, 10⁻³ | rel | LeRF below 0 | on one lattice |",
+            "MoRF, 10⁻³ | ratio | LeRF below 0 | on one lattice |",
             "|---|---:|---:|---|---|---:|---:|---:|---:|---:|---:|---:|",
         ]
         lines += [
             f"| {r.model} | {r.accuracy:.3f} | {r.confidence:.3f} | {r.maps} | {r.fill} | "
             f"{number(r.measures['entropy'])} | {number(r.measures['gini'], digits=3)} | "
             f"{number(r.measures['lerf'], 1000)} | {number(r.measures['morf'], 1000, 0)} | "
-            f"{number(r.measures['rel'])} | {100 * r.measures['lerf_negative']:.0f} % | "
+            f"{number(r.measures['ratio'])} | {100 * r.measures['lerf_negative']:.0f} % | "
             f"{100 * r.measures['lattice']:.0f} % |"
             for r in rows
             if r.question == question

@@ -41,7 +41,7 @@ UNBROKEN = "2\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}2\N{NO-BREAK SPACE}"
 COST = "cost_ratio"
 COLUMNS = (
     *(COST, "accuracy", "auc", "entropy", "gini", "aopc_lerf", "aopc_morf", "aopc_rel"),
-    *("squares_lerf", "squares_morf", "squares_rel"),
+    *("blocks_lerf", "blocks_morf", "blocks_rel"),
 )
 DECLARED = METRICS | {
     COST: Declaration(
@@ -113,7 +113,7 @@ def entries(results: Path) -> list[Entry]:
             read += merged.values()
 
     def rank(entry: Entry) -> tuple[Any, ...]:
-        known = entry.measures.get("squares_lerf")
+        known = entry.measures.get("blocks_lerf")
         value = None if known is None else known.value
         return entry.data, entry.network, value is None, value or 0.0, entry.training, entry.study
 

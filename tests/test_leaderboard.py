@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 MEANS = """\
-data,saliency,seeds,method,accuracy,auc,aopc_lerf,aopc_morf,squares_lerf,squares_morf,cost
+data,saliency,seeds,method,accuracy,auc,aopc_lerf,aopc_morf,blocks_lerf,blocks_morf,cost
 cells,gradient,3,scaat,0.9,nan,-0.001,0.3,0.002,0.4,2.5
 cells,gradient,3,standard,0.8,nan,0.2,0.3,0.1,0.2,1
 cells,smoothgrad,3,standard,0.8,nan,0.2,0.3,0.1,0.2,1
@@ -55,7 +55,7 @@ def test_means_and_measures_by_others_of_a_study_share_a_row(results: Path) -> N
     assert (ours.training, standard.training) == ("SCAAT", "Standard")
     assert ours.measures["accuracy"].value == 0.9
     assert ours.measures["aopc_rel"].value is None  # LeRF is not above zero
-    assert ours.measures["squares_rel"].value == pytest.approx(200)
+    assert ours.measures["blocks_rel"].value == pytest.approx(200)
     assert ours.measures["road"].bounds == (0.2, 0.3)
     assert ours.measures["Quantus: sparseness"].value == 0.7
     assert ours.measures["cost_ratio"].value == 2.5

@@ -18,7 +18,7 @@ from scaat.evaluation import EvaluationOptions, evaluate, ordered_samples
 from scaat.evaluation.measures import measures
 from scaat.functional import (
     draw_grids,
-    lattice_shares,
+    lattice_fractions,
     lattice_source,
     perturbation_curve,
     randomised_models,
@@ -144,17 +144,17 @@ def test_the_lattice_is_the_one_with_most_saliency_over_all_images() -> None:
     options = replace(OPTIONS, also_measure=("lattice",), aopc_fill="blur")
     result = evaluate(model, data, options, seed=3).results["gradient"]
     images, _, maps = explained(model, data)
-    shares = lattice_shares(maps)
+    shares = lattice_fractions(maps)
     most = max(range(4), key=lambda lattice: shares[:, lattice].mean().item())
-    np.testing.assert_allclose(result.per_image["lattice_share"], shares[:, most], atol=1e-6)
+    np.testing.assert_allclose(result.per_image["lattice_fraction"], shares[:, most], atol=1e-6)
     curves = perturbation_curve(model, images, maps, steps=4, region_size=2, fill="blur", seed=3)
     areas = {order: curve.mean(1) for order, curve in curves.items()}
     for order, area in areas.items():
-        np.testing.assert_allclose(result.per_image[f"squares_{order}"], area, atol=1e-5)
+        np.testing.assert_allclose(result.per_image[f"blocks_{order}"], area, atol=1e-5)
     expected = lattice_source(model, images, model(images).argmax(1))  # of all methods alike
     assert result.metrics["lattice_source"] == expected._asdict()
     ratio = areas["morf"].mean() / areas["lerf"].mean()
-    assert 1 / result.metrics["squares_rel"]["value"] == pytest.approx(1 / ratio.item(), rel=1e-3)
+    assert 1 / result.metrics["blocks_rel"]["value"] == pytest.approx(1 / ratio.item(), rel=1e-3)
 
 
 def test_a_lattice_needs_two_rows() -> None:

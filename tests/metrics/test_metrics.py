@@ -20,7 +20,7 @@ from scaat.functional.entropy import entropy
 from scaat.functional.gini import gini
 from scaat.functional.grid import grid_pointing_game
 from scaat.functional.hoyer import hoyer
-from scaat.functional.lattice import lattice_shares
+from scaat.functional.lattice import lattice_fractions
 from scaat.functional.localisation import energy_inside, iou_at_area, pointing_game
 from scaat.functional.sensitivity_n import sensitivity_n
 from scaat.functional.single_deletion import single_deletion
@@ -298,7 +298,7 @@ def test_the_lattice_is_that_of_all_images_together() -> None:
     metric = LatticeFraction()
     for part in parts(3, 4):
         metric.update(maps()[part])
-    fractions = lattice_shares(maps())
+    fractions = lattice_fractions(maps())
     lattice = max(range(4), key=lambda i: float(fractions[:, i].sum()))
     assert torch.equal(metric.values(), fractions[:, lattice])
     assert torch.allclose(metric.compute(), fractions.mean(0).max())

@@ -36,16 +36,22 @@ def attacked(
     return torch.stack(found)
 
 
-@pytest.mark.parametrize("clean_share", [0.0, 0.25])
+@pytest.mark.parametrize("clean_fraction", [0.0, 0.25])
 @pytest.mark.parametrize("random_start", [True, False])
-def test_loss_is_that_of_equation_2_1(clean_share: float, random_start: bool, batch: Batch) -> None:
+def test_loss_is_that_of_equation_2_1(
+    clean_fraction: float, random_start: bool, batch: Batch
+) -> None:
     images, labels, _ = batch
     model = net()
     attack_model, loss_model = copy.deepcopy(model), copy.deepcopy(model)
     attack_model(images)  # the clean pass comes first and moves the running statistics
     attack_model.eval()
     objective = PGDAdversarial(
-        epsilon=0.1, steps=3, step_size=0.04, random_start=random_start, clean_share=clean_share
+        epsilon=0.1,
+        steps=3,
+        step_size=0.04,
+        random_start=random_start,
+        clean_fraction=clean_fraction,
     )
     torch.manual_seed(7)
     output = objective(model, *batch)
@@ -55,7 +61,7 @@ def test_loss_is_that_of_equation_2_1(clean_share: float, random_start: bool, ba
     clean = F.cross_entropy(loss_model(images), labels)
     adversarial_loss = F.cross_entropy(loss_model(adversarial), labels)
     torch.testing.assert_close(
-        output.loss, clean_share * clean + (1 - clean_share) * adversarial_loss
+        output.loss, clean_fraction * clean + (1 - clean_fraction) * adversarial_loss
     )
     assert adversarial_loss > clean
     torch.testing.assert_close(output.terms["adversarial_cross_entropy"], adversarial_loss)

@@ -224,7 +224,7 @@ def passes(objective: nn.Module) -> float:
         (scaat(4, steps=4), 15),
         (scaat(4, steps=4, search_mode="eval"), 16),
         (PGDAdversarial(steps=3), 10),
-        (PGDAdversarial(steps=3, search_mode="train", clean_share=0.5), 12),
+        (PGDAdversarial(steps=3, search_mode="train", clean_fraction=0.5), 12),
         (TRADES(steps=3), 13),
         (TRADES(steps=3, search_mode="train"), 12),
         (InputGradient(), 6),

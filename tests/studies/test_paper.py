@@ -17,7 +17,7 @@ SOURCES = [(scale, source) for scale in SCALES for source in SCALES[scale].sourc
 
 @pytest.mark.parametrize("letter", ["C", "P", "I"])
 def test_the_tables_of_the_paper_agree_with_each_other(letter: Letter) -> None:
-    # Table 2 repeats Table 1's AOPC rel of ResNet-18 under vanilla gradients.
+    # Table 2 repeats Table 1's AOPC ratio of ResNet-18 under vanilla gradients.
     for method in ("standard", "saliency-guided", "scaat"):
         assert (
             TABLE_1[letter, "aopc_rel", "gradient", method]

@@ -50,7 +50,7 @@ def pooled_gradient(query: Query, *, region_size: int = 2) -> Tensor:
     """Return the absolute gradient, averaged over blocks of pixels.
 
     Blocks of 2 x 2 pixels hold a pixel of every lattice of period 2, so that saliency on every
-    second row does not show (`scaat.functional.lattice_shares`).
+    second row does not show (`scaat.functional.lattice_fractions`).
 
     Costs one forward pass and one input gradient.
 

@@ -13,7 +13,7 @@ from scaat.functional.gini import gini
 from scaat.functional.grid import cell_numbers, draw_grids, grid_pointing_game, tile
 from scaat.functional.hoyer import hoyer
 from scaat.functional.insertion_deletion import area_under_curve, insertion_deletion
-from scaat.functional.lattice import lattice_shares, lattice_variance
+from scaat.functional.lattice import lattice_fractions, lattice_variance
 from scaat.functional.lattice_source import lattice_source
 from scaat.functional.localisation import box_masks, energy_inside, iou_at_area, pointing_game
 from scaat.functional.logits import class_logits
@@ -51,7 +51,7 @@ __all__ = [
     "jeffreys_divergence",
     "jensen_shannon_divergence",
     "kl_divergence",
-    "lattice_shares",
+    "lattice_fractions",
     "lattice_source",
     "lattice_variance",
     "low_pass",

@@ -9,7 +9,7 @@ from scaat.errors import InputError
 from scaat.functional.maps import check_maps
 
 
-def lattice_shares(maps: Tensor) -> Tensor:
+def lattice_fractions(maps: Tensor) -> Tensor:
     """Return the fraction of each saliency map on each of the four lattices of period 2.
 
     A lattice is one pixel in four: those with an even or odd row, and an even or odd column.
@@ -32,7 +32,7 @@ def lattice_shares(maps: Tensor) -> Tensor:
     check_maps(maps, planar=True)
     if min(maps.shape[1:]) < 2:
         raise InputError(
-            f"lattice shares need maps of two rows and two columns or more, found shape "
+            f"lattice fractions need maps of two rows and two columns or more, found shape "
             f"{tuple(maps.shape)}"
         )
     values = maps.detach().double()

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from scaat.declarations import Declaration
-from scaat.functional.lattice import lattice_shares
+from scaat.functional.lattice import lattice_fractions
 from scaat.metrics.base import MapMetric
 from scaat.metrics.faithfulness import AOPC
 
@@ -17,13 +17,13 @@ class LatticeFraction(MapMetric):
 
     A lattice belongs to the network, so it is the same for all images: the one of the four with
     the most saliency over all of them. The most in each image would exceed a quarter by chance
-    alone. See `scaat.functional.lattice_shares`, whose four fractions are kept.
+    alone. See `scaat.functional.lattice_fractions`, whose four fractions are kept.
     """
 
-    function = staticmethod(lattice_shares)
+    function = staticmethod(lattice_fractions)
     declares = (
         Declaration(
-            key="lattice_share",
+            key="lattice_fraction",
             name="Fraction on one lattice",
             better="lower",
             definition="Fraction of the map's sum on one pixel in four, those with an even or odd "
@@ -48,10 +48,10 @@ class BlockAOPC(AOPC):
     ``settings`` are those of `AOPC`, without the region size.
     """
 
-    prefix = "squares"
+    prefix = "blocks"
     declares = (
         Declaration(
-            key="squares_lerf",
+            key="blocks_lerf",
             name="AOPC LeRF, 2 x 2 blocks",
             better="lower",
             definition="AOPC LeRF with blocks of 2 x 2 pixels replaced instead of single ones; "
@@ -62,7 +62,7 @@ class BlockAOPC(AOPC):
             unit="10⁻³",
         ),
         Declaration(
-            key="squares_morf",
+            key="blocks_morf",
             name="AOPC MoRF, 2 x 2 blocks",
             better="higher",
             definition="AOPC MoRF with the same blocks.",
@@ -72,14 +72,14 @@ class BlockAOPC(AOPC):
             unit="10⁻³",
         ),
         Declaration(
-            key="squares_rel",
+            key="blocks_rel",
             name="AOPC ratio, 2 x 2 blocks",
             better="higher",
             definition="Their ratio. Far below the AOPC ratio: the maps are faithful pixel by "
             "pixel alone.",
             category="lattice",
             short="ratio, 2 x 2",
-            ratio_of=("squares_morf", "squares_lerf"),
+            ratio_of=("blocks_morf", "blocks_lerf"),
         ),
     )
 

@@ -19,12 +19,12 @@ class PGDAdversarial(Objective):
     Madry, Makelov, Schmidt, Tsipras and Vladu, "Towards Deep Learning Models Resistant to
     Adversarial Attacks", ICLR 2018, arXiv:1706.06083, equation 2.1: the loss is the cross-entropy
     of perturbed inputs, which PGD-k finds from a random point of the ball. Images without their
-    perturbation take no part in it, unless ``clean_share`` mixes them in (Goodfellow, Shlens and
+    perturbation take no part in it, unless ``clean_fraction`` mixes them in (Goodfellow, Shlens and
     Szegedy, ICLR 2015, arXiv:1412.6572, section 6).
 
     A step costs 4 + 2k passes: k to search with, 3 for the perturbed images, and a forward pass on
     the clean ones, whose logits are reported and whose statistics batch norm keeps, as in every
-    objective here. With ``clean_share`` it is 6 + 2k.
+    objective here. With ``clean_fraction`` it is 6 + 2k.
 
     Args:
         epsilon: Radius of the perturbation in the maximum norm, in units of the inputs (pixels
@@ -34,8 +34,8 @@ class PGDAdversarial(Objective):
             authors' for CIFAR-10 is 2/255.)
         random_start: Start from a random point of the ball, as the authors do, rather than from
             the image itself.
-        clean_share: Fraction of the clean images' cross-entropy in the loss, in [0, 1]; 0 is Madry
-            et al., 0.5 Goodfellow et al.
+        clean_fraction: Fraction of the clean images' cross-entropy in the loss, in [0, 1]; 0 is
+            Madry et al., 0.5 Goodfellow et al.
         search_mode: ``"eval"`` lets the search see batch norm and dropout as in evaluation;
             ``"train"`` as in the training pass, without updating statistics. The former is
             the usual choice, for it attacks the model that is used later.
@@ -54,19 +54,19 @@ class PGDAdversarial(Objective):
         steps: int = 7,
         step_size: float | None = None,
         random_start: bool = True,
-        clean_share: float = 0.0,
+        clean_fraction: float = 0.0,
         search_mode: SearchMode = "eval",
         label_smoothing: float = 0.0,
         bounds: Bounds | None = (0.0, 1.0),
     ) -> None:
         super().__init__(label_smoothing, bounds)
         check_search(epsilon, steps, step_size, search_mode, bounds)
-        check_fraction(clean_share, "clean_share")
+        check_fraction(clean_fraction, "clean_fraction")
         self.epsilon = epsilon
         self.steps = steps
         self.step_size = step_size
         self.random_start = random_start
-        self.clean_share = clean_share
+        self.clean_fraction = clean_fraction
         self.search_mode: SearchMode = search_mode
 
     def forward(
@@ -94,8 +94,10 @@ class PGDAdversarial(Objective):
         adversarial_logits = loss_view(model)(adversarial)
         cross_entropy = self.cross_entropy(logits, labels)
         loss = adversarial_loss = self.cross_entropy(adversarial_logits, labels)
-        if self.clean_share > 0:
-            loss = self.clean_share * cross_entropy + (1 - self.clean_share) * adversarial_loss
+        if self.clean_fraction > 0:
+            loss = (
+                self.clean_fraction * cross_entropy + (1 - self.clean_fraction) * adversarial_loss
+            )
         terms = {
             "cross_entropy": cross_entropy.detach(),
             "adversarial_cross_entropy": adversarial_loss.detach(),

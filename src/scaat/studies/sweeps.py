@@ -21,7 +21,7 @@ from scaat.report.results import Comparison, Results, Row
 
 COLUMNS = ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_morf", "aopc_rel")
 ON_FRONT = "no other setting has both a higher accuracy and a lower AOPC LeRF"
-WHERE_MEASURED = ("squares_rel", "lattice_share")
+WHERE_MEASURED = ("blocks_rel", "lattice_fraction")
 
 Values = Mapping[str, Sequence[Any]]
 Point = dict[str, Any]

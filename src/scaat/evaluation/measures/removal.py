@@ -195,8 +195,8 @@ class Lattice(Measure):
         self.blocks.update(self.context.predict, samples.images, maps, image_ids=samples.image_ids)
 
     def values(self) -> dict[str, Tensor]:
-        """Return ``lattice_share``, ``squares_lerf`` and ``squares_morf``."""
-        return {"lattice_share": self.fraction.values(), **self.blocks.values()}
+        """Return ``lattice_fraction``, ``blocks_lerf`` and ``blocks_morf``."""
+        return {"lattice_fraction": self.fraction.values(), **self.blocks.values()}
 
 
 @measures.register("insertion-deletion")

@@ -38,7 +38,7 @@ def table_1(source: Source, settings: Sequence[Setting]) -> list[Table]:
     """Return sparsity and faithfulness by saliency method and training method (Table 1)."""
     by_title = {setting.title: setting for setting in settings}
     lines = []
-    for key in (*SALIENCY, "squares_rel", "lattice_share"):
+    for key in (*SALIENCY, "blocks_rel", "lattice_fraction"):
         cells: list[Cell] = []
         for attribution in ATTRIBUTIONS:
             ours = [by_title.get(method) for method in METHODS]
@@ -111,8 +111,8 @@ def table_3(source: Source, settings: Sequence[Setting]) -> list[Table]:
 
 
 _BASELINE_COLUMNS = (
-    *("accuracy", "auc", "entropy", "gini", "aopc_lerf", "aopc_rel", "squares_rel"),
-    *("lattice_share", "pointing_game", "energy_inside"),
+    *("accuracy", "auc", "entropy", "gini", "aopc_lerf", "aopc_rel", "blocks_rel"),
+    *("lattice_fraction", "pointing_game", "energy_inside"),
     *("robust_accuracy_2", "robust_accuracy_8", "calibration_error"),
 )
 
