@@ -20,8 +20,8 @@ Where the protocols coincide, values must agree to 1e-5, or the command fails:
 * The number of its steps, 96, is therefore divisible by three, and the image's side by 24.
 * RegionPerturbation handles one region per step and one order per call; it can stop early. We
   compute both orders at once, on the same clean pass.
-* The fill is the constant 0, our "zero". Quantus' "black" is the array's minimum, its "mean" that
-  of all channels of the perturbed image at each step: they differ from ours.
+* The baseline is the constant 0, our "zero". Quantus' "black" is the array's minimum, its "mean"
+  that of all channels of the perturbed image at each step: they differ from ours.
 * Quantus' "uniform" draws one value per sample and step. Ours draws every pixel and channel, and
   averages over repeats. The paper's protocol (``--paper``) is therefore only timed: 5 repeats of
   both orders, which take ten calls of PixelFlipping.
@@ -61,7 +61,7 @@ CASES = {
     "whole": "PixelFlipping: MoRF, 96 steps to 100 %",
     "fifth": "PixelFlipping: MoRF, the first 20 of 96 steps (21 %)",
     "regions": "RegionPerturbation: LeRF and MoRF, 4 x 4 regions one by one to 20 %",
-    "paper": "The paper's: LeRF and MoRF, 20 steps to 21 %, random fill, 5 repeats",
+    "paper": "The paper's: LeRF and MoRF, 20 steps to 21 %, random baseline, 5 repeats",
 }
 OURS = {
     "scaat": "scaat, model as it is",
@@ -249,7 +249,7 @@ def with_scaat(options: argparse.Namespace, case: str, contender: str, model: An
         },
         "paper": {"steps": 20, "fraction": 20 / FLIPPING_STEPS, "repeats": PAPER_REPEATS},
     }[case]
-    fill = "random" if case == "paper" else "zero"
+    baseline = "random" if case == "paper" else "zero"
     half = contender == "bfloat16"
     if contender != "scaat":
         model.to(memory_format=torch.channels_last)
@@ -262,7 +262,7 @@ def with_scaat(options: argparse.Namespace, case: str, contender: str, model: An
 
     def call(images: Any, maps: Any, labels: Any, clean: Any) -> Curves:
         curves = perturbation_curve(
-            predict, images, maps, fill=fill, batch_size=options.batch_size, **settings
+            predict, images, maps, baseline=baseline, batch_size=options.batch_size, **settings
         )
         return {order: curve.numpy() for order, curve in curves.items()}
 

@@ -8,7 +8,7 @@ RUN is the folder of a training by ``scaat train``, ``compare`` or ``reproduce``
 1. Confidence. Multiplying the logits by a factor keeps classes, accuracy and, up to a scale that no
    measure sees, every gradient map of the logit. It changes how far the probability falls.
 2. Maps. Random maps, blurred maps, region averages, and maps of an untrained network.
-3. Fills. The same maps with other replacements than random pixels, and over larger blocks. A
+3. Baselines. The same maps with other replacements than random pixels, and over larger blocks. A
    network that reads every second row or pixel looks faithful per pixel, but not in blocks.
 
 Uses validation images: nothing may be chosen on test images.
@@ -44,7 +44,7 @@ from scaat.statistics import mean_interval, ratio_interval
 from scaat.training import load_trained, read_config
 
 FACTORS = (0.25, 1.0, 4.0)
-FILLS = (
+BASELINES = (
     *(("random", 1), ("mean", 1), ("zero", 1), ("blur", 1), ("noisy-linear", 1)),
     *(("random", 2), ("random", 4)),
 )
@@ -61,7 +61,7 @@ class Row:
     accuracy: float
     confidence: float
     maps: str
-    fill: str
+    baseline: str
     measures: dict[str, Any]
 
 
@@ -116,14 +116,14 @@ def measure(
     images: Tensor,
     labels: Tensor,
     maps: str,
-    fill: tuple[str, int] = ("random", 1),
+    baseline: tuple[str, int] = ("random", 1),
 ) -> Row:
     with torch.no_grad():
         probabilities = torch.cat([model(part).softmax(1) for part in images.split(250)])
     confidence, classes = probabilities.max(1)
     found = MAPS[maps](model, images, classes)
-    kind, side = fill
-    curves = perturbation_curve(model, images, found, fill=kind, region_size=side)
+    kind, side = baseline
+    curves = perturbation_curve(model, images, found, baseline=kind, region_size=side)
     lerf, morf = (aopc(curves[order]).numpy() for order in ("lerf", "morf"))
     return Row(
         question,
@@ -165,8 +165,8 @@ def study(runs: list[Path], count: int) -> tuple[list[Row], dict[str, Any]]:
             rows.append(measure("maps", name, model, images, labels, maps))
             print(rows[-1], flush=True)
     for name, model in models.items():
-        for fill in FILLS:
-            rows.append(measure("fills", name, model, images, labels, "gradient", fill))
+        for baseline in BASELINES:
+            rows.append(measure("baselines", name, model, images, labels, "gradient", baseline))
             print(rows[-1], flush=True)
     settings = {"data": splits.name, "images": len(images), "runs": [run.name for run in runs]}
     return rows, settings
@@ -192,12 +192,12 @@ def markdown(rows: list[Row], settings: dict[str, Any], made: dict[str, Any]) ->
             "",
             f"## {question.capitalize()}",
             "",
-            "| model | accuracy | confidence | maps | fill | entropy, bits | Gini | LeRF, 10⁻³ | "
-            "MoRF, 10⁻³ | ratio | LeRF below 0 | on one lattice |",
+            "| model | accuracy | confidence | maps | baseline | entropy, bits | Gini | "
+            "LeRF, 10⁻³ | MoRF, 10⁻³ | ratio | LeRF below 0 | on one lattice |",
             "|---|---:|---:|---|---|---:|---:|---:|---:|---:|---:|---:|",
         ]
         lines += [
-            f"| {r.model} | {r.accuracy:.3f} | {r.confidence:.3f} | {r.maps} | {r.fill} | "
+            f"| {r.model} | {r.accuracy:.3f} | {r.confidence:.3f} | {r.maps} | {r.baseline} | "
             f"{number(r.measures['entropy'])} | {number(r.measures['gini'], digits=3)} | "
             f"{number(r.measures['lerf'], 1000)} | {number(r.measures['morf'], 1000, 0)} | "
             f"{number(r.measures['ratio'])} | {100 * r.measures['lerf_negative']:.0f} % | "

@@ -53,7 +53,7 @@ from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions, environment, evaluate
 from scaat.files import write_json, write_text
 from scaat.functional import delete_cells
-from scaat.functional.fills import fixed_fill
+from scaat.functional.baselines import fixed_baseline
 from scaat.functional.logits import label_cross_entropy
 from scaat.report.compare import to_estimate
 from scaat.statistics import mean_interval, pooled_mean
@@ -148,7 +148,7 @@ def fine_tuned(model: nn.Module, train: ImageSet, epochs: int, seed: int) -> nn.
     copied = deepcopy(model).train()
     optimizer = torch.optim.Adam(copied.parameters(), lr=1e-4, weight_decay=1e-4)
     generator = torch.Generator().manual_seed(seed)
-    fill = fixed_fill("mean")
+    baseline = fixed_baseline("mean")
     for _ in range(epochs):
         for index in torch.randperm(len(train), generator=generator).split(64):
             images = to_float(train.subset(index).pixels())
@@ -157,7 +157,7 @@ def fine_tuned(model: nn.Module, train: ImageSet, epochs: int, seed: int) -> nn.
             scattered = torch.rand(len(images) - half, *images.shape[2:], generator=generator) < 0.1
             rest = images[half:]
             gaps = [delete_cells(images[:half], patches)] if half else []
-            gaps.append(fill.put(rest, scattered, fill.paint(rest)))
+            gaps.append(baseline.put(rest, scattered, baseline.paint(rest)))
             loss = label_cross_entropy(copied(torch.cat(gaps)), train.labels[index])
             optimizer.zero_grad()
             loss.backward()

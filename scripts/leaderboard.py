@@ -181,7 +181,7 @@ def follows_protocol(row: Row) -> bool:
         and row.source.environment.get("part", "test") == "test"
         and used["aopc_fraction"] == 0.2
         and used.get("aopc_region_size", 1) == 1
-        and used.get("aopc_fill", "random") == "random"
+        and used.get("aopc_baseline", "random") == "random"
         and entropy is not None
         and entropy.n >= IMAGES
     )

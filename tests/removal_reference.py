@@ -20,7 +20,7 @@ def removed(
     *,
     order: str,
     counts: Sequence[int],
-    fill: str = "random",
+    baseline: str = "random",
     size: int = 1,
     repeats: int = 1,
     seed: int = 0,
@@ -38,16 +38,16 @@ def removed(
     found = []
     for _ in range(repeats):
         noise = np.zeros(image.shape, dtype=np.float32)
-        if fill == "random":
+        if baseline == "random":
             noise = generator.random(noise.shape, dtype=np.float32)
-        elif fill == "noisy-linear":
+        elif baseline == "noisy-linear":
             noise = 0.01 * generator.standard_normal(noise.shape, dtype=np.float32)
         found.append([])
         for count in counts:
             gone = np.zeros(sides, dtype=bool)
             for region in ranked[:count]:
                 gone[boxes[region]] = True
-            filled = BACKGROUNDS[fill](image.double().numpy(), gone) + noise
+            filled = BACKGROUNDS[baseline](image.double().numpy(), gone) + noise
             perturbed = torch.from_numpy(np.where(gone, filled, image.double().numpy()))
             found[-1].append(perturbed.to(image.dtype))
     return found

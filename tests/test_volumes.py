@@ -68,10 +68,10 @@ def test_a_ball_is_found_and_measured(method: str) -> None:
     maps = saliency_map(model, volumes, labels[shown])
     assert maps.shape == (32, SIDE, SIDE, SIDE)
     assert maps[inside].mean() > 1.2 * maps[~inside].mean()
-    curves = perturbation_curve(model, volumes, maps, region_size=2, fill="zero")
+    curves = perturbation_curve(model, volumes, maps, region_size=2, baseline="zero")
     assert aopc(curves["morf"]).mean() > aopc(curves["lerf"]).mean() + 0.2
     # The same numbers by the metric; blocks of 2 x 2 x 2 are the pixels of averaged maps.
-    metric = AOPC(region_size=2, fill="zero")
+    metric = AOPC(region_size=2, baseline="zero")
     metric.update(model, volumes, region_average(maps, 2))
     torch.testing.assert_close(metric.curves()["morf"], curves["morf"])
     # Measures of a map alone do not depend on how the pixels are arranged.

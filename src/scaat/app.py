@@ -39,7 +39,7 @@ STEPS = 20  # of a curve, from the whole image to none of it
 AT_ONCE = 16  # images in a forward pass of a curve
 METHODS = [(attribution_name(name), name) for name in attributions if name != "oracle"]
 ORDERS = [("least relevant", "lerf"), ("most relevant", "morf")]
-FILLS = [
+BASELINES = [
     ("random pixels", "random"),
     ("the image's mean colour", "mean"),
     ("the blurred image", "blur"),
@@ -163,13 +163,13 @@ class Explorer:
         return _grid(tiles)
 
     def show_replaced(
-        self, view: View, fraction: float, order: str, fill: str, region_size: int
+        self, view: View, fraction: float, order: str, baseline: str, region_size: int
     ) -> str:
         """Return the image without a part, for each model, and the predictions as HTML.
 
         The arguments are those of `replaced_images`.
         """
-        options: dict[str, Any] = {"order": order, "fill": fill, "region_size": region_size}
+        options: dict[str, Any] = {"order": order, "baseline": baseline, "region_size": region_size}
         tiles = []
         for k, (model, saliency) in enumerate(zip(self.models, view.maps, strict=True)):
             image = replaced_images(view.image, saliency, fraction, **options)
@@ -178,12 +178,16 @@ class Explorer:
             tiles.append(self._tile(k, layer, view.probabilities[k], after))
         return _grid(tiles)
 
-    def show_curves(self, view: View, order: str, fill: str, region_size: int) -> str:
+    def show_curves(self, view: View, order: str, baseline: str, region_size: int) -> str:
         """Return curves of each model's probability of its class at 0, 1/20, ... 1 of the image.
 
         The style sheet moves a line to the slider's place.
         """
-        options: dict[str, Any] = {"orders": (order,), "fill": fill, "region_size": region_size}
+        options: dict[str, Any] = {
+            "orders": (order,),
+            "baseline": baseline,
+            "region_size": region_size,
+        }
         options |= {"steps": STEPS, "fraction": 1.0, "repeats": 1, "batch_size": AT_ONCE}
         lines, keys = "", ""
         for k, (model, colour) in enumerate(zip(self.models, self.colours, strict=True)):
@@ -270,7 +274,7 @@ def build_page(explorer: Explorer) -> gr.Blocks:
                     )  # fmt: skip
                 upload = gr.File(label="Your own image", height=150, elem_id="upload")
                 method = gr.Dropdown(METHODS, value="gradient", label="Saliency method")
-                fill = gr.Dropdown(FILLS, value="random", label="Replaced by")
+                baseline = gr.Dropdown(BASELINES, value="random", label="Replaced by")
                 size = gr.Dropdown(blocks, value=1, label="Replaced in blocks of")
             with gr.Column(scale=4, min_width=320):
                 with gr.Row():
@@ -287,7 +291,7 @@ def build_page(explorer: Explorer) -> gr.Blocks:
                         images = gr.HTML(elem_id="replaced")
                 curves = gr.HTML(elem_id="curves")
 
-        part: list[Any] = [order, fill, size]
+        part: list[Any] = [order, baseline, size]
         # Emptied, so that the next file can be dropped; the notice has the name.
         uploaded = upload.upload(
             lambda path: (path, None), upload, [source, upload], api_visibility="private"

@@ -118,12 +118,12 @@ def test_insertion_deletion_road_and_fidelity_are_those_of_the_metrics() -> None
     options = replace(
         OPTIONS,
         also_measure=("insertion-deletion", "road", "f-fidelity"),
-        deletion_fill="mean",
+        deletion_baseline="mean",
         deletion_region_size=2,
     )
     result = evaluate(model, data, options, seed=3).results["gradient"]
     images, _, maps = explained(model, data)
-    areas = InsertionDeletion(steps=5, deletion_fill="mean", region_size=2, seed=3)
+    areas = InsertionDeletion(steps=5, deletion_baseline="mean", region_size=2, seed=3)
     road = ROAD(seed=3)
     fidelity = FineTunedFidelity(seed=3)
     expected: dict[str, Tensor] = {}
@@ -141,13 +141,15 @@ def test_insertion_deletion_road_and_fidelity_are_those_of_the_metrics() -> None
 
 def test_the_lattice_is_the_one_with_most_saliency_over_all_images() -> None:
     model, data = net(3), image_set(40)
-    options = replace(OPTIONS, also_measure=("lattice",), aopc_fill="blur")
+    options = replace(OPTIONS, also_measure=("lattice",), aopc_baseline="blur")
     result = evaluate(model, data, options, seed=3).results["gradient"]
     images, _, maps = explained(model, data)
     shares = lattice_fractions(maps)
     most = max(range(4), key=lambda lattice: shares[:, lattice].mean().item())
     np.testing.assert_allclose(result.per_image["lattice_fraction"], shares[:, most], atol=1e-6)
-    curves = perturbation_curve(model, images, maps, steps=4, region_size=2, fill="blur", seed=3)
+    curves = perturbation_curve(
+        model, images, maps, steps=4, region_size=2, baseline="blur", seed=3
+    )
     areas = {order: curve.mean(1) for order, curve in curves.items()}
     for order, area in areas.items():
         np.testing.assert_allclose(result.per_image[f"blocks_{order}"], area, atol=1e-5)

@@ -39,15 +39,15 @@ def bright_squares(count: int) -> ImageSet:
     return ImageSet(images, labels, CLASSES, masks=masks)
 
 
-@pytest.mark.parametrize("fill", ["random", "mean", "zero"])
-def test_oracle_beats_random_with_disjoint_intervals(fill: str) -> None:
+@pytest.mark.parametrize("baseline", ["random", "mean", "zero"])
+def test_oracle_beats_random_with_disjoint_intervals(baseline: str) -> None:
     options = EvaluationOptions(
         attributions=("random", "oracle"),
         also_measure=("insertion-deletion", "road"),
         images=64,
-        aopc_fill=fill,
-        deletion_fill=fill,
-        insertion_fill="zero",
+        aopc_baseline=baseline,
+        deletion_baseline=baseline,
+        insertion_baseline="zero",
         deletion_steps=16,
     )
     results = evaluate(Quadrants(), bright_squares(64), options).results

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from removal_reference import removed
 from scaat.errors import InputError
 from scaat.functional.aopc import aopc, perturbation_curve
-from scaat.functional.fills import FILLS
+from scaat.functional.baselines import BASELINES
 
 
 def net(channels: int = 3) -> nn.Module:
@@ -36,11 +36,13 @@ def data(n: int = 5, shape: tuple[int, int, int] = (3, 8, 6)) -> tuple[Tensor, T
     return images, maps
 
 
-def naive(model, image, map_, number, order, steps, fraction, size, repeats, seed, fill="random"):
+def naive(
+    model, image, map_, number, order, steps, fraction, size, repeats, seed, baseline="random"
+):
     """One image at a time, one region at a time, with the documented random numbers."""
     regions = math.ceil(image.shape[1] / size) * math.ceil(image.shape[2] / size)
     counts = [math.floor(k / steps * fraction * regions + 0.5) for k in range(1, steps + 1)]
-    settings = {"order": order, "counts": counts, "size": size, "fill": fill, "seed": seed}
+    settings = {"order": order, "counts": counts, "size": size, "baseline": baseline, "seed": seed}
     clean = model(image[None]).softmax(1)[0]
     target = int(clean.argmax())
     return [
@@ -80,29 +82,48 @@ def test_equals_a_loop_over_single_images(
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("size", "steps", "fraction"), [(1, 3, 0.9), (3, 2, 0.7)])
-@pytest.mark.parametrize("fill", list(FILLS))
+@pytest.mark.parametrize("baseline", list(BASELINES))
 @torch.no_grad()
-def test_every_fill_equals_a_loop(
-    fill: str, size: int, steps: int, fraction: float, dtype: torch.dtype
+def test_every_baseline_equals_a_loop(
+    baseline: str, size: int, steps: int, fraction: float, dtype: torch.dtype
 ) -> None:
     images, maps = (x.to(dtype) for x in data(2))
     model = net().to(dtype)
-    repeats = 2 if fill in ("random", "noisy-linear") else 1
+    repeats = 2 if baseline in ("random", "noisy-linear") else 1
     settings = {"steps": steps, "fraction": fraction, "region_size": size, "seed": 6}
     image_ids = torch.tensor([9, 4])
     found = perturbation_curve(
-        model, images, maps, fill=fill, repeats=2, image_ids=image_ids, batch_size=5, **settings
+        model,
+        images,
+        maps,
+        baseline=baseline,
+        repeats=2,
+        image_ids=image_ids,
+        batch_size=5,
+        **settings,
     )
     for order in ("lerf", "morf"):
         expected = [
-            naive(model, images[i], maps[i], number, order, steps, fraction, size, repeats, 6, fill)
+            naive(
+                model,
+                images[i],
+                maps[i],
+                number,
+                order,
+                steps,
+                fraction,
+                size,
+                repeats,
+                6,
+                baseline,
+            )
             for i, number in enumerate(image_ids.tolist())
         ]
         torch.testing.assert_close(found[order], torch.tensor(expected), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("fill", list(FILLS))
-def test_random_fills_take_a_pass_for_each_repeat_the_others_one(fill: str) -> None:
+@pytest.mark.parametrize("baseline", list(BASELINES))
+def test_random_baselines_take_a_pass_for_each_repeat_the_others_one(baseline: str) -> None:
     passes = []
 
     def predict(x: Tensor) -> Tensor:
@@ -110,19 +131,25 @@ def test_random_fills_take_a_pass_for_each_repeat_the_others_one(fill: str) -> N
         return x.flatten(1)[:, :2]
 
     images, maps = data()
-    perturbation_curve(predict, images, maps, fill=fill, repeats=3, steps=4)
-    repeats = 3 if fill in ("random", "noisy-linear") else 1
+    perturbation_curve(predict, images, maps, baseline=baseline, repeats=3, steps=4)
+    repeats = 3 if baseline in ("random", "noisy-linear") else 1
     assert sum(passes) == 5 + 5 * 2 * repeats * 4
 
 
-@pytest.mark.parametrize("fill", ["random", "noisy-linear"])
-def test_rounds_of_repeats_add_up(fill: str) -> None:
+@pytest.mark.parametrize("baseline", ["random", "noisy-linear"])
+def test_rounds_of_repeats_add_up(baseline: str) -> None:
     images, maps = data()
     model = net()
 
     def curve(first_repeat: int, repeats: int) -> Tensor:
         return perturbation_curve(
-            model, images, maps, fill=fill, first_repeat=first_repeat, repeats=repeats, steps=3
+            model,
+            images,
+            maps,
+            baseline=baseline,
+            first_repeat=first_repeat,
+            repeats=repeats,
+            steps=3,
         )["morf"]
 
     whole = curve(0, 5)
@@ -145,8 +172,8 @@ class _NoWaiting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("fill", list(FILLS))
-def test_no_perturbed_batch_waits_for_the_one_before(fill: str) -> None:
+@pytest.mark.parametrize("baseline", list(BASELINES))
+def test_no_perturbed_batch_waits_for_the_one_before(baseline: str) -> None:
     mode = _NoWaiting()
     calls = []
 
@@ -157,7 +184,9 @@ def test_no_perturbed_batch_waits_for_the_one_before(fill: str) -> None:
 
     images, maps = data(2)
     with mode:
-        perturbation_curve(predict, images, maps, fill=fill, repeats=1, steps=4, batch_size=2)
+        perturbation_curve(
+            predict, images, maps, baseline=baseline, repeats=1, steps=4, batch_size=2
+        )
     assert calls == [2] * 9
 
 
@@ -282,8 +311,8 @@ def test_aopc_is_the_mean_over_steps() -> None:
         ({"steps": 0}, "steps of the perturbation curve must be 1 or more, found 0"),
         ({"repeats": 0}, "repeats of the"),
         ({"first_repeat": -1}, "first_repeat must be 0 or more, found -1"),
-        ({"fill": "blurr"}, "unknown fill 'blurr'"),
-        ({"fill": "noisy-linear", "fraction": 1.0}, "removes all 48 regions"),
+        ({"baseline": "blurr"}, "unknown baseline 'blurr'"),
+        ({"baseline": "noisy-linear", "fraction": 1.0}, "removes all 48 regions"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"fraction": 1.1}, r"must be in \(0, 1\], found 1.1"),
         ({"fraction": 0.001}, "replaces none"),

@@ -29,7 +29,7 @@ def test_without_a_cap_it_is_the_perturbation_curve_of_the_whole_image() -> None
         model, images, maps, fraction=1.0, cap=1.0, steps=5, draws=1, seed=7
     )
     expected = perturbation_curve(
-        model, images, maps, fraction=1.0, steps=5, fill="mean", repeats=1, seed=7
+        model, images, maps, fraction=1.0, steps=5, baseline="mean", repeats=1, seed=7
     )
     torch.testing.assert_close(found, expected)
 
@@ -92,7 +92,7 @@ def test_one_logit_is_a_softmax_of_two() -> None:
         ({"cap": 1.5}, "cap is 1.5"),
         ({"draws": 0}, "draws"),
         ({"steps": 100}, "the first explains none"),
-        ({"fill": "random"}, "fill is 'random', which is random"),
+        ({"baseline": "random"}, "baseline is 'random', which is random"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict, said: str) -> None:

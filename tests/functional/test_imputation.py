@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from removal_reference import imputed
-from scaat.functional.fills import linear_imputation
+from scaat.functional.baselines import linear_imputation
 
 SHAPES = [(3, 32, 32), (1, 17, 30), (2, 5, 3), (1, 1, 9), (1, 2, 2)]
 

@@ -26,12 +26,12 @@ def data(n: int = 3) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
-    ("size", "steps", "insertion_fill", "deletion_fill"),
+    ("size", "steps", "insertion_baseline", "deletion_baseline"),
     [(1, 5, "blur", "zero"), (3, 4, "random", "mean"), (2, 12, "mean", "random")],
 )
 @torch.no_grad()
 def test_equals_a_loop_over_single_images(
-    size: int, steps: int, insertion_fill: str, deletion_fill: str, dtype: torch.dtype
+    size: int, steps: int, insertion_baseline: str, deletion_baseline: str, dtype: torch.dtype
 ) -> None:
     images, maps = (x.to(dtype) for x in data())
     model = net().to(dtype)
@@ -41,8 +41,8 @@ def test_equals_a_loop_over_single_images(
         maps,
         steps=steps,
         region_size=size,
-        insertion_fill=insertion_fill,
-        deletion_fill=deletion_fill,
+        insertion_baseline=insertion_baseline,
+        deletion_baseline=deletion_baseline,
         repeats=2,
         seed=3,
         batch_size=4,
@@ -52,12 +52,20 @@ def test_equals_a_loop_over_single_images(
     hidden = [regions - count for count in shown]
     for i, (image, map_) in enumerate(zip(images, maps, strict=True)):
         target = int(model(image[None]).argmax())
-        for name, order, counts, fill in (
-            ("insertion", "lerf", hidden, insertion_fill),
-            ("deletion", "morf", shown, deletion_fill),
+        for name, order, counts, baseline in (
+            ("insertion", "lerf", hidden, insertion_baseline),
+            ("deletion", "morf", shown, deletion_baseline),
         ):
             runs = removed(
-                image, map_, i, order=order, counts=counts, fill=fill, size=size, repeats=2, seed=3
+                image,
+                map_,
+                i,
+                order=order,
+                counts=counts,
+                baseline=baseline,
+                size=size,
+                repeats=2,
+                seed=3,
             )
             expected = torch.stack([model(torch.stack(r)).softmax(1)[:, target] for r in runs])
             torch.testing.assert_close(found[name][i], expected.mean(0).float(), rtol=0, atol=1e-6)
@@ -107,8 +115,8 @@ def test_oracle_maps_beat_random_ones() -> None:
         ({"steps": 0}, "steps of the perturbation curve must be 1 or more"),
         ({"region_size": 8}, r"shortest side 7 of inputs of size \(7, \d+\), found 8"),
         ({"repeats": 0}, "repeats of the"),
-        ({"insertion_fill": "mena"}, "unknown fill 'mena'"),
-        ({"deletion_fill": "noisy-linear"}, "removes all 56 regions"),
+        ({"insertion_baseline": "mena"}, "unknown baseline 'mena'"),
+        ({"deletion_baseline": "noisy-linear"}, "removes all 56 regions"),
         ({"maps": torch.zeros(3, 8, 7)}, "must have the shape"),
         ({"images": torch.full((3, 3, 7, 8), 1.5)}, "images"),
         ({"predict": lambda x: x.mean(1)}, "must be logits"),

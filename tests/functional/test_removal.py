@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from removal_reference import removed
 from scaat.errors import InputError
 from scaat.functional import perturbation_curve, replaced_images
-from scaat.functional.fills import FILLS
+from scaat.functional.baselines import BASELINES
 
 
 def data() -> tuple[Tensor, Tensor]:
@@ -20,13 +20,13 @@ def data() -> tuple[Tensor, Tensor]:
     return torch.rand(3, 3, 7, 8, generator=generator), maps
 
 
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("baseline", BASELINES)
 @pytest.mark.parametrize(("order", "size"), [("lerf", 1), ("morf", 3)])
-def test_equals_a_loop_over_regions(fill: str, order: str, size: int) -> None:
+def test_equals_a_loop_over_regions(baseline: str, order: str, size: int) -> None:
     images, maps = data()
     numbers = torch.tensor([4, 0, 9])
     regions = -(-7 // size) * -(-8 // size)
-    options: dict[str, Any] = {"order": order, "fill": fill, "seed": 3}
+    options: dict[str, Any] = {"order": order, "baseline": baseline, "seed": 3}
     found = replaced_images(images, maps, 0.4, region_size=size, image_ids=numbers, **options)
     for image, map_, number, one in zip(images, maps, numbers.tolist(), found, strict=True):
         count = int(0.4 * regions + 0.5)
@@ -34,17 +34,21 @@ def test_equals_a_loop_over_regions(fill: str, order: str, size: int) -> None:
         torch.testing.assert_close(one, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("fill", sorted(set(FILLS) - {"noisy-linear"}))
+@pytest.mark.parametrize("baseline", sorted(set(BASELINES) - {"noisy-linear"}))
 @pytest.mark.parametrize("sides", [(9,), (3, 6, 5)])
-def test_series_and_volumes_equal_a_loop_over_regions(sides: tuple[int, ...], fill: str) -> None:
+def test_series_and_volumes_equal_a_loop_over_regions(
+    sides: tuple[int, ...], baseline: str
+) -> None:
     generator = torch.Generator().manual_seed(5)
     images = torch.rand(2, 3, *sides, generator=generator)
     maps = torch.rand(2, *sides, generator=generator).round(decimals=1)  # ties
     regions = prod(-(-side // 2) for side in sides)
-    found = replaced_images(images, maps, 0.4, region_size=2, fill=fill)
+    found = replaced_images(images, maps, 0.4, region_size=2, baseline=baseline)
     for number, (image, map_) in enumerate(zip(images, maps, strict=True)):
         counts = [int(0.4 * regions + 0.5)]
-        [[one]] = removed(image, map_, number, order="lerf", counts=counts, fill=fill, size=2)
+        [[one]] = removed(
+            image, map_, number, order="lerf", counts=counts, baseline=baseline, size=2
+        )
         torch.testing.assert_close(found[number], one, rtol=1e-5, atol=1e-5)
 
 
@@ -68,7 +72,7 @@ def test_are_the_images_of_a_perturbation_curve(order: str) -> None:
 def test_nothing_and_everything() -> None:
     images, maps = data()
     assert torch.equal(replaced_images(images, maps, 0), images)
-    assert (replaced_images(images, maps, 1.0, fill="zero") == 0).all()
+    assert (replaced_images(images, maps, 1.0, baseline="zero") == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -76,9 +80,9 @@ def test_nothing_and_everything() -> None:
     [
         (1.5, {}, "fraction is 1.5"),
         (0.5, {"order": "best"}, "unknown order 'best'"),
-        (0.5, {"fill": "blurr"}, "did you mean 'blur'"),
+        (0.5, {"baseline": "blurr"}, "did you mean 'blur'"),
         (0.5, {"region_size": 8}, "region_size must be at most"),
-        (1.0, {"fill": "noisy-linear"}, "all are to be replaced"),
+        (1.0, {"baseline": "noisy-linear"}, "all are to be replaced"),
     ],
 )
 def test_one_sentence_for_wrong_input(
@@ -93,7 +97,7 @@ def test_one_sentence_for_wrong_input(
     [
         ({"region_size": 5}, r"shortest side 4 of inputs of size \(4, 6, 8\), found 5"),
         (
-            {"fill": "noisy-linear"},
+            {"baseline": "noisy-linear"},
             r"images of shape \(N, C, H, W\), found \(2, 1, 4",
         ),
     ],

@@ -39,7 +39,7 @@ def test_equals_a_loop_over_single_images(size: int, dtype: torch.dtype) -> None
                 i,
                 order=order,
                 counts=counts,
-                fill="noisy-linear",
+                baseline="noisy-linear",
                 size=size,
                 repeats=2,
                 seed=1,

@@ -26,8 +26,8 @@ def test_equals_a_loop_over_the_sets(batch_size: int) -> None:
     images, maps, targets = batch()
     model, ids = net(), torch.tensor([7, 2, 30, 4])
     found = sensitivity_n(
-        model, images, maps, targets, fraction=0.2, subsets=9, fill="mean", seed=5, image_ids=ids,
-        batch_size=batch_size,
+        model, images, maps, targets, fraction=0.2, subsets=9, baseline="mean", seed=5,
+        image_ids=ids, batch_size=batch_size,
     )  # fmt: skip
     for i, name in enumerate(ids.tolist()):
         generator = np.random.default_rng([5, name])
@@ -51,7 +51,7 @@ def test_contributions_to_a_linear_model_correlate_perfectly() -> None:
         return torch.stack([-score, score, score / 2], 1)
 
     contributions = weights[0] * images.sum(1)
-    found = sensitivity_n(predict, images, contributions, targets, fill="zero", subsets=20)
+    found = sensitivity_n(predict, images, contributions, targets, baseline="zero", subsets=20)
     torch.testing.assert_close(found, torch.tensor([-1.0, 1.0, 1.0, -1.0]))
 
 
@@ -69,7 +69,7 @@ def test_a_flat_map_and_a_model_that_does_not_look_have_no_value() -> None:
         ({"fraction": 1.0}, "is 30 of them; expected at least one, and not all"),
         ({"fraction": 1.5}, "fraction is 1.5"),
         ({"subsets": 1}, "2 subsets or more"),
-        ({"fill": "noisy-linear"}, "fill is 'noisy-linear', which is random"),
+        ({"baseline": "noisy-linear"}, "baseline is 'noisy-linear', which is random"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict, said: str) -> None:

@@ -26,7 +26,7 @@ def net(size: int = 8) -> nn.Module:
 def test_equals_the_authors_loop_over_patches(batch_size: int) -> None:
     images, maps, targets = batch()
     model = net()
-    found = single_deletion(model, images, maps, targets, fill="zero", batch_size=batch_size)
+    found = single_deletion(model, images, maps, targets, baseline="zero", batch_size=batch_size)
     for i in range(5):
         sums, falls = [], []
         for row in range(0, 8, 2):
@@ -50,11 +50,11 @@ def test_a_linear_model_and_its_contributions_agree() -> None:
 
     contributions = weights * images.sum(1)
     torch.testing.assert_close(
-        single_deletion(predict, images, contributions, targets, fill="zero"), torch.ones(5)
+        single_deletion(predict, images, contributions, targets, baseline="zero"), torch.ones(5)
     )
     reverse = contributions.amax((1, 2), keepdim=True) - contributions
     torch.testing.assert_close(
-        single_deletion(predict, images, reverse, targets, fill="zero"), -torch.ones(5)
+        single_deletion(predict, images, reverse, targets, baseline="zero"), -torch.ones(5)
     )
 
 
@@ -80,7 +80,10 @@ def test_deletes_one_patch_or_none() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"fill": "random"}, "fill is 'random', which is random; expected one of 'mean', 'blur'"),
+        (
+            {"baseline": "random"},
+            "baseline is 'random', which is random; expected one of 'mean', 'blur'",
+        ),
         ({"grid": 9}, "9"),
         ({"batch_size": 0}, "batch_size must be 1 or more, found 0"),
     ],

@@ -15,10 +15,10 @@ from scaat.metrics import AOPC, ROAD, FineTunedFidelity, InsertionDeletion
 from two_processes import in_two_processes
 
 FAITHFULNESS = {
-    "aopc": (AOPC, {"steps": 3, "repeats": 2, "fill": "mean", "seed": 4}, perturbation_curve),
+    "aopc": (AOPC, {"steps": 3, "repeats": 2, "baseline": "mean", "seed": 4}, perturbation_curve),
     "insertion-deletion": (
         InsertionDeletion,
-        {"steps": 4, "deletion_fill": "random", "seed": 4},
+        {"steps": 4, "deletion_baseline": "random", "seed": 4},
         insertion_deletion,
     ),
     "road": (ROAD, {"repeats": 2, "seed": 4}, road_curves),

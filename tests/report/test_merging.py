@@ -125,7 +125,7 @@ def test_repeated_rows_are_refused_in_one_sentence(
     [
         lambda c: c.update(classes=["other", "names"]),
         lambda c: [row["settings"].update(data={"image_size": 64}) for row in c["rows"]],
-        lambda c: [row["settings"]["evaluation"].update(aopc_fill="blur") for row in c["rows"]],
+        lambda c: [row["settings"]["evaluation"].update(aopc_baseline="blur") for row in c["rows"]],
     ],
 )
 def test_other_classes_data_settings_or_protocol_are_kept_apart(

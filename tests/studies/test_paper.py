@@ -112,7 +112,7 @@ def test_trainings_that_two_experiments_share_are_made_once(scale: str, source: 
 
 def test_the_scales_keep_the_protocol() -> None:
     for _, source in SOURCES:
-        for field in ("aopc_steps", "aopc_fraction", "aopc_region_size", "aopc_fill"):
+        for field in ("aopc_steps", "aopc_fraction", "aopc_region_size", "aopc_baseline"):
             default = type(source.evaluation)()
             assert getattr(source.evaluation, field) == getattr(default, field)
         assert dataclasses.replace(source.training, model=source.models[1]).model

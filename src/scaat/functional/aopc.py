@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from scaat.errors import InputError
-from scaat.functional.fills import find_fill
+from scaat.functional.baselines import find_baseline
 from scaat.functional.removal import (
     ORDERS,
     Removal,
@@ -29,7 +29,7 @@ def perturbation_curve(
     steps: int = 20,
     fraction: float = 0.2,
     region_size: int = 1,
-    fill: str = "random",
+    baseline: str = "random",
     repeats: int = 5,
     first_repeat: int = 0,
     seed: int = 0,
@@ -64,11 +64,11 @@ def perturbation_curve(
         region_size: side of the square (or cubic) regions in pixels; 1 replaces single pixels.
             The last regions along a side may be smaller. A region's saliency is the mean over its
             pixels.
-        fill: replacement: ``"random"`` pixels, the image's ``"mean"`` per channel, its
+        baseline: replacement: ``"random"`` pixels, the image's ``"mean"`` per channel, its
             ``"blur"`` (`scaat.functional.blur`), ``"zero"``, or ``"noisy-linear"`` imputation
-            from the remaining pixels (`scaat.functional.fills`), which needs at least one, and
+            from the remaining pixels (`scaat.functional.baselines`), which needs at least one, and
             images (N, C, H, W).
-        repeats: random images per image. A fill that is not random takes one pass.
+        repeats: random images per image. A baseline that is not random takes one pass.
         first_repeat: offset in the image's random numbers: the means over repeats 0 to 4 and
             over 5 to 9 (``first_repeat=5``) average to the mean of ``repeats=10``.
         seed: of the random pixels, non-negative.
@@ -82,7 +82,7 @@ def perturbation_curve(
     Raises:
         InputError: an argument has an invalid value or shape.
     """
-    check_protocol(steps, fraction, region_size, repeats, fill)
+    check_protocol(steps, fraction, region_size, repeats, baseline)
     check_orders(orders)
     check_removable(images, maps, region_size)
     regions = count_regions(images, region_size)
@@ -91,7 +91,7 @@ def perturbation_curve(
         predict,
         images,
         maps,
-        [Removal(fill, tuple(orders), tuple(counts))],
+        [Removal(baseline, tuple(orders), tuple(counts))],
         region_size=region_size,
         repeats=repeats,
         first_repeat=first_repeat,
@@ -116,7 +116,7 @@ def aopc(curve: Tensor) -> Tensor:
 
 
 def check_protocol(
-    steps: int, fraction: float, region_size: int, repeats: int, fill: str = "random"
+    steps: int, fraction: float, region_size: int, repeats: int, baseline: str = "random"
 ) -> None:
     """Raise `InputError` unless these settings of `perturbation_curve` fit some image."""
     for name, value in (("steps", steps), ("region_size", region_size), ("repeats", repeats)):
@@ -126,4 +126,4 @@ def check_protocol(
         raise InputError(
             f"fraction of the perturbation curve must be in (0, 1], found {fraction:g}"
         )
-    find_fill(fill)
+    find_baseline(baseline)

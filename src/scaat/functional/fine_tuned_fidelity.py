@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from scaat.errors import InputError
+from scaat.functional.baselines import fixed_baseline
 from scaat.functional.checks import check_fraction, image_id_list
-from scaat.functional.fills import fixed_fill
 from scaat.functional.removal import (
     ORDERS,
     check_removable,
@@ -29,7 +29,7 @@ def fine_tuned_fidelity(
     cap: float = 0.1,
     steps: int = 10,
     draws: int = 10,
-    fill: str = "mean",
+    baseline: str = "mean",
     seed: int = 0,
     image_ids: Tensor | None = None,
     batch_size: int = 64,
@@ -44,8 +44,8 @@ def fine_tuned_fidelity(
 
     It is the source's measure if ``predict`` has been fine-tuned on images of which a random
     fraction ``cap`` of the pixels is missing: such images are then as training images are, so that
-    neither a gap nor a training against gaps decides. The source fills by zeros after
-    normalisation, the data's mean colour, and measures the fall of the accuracy, or of the
+    neither a gap nor a training against gaps decides. The source's baseline is the data's
+    mean colour (zero after normalisation); it measures the fall of the accuracy, or of the
     probability as here.
 
     Each image has its own random numbers, from NumPy's ``default_rng([seed, number])``: an order of
@@ -60,7 +60,7 @@ def fine_tuned_fidelity(
         cap: Greatest fraction of the image that is missing, in (0, 1]; 0.1 as in the source.
         steps: Sizes of the explanation, at least 1.
         draws: Random sets for each size, at least 1. The source takes 20 sizes and 50 draws.
-        fill: What replaces the pixels: ``"mean"``, ``"blur"`` or ``"zero"``.
+        baseline: What replaces the pixels: ``"mean"``, ``"blur"`` or ``"zero"``.
         seed: Of the random numbers, non-negative.
         image_ids: (N,) non-negative integers that name the images for the random numbers; the
             default is their position 0 ... N - 1.
@@ -75,7 +75,7 @@ def fine_tuned_fidelity(
     check_removable(images, maps, 1)
     check_fraction(fraction, "fraction")
     check_fraction(cap, "cap")
-    chosen = fixed_fill(fill)
+    chosen = fixed_baseline(baseline)
     if fraction == 0 or cap == 0 or min(steps, draws, batch_size) < 1 or seed < 0:
         raise InputError(
             "F-Fidelity takes a fraction and a cap above 0, steps, draws and a batch_size of 1 or "

@@ -23,8 +23,8 @@ def insertion_deletion(
     *,
     steps: int = 50,
     region_size: int = 1,
-    insertion_fill: str = "blur",
-    deletion_fill: str = "zero",
+    insertion_baseline: str = "blur",
+    deletion_baseline: str = "zero",
     repeats: int = 5,
     seed: int = 0,
     image_ids: Tensor | None = None,
@@ -33,13 +33,13 @@ def insertion_deletion(
     """Return the predicted class's probability as regions are inserted and deleted.
 
     At point k = 0 ... ``steps``, the ``round(k / steps * R)`` most relevant of an image's R regions
-    are shown on ``insertion_fill`` (insertion), or replaced by ``deletion_fill`` (deletion);
-    Petsiuk, Das and Saenko 2018. The value is the softmax probability of the class predicted for
-    the clean image, which is deletion's first point and insertion's last. A faithful map has a
-    large area under the insertion curve and a small one under the deletion curve
+    are shown on ``insertion_baseline`` (insertion), or replaced by ``deletion_baseline``
+    (deletion); Petsiuk, Das and Saenko 2018. The value is the softmax probability of the class
+    predicted for the clean image, which is deletion's first point and insertion's last. A faithful
+    map has a large area under the insertion curve and a small one under the deletion curve
     (`area_under_curve`).
 
-    Ties and random fills are those of `scaat.functional.perturbation_curve`.
+    Ties and random baselines are those of `scaat.functional.perturbation_curve`.
 
     Args:
         predict: maps images (B, C, H, W) to logits (B, classes), at least two classes; a model
@@ -49,10 +49,11 @@ def insertion_deletion(
         steps: of the curves. They are finer than AOPC's, because the probability often
             changes within the first few percent; the original uses 224 for side 224.
         region_size: side of the square regions in pixels.
-        insertion_fill: background of the inserted regions, a name of `scaat.functional.fills`.
-            Blur adds no new edges; the original's is narrower, 5 pixels at 224.
-        deletion_fill: replacement of the deleted regions; zero, as in the original.
-        repeats: random images per image for a random fill; other fills take one pass.
+        insertion_baseline: background of the inserted regions, a name of
+            `scaat.functional.baselines`. Blur adds no new edges; the original's is narrower,
+            5 pixels at 224.
+        deletion_baseline: replacement of the deleted regions; zero, as in the original.
+        repeats: random images per image for a random baseline; other baselines take one pass.
         seed: of the random numbers, non-negative.
         image_ids: (N,) non-negative integers that name the images for the random numbers; the
             default is their position 0 ... N - 1.
@@ -62,11 +63,11 @@ def insertion_deletion(
         ``"insertion"`` and ``"deletion"``, float32 (N, steps + 1), probabilities.
 
     Raises:
-        InputError: an argument has an invalid value or shape, or a fill needs remaining pixels
+        InputError: an argument has an invalid value or shape, or a baseline needs remaining pixels
             (``"noisy-linear"``), since all of them are replaced here.
     """
-    for fill in (insertion_fill, deletion_fill):
-        check_protocol(steps, 1.0, region_size, repeats, fill)
+    for baseline in (insertion_baseline, deletion_baseline):
+        check_protocol(steps, 1.0, region_size, repeats, baseline)
     check_removable(images, maps, region_size)
     regions = count_regions(images, region_size)
     counts = [0, *replaced_regions(steps, 1.0, regions)]
@@ -76,8 +77,8 @@ def insertion_deletion(
         maps,
         [
             # The regions not yet inserted are the least relevant ones.
-            Removal(insertion_fill, ("lerf",), tuple(regions - count for count in counts[:-1])),
-            Removal(deletion_fill, ("morf",), tuple(counts[1:])),
+            Removal(insertion_baseline, ("lerf",), tuple(regions - count for count in counts[:-1])),
+            Removal(deletion_baseline, ("morf",), tuple(counts[1:])),
         ],
         region_size=region_size,
         repeats=repeats,

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from scaat.errors import InputError, unknown
+from scaat.functional.baselines import Baseline, find_baseline
 from scaat.functional.checks import check_fraction, check_images, image_id_list
-from scaat.functional.fills import Fill, find_fill
 from scaat.functional.logits import class_logits
 from scaat.functional.maps import check_maps
 from scaat.functional.regions import check_region_size, region_average, spread
@@ -61,12 +61,12 @@ class Removal:
     """Sequences of regions to remove from every image.
 
     Attributes:
-        fill: name of the fill that replaces them.
+        baseline: name of the baseline that replaces them.
         orders: orders of removal, ``"lerf"`` or ``"morf"``, one sequence each.
         counts: number of removed regions at each step.
     """
 
-    fill: str
+    baseline: str
     orders: tuple[str, ...]
     counts: tuple[int, ...]
 
@@ -94,10 +94,11 @@ def probabilities(
 
     Returns:
         The clean probability, float32 (N,), and for each removal the probabilities of the
-        perturbed images, float32 (N, orders, repeats, steps); one repeat if the fill is not random.
+        perturbed images, float32 (N, orders, repeats, steps); one repeat if the baseline is not
+        random.
 
     Raises:
-        InputError: an argument has an invalid value or shape, or a fill that needs remaining
+        InputError: an argument has an invalid value or shape, or a baseline that needs remaining
             pixels would replace all of them.
     """
     if batch_size < 1 or seed < 0:
@@ -109,15 +110,15 @@ def probabilities(
         raise InputError(f"first_repeat must be 0 or more, found {first_repeat}")
     names = image_id_list(image_ids, len(images))
     regions = count_regions(images, region_size)
-    fills = [find_fill(removal.fill) for removal in removals]
-    for removal, fill in zip(removals, fills, strict=True):
-        if fill.needs_rest and max(removal.counts) == regions:
+    baselines = [find_baseline(removal.baseline) for removal in removals]
+    for removal, baseline in zip(removals, baselines, strict=True):
+        if baseline.needs_rest and max(removal.counts) == regions:
             raise InputError(
-                f"the fill {removal.fill!r} goes by the pixels left, but the last step removes "
-                f"all {regions} regions; expected a smaller fraction or another fill"
+                f"the baseline {removal.baseline!r} goes by the pixels left, but the last step "
+                f"removes all {regions} regions; expected a smaller fraction or another baseline"
             )
     counts = [torch.tensor(removal.counts, device=images.device) for removal in removals]
-    passes = max(repeats if fill.draw else 1 for fill in fills)
+    passes = max(repeats if baseline.draw else 1 for baseline in baselines)
 
     clean = []
     after: list[list[Tensor]] = [[] for _ in removals]
@@ -126,14 +127,16 @@ def probabilities(
         part = slice(start, start + group)
         before, target = predicted_class(predict, images[part], batch_size)
         clean.append(before)
-        for collected, removal, fill, count in zip(after, removals, fills, counts, strict=True):
+        for collected, removal, baseline, count in zip(
+            after, removals, baselines, counts, strict=True
+        ):
             ties, backgrounds = _draw(
-                fill, images[part], regions, seed, names[part], first_repeat, repeats
+                baseline, images[part], regions, seed, names[part], first_repeat, repeats
             )
             ranks = pixel_ranks(maps[part], ties, removal.orders, region_size)
             collected.append(
                 _perturbed(
-                    predict, images[part], target, ranks, count, fill, backgrounds, batch_size
+                    predict, images[part], target, ranks, count, baseline, backgrounds, batch_size
                 )
             )
     return torch.cat(clean), [torch.cat(parts) for parts in after]
@@ -147,7 +150,7 @@ def replaced_images(
     *,
     order: str = "lerf",
     region_size: int = 1,
-    fill: str = "random",
+    baseline: str = "random",
     seed: int = 0,
     image_ids: Tensor | None = None,
 ) -> Tensor:
@@ -163,7 +166,7 @@ def replaced_images(
         fraction: Fraction of the regions to replace, in [0, 1]; the number is rounded.
         order: ``"lerf"`` replaces the least relevant regions, ``"morf"`` the most relevant.
         region_size: See `perturbation_curve`.
-        fill: See `perturbation_curve`.
+        baseline: See `perturbation_curve`.
         seed: See `perturbation_curve`.
         image_ids: See `perturbation_curve`.
 
@@ -171,16 +174,19 @@ def replaced_images(
         Shape, dtype and device of ``images``.
 
     Raises:
-        InputError: An argument has an invalid value or shape, or the fill needs a remaining pixel.
+        InputError: An argument has an invalid value or shape, or the baseline needs a remaining
+            pixel.
     """
     check_orders([order])
     check_fraction(fraction, "fraction")
     check_removable(images, maps, region_size)
     regions = count_regions(images, region_size)
     count = floor(fraction * regions + 0.5)
-    chosen = find_fill(fill)
+    chosen = find_baseline(baseline)
     if chosen.needs_rest and count == regions:
-        raise InputError(f"the fill {fill!r} goes by the pixels left, but all are to be replaced")
+        raise InputError(
+            f"the baseline {baseline!r} goes by the pixels left, but all are to be replaced"
+        )
     ids = image_id_list(image_ids, len(images))
     ties, backgrounds = _draw(chosen, images, regions, seed, ids, 0, 1)
     ranks = pixel_ranks(maps, ties, [order], region_size).squeeze(1)
@@ -218,7 +224,7 @@ def scores_without(
     image: Tensor,
     removed: Tensor,
     target: Tensor,
-    fill: Fill,
+    baseline: Baseline,
     batch_size: int,
     score: Score = "logit",
 ) -> Tensor:
@@ -229,15 +235,15 @@ def scores_without(
         image: (C, ...), floating point.
         removed: bool (M, ...), the pixels of each set.
         target: int64 scalar, the class.
-        fill: What replaces them, without a draw.
+        baseline: What replaces them, without a draw.
         batch_size: Images in a forward pass.
         score: As `class_scores` takes it.
     """
-    background = fill.paint(image.unsqueeze(0))
+    background = baseline.paint(image.unsqueeze(0))
     return torch.cat(
         [
             class_scores(
-                predict(fill.put(image.expand(len(part), *image.shape), part, background)),
+                predict(baseline.put(image.expand(len(part), *image.shape), part, background)),
                 target.expand(len(part)),
                 score,
             )
@@ -252,7 +258,7 @@ def _perturbed(
     target: Tensor,
     ranks: Tensor,
     counts: Tensor,
-    fill: Fill,
+    baseline: Baseline,
     backgrounds: Tensor,
     batch_size: int,
 ) -> Tensor:
@@ -271,7 +277,7 @@ def _perturbed(
         row, step = job // steps, job % steps
         row, repeat = row // repeats, row % repeats
         image = row // orders
-        perturbed = fill.put(
+        perturbed = baseline.put(
             images.index_select(0, image),
             ranks.index_select(0, row) < counts[step].view(-1, *(1 for _ in sides)),
             backgrounds.index_select(0, image * repeats + repeat),
@@ -292,7 +298,7 @@ def _softmax(logits: Tensor) -> Tensor:
 
 
 def _draw(
-    fill: Fill,
+    baseline: Baseline,
     images: Tensor,
     regions: int,
     seed: int,
@@ -307,14 +313,14 @@ def _draw(
     generators = [np.random.default_rng([seed, name]) for name in names]
     ties = torch.from_numpy(np.stack([g.permutation(regions) for g in generators]))
     ties = ties.to(images.device, non_blocking=True)
-    if fill.draw is None:
-        return ties, fill.paint(images).unsqueeze(1)
+    if baseline.draw is None:
+        return ties, baseline.paint(images).unsqueeze(1)
     drawn = np.empty((len(names), repeats, *images.shape[1:]), dtype=np.float32)
     earlier = np.empty(images.shape[1:], dtype=np.float32)
     for generator, repeat in zip(generators, drawn, strict=True):
         for _ in range(first_repeat):
-            fill.draw(generator, earlier)
-        fill.draw(generator, repeat)
+            baseline.draw(generator, earlier)
+        baseline.draw(generator, repeat)
     return ties, torch.from_numpy(drawn).to(images, non_blocking=True)
 
 

@@ -27,8 +27,8 @@ def road_curves(
     """Return the perturbation curves of ROAD (Rong et al. 2022), the input of `road`.
 
     Calls `scaat.functional.perturbation_curve` over 10 %, 20 %, ... 90 % of the regions with the
-    fill ``"noisy-linear"``: a removed pixel is the mean of its neighbours, which hides the shape
-    of the removed part. A visible shape can reveal the class.
+    baseline ``"noisy-linear"``: a removed pixel is the mean of its neighbours, which hides the
+    shape of the removed part. A visible shape can reveal the class.
 
     Args:
         predict: maps images (B, C, H, W) to logits (B, classes); put models in eval mode.
@@ -55,7 +55,7 @@ def road_curves(
         steps=STEPS,
         fraction=FRACTION,
         region_size=region_size,
-        fill="noisy-linear",
+        baseline="noisy-linear",
         repeats=repeats,
         seed=seed,
         image_ids=image_ids,

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from scaat.errors import InputError
+from scaat.functional.baselines import fixed_baseline
 from scaat.functional.checks import check_fraction, image_id_list
-from scaat.functional.fills import fixed_fill
 from scaat.functional.removal import check_removable, scores_without
 from scaat.functional.saliency import Predict
 
@@ -22,7 +22,7 @@ def sensitivity_n(
     *,
     fraction: float = 0.1,
     subsets: int = 100,
-    fill: str = "mean",
+    baseline: str = "mean",
     seed: int = 0,
     image_ids: Tensor | None = None,
     batch_size: int = 64,
@@ -47,7 +47,7 @@ def sensitivity_n(
         targets: int64 (N,), the classes whose logit is followed.
         fraction: Of the pixels in a set, in [0, 1]; the number is rounded.
         subsets: Sets for each image, at least 2; 100 as in the source.
-        fill: What replaces the pixels: ``"mean"``, ``"blur"`` or ``"zero"``.
+        baseline: What replaces the pixels: ``"mean"``, ``"blur"`` or ``"zero"``.
         seed: Of the sets, non-negative.
         image_ids: (N,) non-negative integers that name the images for the sets; the default is
             their position 0 ... N - 1.
@@ -62,7 +62,7 @@ def sensitivity_n(
     """
     check_removable(images, maps, 1)
     check_fraction(fraction, "fraction")
-    chosen = fixed_fill(fill)
+    chosen = fixed_baseline(baseline)
     if subsets < 2 or seed < 0 or batch_size < 1:
         raise InputError(
             "sensitivity-n takes 2 subsets or more, a seed of 0 or more and a batch_size of 1 or "

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from scaat.errors import InputError
+from scaat.functional.baselines import fixed_baseline
 from scaat.functional.checks import check_images
-from scaat.functional.fills import fixed_fill
 from scaat.functional.grid import cell_numbers
 from scaat.functional.removal import check_removable
 from scaat.functional.saliency import Predict, class_scores
@@ -23,7 +23,7 @@ def single_deletion(
     targets: Tensor,
     *,
     grid: int = 4,
-    fill: str = "mean",
+    baseline: str = "mean",
     batch_size: int = 64,
 ) -> Tensor:
     """Return the rank correlation of patches' saliency with the logit's fall without each.
@@ -44,7 +44,7 @@ def single_deletion(
         maps: Saliency maps (N, H, W) of the targets, non-negative.
         targets: int64 (N,), the classes whose logit is followed.
         grid: Patches along each side; 4 as in the source.
-        fill: What replaces a patch: ``"mean"``, ``"blur"`` or ``"zero"``.
+        baseline: What replaces a patch: ``"mean"``, ``"blur"`` or ``"zero"``.
         batch_size: Images in a forward pass; affects memory, not the result.
 
     Returns:
@@ -61,7 +61,7 @@ def single_deletion(
         )
     if batch_size < 1:
         raise InputError(f"batch_size must be 1 or more, found {batch_size}")
-    chosen = fixed_fill(fill)
+    chosen = fixed_baseline(baseline)
     height, width = maps.shape[1:]
     numbers = cell_numbers(height, width, grid).to(images.device)
     patches = grid * grid
@@ -82,24 +82,24 @@ def single_deletion(
     return spearman(sums.view(-1, grid, grid), fall.view(-1, grid, grid))
 
 
-def delete_cells(images: Tensor, cells: Tensor, *, grid: int = 4, fill: str = "mean") -> Tensor:
+def delete_cells(images: Tensor, cells: Tensor, *, grid: int = 4, baseline: str = "mean") -> Tensor:
     """Return images without one of their ``grid`` x ``grid`` patches.
 
     Args:
         images: (N, C, H, W), floating point in [0, 1].
         cells: int64 (N,), the patch to delete, from 0, row by row; -1 deletes none.
         grid: Patches along each side.
-        fill: What replaces the patch: ``"mean"``, ``"blur"`` or ``"zero"``.
+        baseline: What replaces the patch: ``"mean"``, ``"blur"`` or ``"zero"``.
 
     Returns:
         Shape, dtype and device of ``images``.
 
     Raises:
-        InputError: The fill is another one, or the images are smaller than the grid or outside
+        InputError: The baseline is another one, or the images are smaller than the grid or outside
             [0, 1].
     """
     check_images(images)
-    chosen = fixed_fill(fill)
+    chosen = fixed_baseline(baseline)
     height, width = images.shape[2:]
     numbers = cell_numbers(height, width, grid).to(images.device)
     removed = numbers == cells.to(images.device).view(-1, 1, 1)

@@ -48,7 +48,7 @@ class EvaluationOptions:
     aopc_region_size: int = option(
         1, "side in pixels of the blocks that are replaced, in the order of their mean saliency"
     )
-    aopc_fill: str = option(
+    aopc_baseline: str = option(
         "random", "what replaces them: random, mean, blur, zero or noisy-linear"
     )
     aopc_tolerance: float | None = option(
@@ -62,8 +62,8 @@ class EvaluationOptions:
     deletion_region_size: int = option(
         1, "side in pixels of the blocks that are inserted or deleted", least=1
     )
-    deletion_fill: str = option("zero", "what replaces deleted pixels")
-    insertion_fill: str = option("blur", "what pixels are inserted into")
+    deletion_baseline: str = option("zero", "what replaces deleted pixels")
+    insertion_baseline: str = option("blur", "what pixels are inserted into")
     stability_perturbations: int = option(10, "perturbed copies of an image for stability", least=1)
     stability_radius: float = option(
         0.02, "largest change of a pixel in those copies; pixels go from 0 to 1", above=0
@@ -92,8 +92,8 @@ class EvaluationOptions:
         """Refuse what can be refused before anything is computed."""
         from scaat.attribution import attributions
         from scaat.functional.aopc import check_protocol
+        from scaat.functional.baselines import find_baseline
         from scaat.functional.compressed_size import save_options
-        from scaat.functional.fills import find_fill
 
         check_ranges(self)
         if not self.attributions:
@@ -115,12 +115,12 @@ class EvaluationOptions:
             self.aopc_fraction,
             self.aopc_region_size,
             self.aopc_repeats,
-            self.aopc_fill,
+            self.aopc_baseline,
         )
-        for fill in (self.deletion_fill, self.insertion_fill):
-            if find_fill(fill).needs_rest:
+        for baseline in (self.deletion_baseline, self.insertion_baseline):
+            if find_baseline(baseline).needs_rest:
                 raise InputError(
-                    f"insertion and deletion can't be filled by {fill!r}, which goes by the pixels "
-                    "that are left, since in the end none is"
+                    f"insertion and deletion can't use the baseline {baseline!r}, which goes by "
+                    "the pixels that are left, since in the end none is"
                 )
         save_options(self.size_codec, self.size_quality)

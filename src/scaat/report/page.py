@@ -187,8 +187,8 @@ def _whose(held: Sequence[Row], rows: Sequence[Row]) -> str:
 _STYLES = ("page.css", "tables.css", "gallery.css", "print.css")
 _SCRIPT = "gallery.js"
 
-# What fills the replaced regions, by the option's name.
-_FILLS = {
+# What replaces the regions, by the option's name.
+_BASELINES = {
     "random": "uniform random pixels in all channels",
     "mean": "the image's mean of each channel",
     "blur": "a blurred copy of the image",
@@ -365,11 +365,11 @@ def _plural(noun: str, count: int) -> str:
 
 
 def _protocol(row: Row) -> tuple[int, str, str]:
-    """Return steps, largest fraction and fill of a row's perturbation curves."""
+    """Return steps, largest fraction and baseline of a row's perturbation curves."""
     measured = row.settings.get("evaluation")
     measured = measured if isinstance(measured, Mapping) else {}
-    fill = str(measured.get("aopc_fill", "random"))
-    return len(row.fraction), f"{100 * row.fraction[-1]:.0f} %", _FILLS.get(fill, fill)
+    baseline = str(measured.get("aopc_baseline", "random"))
+    return len(row.fraction), f"{100 * row.fraction[-1]:.0f} %", _BASELINES.get(baseline, baseline)
 
 
 def _section(

@@ -356,7 +356,7 @@ _PROTOCOL = {
     "aopc_steps": None,
     "aopc_fraction": None,
     "aopc_region_size": None,
-    "aopc_fill": "random",
+    "aopc_baseline": "random",
     "size_codec": None,
     "size_quality": None,
 }

@@ -12,7 +12,7 @@ from torch import Tensor
 from scaat.data import to_float
 from scaat.evaluation.context import Arrays, EvaluationContext, Samples
 from scaat.evaluation.measures.base import Measure, measures
-from scaat.functional.fills import FILLS
+from scaat.functional.baselines import BASELINES
 from scaat.functional.road import STEPS
 from scaat.metrics import (
     AOPC,
@@ -58,7 +58,7 @@ def aopc_settings(measure: Measure) -> dict[str, Any]:
         "steps": measure.options.aopc_steps,
         "fraction": measure.options.aopc_fraction,
         "repeats": measure.options.aopc_repeats,
-        "fill": measure.options.aopc_fill,
+        "baseline": measure.options.aopc_baseline,
         "seed": measure.context.seed,
         "batch_size": measure.context.batch_size,
     }
@@ -117,7 +117,7 @@ class Faithfulness(Removal):
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
         """Return two orders' perturbed images and the clean one, of the first round."""
-        repeats = options.aopc_repeats if FILLS[options.aopc_fill].draw else 1
+        repeats = options.aopc_repeats if BASELINES[options.aopc_baseline].draw else 1
         return 2 * options.aopc_steps * repeats + 1
 
     def make_metric(self, first_repeat: int = 0) -> CurveMetric:
@@ -207,8 +207,8 @@ class InsertionAndDeletion(Removal):
         """Return the metric by the options' protocol."""
         return InsertionDeletion(
             steps=self.options.deletion_steps,
-            insertion_fill=self.options.insertion_fill,
-            deletion_fill=self.options.deletion_fill,
+            insertion_baseline=self.options.insertion_baseline,
+            deletion_baseline=self.options.deletion_baseline,
             region_size=self.options.deletion_region_size,
             repeats=self.options.aopc_repeats,
             seed=self.context.seed,
@@ -217,7 +217,7 @@ class InsertionAndDeletion(Removal):
 
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
-        """Return both curves' images, by fills that are not random, and the clean one."""
+        """Return both curves' images, by baselines that are not random, and the clean one."""
         return 2 * options.deletion_steps + 1
 
     def values(self) -> dict[str, Tensor]:

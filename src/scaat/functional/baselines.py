@@ -1,4 +1,4 @@
-"""Fills: replacements for removed pixels, ROAD's linear imputation among them."""
+"""Baselines: replacements for removed pixels, ROAD's linear imputation among them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def _covered(images: Tensor, removed: Tensor, backgrounds: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Fill:
+class Baseline:
     """How removed pixels are filled.
 
     Attributes:
-        draw: writes the random background of one image into a float32 array; None if the fill
+        draw: writes the random background of one image into a float32 array; None if the baseline
             is not random.
-        paint: returns the backgrounds (N, C, ...) of images if the fill is not random.
+        paint: returns the backgrounds (N, C, ...) of images if the baseline is not random.
         put: fills ``images`` (B, C, ...) at the ``removed`` pixels, bool (B, ...), with the
             backgrounds (B, C, ...).
         needs_rest: whether at least one pixel must remain.
@@ -59,33 +59,33 @@ def _imputed(images: Tensor, removed: Tensor, noise: Tensor) -> Tensor:
     return _covered(images, removed, linear_imputation(images, removed) + noise)
 
 
-FILLS = {
-    "random": Fill(draw=_uniform),
-    "mean": Fill(paint=_mean),
-    "blur": Fill(paint=gaussian_blur),
-    "zero": Fill(paint=torch.zeros_like),
-    "noisy-linear": Fill(draw=_gaussian, put=_imputed, needs_rest=True),
+BASELINES = {
+    "random": Baseline(draw=_uniform),
+    "mean": Baseline(paint=_mean),
+    "blur": Baseline(paint=gaussian_blur),
+    "zero": Baseline(paint=torch.zeros_like),
+    "noisy-linear": Baseline(draw=_gaussian, put=_imputed, needs_rest=True),
 }
-"""Fills by name: independent uniform pixels in all channels; the image's mean per channel; the
+"""Baselines by name: independent uniform pixels in all channels; the image's mean per channel; the
 blurred image (`scaat.functional.blur`); zero; and ROAD's noisy linear imputation (Rong et al.
 2022), the mean of the neighbours (`linear_imputation`) plus Gaussian noise of standard
 deviation 0.01, which can leave [0, 1] as in the original."""
 
 
-def find_fill(name: str) -> Fill:
-    """Return the fill called ``name``, or raise `InputError` with the nearest name."""
-    if name not in FILLS:
-        raise unknown("fill", name, FILLS)
-    return FILLS[name]
+def find_baseline(name: str) -> Baseline:
+    """Return the baseline called ``name``, or raise `InputError` with the nearest name."""
+    if name not in BASELINES:
+        raise unknown("baseline", name, BASELINES)
+    return BASELINES[name]
 
 
-def fixed_fill(name: str) -> Fill:
-    """Return the fill called ``name``, or raise `InputError` unless it is one without a draw."""
-    fill = find_fill(name)
-    if fill.draw:
-        known = ", ".join(repr(other) for other, each in FILLS.items() if not each.draw)
-        raise InputError(f"the fill is {name!r}, which is random; expected one of {known}")
-    return fill
+def fixed_baseline(name: str) -> Baseline:
+    """Return the baseline called ``name``, or raise `InputError` where it is random."""
+    baseline = find_baseline(name)
+    if baseline.draw:
+        known = ", ".join(repr(other) for other, each in BASELINES.items() if not each.draw)
+        raise InputError(f"the baseline is {name!r}, which is random; expected one of {known}")
+    return baseline
 
 
 def linear_imputation(images: Tensor, removed: Tensor) -> Tensor:
@@ -109,14 +109,14 @@ def linear_imputation(images: Tensor, removed: Tensor) -> Tensor:
     """
     if images.dim() != 4:
         raise InputError(
-            f"the fill 'noisy-linear' (ROAD) needs images of shape (N, C, H, W), found "
+            f"the baseline 'noisy-linear' (ROAD) needs images of shape (N, C, H, W), found "
             f"{tuple(images.shape)}"
         )
     try:
         from scipy.sparse.linalg import splu
     except ImportError as error:
         raise ImportError(
-            f"the fill 'noisy-linear' (ROAD) needs SciPy (pip install 'scaat[run]'): {error}",
+            f"the baseline 'noisy-linear' (ROAD) needs SciPy (pip install 'scaat[run]'): {error}",
             name=error.name,
         ) from error
     laplacian = _laplacian(*images.shape[2:])
