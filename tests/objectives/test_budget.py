@@ -35,12 +35,12 @@ def expected(budget: float, reference: list[float] | None, steps: int) -> list[f
     for loss, count in losses(steps):
         value = loss.item()
         seen += count
-        running = value if math.isnan(running) else running + (value - running) * count / 3200
+        running = value if math.isnan(running) else running + (value - running) * count / 200
         if seen / SAMPLES >= start:
             lowest = min(lowest, running)
             target = lowest
             if reference:
-                place = min(max((seen - 3200) / SAMPLES - 0.5, 0.0), len(reference) - 1)
+                place = min(max((seen - 200) / SAMPLES - 0.5, 0.0), len(reference) - 1)
                 low = int(place)
                 high = min(low + 1, len(reference) - 1)
                 target = reference[low] + (place - low) * (reference[high] - reference[low])
@@ -48,7 +48,8 @@ def expected(budget: float, reference: list[float] | None, steps: int) -> list[f
             base *= math.exp(3 * count / (length * SAMPLES) * min(max(error, -1), 1))
             base = min(max(base, 0.02), 10.0 if reference else 0.4)
             patience = 3 * max(1 - 2 * (seen / SAMPLES - start) / length, 0)
-            weight = base * math.exp(min(max(error + patience, -2), 1))
+            rise = min((seen - start * SAMPLES) / 3200, 1)
+            weight = rise * base * math.exp(min(max(error + patience, -2), 1))
         weights.append(weight)
     return weights
 

@@ -32,6 +32,8 @@ PROTECTED = 0.25
 """Fraction of the training that begins without the divergence."""
 
 _WINDOW = 3200  # samples over which the running cross-entropy averages, whatever the batch
+_WINDOW_EPOCHS = 2  # or over so many epochs, where they are fewer samples
+_RISE = 3200  # samples over which the divergence sets in
 _FIRST, _LEAST, _MOST = 0.4, 0.02, 10.0  # of the base
 _INTEGRAL = 3.0  # the base changes by at most exp(3) over the constrained part of the training
 _UP, _DOWN = 1.0, 2.0  # how far the logarithm of the weight leaves its base's
@@ -75,7 +77,8 @@ class BudgetedWeight(ExactBuffers):
     with proportional and integral terms (Stooke et al. 2020, arXiv:2007.03964):
 
     - The first quarter of the training has weight 0: a divergence that presses on a network which
-      knows nothing yet keeps it from learning.
+      knows nothing yet keeps it from learning. Then the weight rises linearly over 3,200 samples: a
+      sudden divergence throws the network back, and 300 images are too few to recover.
     - Then an error compares the running cross-entropy of the clean images with the reference: 1
       where they are equal, 0 where the tolerance is used up.
     - The weight is ``base * exp(error)``, with the error between -2 and 1, so that it gives way at
@@ -144,6 +147,7 @@ class BudgetedWeight(ExactBuffers):
         self.tolerance = max(NATS_PER_POINT * budget, LEAST_TOLERANCE)
         self.validation_tolerance = max(VALIDATION_NATS_PER_POINT * budget, LEAST_TOLERANCE)
         self.start = PROTECTED * len(curve) or 1.0  # in epochs
+        self.window = min(_WINDOW, _WINDOW_EPOCHS * num_samples)
         self.horizon = len(curve) - self.start if curve else _HORIZON  # in epochs
 
         def scalar(value: float) -> Tensor:
@@ -174,7 +178,7 @@ class BudgetedWeight(ExactBuffers):
         count, value = joined[0], joined[1] / joined[0]
         first = self.seen == 0
         self.seen += count.long()
-        running = torch.lerp(self.cross_entropy, value, (count / _WINDOW).clamp_max(1.0))
+        running = torch.lerp(self.cross_entropy, value, (count / self.window).clamp_max(1.0))
         self.cross_entropy.copy_(torch.where(first, value, running))
         # Not float64, which Apple's GPUs lack: whole epochs and the rest are exact each.
         rest = (self.seen % self.num_samples).float() / self.num_samples
@@ -183,7 +187,7 @@ class BudgetedWeight(ExactBuffers):
         lowest = torch.minimum(self.lowest, self.cross_entropy)
         self.lowest.copy_(torch.where(started, lowest, self.lowest))
         # A running mean lags behind: it is that of the time one window ago.
-        target = self.target(epoch - _WINDOW / self.num_samples)
+        target = self.target(epoch - self.window / self.num_samples)
         progress = (epoch - self.start) / self.horizon
         error = 1 - (self.cross_entropy - target) / (self.tolerance * self.allowance)
         fraction = count / (self.horizon * self.num_samples)
@@ -193,7 +197,8 @@ class BudgetedWeight(ExactBuffers):
         base = base.clamp(_LEAST * self.scale, most * self.scale)
         self.base.copy_(torch.where(started, base, self.base))
         patience = _PATIENCE * (1 - progress / _SETTLED).clamp(0, 1)
-        weight = self.base * (error + patience).clamp(-_DOWN, _UP).exp()
+        rise = ((epoch - self.start) * self.num_samples / _RISE).clamp(0, 1)
+        weight = rise * self.base * (error + patience).clamp(-_DOWN, _UP).exp()
         self.weight.copy_(torch.where(started, weight, 0.0))
 
     @torch.no_grad()
