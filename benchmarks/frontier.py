@@ -271,13 +271,13 @@ def _kept(key: str, name: str, settings: Mapping[str, Setting]) -> dict[str, flo
         for i in chosen:
             images = generator.integers(values[i].shape[1], size=values[i].shape[1])
             means.append(values[i][:, images].mean(1))
-        draws.append(_share(key, np.mean(means, axis=0)))
+        draws.append(_gain(key, np.mean(means, axis=0)))
     low, high = np.nanquantile(draws, (0.025, 0.975))
-    value = _share(key, np.mean([v.mean(1) for v in values], axis=0))
+    value = _gain(key, np.mean([v.mean(1) for v in values], axis=0))
     return {"value": float(value), "low": float(low), "high": float(high)}
 
 
-def _share(key: str, means: NDArray[np.float64]) -> float:
+def _gain(key: str, means: NDArray[np.float64]) -> float:
     if key == "aopc_lerf":
         if (means <= 0).any():  # no logarithm: no pixel of the least relevant matters
             return float("nan")

@@ -181,7 +181,7 @@ def number(found: dict[str, Any], scale: float = 1.0, digits: int = 2) -> str:
 
 def markdown(rows: list[Row], settings: dict[str, Any], made: dict[str, Any]) -> str:
     lines = [
-        f"# Is AOPC ratio what it seems? {settings['data']}",
+        f"# Is the AOPC ratio what it seems? {settings['data']}",
         "",
         f"`benchmarks/metric_study.py`: {settings['images']} validation images, the paper's "
         f"protocol (20 steps, 20 % of the pixels, 5 repeats), float32, torch {made.get('torch')}. "

@@ -144,9 +144,9 @@ def test_the_lattice_is_the_one_with_most_saliency_over_all_images() -> None:
     options = replace(OPTIONS, also_measure=("lattice",), aopc_baseline="blur")
     result = evaluate(model, data, options, seed=3).results["gradient"]
     images, _, maps = explained(model, data)
-    shares = lattice_fractions(maps)
-    most = max(range(4), key=lambda lattice: shares[:, lattice].mean().item())
-    np.testing.assert_allclose(result.per_image["lattice_fraction"], shares[:, most], atol=1e-6)
+    fractions = lattice_fractions(maps)
+    most = max(range(4), key=lambda lattice: fractions[:, lattice].mean().item())
+    np.testing.assert_allclose(result.per_image["lattice_fraction"], fractions[:, most], atol=1e-6)
     curves = perturbation_curve(
         model, images, maps, steps=4, region_size=2, baseline="blur", seed=3
     )

@@ -91,6 +91,7 @@ def test_every_baseline_equals_a_loop(
     model = net().to(dtype)
     repeats = 2 if baseline in ("random", "noisy-linear") else 1
     settings = {"steps": steps, "fraction": fraction, "region_size": size, "seed": 6}
+    protocol = (steps, fraction, size, repeats, 6, baseline)
     image_ids = torch.tensor([9, 4])
     found = perturbation_curve(
         model,
@@ -104,19 +105,7 @@ def test_every_baseline_equals_a_loop(
     )
     for order in ("lerf", "morf"):
         expected = [
-            naive(
-                model,
-                images[i],
-                maps[i],
-                number,
-                order,
-                steps,
-                fraction,
-                size,
-                repeats,
-                6,
-                baseline,
-            )
+            naive(model, images[i], maps[i], number, order, *protocol)
             for i, number in enumerate(image_ids.tolist())
         ]
         torch.testing.assert_close(found[order], torch.tensor(expected), rtol=0, atol=1e-6)

@@ -35,6 +35,7 @@ def test_equals_a_loop_over_single_images(
 ) -> None:
     images, maps = (x.to(dtype) for x in data())
     model = net().to(dtype)
+    draws = {"repeats": 2, "seed": 3}
     found = insertion_deletion(
         model,
         images,
@@ -43,9 +44,8 @@ def test_equals_a_loop_over_single_images(
         region_size=size,
         insertion_baseline=insertion_baseline,
         deletion_baseline=deletion_baseline,
-        repeats=2,
-        seed=3,
         batch_size=4,
+        **draws,
     )
     regions = -(-7 // size) * -(-8 // size)
     shown = [int(k * regions / steps + 0.5) for k in range(steps + 1)]
@@ -56,17 +56,8 @@ def test_equals_a_loop_over_single_images(
             ("insertion", "lerf", hidden, insertion_baseline),
             ("deletion", "morf", shown, deletion_baseline),
         ):
-            runs = removed(
-                image,
-                map_,
-                i,
-                order=order,
-                counts=counts,
-                baseline=baseline,
-                size=size,
-                repeats=2,
-                seed=3,
-            )
+            where = {"order": order, "counts": counts, "size": size}
+            runs = removed(image, map_, i, baseline=baseline, **where, **draws)
             expected = torch.stack([model(torch.stack(r)).softmax(1)[:, target] for r in runs])
             torch.testing.assert_close(found[name][i], expected.mean(0).float(), rtol=0, atol=1e-6)
 

@@ -188,7 +188,8 @@ class BudgetedWeight(ExactBuffers):
         self.lowest.copy_(torch.where(started, lowest, self.lowest))
         # A running mean lags behind: it is that of the time one window ago.
         target = self.target(epoch - self.window / self.num_samples)
-        progress = (epoch - self.start) / self.horizon
+        constrained = epoch - self.start  # in epochs
+        progress = constrained / self.horizon
         error = 1 - (self.cross_entropy - target) / (self.tolerance * self.allowance)
         fraction = count / (self.horizon * self.num_samples)
         base = self.base * (_INTEGRAL * fraction * error.clamp(-1, 1)).exp()
@@ -197,7 +198,7 @@ class BudgetedWeight(ExactBuffers):
         base = base.clamp(_LEAST * self.scale, most * self.scale)
         self.base.copy_(torch.where(started, base, self.base))
         patience = _PATIENCE * (1 - progress / _SETTLED).clamp(0, 1)
-        rise = ((epoch - self.start) * self.num_samples / _RISE).clamp(0, 1)
+        rise = (constrained * self.num_samples / _RISE).clamp(0, 1)
         weight = rise * self.base * (error + patience).clamp(-_DOWN, _UP).exp()
         self.weight.copy_(torch.where(started, weight, 0.0))
 
