@@ -6,10 +6,11 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from scaat.errors import InputError, did_you_mean
 
@@ -36,6 +37,33 @@ class Recipe:
     std: tuple[float, ...] | None = None
     size: tuple[int, int] | None = None
     by_channel: Callable[[int], Factory] | None = None
+
+    def changed(self, spec: str, change: Callable[[nn.Module, Tensor], None]) -> Recipe:
+        """Return the recipe of the same network after a change.
+
+        Args:
+            spec: The changed network's name, for errors.
+            change: Changes a network in place; it gets one black image (1, channels, H, W), too,
+                and may raise `InputError`.
+        """
+
+        def around(build: Factory, channels: int) -> Factory:
+            def build_changed(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
+                network = build(num_classes, image_size)
+                try:
+                    change(network, torch.zeros(1, channels, *image_size))
+                except InputError as error:
+                    raise InputError(f"model {spec!r}: {error}") from error
+                return network
+
+            return build_changed
+
+        by_channel = self.by_channel
+        return replace(
+            self,
+            build=around(self.build, 3),
+            by_channel=by_channel and (lambda channels: around(by_channel(channels), channels)),
+        )
 
 
 @contextmanager

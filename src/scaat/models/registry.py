@@ -21,6 +21,7 @@ from scaat.models.recipes import (
     library_of,
     refusal,
 )
+from scaat.models.smooth_activations import with_silu
 from scaat.models.smoothed import smoothed
 from scaat.passes import evaluation_mode, search_view
 from scaat.registry import Registry
@@ -43,11 +44,11 @@ def build_model(
 
     Args:
         name: A registered name, ``torchvision:NAME`` for any of torchvision's classifiers,
-            ``timm:NAME`` for one of timm's where that is installed, ``smoothed:LAYER:NAME`` for
-            any of these with its feature maps smoothed behind a layer (`FeatureSmoothing`), or
-            ``package.module:factory`` for a function of the user's own that returns a module. The
-            function gets ``num_classes`` by keyword and, where it has such parameters,
-            ``image_size`` and ``channels``.
+            ``timm:NAME`` for one of timm's where that is installed, or ``package.module:factory``
+            for a function of the user's own that returns a module. The function gets
+            ``num_classes`` by keyword and, where it has such parameters, ``image_size`` and
+            ``channels``. ``smoothed:LAYER:NAME`` is any of these with its feature maps smoothed
+            behind a layer (`FeatureSmoothing`), ``silu:NAME`` with SiLUs in place of its ReLUs.
         num_classes: Number of the network's logits; 1 for a single logit, whose sign separates two
             classes.
         image_size: Height and width of the images, in pixels.
@@ -103,6 +104,7 @@ def find_model(name: str) -> Recipe:
         "torchvision": from_torchvision,
         "timm": from_timm,
         "smoothed": lambda inner: smoothed(inner, find_model),
+        "silu": lambda inner: with_silu(inner, find_model),
     }
     if prefix in prefixes:
         return prefixes[prefix](rest)

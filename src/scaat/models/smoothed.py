@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError, did_you_mean
 from scaat.functional.blur import convolve
-from scaat.models.recipes import Factory, Recipe
+from scaat.models.recipes import Recipe
 from scaat.passes import evaluation_mode
 
 FORM = "smoothed:LAYER:MODEL, such as smoothed:layer1:resnet18"
@@ -66,24 +65,8 @@ def smoothed(rest: str, find: Callable[[str], Recipe]) -> Recipe:
     layer, colon, name = rest.partition(":")
     if not (layer and colon and name):
         raise InputError(f"model 'smoothed:{rest}' has another form than {FORM}")
-    recipe = find(name)
-    by_channel = recipe.by_channel
-
-    def around(build: Factory, channels: int) -> Factory:
-        def build_smoothed(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
-            network = build(num_classes, image_size)
-            try:
-                smooth_behind(network, layer, torch.zeros(1, channels, *image_size))
-            except InputError as error:
-                raise InputError(f"model 'smoothed:{rest}': {error}") from error
-            return network
-
-        return build_smoothed
-
-    return replace(
-        recipe,
-        build=around(recipe.build, 3),
-        by_channel=by_channel and (lambda channels: around(by_channel(channels), channels)),
+    return find(name).changed(
+        f"smoothed:{rest}", lambda network, images: smooth_behind(network, layer, images)
     )
 
 

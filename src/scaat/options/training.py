@@ -29,8 +29,9 @@ class TrainingOptions:
     model: str = option(
         "small-resnet",
         "Model: small-resnet, small-vgg, fast-cnn, resnet18, vgg16, torchvision:NAME, "
-        "timm:NAME, smoothed:LAYER:MODEL (feature maps smoothed behind a layer), or "
-        "package.module:factory of your own (called with num_classes=...).",
+        "timm:NAME, smoothed:LAYER:MODEL (feature maps smoothed behind a layer), silu:MODEL "
+        "(SiLUs in place of ReLUs), or package.module:factory of your own (called with "
+        "num_classes=...).",
     )
     normalisation: Normalisation = option(
         "auto",
