@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -364,3 +365,35 @@ def test_runs_of_one_method_under_other_settings_are_named_by_what_differs(
     write_folder(tmp_path / "b", heavy)
     (comparison,) = read_results(*folders).comparisons
     assert comparison.methods == ("scaat (a)", "scaat (b)")
+
+
+def test_seeds_of_each_setting_are_pooled_under_one_name(
+    tmp_path: Path, content: Content, write_folder: Write
+) -> None:
+    folders = []
+    for name in ("plain", "other"):
+        for seed in (0, 1):
+            run = part(content, "scaat", seed=seed)
+            for row in run["rows"]:
+                options = dict.fromkeys("abcd", 1 if name == "plain" else 2)  # too many to name
+                row["settings"] = {**row["settings"], "objective": options}
+                if name == "other":
+                    row["settings"]["training"] = {"weights": f"plain-{seed}/model.pt"}
+                row["settings"]["evaluation"] = {**row["settings"]["evaluation"], "seed": seed}
+            folders.append(write_folder(tmp_path / f"{name}-{seed}", run))
+    (pool,) = pools(read_results(*folders))
+    assert pool.methods == ("scaat (plain-0 and others)", "scaat (other-0 and others)")
+    for method in pool.methods:
+        assert pool.pooled("entropy", "gradient", method) is not None
+    two_of_a_seed = [folders[2], *folders[:2]]
+    two_of_a_seed.append(write_folder(tmp_path / "again", run_with_weights(folders[2])))
+    methods = {row.method for row in read_results(*two_of_a_seed).rows}
+    assert methods == {"scaat (plain-0 and others)", "scaat (other-0)", "scaat (again)"}
+
+
+def run_with_weights(folder: Path) -> Content:
+    """Return the results of a folder as from other weights."""
+    run: Content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    for row in run["rows"]:
+        row["settings"]["training"]["weights"] = "elsewhere.pt"
+    return run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,9 @@ FILE = "results.json"
 _NAMED = 3
 """As many settings name a run; more would not fit a table."""
 
+_OF_EACH_SEED = ("training.weights", "evaluation.seed")
+"""What each seed may have of its own, so that it sets no two settings apart."""
+
 
 def find_results(run: Path) -> Path:
     """Return the folder with the results of ``run``: itself, or its ``evaluation``."""
@@ -132,7 +135,8 @@ def read_results(*runs: Path) -> Results:
     """Read and check the results of one or several runs.
 
     Runs of one method under other settings are named by what differs, ``scaat (weight=1)`` and
-    ``scaat (weight=5)``, or by their folders where more than three settings differ.
+    ``scaat (weight=5)``, or by their folders where more than three settings differ. Runs that
+    differ in their seeds alone, and in the weights that each starts from, share a name.
 
     Args:
         runs: Folders that hold ``results.json`` and, unless they were removed, ``per_image.npz``
@@ -284,10 +288,18 @@ def _name_variants(read: list[tuple[Source, list[Row]]]) -> list[tuple[Source, l
         differing = [k for k in keys if len({flat.get(k) for flat in settings.values()}) > 1]
         if not differing or len({row.key for row in rows}) == len(rows):
             continue
+        for own in _OF_EACH_SEED:
+            fewer = [key for key in differing if key != own]
+            held = {(row.key, *(settings[row.source].get(key) for key in fewer)) for row in rows}
+            differing = fewer if len(held) == len(rows) else differing
+        alike: dict[tuple[str | None, ...], list[Source]] = {}
         for source, flat in settings.items():
-            said = (f"{key.rpartition('.')[2]}={flat.get(key, 'default')}" for key in differing)
-            what = ", ".join(said) if len(differing) <= _NAMED else source.label
-            names[source, group] = f"{group[2]} ({what})"
+            alike.setdefault(tuple(flat.get(key) for key in differing), []).append(source)
+        for values, sources in alike.items():
+            pairs = zip(differing, values, strict=True)
+            said = (f"{key.rpartition('.')[2]}={value or 'default'}" for key, value in pairs)
+            what = ", ".join(said) if len(differing) <= _NAMED else _folders(sources)
+            names |= {(source, group): f"{group[2]} ({what})" for source in sources}
     if not names:
         return read
 
@@ -300,6 +312,12 @@ def _name_variants(read: list[tuple[Source, list[Row]]]) -> list[tuple[Source, l
         renamed = replace(source, trainings=tuple(trainings))
         named.append((renamed, [replace(r, source=renamed, method=name(source, r)) for r in rows]))
     return named
+
+
+def _folders(sources: Sequence[Source]) -> str:
+    """Return one name for the folders of runs that differ in their seeds: ``run-0`` and others."""
+    others = " and others" if len(sources) > 1 else ""
+    return f"{sources[0].label}{others}"
 
 
 def _refuse_repeats(rows: Iterable[Row]) -> None:
