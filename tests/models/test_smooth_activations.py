@@ -38,7 +38,7 @@ def test_names_combine() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("silu:nets:plain", r"model 'silu:nets:plain': the network has no torch.nn.ReLU"),
+        ("silu:nets:plain", "model 'silu:nets:plain': the network has no torch.nn.ReLU"),
         ("silu:small-resnett", "unknown model 'small-resnett'"),
         ("sil:small-resnet", "did you mean 'silu'?"),
     ],

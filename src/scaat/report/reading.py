@@ -284,21 +284,16 @@ def _name_variants(read: list[tuple[Source, list[Row]]]) -> list[tuple[Source, l
     names: dict[tuple[Source, tuple[str, str, str]], str] = {}
     for group, rows in groups.items():
         settings = {row.source: told_apart(row.settings) for row in rows}
-        keys = dict.fromkeys(key for flat in settings.values() for key in flat)
-        differing = [k for k in keys if len({flat.get(k) for flat in settings.values()}) > 1]
-        if not differing or len({row.key for row in rows}) == len(rows):
-            continue
-        for own in _OF_EACH_SEED:
-            fewer = [key for key in differing if key != own]
-            held = {(row.key, *(settings[row.source].get(key) for key in fewer)) for row in rows}
-            differing = fewer if len(held) == len(rows) else differing
-        alike: dict[tuple[str | None, ...], list[Source]] = {}
+        differing = _distinguishing(rows, settings)
+        alike: dict[tuple[str, ...], list[Source]] = {}
         for source, flat in settings.items():
-            alike.setdefault(tuple(flat.get(key) for key in differing), []).append(source)
-        for values, sources in alike.items():
+            values = tuple(flat.get(key, "default") for key in differing)
+            alike.setdefault(values, []).append(source)
+        for values, sources in alike.items() if differing else ():
             pairs = zip(differing, values, strict=True)
-            said = (f"{key.rpartition('.')[2]}={value or 'default'}" for key, value in pairs)
-            what = ", ".join(said) if len(differing) <= _NAMED else _folders(sources)
+            what = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in pairs)
+            if len(differing) > _NAMED:
+                what = sources[0].label + " and others" * (len(sources) > 1)
             names |= {(source, group): f"{group[2]} ({what})" for source in sources}
     if not names:
         return read
@@ -314,10 +309,21 @@ def _name_variants(read: list[tuple[Source, list[Row]]]) -> list[tuple[Source, l
     return named
 
 
-def _folders(sources: Sequence[Source]) -> str:
-    """Return one name for the folders of runs that differ in their seeds: ``run-0`` and others."""
-    others = " and others" if len(sources) > 1 else ""
-    return f"{sources[0].label}{others}"
+def _distinguishing(rows: Sequence[Row], settings: Mapping[Source, Mapping[str, str]]) -> list[str]:
+    """Return the settings that keep rows from repeating each other; none where no rows would."""
+
+    def distinct(keys: Sequence[str]) -> bool:
+        held = {(row.key, *(settings[row.source].get(key) for key in keys)) for row in rows}
+        return len(held) == len(rows)
+
+    if distinct(()):
+        return []
+    keys = dict.fromkeys(key for flat in settings.values() for key in flat)
+    differing = [k for k in keys if len({flat.get(k) for flat in settings.values()}) > 1]
+    for own in _OF_EACH_SEED:
+        fewer = [key for key in differing if key != own]
+        differing = fewer if distinct(fewer) else differing
+    return differing
 
 
 def _refuse_repeats(rows: Iterable[Row]) -> None:
