@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from itertools import count
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from scaat.declarations import Declaration
 from scaat.display.labels import (
@@ -31,7 +29,7 @@ from scaat.display.labels import (
     value_text,
 )
 from scaat.display.overlay import data_address
-from scaat.display.style import figure_bytes
+from scaat.display.style import FigureSpec, figure_bytes
 from scaat.display.table import Table
 from scaat.files import write_bytes
 from scaat.report.compare import pools, verdict
@@ -50,48 +48,13 @@ from scaat.report.tables import (
     title,
 )
 
-CSS_PIXELS_PER_INCH = 96
+Chart = tuple[FigureSpec, bytes]
+"""A drawn figure and its SVG, on a transparent ground."""
 
-# What the charts are drawn in, and the same on a dark ground: as light there as dark here.
-_DARK = {
-    "#1d2329": "#e7e8e4",
-    "#5c6670": "#a3abb1",
-    "#d9dcd8": "#353c41",
-    "#9aa1a8": "#6d767d",
-    "#ffffff": "#14181b",
-    "#d55e00": "#f0873a",
-    "#0072b2": "#52aee6",
-    "#009e73": "#35c79c",
-    "#cc79a7": "#dd93bb",
-    "#b38600": "#d8ab2c",
-    "#56b4e9": "#8fd0f5",
-}
+Content = Table | Chart | Gallery
 
-
-@dataclass(frozen=True)
-class Chart:
-    """A drawn figure; ``svg`` is the file's content, on a transparent ground."""
-
-    name: str
-    svg: bytes
-    caption: str
-    alt: str
-    width: int
-    """CSS pixels."""
-    height: int
-
-    @property
-    def light(self) -> str:
-        """Return the picture as a data address."""
-        return data_address(self.svg, "image/svg+xml")
-
-    @property
-    def dark(self) -> str:
-        """Return the picture in the colours for a dark ground."""
-        text = re.sub(
-            "|".join(_DARK), lambda match: _DARK[match[0]], self.svg.decode(), flags=re.ASCII
-        )
-        return data_address(text.encode(), "image/svg+xml")
+Part = tuple[str, str, list[Content]]
+"""Name and heading of a part of the page, and what is under it."""
 
 
 def write_report(results: Results, folder: Path) -> Path:
@@ -118,16 +81,12 @@ def write_report(results: Results, folder: Path) -> Path:
         of_what = f"{comparison.data}-{comparison.model}-{comparison.seed}"
         alone = len(results.comparisons) == 1
         prefix = "figures/" if alone else f"figures/{number}-{_slug(of_what)}-"
-        drawn = []
+        drawn: dict[str, Chart] = {}
         for spec in [spec for make in CHARTS for spec in make(comparison)]:
             name = f"{prefix}{_slug(spec.name)}"
             svg = figure_bytes(spec.figure, "svg")
             files[f"{name}.svg"], files[f"{name}.png"] = svg, figure_bytes(spec.figure, "png")
-            assert isinstance(spec.figure, Figure)
-            width, height = (
-                round(inches * CSS_PIXELS_PER_INCH) for inches in spec.figure.get_size_inches()
-            )
-            drawn.append(Chart(spec.name, svg, spec.caption, spec.alt, width, height))
+            drawn[spec.name] = spec, svg
         charts.append(drawn)
         for spec in [spec for make in SHEETS for spec in make(comparison)]:
             files[f"{prefix}{_slug(spec.name)}.png"] = figure_bytes(spec.figure, "png")
@@ -205,52 +164,7 @@ KeyFigure = tuple[Declaration, Estimate | None, Estimate | None, str]
 """A metric, its value for the method compared with and for the one in question, the verdict."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """A numbered table, chart or gallery."""
-
-    kind: str
-    number: int
-    content: Table | Chart | Gallery
-
-
-@dataclass(frozen=True)
-class Part:
-    """Blocks under one heading."""
-
-    name: str
-    heading: str
-    blocks: tuple[Block, ...]
-
-
-@dataclass(frozen=True)
-class Section:
-    """One comparison."""
-
-    name: str
-    title: str
-    findings: Findings
-    attribution: str
-    methods: tuple[str, str]
-    figures: tuple[KeyFigure, ...]
-    parts: tuple[Part, ...]
-
-
-Number = Callable[[Table | Chart | Gallery], Block]
-
-
-def _numbering() -> Number:
-    """Return what numbers tables and figures as they come."""
-    tables, figures = count(1), count(1)
-
-    def block(content: Table | Chart | Gallery) -> Block:
-        kind = {Table: "table", Chart: "chart", Gallery: "gallery"}[type(content)]
-        return Block(kind, next(tables if kind == "table" else figures), content)
-
-    return block
-
-
-def _html(results: Results, charts: Sequence[Sequence[Chart]]) -> str:
+def _html(results: Results, charts: Sequence[Mapping[str, Chart]]) -> str:
     """Return the page; ``charts`` holds those of each of ``results.comparisons``."""
     environment = Environment(
         loader=PackageLoader("scaat.report"),
@@ -262,26 +176,28 @@ def _html(results: Results, charts: Sequence[Sequence[Chart]]) -> str:
     environment.filters |= {
         "enumerated": lambda values: [(str(i), v) for i, v in enumerate(values)],
         "printed": lambda estimate, metric: value_text(metric, estimate),
+        "address": lambda svg: data_address(svg, "image/svg+xml"),
         "interval": lambda estimate, metric: interval_text(metric, estimate),
     }
-    number = _numbering()
-    pooled = []
+    # Tables and figures are numbered as they come.
+    environment.globals |= {"next_table": count(1).__next__, "next_figure": count(1).__next__}
+    pooled: list[Part] = []
     for i, pool in enumerate(pools(results), start=1):
         first, seeds = pool.comparisons[0], ", ".join(map(str, pool.seeds))
         heading = f"{first.data}, {first.model}, seeds {seeds} together"
-        pooled.append(Part(f"pooled-{i}", heading, tuple(map(number, pooled_tables(pool)))))
+        pooled.append((f"pooled-{i}", heading, [*pooled_tables(pool)]))
     sections = [
-        _section(f"c{i}", results, comparison, {chart.name: chart for chart in drawn}, number)
+        _section(f"c{i}", results, comparison, drawn)
         for i, (comparison, drawn) in enumerate(
             zip(results.comparisons, charts, strict=True), start=1
         )
     ]
     galleries = [
-        block.content
+        content
         for section in sections
-        for part in section.parts
-        for block in part.blocks
-        if isinstance(block.content, Gallery)
+        for _, _, contents in section["parts"]
+        for content in contents
+        if isinstance(content, Gallery)
     ]
     parts = [*map(_template, _STYLES), *(gallery.style for gallery in galleries)]
     style, script = "\n".join(parts), _template(_SCRIPT)
@@ -373,33 +289,30 @@ def _protocol(row: Row) -> tuple[int, str, str]:
 
 
 def _section(
-    name: str,
-    results: Results,
-    comparison: Comparison,
-    charts: Mapping[str, Chart],
-    number: Number,
-) -> Section:
+    name: str, results: Results, comparison: Comparison, charts: Mapping[str, Chart]
+) -> dict[str, Any]:
+    """Return what the page says of one comparison."""
     summary = findings(comparison)
     main = summary.pairs[0] if summary.pairs else None
     attribution = comparison.attributions[0]
-    return Section(
-        name=name,
-        title=title(comparison, results),
-        findings=summary,
-        attribution=attribution_name(attribution),
-        methods=(method_name(main.other), method_name(main.method)) if main else ("", ""),
-        figures=tuple(_key_figures(comparison, main, attribution)) if main else (),
-        parts=tuple(
-            Part(f"{name}-{heading.split()[0].lower()}", heading, tuple(map(number, blocks)))
+    return {
+        "name": name,
+        "title": title(comparison, results),
+        "findings": summary,
+        "attribution": attribution_name(attribution),
+        "methods": (method_name(main.other), method_name(main.method)) if main else ("", ""),
+        "figures": tuple(_key_figures(comparison, main, attribution)) if main else (),
+        "parts": [
+            (f"{name}-{heading.split()[0].lower()}", heading, present)
             for heading, contents in _contents(comparison, summary, charts, name)
-            if (blocks := [content for content in contents if content is not None])
-        ),
-    )
+            if (present := [content for content in contents if content is not None])
+        ],
+    }
 
 
 def _contents(
     comparison: Comparison, summary: Findings, charts: Mapping[str, Chart], name: str
-) -> Iterator[tuple[str, list[Table | Chart | Gallery | None]]]:
+) -> Iterator[tuple[str, list[Content | None]]]:
     """Yield a section's headings, each with what is under it."""
     differences = differences_table(comparison) if summary.pairs else None
     further = {table.name: table for table in further_tables(comparison)}
