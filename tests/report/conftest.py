@@ -101,7 +101,7 @@ def write(folder: Path, content: Content, *, side: int = 24, examples: int = 6) 
         arrays[f"{i}/maps"] = maps.astype(np.float32)
         arrays[f"{i}/predicted"] = (np.arange(examples) + (rng.random(examples) < 0.2)) % 3
         arrays[f"{i}/probability"] = rng.uniform(0.5, 1, examples)
-        for key in ("entropy", "gini", "aopc_lerf", "aopc_morf"):
+        for key in ("entropy", "size_kb", "gini", "aopc_lerf", "aopc_morf"):
             value = row[key]["value"]
             per_image[f"{i}/{key}"] = value * (1 + 0.05 * rng.standard_normal(N))
     np.savez(folder / "examples.npz", **arrays)

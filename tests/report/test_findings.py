@@ -13,7 +13,7 @@ from tests.report.full import add_per_image
 
 from scaat.display.labels import METRICS
 from scaat.report import Estimate, read_results
-from scaat.report.compare import difference, unpaired, verdict
+from scaat.report.compare import difference, sign, verdict
 from scaat.report.findings import Findings, findings
 from scaat.report.results import Comparison
 from scaat.report.tables import performance_table
@@ -28,27 +28,39 @@ def find(make_folder: Callable[..., Path]) -> Callable[[Content], Findings]:
 
 
 @pytest.mark.parametrize(
-    ("metric", "mine", "other", "expected"),
+    ("metric", "low", "high", "expected"),
     [
-        ("gini", (0.7, 0.6, 0.8), (0.4, 0.3, 0.5), "better"),
-        ("gini", (0.4, 0.3, 0.5), (0.7, 0.6, 0.8), "worse"),
-        ("entropy", (0.7, 0.6, 0.8), (0.4, 0.3, 0.5), "worse"),
-        ("entropy", (0.4, 0.3, 0.5), (0.7, 0.6, 0.8), "better"),
-        ("gini", (0.7, 0.5, 0.8), (0.4, 0.3, 0.5), "undecided"),
-        ("gini", (0.7, None, None), (0.4, 0.3, 0.5), "undecided"),
+        ("gini", 0.1, 0.5, "better"),
+        ("gini", -0.5, -0.1, "worse"),
+        ("entropy", 0.1, 0.5, "worse"),
+        ("entropy", -0.5, -0.1, "better"),
+        ("gini", -0.1, 0.5, "undecided"),
+        ("gini", 0.0, 0.5, "undecided"),
+        ("gini", None, None, "undecided"),
     ],
 )
-def test_verdicts_need_intervals_apart(
-    metric: str, mine: tuple[float, float, float], other: tuple[float, float, float], expected: str
+def test_a_verdict_needs_an_interval_without_0(
+    metric: str, low: float | None, high: float | None, expected: str
 ) -> None:
-    assert unpaired(metric, Estimate(*mine, 9), Estimate(*other, 9)) == expected
+    assert sign(metric, Estimate(0.3, low, high, 9)) == expected
 
 
 def test_an_open_end_reaches_everything_above() -> None:
-    open_end = Estimate(300.0, 50.0, None, 9, unbounded=True)
-    assert unpaired("aopc_rel", open_end, Estimate(2.0, 1.0, 3.0, 9)) == "better"
-    assert unpaired("aopc_rel", open_end, Estimate(900.0, 800.0, 999.0, 9)) == "undecided"
-    assert unpaired("aopc_rel", open_end, None) is None
+    for low, expected in ((5.0, "better"), (-5.0, "undecided")):
+        assert sign("aopc_rel", Estimate(300.0, low, None, 9, unbounded=True)) == expected
+
+
+def test_without_values_of_the_images_there_is_no_verdict(
+    make_folder: Callable[..., Path], content: Content
+) -> None:
+    folder = make_folder(content)
+    (folder / "per_image.npz").unlink()
+    actual = findings(read_results(folder).comparisons[0])
+    assert actual.pairs[0].total == 0
+    assert actual.headline == (
+        "SCAAT’s saliency maps and standard training’s cannot be compared image by image; "
+        "accuracy −0.2 points, undecided"
+    )
 
 
 def test_a_win_on_all_counts(find: Callable[[Content], Findings], content: Content) -> None:
@@ -84,7 +96,7 @@ def test_a_loss_on_all_counts(
 
 
 def test_a_mixed_result_names_each_loss_and_the_accuracy(
-    find: Callable[[Content], Findings], content: Content
+    make_folder: Callable[..., Path], content: Content
 ) -> None:
     for row in content["rows"]:
         if row["method"] == "scaat":
@@ -92,7 +104,10 @@ def test_a_mixed_result_names_each_loss_and_the_accuracy(
             if row["attribution"] == "smoothgrad":
                 row["size_kb"] = {"value": 9.0, "low": 8.0, "high": 10.0, "n": 60}
                 row["gini"] = {"value": 0.5, "low": 0.1, "high": 0.9, "n": 60}
-    actual = find(content)
+    folder = make_folder(content)
+    right = {i: 48 if row["method"] == "scaat" else 57 for i, row in enumerate(content["rows"])}
+    add_per_image(folder, {f"{i}/correct": np.arange(60) < n for i, n in right.items()})
+    actual = findings(read_results(folder).comparisons[0])
     assert actual.headline == (
         "SCAAT’s saliency maps are better than standard training’s on 13 of 15 counts and worse "
         "on 1; 1 is undecided; its accuracy is clearly lower (−15.2 points)"
@@ -132,8 +147,8 @@ def test_accuracy_is_decided_image_by_image(
     # The resampled difference counts how often the five images are drawn.
     expected = [-binom.ppf(tail, 60, 5 / 60) / 60 for tail in (0.975, 0.025)]
     assert apart.bounds == pytest.approx(expected)
-    rows = [compared.model_row(method).metrics["accuracy"] for method in ("scaat", "standard")]
-    assert unpaired("accuracy", *rows) == "undecided"
+    mine, theirs = (compared.model_row(m).metrics["accuracy"] for m in ("scaat", "standard"))
+    assert mine.high > theirs.low
     actual = findings(compared)
     assert "; its accuracy is clearly lower (−8.3 points)" in actual.headline
     (point,) = (p for p in actual.points if p.startswith("Accuracy: "))
@@ -174,8 +189,8 @@ def test_auc_is_decided_image_by_image(make_folder: Callable[..., Path], content
     apart = difference(compared, "auc", None, "scaat", "standard")
     expected = paired_auc_difference(margins["scaat"], margins["standard"], positive)
     assert apart == Estimate(**expected)
-    rows = [compared.model_row(method).metrics["auc"] for method in ("scaat", "standard")]
-    assert unpaired("auc", *rows) == "undecided"
+    mine, theirs = (compared.model_row(m).metrics["auc"] for m in ("scaat", "standard"))
+    assert mine.high > theirs.low
     (point,) = (p for p in findings(compared).points if p.startswith("AUC: "))
     assert point.endswith(" image by image, clearly lower.")
     for other in (answers["scaat"]["correct"] ^ positive, np.ones(59, dtype=bool)):

@@ -194,7 +194,6 @@ def test_differences_are_pooled_image_by_image(
     runs = []
     for seed in (0, 1):
         one = seeded(content, seed)
-        one["rows"][2]["accuracy"]["value"] -= seed / 60
         runs.append(write_folder(tmp_path / str(seed), one))
         with np.load(runs[-1] / "per_image.npz") as stored:
             values = dict(stored)
@@ -217,10 +216,7 @@ def test_differences_are_pooled_image_by_image(
     assert rel is not None
     assert rel.estimate.bounds is not None
     accuracy = pool.pooled("accuracy", "gradient", "scaat", "standard")
-    mine, theirs = (content["rows"][i]["accuracy"]["value"] for i in (2, 0))
-    assert accuracy is not None
-    assert accuracy.by_seed == pytest.approx([mine - theirs, mine - theirs - 1 / 60])
-    assert accuracy.estimate.bounds is None
+    assert accuracy is None  # until the answers are stored
     for run in runs:
         # The one errs where the other does, and in six images more: their places are the test
         # set's, not those of ``index``.
@@ -322,7 +318,7 @@ def test_methods_that_share_no_two_seeds_have_no_pooled_difference(
     assert "pooled-differences.csv" not in csv_files(results)
 
 
-def test_seeds_without_images_have_no_interval(
+def test_seeds_without_images_are_not_pooled(
     tmp_path: Path, content: Content, write_folder: Write
 ) -> None:
     runs = []
@@ -330,19 +326,9 @@ def test_seeds_without_images_have_no_interval(
         runs.append(write_folder(tmp_path / str(seed), seeded(content, seed)))
         (runs[-1] / "per_image.npz").unlink()
     (pool,) = pools(read_results(*runs))
-    row = content["rows"][2]
-    pooled = pool.pooled("aopc_rel", "gradient", "scaat")
-    assert pooled is not None
-    assert pooled.estimate.value == pytest.approx(
-        row["aopc_morf"]["value"] / row["aopc_lerf"]["value"]
-    )
-    assert pooled.estimate.bounds is None
-    difference = pool.pooled("aopc_rel", "gradient", "scaat", "standard")
-    other = pool.pooled("aopc_rel", "gradient", "standard")
-    assert difference is not None
-    assert other is not None
-    assert difference.estimate.value == pooled.estimate.value - other.estimate.value
-    assert difference.estimate.bounds is None
+    assert pool.pooled("aopc_rel", "gradient", "scaat") is None
+    assert pool.pooled("aopc_rel", "gradient", "scaat", "standard") is None
+    assert [table.name for table in pooled_tables(pool)] == ["pooled"]  # of accuracies
 
 
 def test_runs_of_one_method_under_other_settings_are_named_by_what_differs(

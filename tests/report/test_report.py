@@ -159,7 +159,7 @@ def test_the_best_is_marked_by_more_than_colour(report: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "lost", "told"),
     [
-        ("per_image.npz", {"entropy"}, "the distribution of saliency entropies"),
+        ("per_image.npz", {"entropy"}, "the distribution of saliency entropies, the"),
         ("examples.npz", {n for n in FIGURES if n[:2] == "ex"}, "the example images"),
     ],
 )

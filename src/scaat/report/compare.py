@@ -54,38 +54,20 @@ def difference(
 def verdict(
     comparison: Comparison, metric: str, attribution: str | None, method: str, other: str
 ) -> Verdict | None:
-    """Return whether ``method`` is better or worse than ``other``; None if one is missing.
+    """Return whether ``method`` is better or worse than ``other``.
 
-    Decided where the 95 % interval of the paired difference leaves out 0; without per-image values,
-    where the two 95 % intervals don't overlap, which decides less.
+    Decided where the 95 % interval of the paired difference leaves out 0; None without one.
     """
-    rows = comparison.row(method, attribution), comparison.row(other, attribution)
-    if rows[0] is None or rows[1] is None:
-        return None
     paired = difference(comparison, metric, attribution, method, other)
-    if paired is not None:
-        return sign(metric, paired)
-    return unpaired(metric, rows[0].metrics[metric], rows[1].metrics[metric])
+    return None if paired is None else sign(metric, paired)
 
 
 def sign(metric: str, estimate: Estimate) -> Verdict:
     """Return what a difference decides: which side of 0 its interval is on."""
-    return _side(metric, estimate.bounds, (0.0, 0.0))
-
-
-def unpaired(metric: str, estimate: Estimate | None, other: Estimate | None) -> Verdict | None:
-    """Return what two separate intervals decide: nothing where they overlap."""
-    if estimate is None or other is None:
-        return None
-    return _side(metric, estimate.bounds, other.bounds)
-
-
-def _side(
-    metric: str, mine: tuple[float, float] | None, theirs: tuple[float, float] | None
-) -> Verdict:
-    if mine is None or theirs is None or (mine[0] <= theirs[1] and theirs[0] <= mine[1]):
+    bounds = estimate.bounds
+    if bounds is None or bounds[0] <= 0 <= bounds[1]:
         return "undecided"
-    return "better" if (mine[0] > theirs[1]) == METRICS[metric].higher_is_better else "worse"
+    return "better" if (bounds[0] > 0) == METRICS[metric].higher_is_better else "worse"
 
 
 def to_estimate(computed: dict[str, Any]) -> Estimate:
@@ -227,8 +209,8 @@ class Pool:
     ) -> Pooled | None:
         """Return the pooled estimate, or None where fewer than two seeds have it.
 
-        With ``other`` it is by how much ``method`` exceeds it: the two are paired in each seed,
-        image by image. Without per-image values it is the mean over the seeds, without an interval.
+        None, too, where the values of a seed's images are not stored. With ``other`` it is by how
+        much ``method`` exceeds it: the two are paired in each seed, image by image.
         """
         names = (method,) if other is None else (method, other)
         key = (metric, attribution, *names)
@@ -245,10 +227,9 @@ class Pool:
         ]
         if len(seeds) < 2:
             return None
-        stored = [_parts(metric, *rows) for rows in seeds]
-        values = [parts for parts in stored if parts is not None]
-        if len(values) < len(stored):
-            return _without_images(seeds, metric)
+        values = [parts for rows in seeds if (parts := _parts(metric, *rows)) is not None]
+        if len(values) < len(seeds):
+            return None
         if metric in RATIOS:
             compute: Compute = pooled_ratio if len(names) == 1 else pooled_ratio_difference
             computed = compute(*zip(*values, strict=True))
@@ -285,30 +266,3 @@ def _parts(metric: str, row: Row, other: Row | None = None) -> list[Array] | Non
     stored = [image_values(row, part) for part in RATIOS.get(metric, (metric,))]
     values = [value for value in stored if value is not None]
     return values if len(values) == len(stored) else None
-
-
-def _without_images(seeds: Sequence[Sequence[Row]], metric: str) -> Pooled:
-    """Return the mean over seeds of one row each, or the difference of two such means."""
-
-    def mean(key: str, place: int) -> float | None:
-        estimates = [rows[place].metrics[key] for rows in seeds]
-        known = [e.value for e in estimates if e is not None and e.value is not None]
-        return sum(known) / len(known) if known else None
-
-    def pooled(place: int) -> float | None:
-        if metric not in RATIOS:
-            return mean(metric, place)
-        above, below = (mean(part, place) for part in RATIOS[metric])
-        return above / below if above is not None and below else None
-
-    def less(values: Sequence[float | None]) -> float | None:
-        first, *second = values
-        if not second or first is None:
-            return first
-        return None if second[0] is None else first - second[0]
-
-    estimates = [[row.metrics[metric] for row in rows] for rows in seeds]
-    n = sum(of_seed[0].n for of_seed in estimates if of_seed[0] is not None)
-    by_seed = [less([None if e is None else e.value for e in of_seed]) for of_seed in estimates]
-    value = less([pooled(place) for place in range(len(seeds[0]))])
-    return Pooled(Estimate(value, None, None, n), tuple(by_seed))

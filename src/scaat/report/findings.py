@@ -23,7 +23,7 @@ from scaat.display.labels import (
     seconds_text,
     value_text,
 )
-from scaat.report.compare import VERDICTS, Verdict, difference, sign, unpaired, verdict
+from scaat.report.compare import VERDICTS, Verdict, difference, sign, verdict
 from scaat.report.results import Comparison, reference_of
 
 
@@ -129,7 +129,7 @@ def _accuracy(comparison: Comparison, pair: Pair) -> str:
         return ""
     outcome = verdict(comparison, "accuracy", None, pair.method, pair.other)
     change = f"{_points(apart[2])} points"
-    if outcome == "undecided":
+    if outcome is None or outcome == "undecided":
         return f"; accuracy {change}, undecided"
     return f"; its accuracy is clearly {'higher' if outcome == 'better' else 'lower'} ({change})"
 
@@ -139,7 +139,7 @@ def _maps(pair: Pair) -> str:
     total = pair.total
     maps, theirs = f"{_possessive(pair.method)} saliency maps", _possessive(pair.other)
     if not total:
-        return f"{maps} and {theirs} were measured by different saliency methods"
+        return f"{maps} and {theirs} cannot be compared image by image"
     counts = f"all {total} counts" if total > 1 else "the one count"
     if better == total:
         return f"{maps} are {_virtues(pair)} than {theirs} on {counts}"
@@ -173,7 +173,7 @@ def _performance(comparison: Comparison, pair: Pair) -> list[str]:
         points.append(
             f"{metric.name}: {full_text(metric, mine)} for {_prose(pair.method)}, "
             f"{full_text(metric, theirs)} for {_prose(pair.other)}; "
-            f"{_points(change)} points{_decided(comparison, key, pair, mine, theirs)}."
+            f"{_points(change)} points{_decided(comparison, key, pair)}."
         )
     return points
 
@@ -186,21 +186,14 @@ def _apart(comparison: Comparison, key: str, pair: Pair) -> tuple[Estimate, Esti
     return mine, theirs, mine.value - theirs.value
 
 
-def _decided(comparison: Comparison, key: str, pair: Pair, mine: Estimate, theirs: Estimate) -> str:
+def _decided(comparison: Comparison, key: str, pair: Pair) -> str:
     """Return the interval of a difference of performance, if there is one, and what it decides."""
     paired = difference(comparison, key, None, pair.method, pair.other)
-    if paired is not None and paired.low is not None and paired.high is not None:
-        words = {"better": "clearly higher", "worse": "clearly lower", "undecided": "undecided"}
-        interval = f"[{_points(paired.low)}, {_points(paired.high)}]"
-        return f" {interval} image by image, {words[sign(key, paired)]}"
-    if mine.bounds is None or theirs.bounds is None:
+    if paired is None or paired.low is None or paired.high is None:
         return ", no interval was computed"
-    return {
-        "better": ", clearly higher: the intervals do not overlap",
-        "worse": ", clearly lower: the intervals do not overlap",
-        "undecided": ", the intervals overlap",
-        None: "",
-    }[unpaired(key, mine, theirs)]
+    words = {"better": "clearly higher", "worse": "clearly lower", "undecided": "undecided"}
+    interval = f"[{_points(paired.low)}, {_points(paired.high)}]"
+    return f" {interval} image by image, {words[sign(key, paired)]}"
 
 
 def _tally(pair: Pair) -> str:

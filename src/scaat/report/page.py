@@ -155,7 +155,8 @@ _BASELINES = {
     "noisy-linear": "a noisy linear interpolation of their surroundings",
 }
 _LOST = {
-    PER_IMAGE: "the distribution of saliency entropies and the differences image by image",
+    PER_IMAGE: "the distribution of saliency entropies, the differences image by image and what "
+    "they decide",
     EXAMPLES: "the example images with their maps",
 }
 
@@ -218,7 +219,6 @@ def _html(results: Results, charts: Sequence[Mapping[str, Chart]]) -> str:
         pooled=pooled,
         sections=sections,
         overview=_overview(results),
-        paired=not any(PER_IMAGE in source.missing for source in results.sources),
         metrics=[
             METRICS[key]
             for key in (*PERFORMANCE, *SALIENCY, *OPTIONAL)
@@ -341,4 +341,4 @@ def _key_figures(comparison: Comparison, pair: Pair, attribution: str) -> Iterat
         return
     for key in ("accuracy", "entropy", "gini", "aopc_lerf", "aopc_rel"):
         decided = verdict(comparison, key, attribution, pair.method, pair.other)
-        yield METRICS[key], other.metrics[key], mine.metrics[key], decided or "not measured"
+        yield METRICS[key], other.metrics[key], mine.metrics[key], decided or "not compared"

@@ -36,7 +36,7 @@ from scaat.display.table import (
     printed,
     terminal_grid,
 )
-from scaat.report.compare import VERDICTS, Pool, Pooled, difference, pools, sign, verdict
+from scaat.report.compare import VERDICTS, Pool, Pooled, difference, pools, sign
 from scaat.report.findings import held_against
 from scaat.report.results import Comparison, Results, Row
 
@@ -205,18 +205,16 @@ def differences_table(comparison: Comparison) -> Table:
 
     def cell(metric: str, attribution: str, method: str, other: str) -> Cell:
         paired = difference(comparison, metric, attribution, method, other)
-        if paired is not None:
-            value, interval = signed_text(METRICS[metric], paired)
-            return Cell(f"{SIGNS[sign(metric, paired)]} {value}", interval)
-        outcome = verdict(comparison, metric, attribution, method, other)
-        return Cell("–" if outcome is None else f"{SIGNS[outcome]} {outcome}")
+        if paired is None:
+            return Cell("–")
+        value, interval = signed_text(METRICS[metric], paired)
+        return Cell(f"{SIGNS[sign(metric, paired)]} {value}", interval)
 
     return Table(
         name="differences",
         caption="Differences between training methods, image by image",
         note="▲ better, ▼ worse: the 95 % interval of the mean difference over the same test "
-        "images leaves out 0; ≈ undecided: it holds 0. A verdict in words alone rests on two "
-        "separate intervals, as the values of the images were not stored.",
+        "images leaves out 0; ≈ undecided: it holds 0; –: no values of the same images.",
         stub="Saliency method",
         columns=tuple(METRICS[key].label for key in SALIENCY),
         lines=tuple(
@@ -285,7 +283,7 @@ def _pooled_differences(pool: Pool, keys: Sequence[str], suffix: str, of_what: s
         if pooled is None:
             return Cell("–")
         value, interval = signed_text(METRICS[key], pooled.estimate)
-        mark = f"{SIGNS[sign(key, pooled.estimate)]} " if interval else ""
+        mark = f"{SIGNS[sign(key, pooled.estimate)]} "
         note = "; ".join(signed_text(METRICS[key], seed)[0] for seed in pooled.seeds)
         return Cell(f"{mark}{value}", interval, note=note)
 
@@ -295,8 +293,7 @@ def _pooled_differences(pool: Pool, keys: Sequence[str], suffix: str, of_what: s
         note=f"Means over the training seeds {', '.join(map(str, pool.seeds))} of the differences "
         "image by image; below each interval the values of the seeds, in this order. ▲ better, "
         "▼ worse: the 95 % interval over seeds and images leaves out 0; ≈ undecided: it holds 0. "
-        "Without a sign: the values of the images were not stored, so there is no interval. Every "
-        "measure is in pooled-differences.csv.",
+        "Every measure is in pooled-differences.csv.",
         stub="Saliency method",
         columns=tuple(METRICS[key].label for key in keys),
         lines=tuple(
