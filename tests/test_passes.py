@@ -9,7 +9,10 @@ import pytest
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.checkpoint import checkpoint
 
+from scaat.errors import InputError
+from scaat.objectives import SCAAT
 from scaat.passes import loss_view, search_view
 
 
@@ -63,3 +66,15 @@ def test_views_go_around_wrappers(
     assert all(weight.grad is not None for weight in net.parameters())
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+def test_activation_checkpointing_is_refused_in_one_sentence() -> None:
+    class Checkpointed(nn.Sequential):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            found = checkpoint(super().forward, images, use_reentrant=False)
+            assert isinstance(found, torch.Tensor)
+            return found
+
+    model = Checkpointed(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    with pytest.raises(InputError, match="the model runs with activation checkpointing"):
+        SCAAT(4)(model, torch.rand(4, 3), torch.tensor([0, 1, 2, 0]), torch.arange(4))

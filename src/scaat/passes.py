@@ -2,6 +2,8 @@
 
 Both views below run the caller's module with other tensors in the place of its own, so its
 buffers (batch-norm statistics, power-iteration vectors), gradients and flags never change.
+Activation checkpointing is refused: it runs layers again in the backward pass, when the module has
+its own tensors back, which would spoil batch-norm statistics.
 """
 
 from __future__ import annotations
@@ -18,9 +20,14 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
+from scaat.errors import InputError
 from scaat.functional.saliency import Predict
 
 _WRAPPERS = DistributedDataParallel, DataParallel
+_NO_CHECKPOINTING = (
+    "the model runs with activation checkpointing or another hook on saved tensors, expected one "
+    "without: this method's extra passes cannot use it"
+)
 _VARIANTS = 32  # graphs of one model: passes by gradients, modes and batch sizes
 
 
@@ -44,7 +51,13 @@ def _view(model: nn.Module, *, detach: bool) -> Predict:
         tensors |= {name: weight.detach() for name, weight in module.named_parameters()}
 
     def predict(inputs: Tensor) -> Tensor:
-        logits: Tensor = functional_call(module, tensors, (inputs,))
+        try:
+            with torch.autograd.graph.disable_saved_tensors_hooks(_NO_CHECKPOINTING):
+                logits: Tensor = functional_call(module, tensors, (inputs,))
+        except RuntimeError as error:
+            if _NO_CHECKPOINTING not in str(error):
+                raise
+            raise InputError(_NO_CHECKPOINTING) from None
         return logits
 
     return predict

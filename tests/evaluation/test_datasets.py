@@ -69,6 +69,29 @@ def test_without_labels_there_is_no_accuracy() -> None:
     assert done.answers == {}
 
 
+def test_one_logit_has_two_classes() -> None:
+    images, labels = pixels(), torch.tensor([0, 1, 0, 1, 1, 0])
+    network = nn.Sequential(*list(model())[:-1], nn.Linear(144, 1)).eval()
+    expected = evaluate(network, ImageSet(images, labels, ("0", "1")), QUICK)
+    done = evaluate(network, TensorDataset(images, labels), QUICK)
+    assert done.results["gradient"].metrics == expected.results["gradient"].metrics
+
+
+def test_a_palette_image_is_read_by_its_colours() -> None:
+    images, labels = pixels() // 255 * 255, torch.tensor([0, 1, 2, 2, 1, 0])
+
+    class Palette(Pillow):
+        def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+            image, label = super().__getitem__(index)
+            return image.quantize(8), label
+
+    done = evaluate(model(), Palette(images, labels), QUICK)
+    np.testing.assert_array_equal(
+        done.examples["images"],
+        evaluate(model(), Pillow(images, labels), QUICK).examples["images"],
+    )
+
+
 class Stream(IterableDataset[Any]):
     def __iter__(self) -> Any:
         return iter(())

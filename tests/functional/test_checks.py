@@ -10,7 +10,7 @@ from scaat.functional.checks import check_images, check_index, check_labels
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (torch.rand(2, 3) + 0.5, r"images lie in \[.*\], expected values in \[0, 1\]"),
+        (torch.tensor([[0.5, 1.5]]), r"images lie in \[.*\], expected values in \[0, 1\]"),
         (torch.tensor([[0.5, float("nan")]]), "NaN or infinite"),
         (torch.tensor([[0.5, float("inf")]]), "NaN or infinite"),
         (torch.zeros(2, 3, dtype=torch.uint8), "dtype torch.uint8, expected floating point"),

@@ -62,6 +62,15 @@ def test_finite_with_finite_gradient_for_extreme_logits(name: str, dtype: torch.
 
 
 @pytest.mark.parametrize("name", DIVERGENCES)
+def test_a_masked_class_adds_nothing(name: str) -> None:
+    p, q = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    masked = torch.full((5, 1), -torch.inf)
+    values = DIVERGENCES[name](torch.cat([p, masked], 1), torch.cat([q, masked], 1))
+    torch.testing.assert_close(values, DIVERGENCES[name](p, q))
+    assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(values.sum(), (p, q)))
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
 def test_gradient_is_that_of_finite_differences(name: str) -> None:
     torch.manual_seed(1)
     p, q = (torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))

@@ -227,13 +227,29 @@ def test_a_collection_hands_each_metric_what_it_takes() -> None:
     close(found["EnergyInside"], energy_inside(maps(), masks()).nanmean())
 
 
-def test_aopc_equals_the_function_and_counts_on_over_the_updates() -> None:
+def test_a_collection_keeps_apart_metrics_that_agree_on_the_first_batch() -> None:
+    metrics = {
+        "gini": GiniIndex(),
+        "hoyer": Hoyer(),
+        "png": CompressedSize(codec="png"),
+        "jpeg": CompressedSize(codec="jpeg"),
+    }
+    collection = MetricCollection(dict(metrics))
+    for part in (torch.zeros(1, 6, 6), maps()):
+        collection.update(maps=part)
+        for metric in metrics.values():
+            metric.update(part)
+    close(collection.compute(), {name: metric.compute() for name, metric in metrics.items()})
+
+
+@pytest.mark.parametrize("call", ["update", "forward"])
+def test_aopc_equals_the_function_and_counts_on_over_the_updates(call: str) -> None:
     expected = perturbation_curve(predict, images(), maps(), **AOPC_SETTINGS)
     metric = AOPC(**AOPC_SETTINGS)
     for _ in range(2):  # reset starts the count anew
         metric.reset()
         for x, m in zip(images().split(3), maps().split(3), strict=True):
-            metric.update(predict, x, m)
+            getattr(metric, call)(predict, x, m)
         for order, curve in metric.curves().items():
             torch.testing.assert_close(curve, expected[order])
             torch.testing.assert_close(metric.values()[f"aopc_{order}"], expected[order].mean(1))

@@ -66,6 +66,36 @@ def test_the_weight_is_that_of_a_plain_loop(budget: float, reference: list[float
     assert weights[0] == 0.0  # the protected start
 
 
+@pytest.mark.parametrize("overflow", [0, 7])
+def test_a_step_that_overflows_leaves_nothing(overflow: int) -> None:
+    controller, without = (BudgetedWeight(SAMPLES, 0.5, [1.5, 1.0]) for _ in range(2))
+    for step, (loss, count) in enumerate(losses(60)):
+        if step == overflow:
+            controller.observe(loss * math.nan, count)
+            without.seen += count
+        else:
+            controller.observe(loss, count)
+            without.observe(loss, count)
+    assert controller.weight.isfinite()
+    for key, value in without.state_dict().items():
+        close = torch.testing.assert_close
+        close(controller.state_dict()[key], value, rtol=0.05, atol=0)  # the base moved once more
+
+
+def test_a_loader_that_drops_samples_reaches_the_last_epoch_of_the_reference() -> None:
+    reference = [1 - 0.1 * epoch for epoch in range(8)]
+    controller = BudgetedWeight(SAMPLES, 0.5, reference, reference, training_steps=16)
+    begun = None
+    for step in range(1, 17):  # two batches an epoch, of the three that the samples fill
+        controller.observe(torch.tensor(reference[(step - 1) // 2]), SAMPLES // 3, step)
+        if begun is None and controller.weight > 0:
+            begun = step
+    assert begun == 2 * 2 + 1  # after a quarter of eight epochs
+    before = controller.margin.clone()
+    controller.observe_validation(torch.tensor(reference[-1]), torch.tensor(400.0), 16)
+    assert controller.margin == (before + 1) / 2  # equal to the last epoch's reference
+
+
 def test_a_larger_budget_gives_a_larger_weight() -> None:
     weights = []
     for budget in (0.2, 0.5, 1.0, 2.0, 5.0):

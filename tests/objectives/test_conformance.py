@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 import torch
@@ -52,6 +55,37 @@ def test_loss_trains_and_logits_are_the_clean_ones(
     output.loss.backward()
     for key, parameter in trap.named_parameters():
         assert (parameter.grad is not None) == parameter.requires_grad, key
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@every_variant
+def test_validation_without_gradients_has_the_same_loss(
+    name: str,
+    options: dict[str, object],
+    mode: Callable[[], AbstractContextManager[None]],
+    trap: nn.Module,
+    batch: Batch,
+) -> None:
+    objective = build_objective(name, 40, options).eval()
+    trap.eval()
+    torch.manual_seed(5)
+    expected = objective(trap, *batch).loss.detach()
+    with mode():
+        torch.manual_seed(5)
+        output = objective(trap, *(tensor * 1 for tensor in batch))
+    torch.testing.assert_close(output.loss, expected, rtol=0, atol=0)
+    assert not output.loss.requires_grad
+    assert not output.logits.requires_grad
+
+
+@pytest.mark.parametrize("name", objectives)
+def test_outputs_that_are_no_tensor_are_refused(name: str, batch: Batch) -> None:
+    class Answer(nn.Linear):
+        def forward(self, images: Tensor) -> Any:
+            return {"logits": super().forward(images.flatten(1)[:, :4])}
+
+    with pytest.raises(InputError, match="the model returned a dict, expected logits"):
+        build_objective(name, 40, {})(Answer(4, 4), *batch)
 
 
 @every_variant

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from scaat.data.image_set import ImageSet, to_float
 from scaat.errors import InputError
+from scaat.functional.logits import class_logits
 from scaat.passes import evaluation_mode
 
 SLACK = 1e-6  # of rounding in float images
@@ -57,7 +58,7 @@ def read_dataset(dataset: Dataset[Any], model: nn.Module, device: torch.device) 
     if not images:
         raise InputError("the data set is empty; expected two images or more")
     with torch.no_grad(), evaluation_mode(model):
-        outputs = model(to_float(images[0].unsqueeze(0).to(device))).shape[-1]
+        outputs = class_logits(model(to_float(images[0].unsqueeze(0).to(device)))).shape[1]
     names = getattr(dataset, "classes", None)
     if not isinstance(names, list | tuple) or len(names) != outputs:
         names = range(outputs)
@@ -77,6 +78,8 @@ def _label(label: Any, position: int) -> int:
 def _pixels(image: Any, position: int) -> Tensor:
     """Return an image as uint8 (C, H, W)."""
     if not isinstance(image, Tensor):
+        if getattr(image, "mode", None) == "P":  # whose values are places in a palette
+            image = image.convert("RGB")
         pixels = np.array(image)
         if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
             raise InputError(

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from scaat.functional.precision import widest
+
 RELATIVE_SIGMA = 0.1
 TRUNCATION = 4.0
 
@@ -28,7 +30,7 @@ def gaussian_blur(images: Tensor) -> Tensor:
     sides = images.shape[2:]
     sigma = RELATIVE_SIGMA * min(sides)
     radius = int(TRUNCATION * sigma + 0.5)
-    offsets = torch.arange(-radius, radius + 1, dtype=torch.float64, device=images.device)
+    offsets = torch.arange(-radius, radius + 1, dtype=widest(images.device), device=images.device)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
     kernel = (kernel / kernel.sum()).to(images.dtype)
     return convolve(images, [kernel for _ in sides], mode="reflect")

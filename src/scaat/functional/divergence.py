@@ -80,7 +80,9 @@ def mean_over_labels(divergence: Divergence) -> Divergence:
 
 def _log_probabilities(logits: Tensor) -> Tensor:
     logits = class_logits(logits)
-    return F.log_softmax(logits, dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    # A class masked by a logit of minus infinity has probability 0 and adds nothing.
+    return F.log_softmax(logits, dim=1, dtype=wide).clamp_min(torch.finfo(wide).min)
 
 
 def _bits(nats: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from scaat.functional.maps import quantise
+from scaat.functional.precision import widened
 
 LEVELS = 256
 
@@ -34,6 +35,6 @@ def entropy(maps: Tensor) -> Tensor:
     # One histogram over all maps: map i uses the slots from 256 i.
     slots = codes + LEVELS * torch.arange(n, device=codes.device).unsqueeze(1)
     counts = torch.bincount(slots.flatten(), minlength=LEVELS * n).view(n, LEVELS)
-    nats = torch.special.entr(counts.double() / pixels).sum(1)
+    nats = torch.special.entr(widened(counts) / pixels).sum(1)
     bits: Tensor = nats / log(2)
     return bits.float()

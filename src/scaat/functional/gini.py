@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from scaat.functional.maps import check_maps
+from scaat.functional.precision import widened
 
 
 def gini(maps: Tensor) -> Tensor:
@@ -27,9 +28,9 @@ def gini(maps: Tensor) -> Tensor:
     """
     check_maps(maps)
     # float64, because the sum over all pixels is subtracted from 1.
-    values = maps.detach().flatten(1).double().sort(dim=1).values
+    values = widened(maps.detach().flatten(1)).sort(dim=1).values
     n = values.shape[1]
-    weights = (n - torch.arange(1, n + 1, device=maps.device, dtype=torch.float64) + 0.5) / n
+    weights = (n - torch.arange(1, n + 1, device=maps.device, dtype=values.dtype) + 0.5) / n
     total = values.sum(1)
     index = 1 - 2 * (values @ weights) / torch.where(total > 0, total, 1)
     # The clamp removes rounding errors below 0 on constant maps.

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from scaat.functional.maps import check_maps
+from scaat.functional.precision import widened
 
 
 def hoyer(maps: Tensor) -> Tensor:
@@ -27,7 +28,7 @@ def hoyer(maps: Tensor) -> Tensor:
         InputError: ``maps`` have an invalid shape or dtype, or a negative or non-finite value.
     """
     check_maps(maps)
-    values = maps.detach().flatten(1).double()
+    values = widened(maps.detach().flatten(1))
     # Divide by the maximum, so that no square underflows or overflows.
     peak = values.amax(1, keepdim=True)
     values = values / torch.where(peak > 0, peak, 1)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from scaat.errors import InputError
 from scaat.functional.maps import check_maps
+from scaat.functional.precision import widened
 
 
 def lattice_fractions(maps: Tensor) -> Tensor:
@@ -35,7 +36,7 @@ def lattice_fractions(maps: Tensor) -> Tensor:
             f"lattice fractions need maps of two rows and two columns or more, found shape "
             f"{tuple(maps.shape)}"
         )
-    values = maps.detach().double()
+    values = widened(maps.detach())
     # Divide by the maximum, so that no sum overflows.
     peak = values.amax(dim=(1, 2), keepdim=True)
     values = values / torch.where(peak > 0, peak, 1)
@@ -64,7 +65,8 @@ def lattice_variance(maps: Tensor, period: int) -> float:
         for one pixel in four. Slightly negative by chance.
     """
     height, width = (side // period * period for side in maps.shape[1:])
-    blocks = maps[:, :height, :width].double().unflatten(1, (-1, period)).unflatten(3, (-1, period))
+    blocks = widened(maps[:, :height, :width])
+    blocks = blocks.unflatten(1, (-1, period)).unflatten(3, (-1, period))
     means = blocks.mean((1, 3)).flatten(1)
     total = means.mean(1, keepdim=True)
     means = torch.where(total > 0, means / torch.where(total > 0, total, 1), 1.0)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scaat.errors import InputError
 from scaat.functional.maps import check_maps
+from scaat.functional.precision import widened, widest
 
 
 def pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
@@ -33,7 +34,7 @@ def pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
     """
     values, inside = _rows(maps, masks)
     largest = values == values.amax(1, keepdim=True)
-    return _share(largest.double(), inside)
+    return _share(widened(largest), inside)
 
 
 def energy_inside(maps: Tensor, masks: Tensor) -> Tensor:
@@ -54,7 +55,7 @@ def energy_inside(maps: Tensor, masks: Tensor) -> Tensor:
         InputError: as `pointing_game`.
     """
     values, inside = _rows(maps, masks)
-    values = values.double()
+    values = widened(values)
     values = torch.where(values.amax(1, keepdim=True) > 0, values, 1)
     return _share(values, inside)
 
@@ -82,7 +83,7 @@ def iou_at_area(maps: Tensor, masks: Tensor) -> Tensor:
     cut = ranked.gather(1, (area - 1).clamp(min=0))
     above, level = values > cut, values == cut
     still = area - above.sum(1, keepdim=True)
-    kept = above + level * (still / level.sum(1, keepdim=True, dtype=torch.float64))
+    kept = above + level * (still / level.sum(1, keepdim=True, dtype=widest(maps.device)))
     intersection = torch.where(inside, kept, 0).sum(1)
     area = area.squeeze(1)
     return _defined(intersection / (2 * area - intersection), area)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from scaat.errors import InputError
+
 
 def class_logits(logits: Tensor) -> Tensor:
     """Return a model's logits with a column for each class, at least two.
@@ -23,7 +25,15 @@ def class_logits(logits: Tensor) -> Tensor:
 
     Returns:
         Shape (N, 2) for a single logit, with its graph; otherwise ``logits`` itself.
+
+    Raises:
+        InputError: ``logits`` are no tensor but another output of a model.
     """
+    if not isinstance(logits, Tensor):
+        raise InputError(
+            f"the model returned a {type(logits).__name__}, expected logits of shape "
+            "(N, classes): scaat.models.adapters.Logits picks them out"
+        )
     if logits.dim() == 1:
         logits = logits.unsqueeze(1)
     if logits.dim() != 2 or logits.shape[1] != 1:

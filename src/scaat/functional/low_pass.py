@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from scaat.functional.checks import check_positive
+from scaat.functional.precision import widest
 
 _ROUNDING = 1e-9  # a cut-off of k / n keeps the k-th frequency of n pixels
 
@@ -30,8 +31,8 @@ def low_pass(images: Tensor, cutoff: float) -> Tensor:
     """
     check_positive(cutoff, "cutoff of the low-pass filter")
     height, width = images.shape[-2:]
-    rows = torch.fft.fftfreq(height, dtype=torch.float64, device=images.device)
-    columns = torch.fft.rfftfreq(width, dtype=torch.float64, device=images.device)
+    rows = torch.fft.fftfreq(height, dtype=widest(images.device), device=images.device)
+    columns = torch.fft.rfftfreq(width, dtype=widest(images.device), device=images.device)
     kept = torch.hypot(rows.unsqueeze(1), columns) <= cutoff + _ROUNDING
     filtered: Tensor = torch.fft.irfft2(torch.fft.rfft2(images) * kept, s=(height, width))
     return filtered

@@ -15,6 +15,7 @@ from scaat.functional.baselines import Baseline, find_baseline
 from scaat.functional.checks import check_fraction, check_images, image_id_list
 from scaat.functional.logits import class_logits
 from scaat.functional.maps import check_maps
+from scaat.functional.precision import widened
 from scaat.functional.regions import check_region_size, region_average, spread
 from scaat.functional.saliency import Predict, Score, class_scores
 
@@ -347,7 +348,7 @@ def _region_scores(maps: Tensor, region_size: int) -> Tensor:
     """Return the mean saliency of each region, float64 (n, R), row by row."""
     # In float64 the mean of any number of equal float32 values is that value, so a smaller border
     # region ties with the others.
-    means = region_average(maps.double(), region_size)
+    means = region_average(widened(maps), region_size)
     first = [slice(None, None, region_size)] * (maps.dim() - 1)  # of each region
     return means[(slice(None), *first)].flatten(1)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from scaat.functional.precision import widened
+
 
 def lowest(values: Tensor, proportion: Tensor) -> Tensor:
     """Mark each sample's features that are strictly below its own quantile.
@@ -27,7 +29,7 @@ def lowest(values: Tensor, proportion: Tensor) -> Tensor:
     # The interpolated quantile is between two neighbours in rank. Values below it are those below
     # the upper neighbour. Comparing with the latter avoids interpolation, whose rounding could
     # separate equal values.
-    position = proportion.double().expand(len(flat)) * (features - 1)
+    position = widened(proportion).expand(len(flat)) * (features - 1)
     rank = position.ceil().long().clamp(0, features - 1)
     quantile = flat.sort(dim=1).values.gather(1, rank.unsqueeze(1))
     return (flat < quantile).view_as(values)

@@ -9,6 +9,7 @@ from torch import Tensor
 from scaat.errors import InputError
 from scaat.functional.baselines import fixed_baseline
 from scaat.functional.checks import check_fraction, image_id_list
+from scaat.functional.precision import widened
 from scaat.functional.removal import check_removable, scores_without
 from scaat.functional.saliency import Predict
 
@@ -86,7 +87,7 @@ def sensitivity_n(
         removed = removed.to(image.device)
         # The clean image first, with nothing removed.
         masks = torch.cat([torch.zeros_like(removed[:1]), removed]).view(-1, *maps.shape[1:])
-        logits = scores_without(predict, image, masks, target, chosen, batch_size).double()
-        sums = removed.double() @ saliency.flatten().double()
+        logits = widened(scores_without(predict, image, masks, target, chosen, batch_size))
+        sums = widened(removed) @ widened(saliency.flatten())
         values.append(torch.corrcoef(torch.stack([sums, logits[0] - logits[1:]]))[0, 1])
     return torch.stack(values).float()

@@ -10,6 +10,7 @@ from scaat.errors import InputError
 from scaat.functional.baselines import fixed_baseline
 from scaat.functional.checks import check_images
 from scaat.functional.grid import cell_numbers
+from scaat.functional.precision import widened
 from scaat.functional.removal import check_removable
 from scaat.functional.saliency import Predict, class_scores
 from scaat.functional.spearman import spearman
@@ -74,8 +75,8 @@ def single_deletion(
             deleted = chosen.put(part, removed, background)
             logits.append(class_scores(predict(deleted), target))
         parts.append(torch.stack(logits, dim=1))
-    left = torch.cat(parts).double()
-    sums = maps.flatten(1).double() @ one_hot(numbers.flatten(), patches).double()
+    left = widened(torch.cat(parts))
+    sums = widened(maps.flatten(1)) @ widened(one_hot(numbers.flatten(), patches))
     # Ranks alone matter: the fall from the highest logit left ranks as that from the clean one,
     # and is non-negative, as `spearman` expects of maps.
     fall = left.amax(1, keepdim=True) - left

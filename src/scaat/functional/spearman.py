@@ -7,6 +7,7 @@ from torch import Tensor
 
 from scaat.errors import InputError
 from scaat.functional.maps import check_maps
+from scaat.functional.precision import widened
 
 
 def spearman(maps: Tensor, other: Tensor) -> Tensor:
@@ -42,9 +43,9 @@ def spearman(maps: Tensor, other: Tensor) -> Tensor:
 
 def _centred_ranks(maps: Tensor) -> Tensor:
     """Return each pixel's mean rank (N, H W), float64, less the mean over all pixels."""
-    values = maps.detach().flatten(1).double()
+    values = widened(maps.detach().flatten(1))
     ordered = values.sort(dim=1).values
     first = torch.searchsorted(ordered, values)
     last = torch.searchsorted(ordered, values, right=True) - 1
     # first + last is twice the mean rank, n - 1 twice the mean of all ranks.
-    return (first + last - (values.shape[1] - 1)).double() / 2
+    return widened(first + last - (values.shape[1] - 1)) / 2

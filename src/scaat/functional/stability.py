@@ -14,6 +14,7 @@ from scaat.errors import InputError
 from scaat.functional.checks import check_images, check_positive, image_id_list
 from scaat.functional.logits import class_logits
 from scaat.functional.maps import check_maps
+from scaat.functional.precision import widened
 from scaat.functional.saliency import Predict
 
 Explain = Callable[[Tensor, Tensor], Tensor]
@@ -129,7 +130,7 @@ def relative_input_stability(
         mean = clean.maps.mean((1, 2))
         scale = torch.where(mean > 0, mean, 1).view(-1, 1, 1, 1)
         map_change = _relative(clean.maps.unsqueeze(1) / scale, perturbed.maps / scale, eps)
-        image_change = _relative(clean.images.unsqueeze(1).double(), perturbed.images.double(), eps)
+        image_change = _relative(widened(clean.images.unsqueeze(1)), widened(perturbed.images), eps)
         ratio = map_change / image_change.clamp(min=eps)
         same = _classes(predict, clean.images, batch_size).unsqueeze(1) == _classes(
             predict, perturbed.images.flatten(0, 1), batch_size
@@ -210,7 +211,7 @@ def _maps(explain: Explain, images: Tensor, position: Tensor, batch_size: int) -
                 f"the saliency maps of images of shape {tuple(part.shape)} must have the shape "
                 f"{(len(part), *part.shape[2:])}, found {tuple(maps.shape)}"
             )
-        collected.append(maps.double())
+        collected.append(widened(maps))
     return torch.cat(collected)
 
 

@@ -40,6 +40,10 @@ class SaliencyMetric(Metric):
         known = signature(function).parameters if function else ()
         super().__init__(**{name: value for name, value in options.items() if name not in known})
         self.settings = {name: value for name, value in options.items() if name in known}
+        # A `MetricCollection` updates one of several metrics whose states have equal names and
+        # values. This state's name is the metric's own.
+        own = f"{type(self).__name__} {self.settings}"
+        self.add_state(own, default=torch.tensor(0), dist_reduce_fx="max")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take ``higher_is_better`` from the class's own declarations."""
@@ -81,8 +85,7 @@ class NumberedMetric(PerImageMetric):
     in the data set where several processes share it, so that their number changes nothing.
     """
 
-    # `forward` must update the whole first: on a copy of its own the count would restart.
-    full_state_update = True
+    full_state_update = True  # `forward` on a copy of its own would count from 0 in each batch
 
     def numbered(self, images: Tensor, image_ids: Tensor | None) -> Tensor:
         """Return the images' numbers, which count on from those before unless given."""
@@ -119,6 +122,7 @@ class CurveMetric(SaliencyMetric):
 
     names: ClassVar[tuple[str, ...]]
     """Of the curves."""
+    full_state_update = True  # as for `NumberedMetric`
     seen: Tensor
 
     def __init__(self, **options: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,12 @@ objectives: Registry[type[Objective]] = Registry("method")
 """Training methods by the name that the command line and the results use."""
 
 
+def _usable(argument: Any) -> Any:
+    """Return a tensor that ``inference_mode`` made as one that can take part in a graph."""
+    inferred = isinstance(argument, Tensor) and argument.is_inference()
+    return argument.clone() if inferred else argument
+
+
 class ExactBuffers(nn.Module):
     """A module whose buffers keep their dtype, with their values, when it is cast.
 
@@ -67,8 +73,6 @@ class Objective(ExactBuffers):
         bounds: Range of valid inputs, ends included; None for inputs without bounds.
     """
 
-    __call__: Callable[..., ObjectiveOutput]  # torch's own returns Any
-
     def __init__(self, label_smoothing: float = 0.0, bounds: Bounds | None = (0.0, 1.0)) -> None:
         super().__init__()
         check_fraction(label_smoothing, "label_smoothing")
@@ -80,6 +84,20 @@ class Objective(ExactBuffers):
         self.tolerance = PROBABLE_ERROR
         self._first_batch = True
         self._checking = True
+
+    def __call__(self, *arguments: Any, **named: Any) -> ObjectiveOutput:
+        """Call `forward`, under ``torch.no_grad`` and ``inference_mode``, too.
+
+        Saliency maps and the search need gradients there as well; only the result has no graph.
+        """
+        if torch.is_grad_enabled():
+            result: ObjectiveOutput = super().__call__(*arguments, **named)
+            return result
+        with torch.inference_mode(False), torch.enable_grad():
+            arguments = tuple(map(_usable, arguments))
+            named = {name: _usable(value) for name, value in named.items()}
+            loss, logits, terms = super().__call__(*arguments, **named)
+            return ObjectiveOutput(loss.detach(), logits.detach(), terms)
 
     def for_regression(self, deviation: float, tolerance: float = PROBABLE_ERROR) -> Self:
         """Make this an objective for one number a sample in the place of classes, and return it.

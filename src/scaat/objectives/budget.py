@@ -40,6 +40,7 @@ _UP, _DOWN = 1.0, 2.0  # how far the logarithm of the weight leaves its base's
 _SETTLED = 0.5  # fraction of the constrained part after which patience has ended
 _PATIENCE = 3.0  # tolerances more when the divergence begins
 _ALLOWANCE = 3.0  # the logarithm of the tolerance rises by at most so much, falls twice as fast
+_ROUNDING = 1e-5  # epochs by which the steps alone may not be ahead of the samples
 _HORIZON = 8  # epochs that the constrained part is taken to have where no reference says so
 
 
@@ -106,6 +107,9 @@ class BudgetedWeight(ExactBuffers):
         validation: That training's `validation_loss` after each epoch.
         scale: Multiplies the first base and its bounds: the steps of which one has the
             divergence.
+        training_steps: Batches of the whole training, of as many epochs as ``reference``. Without
+            them each epoch must see every sample: a loader that drops the last batch would make
+            the reference's epochs pass too slowly.
 
     Raises:
         InputError: The budget or the reference is out of range.
@@ -128,6 +132,7 @@ class BudgetedWeight(ExactBuffers):
         reference: Sequence[float] | None = None,
         validation: Sequence[float] | None = None,
         scale: float = 1.0,
+        training_steps: int | None = None,
     ) -> None:
         super().__init__()
         check_positive(budget, "accuracy_budget", zero=True)
@@ -144,6 +149,9 @@ class BudgetedWeight(ExactBuffers):
             )
         self.num_samples = num_samples
         self.scale = scale
+        self.steps_per_epoch = math.inf
+        if training_steps is not None and curve:
+            self.steps_per_epoch = training_steps / len(curve)
         self.tolerance = max(NATS_PER_POINT * budget, LEAST_TOLERANCE)
         self.validation_tolerance = max(VALIDATION_NATS_PER_POINT * budget, LEAST_TOLERANCE)
         self.start = PROTECTED * len(curve) or 1.0  # in epochs
@@ -165,24 +173,25 @@ class BudgetedWeight(ExactBuffers):
             self.register_buffer(name, kept, persistent=False)
 
     @torch.no_grad()
-    def observe(self, cross_entropy: Tensor, samples: int) -> None:
+    def observe(self, cross_entropy: Tensor, samples: int, steps: int = 0) -> None:
         """Take one training step's clean cross-entropy, and set the next step's weight.
 
         Args:
             cross_entropy: Mean over this process's part of the batch, in nats, a scalar.
             samples: In that part.
+            steps: Training steps so far, this one included.
         """
         joined = torch.stack([cross_entropy.new_tensor(1.0), cross_entropy]).float() * samples
         if distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(joined)
         count, value = joined[0], joined[1] / joined[0]
-        first = self.seen == 0
+        first = self.cross_entropy == 0
         self.seen += count.long()
         running = torch.lerp(self.cross_entropy, value, (count / self.window).clamp_max(1.0))
-        self.cross_entropy.copy_(torch.where(first, value, running))
-        # Not float64, which Apple's GPUs lack: whole epochs and the rest are exact each.
-        rest = (self.seen % self.num_samples).float() / self.num_samples
-        epoch = self.seen // self.num_samples + rest
+        running = torch.where(first, value, running)
+        # One overflow in half precision, a step that `GradScaler` skips, must not stay for good.
+        self.cross_entropy.copy_(torch.where(value.isfinite(), running, self.cross_entropy))
+        epoch = self._epoch(steps)
         started = epoch >= self.start
         lowest = torch.minimum(self.lowest, self.cross_entropy)
         self.lowest.copy_(torch.where(started, lowest, self.lowest))
@@ -203,7 +212,7 @@ class BudgetedWeight(ExactBuffers):
         self.weight.copy_(torch.where(started, weight, 0.0))
 
     @torch.no_grad()
-    def observe_validation(self, loss: Tensor, samples: Tensor) -> None:
+    def observe_validation(self, loss: Tensor, samples: Tensor, steps: int = 0) -> None:
         """Take the validation after an epoch, and set the tolerance of the next.
 
         Without a validation reference, and before patience has ended, it has no effect.
@@ -211,8 +220,9 @@ class BudgetedWeight(ExactBuffers):
         Args:
             loss: `validation_loss` in nats, a scalar, equal on all processes.
             samples: Number of validation images, a scalar.
+            steps: Training steps so far.
         """
-        epoch = round(int(self.seen) / self.num_samples)
+        epoch = round(float(self._epoch(steps)))
         if not self.start + _SETTLED * self.horizon < epoch <= len(self.validation):
             return
         excess = loss - self.validation[epoch - 1]
@@ -225,6 +235,13 @@ class BudgetedWeight(ExactBuffers):
         change = least * torch.where(least > 0, 1.0, 2.0) * _ALLOWANCE / self.horizon
         allowance = (self.allowance * change.exp()).clamp_max(10.0)
         self.allowance.copy_(torch.maximum(allowance, 1 - trust(samples)))
+
+    def _epoch(self, steps: int) -> Tensor:
+        """Return the epochs so far: by the samples, or by the steps if samples are dropped."""
+        # Not float64, which Apple's GPUs lack: whole epochs and the rest are exact each.
+        rest = (self.seen % self.num_samples).float() / self.num_samples
+        by_steps = steps / self.steps_per_epoch - _ROUNDING
+        return (self.seen // self.num_samples + rest).clamp_min(by_steps)
 
     def target(self, epoch: Tensor) -> Tensor:
         """Return the reference at a point of the training, in nats.

@@ -59,8 +59,9 @@ class SCAAT(AdaptiveProportions):
             weight rises linearly from 0.
         ramp_fraction: The same as a fraction of the training, in [0, 1], instead of ``ramp_steps``.
         training_steps: Batches of the whole training, of which ``ramp_fraction`` is a fraction, and
-            whose first quarter makes no search where there is a ``reference``; the command line
-            knows it, a loop of your own has to say it.
+            whose first quarter makes no search where there is a ``reference``, by which it also
+            tells the epochs of the reference; the command line knows it, a loop of your own has to
+            say it.
         label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included, kept by the search; None for inputs
@@ -93,7 +94,12 @@ class SCAAT(AdaptiveProportions):
         check_count(search_interval, "search_interval", least=1)
         self.weight = weight
         self.budget = BudgetedWeight(
-            num_samples, accuracy_budget, reference, validation_reference, float(search_interval)
+            num_samples,
+            accuracy_budget,
+            reference,
+            validation_reference,
+            float(search_interval),
+            training_steps,
         )
         self.search = search
         self.search_interval = search_interval
@@ -170,7 +176,7 @@ class SCAAT(AdaptiveProportions):
     def observe_validation(self, loss: Tensor, samples: Tensor) -> None:
         """See `Objective.observe_validation`: the budget's tolerance follows it."""
         if self.weight is None:
-            self.budget.observe_validation(loss, samples)
+            self.budget.observe_validation(loss, samples, self._steps_before())
 
     def _perturb(
         self,
@@ -215,7 +221,7 @@ class SCAAT(AdaptiveProportions):
     def _finish_step(self, cross_entropy: Tensor, samples: int) -> None:
         self._count_step()
         if self.weight is None:
-            self.budget.observe(cross_entropy.detach(), samples)
+            self.budget.observe(cross_entropy.detach(), samples, self._steps_before())
 
 
 MOST_STEPS = 10**15  # whole numbers that a float holds exactly

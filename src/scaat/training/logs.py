@@ -18,6 +18,7 @@ from torch import Tensor, distributed
 
 from scaat.errors import WriteError
 from scaat.files import write_text
+from scaat.functional.precision import widened
 
 
 class EpochMeans:
@@ -36,9 +37,7 @@ class EpochMeans:
     def add(self, values: Mapping[str, Tensor], samples: int) -> None:
         """Add one batch's means, scalars on any device, without waiting for it."""
         for name, value in values.items():
-            # Apple's GPUs have no float64.
-            wide = torch.float32 if value.device.type == "mps" else torch.float64
-            term = value.detach().to(wide) * samples
+            term = widened(value.detach()) * samples
             self._sums[name] = self._sums[name] + term if name in self._sums else term
             self._samples[name] = self._samples.get(name, 0) + samples
 
