@@ -35,7 +35,9 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_new_folder_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_a_new_folder_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "a" / "new"
     with new_folder(folder) as part:
         (part / "file").write_text("x")
@@ -49,4 +51,9 @@ def test_a_new_folder_is_whole_or_not_there(tmp_path: Path) -> None:
         (part / "none" / "file").touch()
     with pytest.raises(WriteError, match="cannot be written"), new_folder(folder / "file" / "x"):
         pass
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "empty", "file", "new"]
+    assert not list(empty.iterdir())
+    monkeypatch.chdir(empty)
+    with new_folder(Path()) as part:  # an existing one, which is filled
+        (part / "other").touch()
+    names = sorted(path.name for path in tmp_path.rglob("*"))
+    assert names == ["a", "empty", "file", "new", "other"]

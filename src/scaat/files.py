@@ -52,20 +52,24 @@ def require_new(folder: Path) -> None:
 def new_folder(folder: Path) -> Iterator[Path]:
     """Yield a folder beside ``folder``, and rename it to ``folder`` at the end.
 
-    After an error there is neither, and an empty ``folder`` is as it was.
+    After an error there is neither, and an empty ``folder`` is as it was. One that exists may be a
+    mount point or a link, which nothing can replace: the content is then moved into it.
 
     Raises:
         InputError: ``folder`` is a file, or holds some.
         WriteError: The folder or something in it cannot be written.
     """
     require_new(folder)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    exists, name = folder.exists(), f".{folder.name}.{os.getpid()}.part"
+    part = folder / name if exists else folder.with_name(name)
     try:
         part.mkdir(parents=True)
         yield part
-        if folder.exists():  # on Windows nothing is renamed onto it
-            folder.rmdir()
-        part.rename(folder)
+        if exists:
+            for path in list(part.iterdir()):
+                path.rename(folder / path.name)
+        else:
+            part.rename(folder)
     except OSError as error:
         raise WriteError(
             f"{str(folder)!r} cannot be written ({error.strerror or error})"

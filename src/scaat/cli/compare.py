@@ -15,7 +15,8 @@ from scaat.cli.runs import (
     read_training_options,
     resolved,
     show_plan,
-    write_and_show,
+    show_report,
+    write_rows,
 )
 from scaat.data import DataSplits
 from scaat.errors import InputError
@@ -94,7 +95,8 @@ def _compare(
         ]
     if not is_main_process():
         return None
-    return write_and_show(out, measured, config, options.accelerator)
+    write_rows(out, measured, config, options.accelerator)
+    return {"out": str(out), **show_report(out)}
 
 
 def _note(text: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from scaat.cli.runs import (
     load_splits,
     measure_run,
     read_evaluation_options,
-    write_and_show,
+    show_report,
+    write_rows,
 )
 from scaat.cli.types import Statistics
 from scaat.data import DataSplits, ImageSet
@@ -29,12 +31,13 @@ from scaat.data.image_set import absent_and_present
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.evaluation import evaluate as measure
+from scaat.evaluation.processes import Processes
 from scaat.evaluation.trained import Measured
+from scaat.files import new_folder
 from scaat.models import load_model
 from scaat.models.outputs import SelectedOutputs, count_outputs, read_outputs
-from scaat.report.reading import FILE as RESULTS
 from scaat.sharing import SharedModel, is_shared, load_shared
-from scaat.training import claimed_folder, load_trained, read_config
+from scaat.training import load_trained, open_folder, read_config
 from scaat.training.devices import is_main_process
 from scaat.training.folder import CONFIG
 
@@ -106,20 +109,16 @@ def _evaluate_run(
     if random_labels_run is not None:
         config["random_labels_run"] = str(random_labels_run)
     splits = load_splits(config)
-    with joined_processes() as processes, _claimed(folder, config):
-        measured_run = measure_run(
-            run,
-            splits,
-            options,
-            method=config["method"],
-            config=config,
-            random_label_model=random_labels,
-            processes=processes,
-        )
-        if not is_main_process():
-            return None
-        accelerator = config["training"]["accelerator"]
-        return write_and_show(folder, [measured_run], config, accelerator)
+    measured_by = partial(
+        measure_run,
+        run,
+        splits,
+        options,
+        method=config["method"],
+        config=config,
+        random_label_model=random_labels,
+    )
+    return _into(folder, measured_by, config, config["training"]["accelerator"])
 
 
 def _evaluate_checkpoint(
@@ -138,7 +137,8 @@ def _evaluate_checkpoint(
     else:
         train_seconds = shared.train_seconds
         settings = {"objective": dict(shared.options), "trained": dict(shared.training)}
-    with joined_processes() as processes, _claimed(out, config):
+
+    def measured_by(processes: Processes) -> Measured:
         device = evaluation_device(DEVICE)
         with evaluation_progress(config["title"]) as progress:
             evaluation = measure(
@@ -150,9 +150,7 @@ def _evaluate_checkpoint(
                 progress=progress,
                 processes=processes,
             )
-        if not is_main_process():
-            return None
-        measured = Measured(
+        return Measured(
             evaluation,
             identity={
                 "data": evaluation.name_of(splits.name),
@@ -163,7 +161,8 @@ def _evaluate_checkpoint(
             train_seconds=train_seconds,
             settings={**settings, "data": splits.settings, "evaluation": evaluation.settings},
         )
-        return write_and_show(out, [measured], config, DEVICE)
+
+    return _into(out, measured_by, config, DEVICE)
 
 
 def _network(
@@ -235,25 +234,28 @@ def _refuse_other_data(
             )
 
 
-@contextmanager
-def _claimed(folder: Path, config: dict[str, Any]) -> Iterator[None]:
-    """Hold the folder for the results, and give it back if none come of it.
+def _into(
+    folder: Path,
+    measured_by: Callable[..., Measured],
+    config: dict[str, Any],
+    accelerator: str,
+) -> Result | None:
+    """Measure, write the results to a new folder, whole or not at all, and show them.
 
     Of several processes the first does.
     """
-    if not is_main_process():
-        yield
-        return
-
-    def left() -> str:
-        if (folder / RESULTS).is_file():
-            return f"the results are written, and scaat report {folder} makes the report"
-        if folder.exists() and any(folder.iterdir()):
-            return f"{folder} holds a part of the results: give another --out, or remove it"
-        return "nothing was written"
-
-    with if_interrupted(left), claimed_folder(folder, config):
-        yield
+    first = is_main_process()
+    with (
+        joined_processes() as processes,
+        new_folder(folder) if first else nullcontext(folder) as part,
+    ):
+        measured = measured_by(processes=processes)
+        if not first:
+            return None
+        open_folder(part, config, resume=False)
+        write_rows(part, [measured], config, accelerator)
+    with if_interrupted(f"the results are written, and scaat report {folder} makes the report"):
+        return {"out": str(folder), **show_report(folder)}
 
 
 def _config_of(run: Path, hint: str) -> dict[str, Any]:

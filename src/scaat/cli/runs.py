@@ -162,17 +162,16 @@ def measure_run(
         )
 
 
-def write_and_show(
+def write_rows(
     folder: Path, measured: Sequence[Measured], config: Mapping[str, Any], accelerator: str
-) -> Result:
-    """Write the results files and the report, print the comparison and return it."""
+) -> None:
+    """Write the results files."""
     write_measured(
         folder,
         measured,
         settings=config,
         environment=environment(evaluation_device(accelerator)) | {"command": command_line()},
     )
-    return {"out": str(folder), **show_report(folder)}
 
 
 def show_report(folder: Path, *others: Path, out: Path | None = None) -> Result:

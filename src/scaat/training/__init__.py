@@ -3,7 +3,7 @@
 from scaat.errors import NonFiniteLossError
 from scaat.options.training import TrainingOptions
 from scaat.training.fitting import TrainedModel, fit, is_finished, load_trained
-from scaat.training.folder import claimed_folder, open_folder, read_config
+from scaat.training.folder import open_folder, read_config
 from scaat.training.logs import read_history
 from scaat.training.module import TrainingModule
 
@@ -12,7 +12,6 @@ __all__ = [
     "TrainedModel",
     "TrainingModule",
     "TrainingOptions",
-    "claimed_folder",
     "fit",
     "is_finished",
     "load_trained",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,28 +60,6 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-
-
-@contextmanager
-def claimed_folder(folder: Path, config: dict[str, Any]) -> Iterator[None]:
-    """Claim ``folder`` as `open_folder` does, and release it after an error if it is still empty.
-
-    For work that cannot be resumed: the same command can then be given again.
-
-    Raises:
-        InputError: The folder holds a run or other files.
-    """
-    existed, ours = folder.exists(), not (folder / CONFIG).exists()
-    try:
-        open_folder(folder, config, resume=False)  # may be interrupted when its file is there
-        yield
-    except BaseException:
-        with suppress(OSError):
-            if ours and [path.name for path in folder.iterdir()] == [CONFIG]:
-                (folder / CONFIG).unlink()
-                if not existed:
-                    folder.rmdir()
-        raise
 
 
 def read_config(folder: Path) -> dict[str, Any]:
