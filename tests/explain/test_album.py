@@ -10,33 +10,32 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from scaat.data.image_files import Picture
 from scaat.display.overlay import overlay
-from scaat.explain import Album
+from scaat.explain import Album, Explanation
 from scaat.explain import album as album_module
-from scaat.explain.album import Answer, Model
 
 HOSTILE = "<script>\n$x$\x1b[31m" + "w" * 300
 RNG = np.random.default_rng(0)
 
 
-def answer(side: int, attributions: Sequence[str], target: int = 0) -> Answer:
-    return Answer(
-        RNG.integers(0, 256, (side, side, 3), dtype=np.uint8),
-        {name: RNG.random((side, side)) for name in attributions},
-        predicted=0,
-        probability=0.75,
-        target=target,
-        target_probability=0.75 if target == 0 else 0.25,
-    )
+def pixels(side: int) -> NDArray[np.uint8]:
+    return RNG.integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+def answer(side: int, attributions: Sequence[str], target: int = 0) -> Explanation:
+    maps = {name: torch.rand(1, side, side, dtype=torch.float64) for name in attributions}
+    return Explanation(maps, torch.tensor([target]), torch.tensor([[0.75, 0.25]]))[0]
 
 
 def build(
     folder: Path, paths: Sequence[Path], attributions: Sequence[str], **options: Any
 ) -> Album:
-    models = [Model("one", (HOSTILE, "b")), Model("two", (HOSTILE, "b"))]
+    models = {"one": (HOSTILE, "b"), "two": (HOSTILE, "b")}
     names = {name: name.upper() for name in attributions}
     return Album(folder, paths, models, names, **{"resize": None, "settings": {"a": 1}} | options)
 
@@ -46,8 +45,9 @@ def test_files_hold_the_maps_and_the_listing_names_them(tmp_path: Path) -> None:
     paths = [Path("x/cat.png"), Path("y/cat.png")]
     album = build(out, paths, ["gradient"])
     answers = [[answer(8, ["gradient"]) for _ in range(2)] for _ in paths]
-    for path, pair in zip(paths, answers, strict=True):
-        album.add(Picture(path, (8, 8), None), pair)
+    seen = [[pixels(8) for _ in range(2)] for _ in paths]
+    for path, shown, pair in zip(paths, seen, answers, strict=True):
+        album.add(Picture(path, (8, 8), None), shown, pair)
     album.close()
     listing = json.loads((out / "explanations.json").read_text())
     assert listing["settings"] == {"a": 1}
@@ -55,14 +55,16 @@ def test_files_hold_the_maps_and_the_listing_names_them(tmp_path: Path) -> None:
     assert [(r["file"], r["model"]) for r in listing["explanations"]] == [
         (str(path), model) for path in paths for model in ("one", "two")
     ]
-    for record, actual in zip(listing["explanations"], chain(*answers), strict=True):
+    records = zip(listing["explanations"], chain(*seen), chain(*answers), strict=True)
+    for record, shown, actual in records:
         saliency = np.load(out / record["map"], allow_pickle=False)
         assert saliency.dtype == np.float32
-        np.testing.assert_array_equal(saliency, actual.maps["gradient"].astype(np.float32))
+        expected = actual.maps["gradient"].float().numpy()
+        np.testing.assert_array_equal(saliency, expected)
         with Image.open(out / record["overlay"]) as image:
             # 8 pixels are drawn as 256, each as a square; nothing else is in the picture.
-            expected = overlay(actual.pixels, actual.maps["gradient"]).repeat(32, 0).repeat(32, 1)
-            np.testing.assert_array_equal(np.asarray(image), expected)
+            large = overlay(shown, expected).repeat(32, 0).repeat(32, 1)
+            np.testing.assert_array_equal(np.asarray(image), large)
             assert image.text["attribution"] == "gradient"
             assert image.text["probability"] == "0.75"
         assert record["predicted"].startswith("<script>�$x$�")
@@ -83,7 +85,7 @@ def test_files_hold_the_maps_and_the_listing_names_them(tmp_path: Path) -> None:
 def test_resizing_is_said_in_every_output(tmp_path: Path) -> None:
     album = build(tmp_path, [Path("a.png")], ["gradient"], resize="crop")
     picture = Picture(Path("a.png"), (30, 40), None)
-    album.add(picture, [answer(8, ["gradient"]), answer(16, ["gradient"])])
+    album.add(picture, [pixels(8), pixels(16)], [answer(n, ["gradient"]) for n in (8, 16)])
     album.close()
     listing = json.loads((tmp_path / "explanations.json").read_text())
     for record, side in zip(listing["explanations"], (8, 16), strict=True):
@@ -116,7 +118,8 @@ def test_sheets_are_pages_of_images_and_of_methods(
     attributions = ["a", "b", "c"]
     album = build(tmp_path, paths, attributions)
     for path in paths:
-        album.add(Picture(path, (8, 8), None), [answer(8, attributions, 1) for _ in range(2)])
+        answers = [answer(8, attributions, 1) for _ in range(2)]
+        album.add(Picture(path, (8, 8), None), [pixels(8) for _ in range(2)], answers)
     album.close()
     assert seen == [
         (["Image", "A", "B"], 5, 2),

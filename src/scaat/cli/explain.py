@@ -22,9 +22,9 @@ from scaat.data.image_files import Resize, find_images, fit_picture, read_pictur
 from scaat.display.labels import attribution_name
 from scaat.display.text import printable
 from scaat.errors import InputError, unknown
-from scaat.explain import Album, Explanation, classify
+from scaat.explain import Album, classify
 from scaat.explain import explain as explain_images
-from scaat.explain.album import LISTING, Answer, Model
+from scaat.explain.album import LISTING
 from scaat.files import require_new
 
 PREDICTED = "predicted"
@@ -78,7 +78,7 @@ def explain(
     album = Album(
         out,
         paths,
-        [Model(name, source.classes) for name, source in zip(names, sources, strict=True)],
+        {name: source.classes for name, source in zip(names, sources, strict=True)},
         {name: attribution_name(name) for name in attributions},
         resize=resize,
         settings={
@@ -93,7 +93,7 @@ def explain(
     )
     with if_interrupted(lambda: _left(out)), progress("explain") as show:
         for image_ids in torch.split(torch.arange(len(paths)), AT_ONCE):
-            answers = []
+            explanations = []
             for source, name, label in zip(sources, names, targets, strict=True):
                 pixels = torch.stack([inputs[source.image_size][i] for i in image_ids]).to(device)
                 with _naming(name):
@@ -105,12 +105,16 @@ def explain(
                         layer=layer,
                         image_ids=image_ids,
                     )
-                answers.append(_answers(pixels, explanation))
+                explanations.append(explanation)
                 show(name, int(image_ids[-1]) + 1, len(paths))
             # Nothing is written before every model and method has had its first images.
-            shown = [pictures[i] for i in image_ids]
-            for picture, *row in zip(shown, *answers, strict=True):
-                album.add(picture, row)
+            for k, i in enumerate(image_ids.tolist()):
+                fitted = [inputs[source.image_size][i] for source in sources]
+                album.add(
+                    pictures[i],
+                    [pixels.permute(1, 2, 0).numpy() for pixels in fitted],
+                    [explanation[k] for explanation in explanations],
+                )
         album.close()
     _show(album)
     return {
@@ -171,24 +175,6 @@ def _check_outputs(
         count = classify(source.model, images, names=names).shape[1]
         if count != len(source.classes):
             raise InputError(f"it has {count} outputs but {len(source.classes)} classes are named")
-
-
-def _answers(pixels: Tensor, explanation: Explanation) -> list[Answer]:
-    """Return one answer for each image, on the CPU; pixels are uint8 (N, 3, H, W)."""
-    maps = {name: values.float().cpu().numpy() for name, values in explanation.maps.items()}
-    seen = pixels.permute(0, 2, 3, 1).cpu().numpy()
-    classes = zip(explanation.predicted.tolist(), explanation.targets.tolist(), strict=True)
-    return [
-        Answer(
-            seen[i],
-            {name: values[i] for name, values in maps.items()},
-            predicted,
-            float(explanation.probabilities[i, predicted]),
-            target,
-            float(explanation.probabilities[i, target]),
-        )
-        for i, (predicted, target) in enumerate(classes)
-    ]
 
 
 def _show(album: Album) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,46 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
 
 from scaat.data.image_files import Picture
 from scaat.display.grid import Cell, Group, contact_sheet, magnified
 from scaat.display.overlay import DISPLAY_RULE, overlay
 from scaat.display.style import MUTED
 from scaat.display.text import PAPER, font, printable, safe_names, shortened, titles, write
+from scaat.explain.explaining import Explanation
 from scaat.files import replacing, write_json
 
 LISTING = "explanations.json"
 OVERLAY_SIDE = 256  # pixels; the pixels of smaller maps are drawn larger
 ROWS, COLUMNS = 12, 12  # of maps on one contact sheet
-
-
-@dataclass(frozen=True)
-class Model:
-    """One model of the album: what it is called, and the name of each class."""
-
-    title: str
-    classes: Sequence[str]
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """One model's answer for one image.
-
-    Attributes:
-        pixels: What the model saw, uint8 RGB (H, W, 3).
-        maps: By saliency method, (H, W), finite and non-negative.
-        predicted: The most probable class.
-        probability: The predicted class's.
-        target: The class that the maps explain.
-        target_probability: The explained class's.
-    """
-
-    pixels: NDArray[np.uint8]
-    maps: Mapping[str, NDArray[Any]]
-    predicted: int
-    probability: float
-    target: int
-    target_probability: float
 
 
 class Album:
@@ -65,7 +37,7 @@ class Album:
     Args:
         folder: Made if missing.
         paths: The images that will come, in their order.
-        models: The models, with different titles.
+        models: The names of each model's classes, by its title.
         attributions: What the sheets call each saliency method, by its registered name.
         resize: How images were resized to the models' sizes; None if they were not.
         settings: Goes into the listing, fit for JSON.
@@ -75,7 +47,7 @@ class Album:
         self,
         folder: Path,
         paths: Sequence[Path],
-        models: Sequence[Model],
+        models: Mapping[str, Sequence[str]],
         attributions: Mapping[str, str],
         *,
         resize: str | None,
@@ -90,36 +62,49 @@ class Album:
         self.listing: list[dict[str, Any]] = []
         self._titles = titles(paths)
         self._image_names = safe_names(os.path.splitext(title)[0] for title in self._titles)
-        self._model_names = safe_names(model.title for model in models)
+        self._model_names = safe_names(models)
         self._added = 0
         self._rows: list[dict[tuple[str, str], Cell]] = []
 
-    def add(self, picture: Picture, answers: Sequence[Answer]) -> None:
-        """Write the overlays and maps of the next image, with one answer for each model."""
-        sizes = dict.fromkeys(self._resizing(picture, answer) for answer in answers)
+    def add(
+        self,
+        picture: Picture,
+        pixels: Sequence[NDArray[np.uint8]],
+        answers: Sequence[Explanation],
+    ) -> None:
+        """Write the overlays and maps of the next image.
+
+        Args:
+            picture: Its file.
+            pixels: What each model saw, uint8 RGB (H, W, 3).
+            answers: Each model's, for this image alone.
+        """
+        sizes = dict.fromkeys(self._resizing(picture, seen) for seen in pixels)
         notes = [*sizes, picture.conversion or ""]
         row = {
             ("", ""): Cell(
-                answers[0].pixels,
+                pixels[0],
                 (printable(self._titles[self._added]), ""),
                 ", ".join(filter(None, notes)),
             )
         }
-        for model, model_name, answer in zip(self.models, self._model_names, answers, strict=True):
-            for attribution, saliency in answer.maps.items():
+        models = zip(self.models, self._model_names, pixels, answers, strict=True)
+        for model, model_name, seen, answer in models:
+            for attribution, values in answer.maps.items():
                 name = f"{self._image_names[self._added]}--{model_name}--{attribution}"
-                over = overlay(answer.pixels, saliency)
+                saliency = values.float().cpu().numpy()
+                over = overlay(seen, saliency)
                 record = {
-                    **self._record(picture, model, answer),
+                    **self._record(picture, model, seen, answer),
                     "attribution": attribution,
                     "overlay": f"overlays/{name}.png",
                     "map": f"maps/{name}.npy",
                 }
                 _write_overlay(self.folder / record["overlay"], over, record)
                 with replacing(self.folder / record["map"]) as part, part.open("wb") as file:
-                    np.save(file, saliency.astype(np.float32), allow_pickle=False)
+                    np.save(file, saliency, allow_pickle=False)
                 self.listing.append(record)
-                row[attribution, model.title] = _cell(over, model, answer)
+                row[attribution, model] = _cell(over, record)
         self._rows.append(row)
         self._added += 1
         if len(self._rows) == ROWS or self._added == len(self._titles):
@@ -138,29 +123,34 @@ class Album:
             },
         )
 
-    def _record(self, picture: Picture, model: Model, answer: Answer) -> dict[str, Any]:
+    def _record(
+        self, picture: Picture, model: str, seen: NDArray[np.uint8], answer: Explanation
+    ) -> dict[str, Any]:
+        def named(label: Tensor) -> str:
+            return printable(self.models[model][int(label)])
+
         return {
             "file": printable(picture.path),
             "file_size": list(picture.size),
             "conversion": picture.conversion,
-            "resize": self.resize if self._resizing(picture, answer) else None,
-            "map_size": list(answer.pixels.shape[:2]),
-            "model": printable(model.title),
-            "predicted": printable(model.classes[answer.predicted]),
-            "probability": answer.probability,
-            "explained": printable(model.classes[answer.target]),
-            "explained_probability": answer.target_probability,
+            "resize": self.resize if self._resizing(picture, seen) else None,
+            "map_size": list(seen.shape[:2]),
+            "model": printable(model),
+            "predicted": named(answer.predicted),
+            "probability": float(answer.probability),
+            "explained": named(answer.targets),
+            "explained_probability": float(answer.probabilities[answer.targets]),
         }
 
-    def _resizing(self, picture: Picture, answer: Answer) -> str:
+    def _resizing(self, picture: Picture, seen: NDArray[np.uint8]) -> str:
         """Say from what size to which an image was resized, or nothing."""
-        original, used = picture.size, answer.pixels.shape[:2]
+        original, used = picture.size, seen.shape[:2]
         return "" if original == used else resizing(original, used, self.resize)
 
     def _write_sheets(self) -> None:
         names = list(self.attributions)
         share = max(1, COLUMNS // len(self.models))
-        titles = [model.title for model in self.models]
+        titles = list(self.models)
         parts = [names[start : start + share] for start in range(0, len(names), share)]
         pages = -(-len(self._titles) // ROWS) * len(parts)
         for part in parts:
@@ -183,14 +173,11 @@ def resizing(original: Sequence[int], used: Sequence[int], mode: str | None) -> 
     return f"{original[1]}×{original[0]} → {used[1]}×{used[0]} ({mode})"
 
 
-def _cell(over: NDArray[np.uint8], model: Model, answer: Answer) -> Cell:
-    def named(label: int, probability: float) -> tuple[str, str]:
-        return printable(model.classes[label]), f" {probability:.2f}"
-
+def _cell(over: NDArray[np.uint8], record: Mapping[str, Any]) -> Cell:
     note = ""
-    if answer.target != answer.predicted:
-        note = "map of " + "".join(named(answer.target, answer.target_probability))
-    return Cell(over, named(answer.predicted, answer.probability), note)
+    if record["explained"] != record["predicted"]:
+        note = f"map of {record['explained']} {record['explained_probability']:.2f}"
+    return Cell(over, (record["predicted"], f" {record['probability']:.2f}"), note)
 
 
 def _write_overlay(path: Path, over: NDArray[np.uint8], record: Mapping[str, Any]) -> None:

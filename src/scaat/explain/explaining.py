@@ -21,7 +21,7 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """A model's answers for N images, on the images' device.
+    """A model's answers for N images, on the images' device; ``[i]`` is one without the N.
 
     Attributes:
         maps: By saliency method, float (N, H, W), finite and non-negative.
@@ -33,15 +33,20 @@ class Explanation:
     targets: Tensor
     probabilities: Tensor
 
+    def __getitem__(self, i: int) -> Explanation:
+        """Return the answer for one image."""
+        maps = {name: values[i] for name, values in self.maps.items()}
+        return Explanation(maps, self.targets[i], self.probabilities[i])
+
     @property
     def predicted(self) -> Tensor:
         """The most probable class of each image, int64 (N,)."""
-        return self.probabilities.argmax(1)
+        return self.probabilities.argmax(-1)
 
     @property
     def probability(self) -> Tensor:
         """The predicted class's probability, float (N,)."""
-        return self.probabilities.amax(1)
+        return self.probabilities.amax(-1)
 
 
 def explain(
