@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib
-import inspect
 import io
 import json
 import logging
@@ -179,8 +178,6 @@ def _onnx(network: Prediction, shared: SharedModel) -> Made:
             f"ONNX needs the packages {', '.join(_PACKAGES)} (pip install 'scaat[export]'): "
             f"{error.name} is missing"
         ) from error
-    if "dynamo" not in inspect.signature(torch.onnx.export).parameters:
-        raise InputError(f"ONNX needs torch 2.5 or newer, found {torch.__version__}")
     with _refusal(shared, "ONNX"):
         made: Any = torch.onnx.export(
             network,

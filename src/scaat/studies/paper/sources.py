@@ -45,12 +45,10 @@ class Scale:
     """How much of the paper's experiments is carried out.
 
     Attributes:
-        about: What it needs, for people.
         seeds: Of each training, by default.
         sources: The data.
     """
 
-    about: str
     seeds: tuple[int, ...]
     sources: tuple[Source, ...]
 
@@ -85,8 +83,7 @@ _whole = partial(
 )
 
 SCALES: dict[str, Scale] = {
-    "small": Scale(
-        "embedded images, one seed, minutes on 2 cores",
+    "small": Scale(  # embedded images, one seed, minutes on 2 cores
         (0,),
         (
             _embedded(
@@ -105,8 +102,7 @@ SCALES: dict[str, Scale] = {
             ),
         ),
     ),
-    "medium": Scale(
-        "parts of real data sets, three seeds, hours on 2 cores",
+    "medium": Scale(  # parts of real data sets, three seeds, hours on 2 cores
         (0, 1, 2),
         (
             _reduced(
@@ -137,8 +133,7 @@ SCALES: dict[str, Scale] = {
             ),
         ),
     ),
-    "full": Scale(
-        "the paper's data and networks, three seeds, a GPU",
+    "full": Scale(  # the paper's data and networks, three seeds, a GPU
         (0, 1, 2),
         (
             _whole(
