@@ -124,5 +124,5 @@ def test_wrong_options_end_in_a_sentence(
 
 def test_values_are_read_as_the_methods_options_are() -> None:
     read = VARIANT.convert("scaat: step-size=1/4, region_size = 2", None, None)
-    assert (read.method, read.changes) == ("scaat", {"step_size": 0.25, "region_size": 2})
-    assert VARIANT.convert("standard", None, None).changes == {}
+    assert (read.method, read.options) == ("scaat", {"step_size": 0.25, "region_size": 2})
+    assert VARIANT.convert("standard", None, None).options == {}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from scaat.cli.options import Changed, gather
+from scaat.cli.options import gather
 from scaat.cli.output import Result, console, if_interrupted, say, show_table
 from scaat.cli.runs import command_line, evaluation_device, load_splits, read_training_options
 from scaat.cost import BASE, Cost, Variant, measure_costs
@@ -126,7 +126,7 @@ SEED = 0
 @if_interrupted("nothing was written")
 def cost(
     out: Path | None,
-    variants: tuple[Changed, ...],
+    variants: tuple[Variant, ...],
     rounds: int,
     turn_seconds: float,
     **parameters: Any,
@@ -195,18 +195,18 @@ def cost(
 
 
 def _chosen(
-    methods: list[str], fields: dict[str, dict[str, Any]], variants: tuple[Changed, ...]
+    methods: list[str], fields: dict[str, dict[str, Any]], variants: tuple[Variant, ...]
 ) -> list[Variant]:
     """Return what to measure: methods as they are set, then those with changes."""
     if not methods and not variants:
         methods = list(METHODS)
     for method in methods:
         objectives[method]  # refuses an unknown one by the nearest name
-    if BASE not in (*methods, *(changed.method for changed in variants)):
+    if BASE not in (*methods, *(variant.method for variant in variants)):
         methods = [BASE, *methods]
     return [Variant(method, method, fields[method]) for method in methods] + [
-        Variant(changed.text, changed.method, {**fields[changed.method], **changed.changes})
-        for changed in variants
+        replace(variant, options={**fields[variant.method], **variant.options})
+        for variant in variants
     ]
 
 

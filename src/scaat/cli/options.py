@@ -12,13 +12,16 @@ import typing
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from scaat.cli.types import NUMBER, Choice, Entry, Names, Value
 from scaat.errors import InputError, did_you_mean
 from scaat.files import read_yaml
+
+if TYPE_CHECKING:
+    from scaat.cost import Variant
 
 NOT_OPTIONS = ("num_samples", "training_steps", "bounds", "reference", "validation_reference")
 """Arguments of an objective that follow from the data and the length of the training."""
@@ -223,17 +226,10 @@ def _type(annotation: Any) -> Any:
     return NUMBER if annotation is float else annotation
 
 
-@dataclasses.dataclass(frozen=True)
-class Changed:
-    """A method and what differs from its other settings, as it was written and as it was read."""
-
-    text: str
-    method: str
-    changes: Mapping[str, Any]
-
-
-def _variant(value: Any) -> Changed:
+def _variant(value: Any) -> Variant:
     """Read ``METHOD`` or ``METHOD:NAME=VALUE,...``, values as the method's options take them."""
+    from scaat.cost import Variant
+
     text = str(value).strip()
     method, colon, rest = text.partition(":")
     Entry("method", METHODS).convert(method, None, None)
@@ -254,7 +250,7 @@ def _variant(value: Any) -> Changed:
             changes[name] = options[name].type.convert(content, None, None)
         except click.BadParameter as error:
             raise InputError(f"{text!r} has a wrong {name}: {error.message.rstrip('.')}") from error
-    return Changed(text, method, changes)
+    return Variant(text, method, changes)
 
 
 VARIANT = Value("method:name=value,...", _variant)
