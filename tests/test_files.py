@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scaat.errors import InputError, WriteError
-from scaat.files import new_folder, replacing, write_json, write_text
+from scaat.files import new_folder, remove_parts, replacing, write_json, write_text
 
 
 def test_replaces_only_at_the_end(tmp_path: Path) -> None:
@@ -57,3 +57,10 @@ def test_a_new_folder_is_whole_or_not_there(
         (part / "other").touch()
     names = sorted(path.name for path in tmp_path.rglob("*"))
     assert names == ["a", "empty", "file", "new", "other"]
+
+
+def test_parts_of_killed_writers_are_removed_but_no_folder(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "evaluation") as part:
+        (tmp_path / ".file.123.part").touch()
+        remove_parts(tmp_path)
+        assert list(tmp_path.iterdir()) == [part]

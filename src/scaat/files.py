@@ -79,9 +79,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what writers that were killed have left beside the files of a folder and below."""
+    """Remove what writers that were killed have left beside the files of a folder and below.
+
+    A `new_folder` stays, as it may be one that an evaluation is about to fill.
+    """
     for part in folder.rglob(".*.part"):
-        part.unlink(missing_ok=True)
+        if not part.is_dir():
+            part.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:
