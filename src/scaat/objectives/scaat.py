@@ -59,9 +59,9 @@ class SCAAT(AdaptiveProportions):
             weight rises linearly from 0.
         ramp_fraction: The same as a fraction of the training, in [0, 1], instead of ``ramp_steps``.
         training_steps: Batches of the whole training, of which ``ramp_fraction`` is a fraction, and
-            whose first quarter makes no search where there is a ``reference``, by which it also
-            tells the epochs of the reference; the command line knows it, a loop of your own has to
-            say it.
+            whose first quarter makes no search where there is a ``reference``, and of which each
+            epoch of the reference is an equal part; the command line knows it, a loop of your own
+            has to say it.
         label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
         bounds: Range of valid inputs, ends included, kept by the search; None for inputs
