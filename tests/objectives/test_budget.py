@@ -122,7 +122,25 @@ def test_the_tolerance_grows_while_validation_allows_it_and_shrinks_back() -> No
             allowance *= math.exp(3 / 7.5 * least * (1 if least > 0 else 2))
             allowance = min(max(allowance, 0.5), 10.0)
         assert controller.allowance.item() == pytest.approx(allowance), epoch
+    assert controller.relief == 0  # the training loss is that of the reference
     assert allowance == 0.5  # half of the training loss's own tolerance: 4,000 images decide half
+
+
+def test_a_rise_that_validation_does_not_share_does_not_count() -> None:
+    controller = BudgetedWeight(SAMPLES, 0.5, [1.0] * 20, [0.5] * 20)
+    relief = 0.0
+    # The training loss rises by 0.08; its rise in validation falls from that to less than none.
+    seen = [0.08] * 14 + [0.03, -0.02, -0.02, 0.07, 0.07, -0.5]
+    for epoch, rise in enumerate(seen, start=1):
+        for _ in range(4):
+            controller.observe(torch.tensor(1.08), SAMPLES)
+        controller.seen -= 3 * SAMPLES
+        controller.observe_validation(torch.tensor(0.5 + rise), torch.tensor(400.0))
+        if epoch > 0.25 * 20 + 0.5 * 15:
+            unshared = 0.08 - rise
+            relief = min(max(min((relief + unshared) / 2, unshared), 0.0), 0.1)
+        assert controller.relief.item() == pytest.approx(relief, abs=1e-5), epoch
+    assert relief == 0.1  # four times the tolerance
 
 
 @pytest.mark.parametrize(("samples", "trust"), [(100, 100 / 4100), (4000, 0.5), (36000, 0.9)])

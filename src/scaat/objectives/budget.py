@@ -40,6 +40,7 @@ _UP, _DOWN = 1.0, 2.0  # how far the logarithm of the weight leaves its base's
 _SETTLED = 0.5  # fraction of the constrained part after which patience has ended
 _PATIENCE = 3.0  # tolerances more when the divergence begins
 _ALLOWANCE = 3.0  # the logarithm of the tolerance rises by at most so much, falls twice as fast
+_RELIEF = 4.0  # tolerances of the training loss's rise that validation may excuse
 _ROUNDING = 1e-5  # epochs by which the steps alone may not be ahead of the samples
 _HORIZON = 8  # epochs that the constrained part is taken to have where no reference says so
 
@@ -88,14 +89,16 @@ class BudgetedWeight(ExactBuffers):
       weight (not the base) may use up to four times the tolerance at first, and the budget's own
       from halfway on.
     - Training loss is not accuracy: where standard training overfits, it may rise by far more at no
-      cost. After each epoch from halfway on, the tolerance grows while the validation loss is
-      within the budget of the reference's, and shrinks at once otherwise, with many validation
-      images below its own value (`observe_validation`). Before that the learning rate is high and
-      the validation too noisy.
+      cost. After each epoch from halfway on, the part of its rise that the validation loss does not
+      share no longer counts, up to four times the tolerance. The tolerance, too, grows while the
+      validation loss is within the budget of the reference's, and shrinks at once otherwise, with
+      many validation images below its own value (`observe_validation`). Before that the learning
+      rate is high and the validation too noisy.
 
-    The buffers ``weight``, ``base``, ``cross_entropy`` and ``lowest`` (nats), ``allowance``, a
-    factor of the tolerance, and ``margin``, float32 scalars, and ``seen``, int64, the samples so
-    far, are in the ``state_dict`` and equal on all processes after every step.
+    The buffers ``weight``, ``base``, ``cross_entropy``, ``lowest`` and ``relief`` (nats; the rise
+    that does not count), ``allowance``, a factor of the tolerance, and ``margin``, float32 scalars,
+    and ``seen``, int64, the samples so far, are in the ``state_dict`` and equal on all processes
+    after every step.
 
     Args:
         num_samples: Size of the training set.
@@ -121,6 +124,7 @@ class BudgetedWeight(ExactBuffers):
     lowest: Tensor
     allowance: Tensor
     margin: Tensor
+    relief: Tensor
     seen: Tensor
     reference: Tensor
     validation: Tensor
@@ -167,6 +171,7 @@ class BudgetedWeight(ExactBuffers):
         self.register_buffer("lowest", scalar(torch.finfo(torch.float32).max))
         self.register_buffer("allowance", scalar(1.0))
         self.register_buffer("margin", scalar(0.0))
+        self.register_buffer("relief", scalar(0.0))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         for name, values in (("reference", curve), ("validation", validation or [])):
             kept = torch.tensor(values, dtype=torch.float32)
@@ -195,11 +200,10 @@ class BudgetedWeight(ExactBuffers):
         started = epoch >= self.start
         lowest = torch.minimum(self.lowest, self.cross_entropy)
         self.lowest.copy_(torch.where(started, lowest, self.lowest))
-        # A running mean lags behind: it is that of the time one window ago.
-        target = self.target(epoch - self.window / self.num_samples)
         constrained = epoch - self.start  # in epochs
         progress = constrained / self.horizon
-        error = 1 - (self.cross_entropy - target) / (self.tolerance * self.allowance)
+        excess = self._excess(epoch) - self.relief
+        error = 1 - excess / (self.tolerance * self.allowance)
         fraction = count / (self.horizon * self.num_samples)
         base = self.base * (_INTEGRAL * fraction * error.clamp(-1, 1)).exp()
         # Without a reference nothing shows how far a larger weight holds the network back.
@@ -222,10 +226,15 @@ class BudgetedWeight(ExactBuffers):
             samples: Number of validation images, a scalar.
             steps: Training steps so far.
         """
-        epoch = round(float(self._epoch(steps)))
+        exact = self._epoch(steps)
+        epoch = round(float(exact))
         if not self.start + _SETTLED * self.horizon < epoch <= len(self.validation):
             return
         excess = loss - self.validation[epoch - 1]
+        # The least of the latest values and their running mean: noise must not excuse a rise.
+        unshared = self._excess(exact) - excess
+        relief = torch.minimum((self.relief + unshared) / 2, unshared)
+        self.relief.copy_(relief.clamp(0, _RELIEF * self.tolerance))
         # One epoch's validation is noisy under a high learning rate, the reference's, too: it
         # counts as no more than one tolerance, and half. A loss over the budget counts at once, as
         # few epochs may be left to recover in.
@@ -242,6 +251,11 @@ class BudgetedWeight(ExactBuffers):
         rest = (self.seen % self.num_samples).float() / self.num_samples
         by_steps = steps / self.steps_per_epoch - _ROUNDING
         return (self.seen // self.num_samples + rest).clamp_min(by_steps)
+
+    def _excess(self, epoch: Tensor) -> Tensor:
+        """Return how far the running cross-entropy exceeds the reference, in nats."""
+        # A running mean lags behind: it is that of the time one window ago.
+        return self.cross_entropy - self.target(epoch - self.window / self.num_samples)
 
     def target(self, epoch: Tensor) -> Tensor:
         """Return the reference at a point of the training, in nats.
