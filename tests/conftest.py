@@ -4,6 +4,7 @@ import multiprocessing
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 CONTEXTS = multiprocessing.context._concrete_contexts  # type: ignore[attr-defined]
 SPAWN = multiprocessing.get_context("spawn")
@@ -21,6 +22,12 @@ def spawned_as_copies() -> Iterator[None]:
             multiprocessing.set_forkserver_preload(["scaat.training"])
             patch.setitem(CONTEXTS, "spawn", multiprocessing.get_context("forkserver"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Draw the same numbers in each run, whichever tests run."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture
