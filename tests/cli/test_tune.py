@@ -77,6 +77,19 @@ def test_a_search_more_of_it_and_its_choice(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_proposals_may_repeat(data: Path, tmp_path: Path) -> None:
+    """Of one choice every proposal is the same; two at once are one training."""
+    search = ["--method", "pgd-adversarial", "--search", "pgd-adversarial.steps=1", "--jobs", 2]
+    common = [*search, "--budget", 100, "--epochs", 1, "--json"]
+    done = tune(tmp_path / "out", data, "--trials", 2, *common)
+    assert done.status == 0, done.err
+    assert len(done.document["rows"]) == 2
+    again = tune(tmp_path / "out", data, "--trials", 4, *common, "--resume")
+    assert again.status == 0, again.err
+    assert again.document["rows"] == done.document["rows"]
+
+
+@pytest.mark.slow
 def test_trainings_behind_the_budget_end_early(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     # A learning rate of 1e-9 learns nothing; bright images against dark ones are easy otherwise.

@@ -115,7 +115,7 @@ class _Tuning:
         while (missing := count - len(self.search.finished)) > 0:
             asked = self.search.ask(min(missing, engine.width))
             trials = [self.trials(one.params) for one in asked]
-            listed = [*self.standard, *(trial for group in trials for trial in group)]
+            listed = _each_once([self.standard, *trials])
             self._run(listed, engine)
             done, _ = collect(listed, self.out / "trials", self.evaluation, part="validation")
             settings = {setting.title: setting for setting in settings_of(read_results(*done))}
@@ -127,8 +127,7 @@ class _Tuning:
     def report(self) -> Result:
         """Write what was tried and, if a setting keeps the budget, the best as a configuration."""
         finished = [self.trials(one.params) for one in self.search.finished]
-        trials = {one.folder: one for group in [self.standard, *finished] for one in group}
-        listed = list(trials.values())
+        listed = _each_once([self.standard, *finished])
         done, failed = collect(listed, self.out / "trials", self.evaluation, part="validation")
         front = {self.trials(one.params)[0].title: one for one in self.search.front}
         said, chosen = self._choose(settings_of(read_results(*done)), front, len(failed))
@@ -190,6 +189,11 @@ class _Tuning:
         work = [(trial, self.evaluation) for trial in trials]
         budget = self.search.budget
         run_all(work, self.out / "trials", part="validation", engine=engine, budget=budget)
+
+
+def _each_once(groups: Sequence[Sequence[Trial]]) -> list[Trial]:
+    """Return the trainings of all settings; settings that were asked for twice share theirs."""
+    return list({trial.folder: trial for group in groups for trial in group}.values())
 
 
 def _space(search: Sequence[tuple[str, tuple[str, ...]]]) -> Space:
