@@ -81,6 +81,12 @@ def test_check_names_files_that_are_not_the_published_ones(tmp_path: Path) -> No
     assert "published is" in done.output
 
 
+def test_check_knows_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    mnist(tmp_path / "set")
+    assert "published is" in data("check", "mnist:~/set").output
+
+
 def test_convert_and_use(folder: Path, tmp_path: Path) -> None:
     done = data("convert", f"folder:{folder}", tmp_path / "cache", "--image-size", 6)
     assert done.exit_code == 0, done.output

@@ -92,9 +92,10 @@ def check(data: str, image_size: int | None, classes: str | None) -> Result:
     options = DataOptions(data=data, image_size=image_size, classes=classes)
     source = find_source(options, test_only=True)
     broken = []
-    kind, _, path = data.partition(":")
+    kind, _, place = data.partition(":")
+    path = Path(place).expanduser()
     with progress("check") as show:
-        for sentence in chain(wrong_checksums(kind, Path(path)), broken_images(source, show)):
+        for sentence in chain(wrong_checksums(kind, path), broken_images(source, show)):
             broken.append(sentence)
             if len(broken) <= SHOWN:
                 complain(sentence)
