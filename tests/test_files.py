@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scaat.errors import InputError, WriteError
-from scaat.files import new_folder, remove_parts, replacing, write_json, write_text
+from scaat.files import new_folder, read_yaml, remove_parts, replacing, write_json, write_text
 
 
 def test_replaces_only_at_the_end(tmp_path: Path) -> None:
@@ -64,3 +64,23 @@ def test_parts_of_killed_writers_are_removed_but_no_folder(tmp_path: Path) -> No
         (tmp_path / ".file.123.part").touch()
         remove_parts(tmp_path)
         assert list(tmp_path.iterdir()) == [part]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [("a: 1\nb:\n  c: 1\n'a': 2", "1 and 4"), ("b: [{c: 1, c: 1}]", "1 and 1")],
+)
+def test_a_key_given_twice_is_refused(text: str, lines: str, tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"twice.yaml' gives '[ac]' twice, in lines {lines}"):
+        read_yaml(path)
+
+
+def test_yaml_is_read_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: &a {x: 1, y: null}\nb: {<<: *a, x: 2}\nc: *a\n1: [*a, *a]\n'1': no\n")
+    a = {"x": 1, "y": None}
+    assert read_yaml(path) == {"a": a, "b": {**a, "x": 2}, "c": a, 1: [a, a], "1": False}
+    path.write_text("# nothing\n")
+    assert read_yaml(path) is None

@@ -125,14 +125,45 @@ def read_yaml(path: Path) -> Any:
     """Return what a YAML file holds, of plain values.
 
     Raises:
-        InputError: It is not YAML, or not UTF-8.
+        InputError: It is not YAML or not UTF-8, or gives a key twice.
         OSError: It cannot be read.
     """
     import yaml  # of the extra `run`, unlike the rest of this module
 
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        if (root := loader.get_single_node()) is None:
+            return None
+        _refuse_keys_given_twice(root, path)
+        return loader.construct_document(root)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(
             f"{str(path)!r} is not valid YAML: {' '.join(str(error).split())}"
         ) from error
+
+
+def _refuse_keys_given_twice(root: Any, path: Path) -> None:
+    """Refuse a mapping with a key twice, of which PyYAML would drop the first in silence."""
+    import yaml
+
+    nodes, visited = [root], set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in visited or isinstance(node, yaml.ScalarNode):
+            continue  # aliases lead to the same node again
+        visited.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+            continue
+        lines: dict[tuple[str, str], int] = {}
+        for key, value in node.value:
+            nodes += [key, value]
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            name, line = (key.tag, key.value), key.start_mark.line + 1
+            if name in lines:
+                raise InputError(
+                    f"{str(path)!r} gives {key.value!r} twice, in lines {lines[name]} and {line}; "
+                    "expected it once"
+                )
+            lines[name] = line

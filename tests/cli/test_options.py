@@ -126,6 +126,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
         ),
         ("a: [", "is not valid YAML"),
         ("- 1", "holds no mapping"),
+        ("training: {epochs: 2}\ntraining: {batch_size: 8}", "gives 'training' twice"),
     ],
 )
 def test_bad_files_are_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -133,6 +134,13 @@ def test_bad_files_are_refused(text: str, message: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         parse(compare, "--config", str(path))
+
+
+def test_a_section_may_have_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("objectives:\n  scaat:\n    # steps: 2\nevaluation:\nseed: 5\n")
+    for command in (compare, train):
+        assert parse(command, "--config", str(path)) == {**parse(command), "seed": 5}
 
 
 def as_a_command_wrote(path: Path, command: str) -> None:

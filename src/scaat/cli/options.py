@@ -137,6 +137,8 @@ def _read_defaults(context: click.Context, _: click.Parameter, path: Path | None
     defaults: dict[str, Any] = {}
     unused: dict[str, None] = {}
     for name, value in _flatten(content):
+        if value is None and any(one.startswith(f"{name}.") for one in (*known, *elsewhere)):
+            continue  # a section whose lines are all commented out
         if name in known:
             defaults[name] = _as_typed(path, name, known[name], value)
         elif name in elsewhere and ("command" in content or name not in leaves):
