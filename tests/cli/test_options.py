@@ -143,6 +143,15 @@ def test_a_section_may_have_no_line(tmp_path: Path) -> None:
         assert parse(command, "--config", str(path)) == {**parse(command), "seed": 5}
 
 
+@pytest.mark.parametrize("command", [compare, train, sweep, evaluate])
+def test_a_seed_that_no_generator_takes_is_refused(command: click.Command, tmp_path: Path) -> None:
+    flag = "--seeds" if command is sweep else "--seed"
+    extra = {sweep: ["--vary", "epochs=1"], evaluate: [str(tmp_path)]}.get(command, [])
+    assert under_the_program(command, *extra, flag, str(2**32 - 1))
+    with pytest.raises(click.BadParameter, match="4294967295"):
+        under_the_program(command, *extra, flag, str(2**32))
+
+
 def as_a_command_wrote(path: Path, command: str) -> None:
     """Write the configuration of a command with all its settings, as that command would."""
     arguments = {"sweep": ["--vary", "epochs=1,2"], "evaluate": [str(path.parent)]}.get(command, [])

@@ -23,7 +23,7 @@ from scaat.cli.options import (
     dataclass_options,
 )
 from scaat.cli.output import Interrupted, is_first_to_fail
-from scaat.cli.types import NORMALISATION, NUMBER, SEEDS, SIZE, VARY, Choice, Entry, Names
+from scaat.cli.types import NORMALISATION, NUMBER, SEED, SEEDS, SIZE, VARY, Choice, Entry, Names
 from scaat.errors import (
     InputError,
     MemoryExhaustedError,
@@ -155,7 +155,7 @@ SEEDS_OF_TRIALS = (
 seeds_option = click.option("--seeds", type=SEEDS, default="0", help=SEEDS_OF_TRIALS)
 seed_option = click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=SEED,
     default=0,
     help="Seed of the split, the weights and every random draw.",
 )
@@ -382,7 +382,7 @@ def reproduce() -> None:
 @click.option("--title", help="What results call a checkpoint; the file's name if not given.")
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=SEED,
     default=0,
     help="With a checkpoint: seed of the split and every random draw.",
 )

@@ -16,6 +16,10 @@ Statistics = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
 """Mean and standard deviation of each channel, or None for a network that normalises itself."""
 
 
+LARGEST_SEED = 2**32 - 1
+"""NumPy's legacy generator, by which scikit-learn splits, takes no larger one."""
+
+
 class Value(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """What a function makes of a text, or of what a configuration file has in its place.
 
@@ -48,7 +52,10 @@ def _seeds(value: Any) -> tuple[int, ...]:
     texts = [str(part).strip() for part in parts]
     if not texts or not all(text.isdecimal() for text in texts) or len(set(texts)) < len(texts):
         raise InputError(f"{value!r} is no list of different seeds (write 0,1,2)")
-    return tuple(map(int, texts))
+    seeds = tuple(map(int, texts))
+    if max(seeds) > LARGEST_SEED:
+        raise InputError(f"seed {max(seeds)} is too large, expected at most {LARGEST_SEED}")
+    return seeds
 
 
 def _size(value: Any) -> tuple[int, int]:
@@ -91,6 +98,8 @@ def _vary(value: Any) -> tuple[str, tuple[str, ...]]:
 
 NUMBER = Value("number", _number)
 """A float, which may be written as a fraction such as ``8/255``."""
+SEED = click.IntRange(0, LARGEST_SEED)
+"""A whole number that every generator takes."""
 SEEDS = Value("seed,...", _seeds, takes_list=True)
 """Different whole numbers of 0 or more, separated by commas."""
 SIZE = Value("height x width", _size)
