@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tests.data.samples import sample, write
@@ -46,6 +47,47 @@ def test_groups_stay_whole(share: float) -> None:
     for label in range(3):
         part = int((labels[held] == label).sum()) / int((labels == label).sum())
         assert part == pytest.approx(share, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "share", "mixed"),
+    [
+        (40, 20, 0.33, False),
+        (20, 6, 0.33, False),
+        (20, 20, 0.12, False),
+        (40, 20, 0.23, True),
+        (12, 10, 2 / 15, True),
+        (260, 2, 0.996, True),
+    ],
+)
+def test_fractions_that_suit_no_few_folds(count: int, size: int, share: float, mixed: bool) -> None:
+    groups = torch.arange(count).repeat_interleave(size)
+    labels = (torch.arange(len(groups)) if mixed else groups) % 2
+    rest, held = split_off(labels, groups, share, seed=0, part="test", classes=CLASSES)
+    assert torch.equal(torch.cat([rest, held]).sort().values, torch.arange(len(groups)))
+    assert not set(groups[rest].tolist()) & set(groups[held].tolist())
+    assert len(held) / len(groups) == pytest.approx(share, abs=0.04)
+
+
+def test_groups_are_split_cleanly_or_refused() -> None:
+    """More classes than images a class, groups of unequal size, and groups that mix classes."""
+    generator = np.random.default_rng(0)
+    split = 0
+    for _ in range(200):
+        most = int(generator.integers(2, 30))
+        groups = torch.from_numpy(generator.integers(0, most, most * generator.integers(1, 5)))
+        kinds = int(generator.integers(2, 12))
+        labels = groups % kinds if generator.random() < 0.5 else groups.flip(0) % kinds
+        share = float(generator.uniform(0.01, 0.99))
+        names = [str(label) for label in range(kinds)]
+        try:
+            rest, held = split_off(labels, groups, share, seed=0, part="test", classes=names)
+        except InputError:
+            continue
+        split += 1
+        assert len(rest) + len(held) == len(groups)
+        assert not set(groups[rest].tolist()) & set(groups[held].tolist())
+    assert split > 20
 
 
 def test_a_class_with_too_few_images() -> None:

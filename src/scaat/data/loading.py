@@ -24,6 +24,7 @@ from scaat.options.data import DataOptions, class_names
 
 SLACK = 1e-9  # of a fraction times a count: 0.7 * 10 must not round up to 8
 _MEMORY_FRACTION = 0.5  # of the free memory, which the training itself needs too
+_FOLDS = 100  # of groups, at most
 _RANDOM_LABELS = 1  # a stream of its own beside the split's
 
 
@@ -298,7 +299,7 @@ def split_off(
             everything, test_size=size, stratify=labels.numpy(), random_state=seed
         )
     else:
-        ratio = Fraction(fraction).limit_denominator(100) or Fraction(1, 100)
+        ratio = _folds(fraction, min(len(np.unique(groups)), int(labels.bincount().max())))
         folds = StratifiedGroupKFold(ratio.denominator, shuffle=True, random_state=seed)
         dealt = [fold for _, fold in folds.split(everything, labels.numpy(), groups.numpy())]
         held = np.concatenate(dealt[: ratio.numerator])
@@ -308,6 +309,20 @@ def split_off(
         if len(missing):  # groups of very unequal size, or that mix classes
             raise refuse(int(missing[0]))
     return torch.from_numpy(np.sort(rest)), torch.from_numpy(np.sort(held))
+
+
+def _folds(fraction: float, most: int) -> Fraction:
+    """Return about a fraction: how many folds to hold out, of how many, ``most`` of them or fewer.
+
+    It is within half of ``1 / most``, which must not exceed the fraction and what is left of 1.
+    """
+    ratio = Fraction(fraction).limit_denominator(_FOLDS)
+    ratio = min(max(ratio, Fraction(1, _FOLDS)), Fraction(_FOLDS - 1, _FOLDS))
+    if ratio.denominator <= most:
+        return ratio
+    # The fewest folds that do: each holds several groups, so they differ less.
+    ratios = (Fraction(round(fraction * folds), folds) for folds in range(2, most + 1))
+    return next(ratio for ratio in ratios if abs(ratio - fraction) <= 0.5 / most + SLACK)
 
 
 def limit(labels: Tensor, count: int, *, seed: int) -> Tensor:
