@@ -36,15 +36,40 @@ def test_classes_labels_and_pixels(write_folder: Write) -> None:
         assert sorted(chain(*values)) == list(range(count))
 
 
-@pytest.mark.parametrize("name", ["val", "validation"])
-def test_parts_that_the_data_bring_are_kept(write_folder: Write, name: str) -> None:
-    root = write_folder("train", {"cat": 3, "dog": 4})
-    write_folder("test", {"cat": 2, "dog": 1})
-    write_folder(name, {"dog": 2})
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "val", "test"),
+        ("train", "validation", "test"),
+        ("train", "valid", "test"),
+        ("Training", "Validation", "Testing"),
+        ("TRAIN", "VAL", "test"),
+    ],
+)
+def test_parts_that_the_data_bring_are_kept(
+    write_folder: Write, train: str, validation: str, test: str
+) -> None:
+    root = write_folder(train, {"cat": 3, "dog": 4})
+    write_folder(test, {"cat": 2, "dog": 1})
+    write_folder(validation, {"dog": 2})
     splits = load(root)
     assert [len(p) for p in (splits.train, splits.validation, splits.test)] == [7, 2, 3]
     assert splits.validation.labels.tolist() == [1, 1]
     assert splits.settings["validation_from"] == splits.settings["test_from"] == "data"
+
+
+def test_a_class_may_have_the_name_of_a_part(write_folder: Write) -> None:
+    root = write_folder(counts={"Car": 12, "Train": 12})
+    assert load(root).train.classes == ("Car", "Train")
+
+
+def test_two_folders_of_one_part(write_folder: Write) -> None:
+    root = write_folder("train")
+    write_folder("val")
+    write_folder("Validation")
+    message = r"several folders of the validation part \('Validation', 'val'\); expected one"
+    with pytest.raises(InputError, match=message):
+        load(root)
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))

@@ -18,7 +18,12 @@ from scaat.options.data import DataOptions
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
 SHOWN = 10  # class names in a message
-PARTS = {"train": ["train"], "validation": ["validation", "val"], "test": ["test"]}
+PARTS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val"),
+    "test": ("test", "testing"),
+}
+_ALWAYS = {"train", "validation", "val", "test"}  # names of parts, whatever they hold
 
 
 @dataset("folder", "PATH", "image files in a folder for each class")
@@ -26,25 +31,21 @@ def load_folder(argument: str, options: DataOptions) -> Source:
     """Return the images of class folders, decoded to RGB.
 
     ``PATH/CLASS/.../IMAGE``, or ``PATH/train/CLASS/.../IMAGE`` with optional ``test`` and
-    ``validation`` (or ``val``) beside it. The classes are the training part's folder names in
-    alphabetical order (a ``test`` folder alone has its own). Images without class folders are a
+    ``validation`` beside it; ``training``, ``testing``, ``valid`` and ``val`` name parts, too, in
+    upper or lower case. The classes are the training part's folder names in alphabetical order (a
+    ``test`` folder alone has its own). Images without class folders are a
     test part without labels. Hidden files and folders, and files that are not png, jpg, bmp, webp
     or tif, are left out.
 
     Raises:
-        InputError: a folder is missing or empty, another part has a class that train lacks, or
-            an image is at fault (see `decode_images`).
+        InputError: a folder is missing or empty, two folders are the same part, another part has
+            a class that train lacks, or an image is at fault (see `decode_images`).
     """
     root = Path(argument).expanduser()
     if not root.is_dir():
         state = "is a file" if root.exists() else "does not exist"
         raise InputError(f"data folder {root} {state}; expected a folder of class folders")
-    folders = {
-        part: root / name
-        for part, names in PARTS.items()
-        for name in names
-        if (root / name).is_dir()
-    } or {"train": root}
+    folders = _part_folders(root) or {"train": root}
     if "train" not in folders and set(folders) != {"test"}:
         other = next(iter(folders.values())).name
         raise InputError(f"{root} holds {other!r} but no 'train'; expected both, or none")
@@ -61,6 +62,27 @@ def load_folder(argument: str, options: DataOptions) -> Source:
         raise InputError(f"{first} {state}; expected a folder for each class")
     parts = {part: _part(folder, classes, size) for part, folder in folders.items()}
     return Source.of_parts(classes, parts, COMMON)
+
+
+def _part_folders(root: Path) -> dict[str, Path]:
+    """Return the folder of each part that a folder holds, none if it holds class folders."""
+    children = [child for child in visible(root) if child.is_dir()]
+    by_part = {
+        part: folders
+        for part, names in PARTS.items()
+        if (folders := [child for child in children if child.name.lower() in names])
+    }
+    named = [folder for folders in by_part.values() for folder in folders]
+    # A class may be called "Train" or "testing": a part's folder holds folders of classes.
+    if not any(f.name in _ALWAYS or any(child.is_dir() for child in visible(f)) for f in named):
+        return {}
+    for part, folders in by_part.items():
+        if len(folders) > 1:
+            raise InputError(
+                f"{root} holds several folders of the {part} part "
+                f"({', '.join(repr(folder.name) for folder in folders)}); expected one"
+            )
+    return {part: folders[0] for part, folders in by_part.items()}
 
 
 def _part(folder: Path, classes: tuple[str, ...], image_size: int | None) -> Part:
