@@ -23,12 +23,15 @@ from torch import Tensor
 from scaat.attribution import attributions
 from scaat.cli.models import ModelSource, run_source
 from scaat.data import DataOptions, load_data
+from scaat.explain import explain
 from scaat.functional import replaced_images
 from scaat.models import build_model
 from scaat.sharing import SharedModel, save_shared
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+    from scaat.app import Explorer
 
 pytest.importorskip("gradio")
 
@@ -67,6 +70,23 @@ def test_models_of_another_task_are_refused(
     assert status == 2
     assert message in said
     assert "'first' and 'second'" in said
+
+
+def test_a_model_of_grey_images_has_the_maps_of_grey_images(
+    tmp_path: Path, scaat: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages: list[Explorer] = []
+    monkeypatch.setattr("scaat.cli.app.serve", lambda explorer, *_: pages.append(explorer))
+    architecture = {"name": "nets:any_channels", "num_classes": 2, "image_size": (12, 12)}
+    architecture |= {"mean": None, "std": None, "channels": 1}
+    model = build_model(**architecture).eval()
+    save_shared(SharedModel(model, architecture, ("a", "b")), tmp_path / "grey")
+    status, said = scaat("app", tmp_path / "grey")
+    assert status == 0, said
+    pixels = torch.arange(144, dtype=torch.uint8).view(1, 12, 12)
+    actual = pages[0].explain(pixels.expand(3, -1, -1), "gradient").maps[0]
+    expected = explain(model, pixels[None] / 255).maps["gradient"]
+    torch.testing.assert_close(actual.cpu(), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_model_given_twice_is_refused(tmp_path: Path, scaat: Run) -> None:

@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.data.samples import mnist
 
 import nets
 from scaat.attribution import attributions
 from scaat.cli import main
 from scaat.cli.models import run_source
+from scaat.data import DataOptions, load_data, to_float
+from scaat.explain import explain
 from scaat.models import build_model
+from scaat.training import load_trained
 
 Run = Callable[..., tuple[int, str]]
 KNOWN = ["--model", "nets:vit", "--image-size", "12", "--normalisation"]
@@ -136,6 +140,34 @@ def test_a_transformer_from_a_checkpoint_and_another_class(
     image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
     expected = attributions["gradient"](model, image, torch.tensor([1]))[0]
     np.testing.assert_allclose(np.load(out / str(record["map"])), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("network", ["small-resnet", "nets:any_channels"])
+def test_maps_of_grey_data_are_those_that_evaluate_measures(
+    network: str, tmp_path: Path, scaat: Run
+) -> None:
+    data = DataOptions(f"mnist:{mnist(tmp_path / 'set')}", validation_fraction=0.25)
+    run, out = tmp_path / "run", tmp_path / "out"
+    options = ["--model", network, "--epochs", 1, "--batch-size", 16, "--precision", 32]
+    options += ["--validation-fraction", 0.25, "--method", "standard", "--data", data.data]
+    status, said = scaat("train", "--out", run, *options)
+    assert status == 0, said
+    images = to_float(load_data(data, seed=0).test.pixels(range(3)))
+    assert images.shape[1] == 1
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for image, path in zip(images, paths, strict=True):
+        Image.fromarray((image[0] * 255).round().byte().numpy()).save(path)
+    methods = ["gradient", "integrated-gradients", "smoothgrad", "random"]
+    status, said = scaat(
+        "explain", *paths, "--run", run, "--attributions", ",".join(methods), "--out", out
+    )
+    assert status == 0, said
+    expected = explain(load_trained(run).model, images, methods).maps
+    for record in listing(out):
+        number = paths.index(Path(str(record["file"])))
+        actual = np.load(out / str(record["map"]))
+        wanted = expected[str(record["attribution"])][number].numpy()
+        np.testing.assert_allclose(actual, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_resizing_is_refused_or_said(runs: Path, tmp_path: Path, scaat: Run) -> None:

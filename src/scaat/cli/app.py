@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from scaat.app import LOCAL, Example, Explorer, Model, serve
 from scaat.cli.models import ModelSource, model_names, run_folders, run_source
@@ -50,7 +51,7 @@ def app(runs: tuple[Path, ...], host: str, port: int) -> None:
     device = evaluation_device("auto")
     explorer = Explorer(
         [
-            Model(printable(name), source.model.to(device))
+            Model(printable(name), _of_colours(source).to(device))
             for name, source in zip(names, sources, strict=True)
         ],
         [printable(name) for name in sources[0].classes],
@@ -76,6 +77,13 @@ def _require_same_task(sources: Sequence[ModelSource], names: Sequence[str]) -> 
                     f"models {names[0]!r} and {name!r} cannot be shown side by side: they have "
                     f"different {what}, {expected!r:.80} and {own!r:.80}"
                 )
+
+
+def _of_colours(source: ModelSource) -> nn.Module:
+    """Return a model that takes the page's colour pictures, also where its own images are grey."""
+    if source.channels == 1:
+        source.model.register_forward_pre_hook(lambda _, given: (given[0].mean(1, keepdim=True),))
+    return source.model
 
 
 def _test_images(configs: Sequence[dict[str, Any]], image_size: tuple[int, int]) -> list[Example]:

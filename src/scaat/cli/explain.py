@@ -17,7 +17,6 @@ from scaat.cli.models import ModelSource, checkpoint_source, model_names, run_fo
 from scaat.cli.output import Result, console, if_interrupted, progress, say
 from scaat.cli.runs import command_line, evaluation_device
 from scaat.cli.types import Statistics
-from scaat.data import to_float
 from scaat.data.image_files import Resize, find_images, fit_picture, read_picture
 from scaat.display.labels import attribution_name
 from scaat.display.text import printable
@@ -99,7 +98,7 @@ def explain(
                 with _naming(name):
                     explanation = explain_images(
                         source.model,
-                        to_float(pixels),
+                        source.images(pixels),
                         attributions,
                         targets=label,
                         layer=layer,
@@ -170,7 +169,7 @@ def _check_outputs(
 ) -> None:
     """Refuse a model that cannot run on the images or has other classes than it is said to."""
     for image_ids in torch.split(torch.arange(len(paths)), AT_ONCE):
-        images = to_float(torch.stack([inputs[i] for i in image_ids]).to(device))
+        images = source.images(torch.stack([inputs[i] for i in image_ids]).to(device))
         names = [repr(str(paths[i])) for i in image_ids]
         count = classify(source.model, images, names=names).shape[1]
         if count != len(source.classes):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from scaat.cli.types import Statistics
+from scaat.data import to_float
 from scaat.data.image_set import absent_and_present
 from scaat.display.text import titles
 from scaat.errors import InputError
@@ -31,6 +32,13 @@ class ModelSource:
     classes: tuple[str, ...]
     image_size: tuple[int, int]  # height and width, in pixels
     origin: dict[str, Any]  # where it comes from, fit for JSON
+    channels: int = 3  # of its images; 1 is grey
+
+    def images(self, pixels: Tensor) -> Tensor:
+        """Return pictures, uint8 RGB (N, 3, H, W), as the images (N, C, H, W) that it takes."""
+        if self.channels == 1:  # the mean, rounded, is the very value of a grey picture
+            pixels = pixels.float().mean(1, keepdim=True).round().byte()
+        return to_float(pixels)
 
 
 def run_source(folder: Path, label: str | None = None) -> ModelSource:
@@ -45,7 +53,9 @@ def run_source(folder: Path, label: str | None = None) -> ModelSource:
     if is_shared(folder):
         shared = load_shared(folder)
         origin = {"shared": str(folder), "architecture": dict(shared.architecture)}
-        return ModelSource(shared.model, folder, shared.classes, shared.image_size, origin)
+        return ModelSource(
+            shared.model, folder, shared.classes, shared.image_size, origin, shared.channels
+        )
     trained = load_trained(folder)
     architecture = trained.architecture
     # Runs of versions that did not record the names have numbers.
@@ -61,7 +71,8 @@ def run_source(folder: Path, label: str | None = None) -> ModelSource:
             )
         model = SelectedOutputs(model, [classes.index(label)]).eval()
         classes = absent_and_present(label)
-    return ModelSource(model, folder, classes, (height, width), origin)
+    channels = architecture.get("channels", 3)
+    return ModelSource(model, folder, classes, (height, width), origin, channels)
 
 
 def model_names(folders: Sequence[Path]) -> list[str]:
