@@ -12,7 +12,7 @@ from PIL import Image
 from tests.data.samples import WNIDS, imagenet
 
 from scaat.data import DataOptions, load_data
-from scaat.data.folder import SUFFIXES
+from scaat.data.folder import SUFFIXES, images_below
 from scaat.data.loading import find_source
 from scaat.data.registry import Source
 from scaat.errors import InputError
@@ -70,6 +70,41 @@ def test_two_folders_of_one_part(write_folder: Write) -> None:
     message = r"several folders of the validation part \('Validation', 'val'\); expected one"
     with pytest.raises(InputError, match=message):
         load(root)
+
+
+def test_links_to_folders_are_followed_once(write_folder: Write, tmp_path: Path) -> None:
+    cats = write_folder(counts={"cat": 3, "dog": 3}) / "cat"
+    (tmp_path / "store" / "deep").mkdir(parents=True)
+    for place in ("one.png", "deep/two.png", ".hidden.png"):
+        shutil.copy(cats / "000.png", tmp_path / "store" / place)
+    (cats / "patient").symlink_to(tmp_path / "store")
+    (cats / "again").symlink_to(tmp_path / "store" / "deep")
+    (cats / "loop").symlink_to(cats)
+    (tmp_path / "store" / "up").symlink_to(tmp_path)
+    (cats / "broken.png").symlink_to(tmp_path / "nowhere")
+    found = [str(file.relative_to(cats)) for file in images_below(cats)]
+    own = ["000.png", "001.png", "002.png"]
+    assert found == [*own, "again/two.png", "patient/one.png"]
+    source = find_source(DataOptions(f"folder:{cats.parent}"))
+    assert source.train.labels.tolist() == [0] * 5 + [1] * 3
+
+
+def test_order_and_hidden_images_without_links(tmp_path: Path) -> None:
+    for name in ("b/1.png", "b.png", "a-b/2.png", "a/c/3.png", "a/.d/4.png", "B/5.png", ".e/6.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    visible = [f for f in sorted(tmp_path.rglob("*.png")) if "/." not in str(f)]
+    assert images_below(tmp_path) == visible
+    assert len(visible) == 5
+
+
+def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: object) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", fail)
+    with pytest.raises(InputError, match=r"folder .* cannot be read \(Permission denied\)"):
+        images_below(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -33,9 +34,9 @@ def load_folder(argument: str, options: DataOptions) -> Source:
     ``PATH/CLASS/.../IMAGE``, or ``PATH/train/CLASS/.../IMAGE`` with optional ``test`` and
     ``validation`` beside it; ``training``, ``testing``, ``valid`` and ``val`` name parts, too, in
     upper or lower case. The classes are the training part's folder names in alphabetical order (a
-    ``test`` folder alone has its own). Images without class folders are a
-    test part without labels. Hidden files and folders, and files that are not png, jpg, bmp, webp
-    or tif, are left out.
+    ``test`` folder alone has its own). Images without class folders are a test part without labels.
+    Links to folders are followed. Hidden files and folders, and files that are not png, jpg, bmp,
+    webp or tif, are left out.
 
     Raises:
         InputError: a folder is missing or empty, two folders are the same part, another part has
@@ -94,7 +95,7 @@ def _part(folder: Path, classes: tuple[str, ...], image_size: int | None) -> Par
         if child.name not in classes:
             expected = ", ".join(classes[:SHOWN]) + (", ..." if len(classes) > SHOWN else "")
             raise InputError(f"{child} is no class of train; expected {expected}")
-        files = [file for file in sorted(child.rglob("*")) if is_image(file, child)]
+        files = images_below(child)
         if not files:
             raise InputError(
                 f"class folder {child} holds no images; expected files of type "
@@ -123,6 +124,34 @@ def read_files(paths: list[str], positions: Tensor) -> Iterator[Encoded]:
 def visible(folder: Path) -> list[Path]:
     """Return what a folder holds in alphabetical order, without hidden files."""
     return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+
+
+def images_below(folder: Path) -> list[Path]:
+    """Return the images in a folder and below in alphabetical order, without hidden ones.
+
+    Links to folders are followed, but no folder is read twice, nor one that this one lies in.
+
+    Raises:
+        InputError: a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"folder {error.filename} cannot be read ({error.strerror})") from error
+
+    images: list[Path] = []
+    read = set(folder.resolve().parents)
+    starts = [folder]
+    for start in starts:  # links join behind: a folder's own path comes before a link to it
+        for place, folders, files in os.walk(start, onerror=refuse):
+            real = Path(place).resolve()
+            if real in read:
+                folders.clear()
+                continue
+            read.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            starts += [link for name in folders if (link := Path(place, name)).is_symlink()]
+            images += [file for name in files if is_image(file := Path(place, name), folder)]
+    return sorted(images)
 
 
 def is_image(file: Path, folder: Path) -> bool:

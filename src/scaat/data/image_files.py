@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scaat.data.decoding import Encoded, decode_image, opened
-from scaat.data.folder import SUFFIXES, is_image
+from scaat.data.folder import SUFFIXES, images_below
 from scaat.errors import InputError
 
 Resize = Literal["crop", "stretch"]
@@ -42,11 +42,12 @@ class Picture:
 def find_images(inputs: Sequence[str]) -> list[Path]:
     """Return the image files that files, folders and glob patterns name, each once.
 
-    A folder names the images in it and below, in alphabetical order, without hidden ones; ``**``
-    in a pattern matches folders of any depth.
+    A folder names the images in it and below, in alphabetical order, without hidden ones (see
+    `images_below`); ``**`` in a pattern matches folders of any depth.
 
     Raises:
-        InputError: There is no such file, the folder holds no image, or nothing matches.
+        InputError: There is no such file, the folder holds no image or cannot be read, or
+            nothing matches.
     """
     unique: dict[Path, Path] = {}
     for text in inputs:
@@ -54,7 +55,7 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
         if path.is_file():
             files = [path]
         elif path.is_dir():
-            files = [file for file in sorted(path.rglob("*")) if is_image(file, path)]
+            files = images_below(path)
             if not files:
                 raise InputError(
                     f"folder {text!r} holds no images; expected files of type "
