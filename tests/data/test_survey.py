@@ -92,6 +92,13 @@ def test_images_inside_shards_and_in_memory(tmp_path: Path) -> None:
     assert digits.grey == digits.decoded == 100
 
 
+def test_groups_of_files_that_all_differ_in_length(tmp_path: Path) -> None:
+    for number in range(40):
+        path = write(tmp_path / "ab"[number % 2] / f"slide{number // 4}_x{number}_y0.png")
+        path.write_bytes(path.read_bytes() + bytes(number))
+    assert look(f"folder:{tmp_path}").groups == 20  # ten slides, each in both class folders
+
+
 @pytest.mark.parametrize(
     ("names", "groups"),
     [

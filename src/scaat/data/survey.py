@@ -121,7 +121,8 @@ def survey(source: Source, progress: Progress) -> Survey:
     for seen, path in alike:
         contents[_digest(path.read_bytes())].append(seen)
     result.duplicates = [places for places in contents.values() if len(places) > 1]
-    result.groups = suggested_groups([path for _, path in alike], len(source.classes))
+    every = [path for pairs in paths.values() for _, path in pairs]
+    result.groups = suggested_groups(every, len(source.classes))
     return result
 
 
