@@ -104,6 +104,8 @@ def test_groups_of_files_that_all_differ_in_length(tmp_path: Path) -> None:
     [
         ([f"slide{n // 5}_x{n}_y{n % 3}" for n in range(40)], 8),
         ([f"patient{n // 5:02}_{n % 5}" for n in range(40)], 8),
+        ([f"tumour{n // 5}_x{n}_y{n % 3}" for n in range(40)], 8),
+        ([f"tumour{n // 5}x{n}y{n % 3}" for n in range(40)], 8),
         ([f"{n:04}" for n in range(40)], None),
         ([f"img_{n:04}" for n in range(40)], None),
         ([f"{name}.{n}" for n in range(20) for name in ("cat", "dog")], None),

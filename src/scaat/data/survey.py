@@ -27,7 +27,8 @@ MOST = 20_000  # headers of a part that are read
 DECODED, DECODED_LEAST = 500, 20  # images of a part whose pixels are read
 LOADED = 100  # of a part whose images are no files
 PIXELS = 200_000_000  # that are decoded, roughly: some seconds of work
-_COUNTER = re.compile(r"((?:[_\-. ]?[xyrc]\d+)+|[_\-. ]\d+)$")
+# The "r12" that ends "tumour12" is no coordinate, that of "a1r12" or "a_r12" is.
+_COUNTER = re.compile(r"((?:[_\-. ]?(?<![a-zA-Z])[xyrc]\d+)+|[_\-. ]\d+)$")
 
 
 @dataclass(frozen=True)
