@@ -44,7 +44,7 @@ def test_sizes_colour_and_what_cannot_be_read(tmp_path: Path) -> None:
     assert found.duplicates == []
 
 
-@pytest.mark.parametrize("kind", ["jpg", "png"])
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_header_s_size_is_that_of_the_upright_image(
     orientation: int, kind: str, tmp_path: Path

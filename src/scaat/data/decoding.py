@@ -129,11 +129,15 @@ def read_size(item: Encoded) -> tuple[int, int]:
     Raises:
         InputError: it is no image, or has more than 8 bits a channel.
     """
+    from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
+
     with opened(item) as image:
         # Pillow looks for a PNG's EXIF behind the pixels, too, and decodes them for that.
         described = image.format != "PNG" or "exif" in image.info
         turned = described and image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
         width, height, mode = image.width, image.height, image.mode
+        if isinstance(image, TiffImageFile):  # recent versions of Pillow turn its size
+            width, height = image.tag_v2[IMAGEWIDTH], image.tag_v2[IMAGELENGTH]
     _require_8_bits(item[0], mode)
     return (width, height) if turned else (height, width)
 
