@@ -185,6 +185,30 @@ def test_one_image_of_each_class_needs_no_split(
     assert row(out)["accuracy"]["n"] == 2
 
 
+@pytest.mark.parametrize("part", ["", "test"])
+@pytest.mark.parametrize("more", [[], ["--split", "all"], ["--classes-file", "outputs.txt"]])
+def test_images_of_one_class_are_refused_at_the_start(
+    part: str,
+    more: list[str],
+    tissue: Path,
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("outputs.txt").write_text("3\n")
+    shutil.copytree(tissue / "parts" / "test" / "tumour", tmp_path / "one" / part / "tumour")
+    data = ["--data", "folder:one", "--out", "out"]
+    done = scaat("evaluate", *checkpoint(weights), *data, *more)
+    assert done.status == 2
+    assert "data 'folder:one' have the class 'tumour' alone; expected two or more" in done.err
+    assert not Path("out").exists()
+    if not part and not more:  # what the message proposes
+        data[1] = "folder:one/tumour"
+        done = scaat("evaluate", *checkpoint(weights), *data)
+        assert done.status == 0, done.err
+
+
 def test_all_takes_every_part(tissue: Path, weights: Path, tmp_path: Path) -> None:
     shutil.copytree(tissue / "parts" / "test", tmp_path / "data" / "test")
     shutil.copytree(tissue / "single", tmp_path / "data" / "train")

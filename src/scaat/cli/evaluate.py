@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
-from torch import nn
+from torch import Tensor, nn
 
 from scaat.cli.options import gather
 from scaat.cli.output import Result, if_interrupted
@@ -26,14 +26,16 @@ from scaat.cli.runs import (
     write_rows,
 )
 from scaat.cli.types import Statistics
-from scaat.data import DataSplits, ImageSet
+from scaat.data import DataOptions, DataSplits, ImageSet
 from scaat.data.image_set import absent_and_present
+from scaat.data.loading import find_source
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.evaluation import evaluate as measure
 from scaat.evaluation.processes import Processes
 from scaat.evaluation.trained import Measured
 from scaat.files import new_folder
+from scaat.functional.logits import is_multilabel
 from scaat.models import load_model
 from scaat.models.outputs import SelectedOutputs, count_outputs, read_outputs
 from scaat.sharing import SharedModel, is_shared, load_shared
@@ -128,7 +130,13 @@ def _evaluate_checkpoint(
     if shared is not None:
         title = config["title"] or shared.method or checkpoint.name
         config = {**config, "model": shared.name, "title": title}
-    splits = load_splits(config, test_only=True, everything=config["split"] == "all")
+    try:
+        splits = load_splits(config, test_only=True, everything=config["split"] == "all")
+    except InputError:  # of one class it says that there is no split, whose remedy does not help
+        found = find_source(DataOptions(**config["data"]), test_only=True)
+        _refuse_one_class(config, found.classes, found.train.labels)
+        raise
+    _refuse_one_class(config, splits.test.classes, splits.test.labels)
     network, test = _network(checkpoint, shared, splits, config)
     settings: dict[str, Any]
     train_seconds = None
@@ -163,6 +171,16 @@ def _evaluate_checkpoint(
         )
 
     return _into(out, measured_by, config, DEVICE)
+
+
+def _refuse_one_class(config: dict[str, Any], classes: Sequence[str], labels: Tensor) -> None:
+    """Refuse labelled images of one class: which of a network's outputs it is cannot be said."""
+    if len(classes) == 1 and not is_multilabel(labels) and (labels >= 0).any():
+        data = config["data"]["name"] or config["data"]["data"]
+        raise InputError(
+            f"data {data!r} have the class {classes[0]!r} alone; expected two or more, or the "
+            "images without a class folder, which are measured without labels"
+        )
 
 
 def _network(
