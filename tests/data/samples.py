@@ -8,6 +8,7 @@ import io
 import pickle
 import struct
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +22,52 @@ def encoded(value: int) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (6, 5), (value, value, value)).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def png16() -> bytes:
+    """A 16-bit RGB file, which Pillow reads but can't write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + bytes(24) for _ in range(4))))
+        + chunk(b"IEND", b"")
+    )
+
+
+def tiff16(*, planes: bool) -> bytes:
+    """A 16-bit RGB file; ``planes`` stores the three colours one after the other."""
+    strips, side = (3, 32) if planes else (1, 96)
+    tags = {256: 4, 257: 4, 259: 1, 262: 2, 277: 3, 278: 4, 284: 2 if planes else 1}
+    start = 8 + 2 + 12 * (len(tags) + 3) + 4  # of the values that do not fit into an entry
+    entries = [(tag, 4, 1, value) for tag, value in tags.items()]
+    entries.append((258, 3, 3, start))
+    data = start + 6 + 8 * strips
+    offsets, counts = [data + side * n for n in range(strips)], [side] * strips
+    entries.append((273, 4, strips, start + 6 if planes else offsets[0]))
+    entries.append((279, 4, strips, start + 6 + 4 * strips if planes else side))
+    return (
+        struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+        + b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
+        + struct.pack("<I3H", 0, 16, 16, 16)
+        + struct.pack(f"<{2 * strips}I", *offsets, *counts)
+        + bytes(96)
+    )
+
+
+def bmp16() -> bytes:
+    """A file of 4x4 pixels with 5, 6 and 5 bits for red, green and blue."""
+    header = struct.pack("<IiiHHIIiiII", 40, 4, 4, 1, 16, 3, 32, 0, 0, 0, 0)
+    return (
+        struct.pack("<2sIHHI", b"BM", 98, 0, 0, 66)
+        + header
+        + struct.pack("<3I", 0xF800, 0x7E0, 0x1F)
+        + bytes(32)
+    )
 
 
 def write(path: Path, members: list[tuple[str, bytes]]) -> None:

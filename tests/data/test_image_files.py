@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 import torch
 from packaging.version import Version
 from PIL import Image
+from tests.data.samples import png16
 
 from scaat.data.decoding import fit
 from scaat.data.image_files import Resize, find_images, fit_picture, read_picture
@@ -29,21 +28,6 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
-
-
-def png16() -> bytes:
-    """A 16-bit RGB file, which Pillow reads but can't write."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0))
-        + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + bytes(24) for _ in range(4))))
-        + chunk(b"IEND", b"")
-    )
 
 
 def with_alpha(mode: str, alpha: int) -> Image.Image:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.samples import shards
+from tests.data.samples import bmp16, png16, shards, tiff16
 
 from scaat.data import DataOptions
 from scaat.data.decoding import decode_image, read_size
@@ -23,6 +24,12 @@ def write(path: Path, size: tuple[int, int] = (10, 8), *, mode: str = "RGB", see
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).convert(mode).save(path)
     return path
+
+
+def grey16() -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.zeros((4, 4), np.uint16)).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def test_sizes_colour_and_what_cannot_be_read(tmp_path: Path) -> None:
@@ -57,10 +64,27 @@ def test_a_header_s_size_is_that_of_the_upright_image(
     assert read_size(item) == decode_image(item, None)[0].shape[:2]
 
 
-def test_a_header_tells_of_too_many_bits(tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(InputError, match="8 bits a channel"):
-        read_size(("deep", tmp_path / "deep.png"))
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (grey16(), "mode 'I;16'"),
+        (png16(), "16 bits a channel"),
+        (tiff16(planes=False), "16 bits a channel"),
+        (tiff16(planes=True), "16 bits a channel"),
+    ],
+    ids=["grey", "png", "tiff", "tiff of planes"],
+)
+def test_too_many_bits(content: bytes, found: str) -> None:
+    message = f"^deep has {found}; expected 8 bits a channel$"
+    with pytest.raises(InputError, match=message):
+        read_size(("deep", content))
+    with pytest.raises(InputError, match=message):
+        decode_image(("deep", content), None)
+
+
+def test_sixteen_bits_of_all_colours_together() -> None:
+    item = ("high colour", bmp16())
+    assert read_size(item) == decode_image(item, None)[1] == (4, 4)
 
 
 def test_duplicates_across_parts_classes_and_names(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ Like = tuple[str, tuple[int, int]]
 CHANNELS = 3
 TASK = 32  # images that a thread takes at once, at most
 WINDOW = 64  # tasks in flight: bounds the encoded bytes in memory
+_SIXTEEN_BITS = re.compile(";16[BLN]")  # in Pillow's raw modes; "BGR;16" has 16 in all
 _ORIENTATION = 0x0112  # EXIF's tag, and its values for images that lie on their side
 _ON_ITS_SIDE = (5, 6, 7, 8)
 
@@ -109,13 +111,17 @@ def decode_images(
 def decode_image(
     item: Encoded, image_size: int | None
 ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Return the pixels, uint8 (H, W, 3), and the height and width before any resizing."""
+    """Return the pixels, uint8 (H, W, 3), and the height and width before any resizing.
+
+    Raises:
+        InputError: it cannot be read, or has more than 8 bits a channel.
+    """
     from PIL import ImageOps
 
     with opened(item) as file:
+        _require_8_bits(item[0], file)
         file.load()
         image = ImageOps.exif_transpose(file)
-    _require_8_bits(item[0], image.mode)
     image = image.convert("RGB")
     size = (image.height, image.width)
     if image_size is not None:
@@ -132,13 +138,13 @@ def read_size(item: Encoded) -> tuple[int, int]:
     from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
     with opened(item) as image:
+        _require_8_bits(item[0], image)
         # Pillow looks for a PNG's EXIF behind the pixels, too, and decodes them for that.
         described = image.format != "PNG" or "exif" in image.info
         turned = described and image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
-        width, height, mode = image.width, image.height, image.mode
+        width, height = image.size
         if isinstance(image, TiffImageFile):  # recent versions of Pillow turn its size
             width, height = image.tag_v2[IMAGEWIDTH], image.tag_v2[IMAGELENGTH]
-    _require_8_bits(item[0], mode)
     return (width, height) if turned else (height, width)
 
 
@@ -227,9 +233,18 @@ def opened(item: Encoded) -> Iterator[ImageFile.ImageFile]:
         raise InputError(f"{name} cannot be read as an image ({reason})") from error
 
 
-def _require_8_bits(name: str, mode: str) -> None:
-    if mode.startswith(("I", "F")):  # conversion would clip such values, not scale them
-        raise InputError(f"{name} has mode {mode!r}; expected 8 bits a channel")
+def _require_8_bits(name: str, image: ImageFile.ImageFile) -> None:
+    """Refuse an image, not yet loaded, whose conversion to 8 bits would clip or cut its values."""
+    from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
+
+    if image.mode.startswith(("I", "F")):
+        raise InputError(f"{name} has mode {image.mode!r}; expected 8 bits a channel")
+    if isinstance(image, TiffImageFile):
+        deep = max(image.tag_v2.get(BITSPERSAMPLE, (1,))) > 8
+    else:
+        deep = _SIXTEEN_BITS.search(str(image.tile)) is not None
+    if deep:
+        raise InputError(f"{name} has 16 bits a channel; expected 8 bits a channel")
 
 
 def _tasks(stream: Iterator[Encoded], size: int) -> Iterator[tuple[int, list[Encoded]]]:

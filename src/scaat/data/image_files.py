@@ -144,8 +144,6 @@ def _lossless_mode(item: Encoded) -> str:
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         if frames > 1:
             raise InputError(f"{name} has {frames} frames or pages; expected a still image of one")
-        if ";16" in str(image.tile):  # Pillow would keep the upper 8 bits alone
-            raise InputError(f"{name} has 16 bits a channel; expected 8: convert it first")
         mode = str(image.mode)
         if mode not in LOSSLESS:
             raise InputError(f"{name} has mode {mode!r}; expected RGB or grey: convert it first")
