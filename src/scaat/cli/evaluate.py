@@ -133,8 +133,8 @@ def _evaluate_checkpoint(
     try:
         splits = load_splits(config, test_only=True, everything=config["split"] == "all")
     except InputError:  # of one class it says that there is no split, whose remedy does not help
-        found = find_source(DataOptions(**config["data"]), test_only=True)
-        _refuse_one_class(config, found.classes, found.train.labels)
+        held = find_source(DataOptions(**config["data"]), test_only=True)
+        _refuse_one_class(config, held.classes, held.train.labels)
         raise
     _refuse_one_class(config, splits.test.classes, splits.test.labels)
     network, test = _network(checkpoint, shared, splits, config)
