@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from tests.data.samples import bmp16, png16, shards, tiff16
 from scaat.data import DataOptions
 from scaat.data.decoding import decode_image, read_size
 from scaat.data.loading import find_source
-from scaat.data.survey import Survey, suggested_groups, survey
+from scaat.data.survey import Survey, broken_images, suggested_groups, survey
 from scaat.errors import InputError
 
 
@@ -137,3 +139,31 @@ def test_groups_of_files_that_all_differ_in_length(tmp_path: Path) -> None:
 )
 def test_groups_that_names_suggest(names: list[str], groups: int | None) -> None:
     assert suggested_groups([Path(f"{name}.png") for name in names], 2) == groups
+
+
+def broken(spec: str, **options: Any) -> list[str]:
+    source = find_source(DataOptions(data=spec, **options))
+    return [said.replace(spec[7:], "") for said in broken_images(source, lambda *now: None)]
+
+
+def test_sizes_that_differ_between_parts_and_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scaat.data.survey.CHUNK", 4)
+    for number in range(8):
+        for label in "ab":
+            write(tmp_path / "train" / label / f"{number}.png")
+            write(tmp_path / "test" / label / f"{number}.png", (20, 16))
+    spec = f"folder:{tmp_path}"
+    expected = "20x16 but /train/a/0.png is 10x8; expected one size (height x width), or set "
+    sentences = broken(spec)
+    assert len(sentences) == 4
+    assert sentences[1].startswith(f"/test/a/4.png and 3 more from there on are {expected}")
+    assert broken(spec, image_size=8) == []
+
+    shutil.rmtree(tmp_path / "test")
+    write(tmp_path / "train" / "b" / "3.png", (20, 16))
+    (tmp_path / "train" / "a" / "0.png").write_bytes(b"no image")
+    unreadable, differing = broken(spec)
+    assert unreadable.startswith("/train/a/0.png cannot be read")
+    assert differing.startswith("/train/b/3.png is 20x16 but /train/a/1.png is 10x8; expected one")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scaat.data.cache import CHUNK, Progress
-from scaat.data.decoding import decode_image, read_size
+from scaat.data.decoding import Like, decode_image, read_size
 from scaat.data.image_set import spaced
 from scaat.data.registry import Part, Source
 from scaat.errors import InputError
@@ -138,24 +138,42 @@ def suggested_groups(paths: Sequence[Path], classes: int) -> int | None:
 
 
 def broken_images(source: Source, progress: Progress) -> Iterator[str]:
-    """Decode everything; yield a sentence for each unreadable image, or one of another size."""
-    for name, part in source.parts.items():
-        for positions in torch.split(torch.arange(len(part.labels)), CHUNK):
-            yield from _broken(part, positions)
-            progress(name, int(positions[-1]) + 1, len(part.labels))
+    """Decode everything; yield a sentence for each image that cannot be read, and on other sizes.
 
+    Images of files and bytes must have the size of the first one that can be read, in any part.
+    """
+    first: Like | None = None
 
-def _broken(part: Part, positions: Tensor) -> Iterator[str]:
-    """Halve what cannot be read until the images at fault are left."""
-    try:
-        part.load(positions)
-    except InputError as error:
-        if len(positions) == 1:
-            yield str(error)
+    def look(part: Part, positions: Tensor) -> Iterator[str]:
+        """Halve what cannot be read, or differs in size, until the images at fault are left."""
+        nonlocal first
+        try:
+            size = part.load(positions).image_size
+        except InputError as error:
+            if len(positions) == 1:
+                yield str(error)
+                return
+            half = len(positions) // 2
+            sentences = [*look(part, positions[:half]), *look(part, positions[half:])]
+            yield from sentences or [str(error)]  # such as more than the memory
             return
-        half = len(positions) // 2
-        sentences = [*_broken(part, positions[:half]), *_broken(part, positions[half:])]
-        yield from sentences or [str(error)]  # each is readable: they differ in size
+        if part.encoded is None or (first and size == first[1]):
+            return
+        ((name, _),) = part.encoded(positions[:1])
+        if first is None:
+            first = name, size
+            return
+        others = len(positions) - 1
+        subject = f"{name} and {others} more from there on are" if others else f"{name} is"
+        yield (
+            f"{subject} {size[0]}x{size[1]} but {first[0]} is {first[1][0]}x{first[1][1]}; "
+            "expected one size (height x width), or set image_size to resize them"
+        )
+
+    for part_name, part in source.parts.items():
+        for positions in torch.split(torch.arange(len(part.labels)), CHUNK):
+            yield from look(part, positions)
+            progress(part_name, int(positions[-1]) + 1, len(part.labels))
 
 
 @contextmanager
