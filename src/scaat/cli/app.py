@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from scaat.options import DataOptions
 from scaat.sharing.files import is_shared
 from scaat.training import read_config
 from scaat.training.folder import CONFIG
+from scaat.training.same_data import check_data, labels_checksum
 
 EXAMPLES = 24
 
@@ -31,13 +32,13 @@ def app(runs: tuple[Path, ...], host: str, port: int) -> None:
     sources = [run_source(folder) for folder in folders]
     names = model_names(folders)
     _require_same_task(sources, names)
-    configs = [
+    configs = {
         # A comparison's model has its configuration two folders up.
-        read_config(folder if (folder / CONFIG).exists() else folder.parent.parent)
+        folder: read_config(folder if (folder / CONFIG).exists() else folder.parent.parent)
         for folder in folders
         if not is_shared(folder)
-    ]
-    places = list(dict.fromkeys(str(config["data"]["data"]) for config in configs))
+    }
+    places = list(dict.fromkeys(str(config["data"]["data"]) for config in configs.values()))
     if len(places) > 1:
         raise InputError(
             f"the runs were trained on different data, {places[0]!r} and {places[1]!r}; expected "
@@ -86,16 +87,24 @@ def _of_colours(source: ModelSource) -> nn.Module:
     return source.model
 
 
-def _test_images(configs: Sequence[dict[str, Any]], image_size: tuple[int, int]) -> list[Example]:
-    """Return test images that no run was trained on, evenly over the test part."""
+def _test_images(
+    configs: Mapping[Path, dict[str, Any]], image_size: tuple[int, int]
+) -> list[Example]:
+    """Return test images that no run was trained on, evenly over the test part.
+
+    The configurations are those of the runs, by their folders.
+    """
     if not configs:
         raise InputError("a shared model does not say where its data are")
-    options = DataOptions(**configs[0]["data"])
+    options = DataOptions(**next(iter(configs.values()))["data"])
     source = find_source(options)
-    parts = [
-        split_positions(source, DataOptions(**config["data"]), seed=config["seed"])["test"]
-        for config in configs
-    ]
+    parts = []
+    for folder, config in configs.items():
+        split = split_positions(source, DataOptions(**config["data"]), seed=config["seed"])
+        known = {name: part.labels[positions] for name, (part, positions) in split.items()}
+        checksum = labels_checksum(**known, classes=len(source.classes))
+        check_data(folder, checksum, options.name or options.data)
+        parts.append(split["test"])
     # Seeds may differ: a test image of one run may be a training image of another.
     common = sorted(set.intersection(*(set(positions.tolist()) for _, positions in parts)))
     if not common:

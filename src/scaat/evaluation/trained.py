@@ -19,6 +19,7 @@ from scaat.evaluation.processes import ALONE, Processes
 from scaat.evaluation.results import write_results
 from scaat.options.evaluation import EvaluationOptions
 from scaat.training import load_trained, read_history
+from scaat.training.same_data import check_data, checksum_of
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,10 @@ def measure_trained(
         processes: See `evaluate`.
 
     Raises:
-        InputError: The folder has no finished run, or as for `evaluate`.
+        InputError: The folder has no finished run or one on other data, or as for `evaluate`.
     """
     trained = load_trained(folder)
+    check_data(folder, checksum_of(splits), splits.name)
     evaluation = evaluate(
         trained.model.to(device),
         splits.test if images is None else images,

@@ -53,6 +53,7 @@ from scaat.training.interruption import StopRequest, signals_for_children, trans
 from scaat.training.logs import FOLDER as LOGS
 from scaat.training.logs import RunLog, TrainingClock, progress_callback, read_history
 from scaat.training.module import TrainingModule
+from scaat.training.same_data import record_data
 from scaat.training.warning_filters import Silence, silence
 
 MODEL = "model.pt"
@@ -98,7 +99,8 @@ def fit(
     """Train a model and write it, its logs, checkpoints and summary to ``folder``.
 
     The files are ``model.pt``, ``training.json``, ``checkpoints/`` (the newest two, each with
-    optimiser, schedule, proportions, place in the epoch and running means) and ``logs/``. A run
+    optimiser, schedule, proportions, place in the epoch and running means), ``logs/`` and
+    ``labels.sha256``, by which other data are recognised. A run
     depends on its arguments alone: every step's random numbers are seeded by ``seed`` and the
     step, so on a CPU it resumes exactly after an interruption.
 
@@ -118,7 +120,8 @@ def fit(
 
     Raises:
         InputError: An option is out of range, a name is unknown, the folder holds another
-            training, another process trains there, or the reference is another kind of training.
+            training or one on other data, another process trains there, or the reference is
+            another kind of training.
         NonFiniteLossError: The loss became NaN or infinite.
         MemoryExhaustedError: Memory ran out.
         WriteError: A file cannot be written; earlier checkpoints stay.
@@ -166,6 +169,8 @@ def fit(
         start_at = newest_checkpoint(folder) if resume else None
         if resume and main_process:
             remove_parts(folder)
+        if main_process:
+            record_data(folder, splits)
         shown = [] if quiet else [progress_callback(method)]
         frozen = options.trainable != "all"
         own = [Silence(frozen=frozen), TrainingClock(), *shown, *callbacks, RunLog(folder)]
