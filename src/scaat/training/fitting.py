@@ -100,9 +100,9 @@ def fit(
 
     The files are ``model.pt``, ``training.json``, ``checkpoints/`` (the newest two, each with
     optimiser, schedule, proportions, place in the epoch and running means), ``logs/`` and
-    ``labels.sha256``, by which other data are recognised. A run
-    depends on its arguments alone: every step's random numbers are seeded by ``seed`` and the
-    step, so on a CPU it resumes exactly after an interruption.
+    ``labels.sha256``, by which other data are recognised. A run depends on its arguments alone:
+    every step's random numbers are seeded by ``seed`` and the step, so on a CPU it resumes exactly
+    after an interruption.
 
     Args:
         splits: The data; validation images are only watched.

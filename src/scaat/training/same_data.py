@@ -40,9 +40,9 @@ def record_data(folder: Path, splits: DataSplits) -> None:
     Raises:
         InputError: The training that the folder holds began with other data.
     """
-    if (folder / LABELS).is_file() and checkpoints(folder):
+    if checkpoints(folder):  # a training of a version that recorded nothing stays without
         check_data(folder, checksum_of(splits), splits.name)
-    elif not checkpoints(folder):  # a training of a version that recorded nothing stays without
+    else:
         write_text(folder / LABELS, f"{checksum_of(splits)}\n")
 
 
