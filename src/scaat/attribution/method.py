@@ -16,6 +16,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from scaat.attribution.batching import in_parts, part_size
 from scaat.errors import InputError
 from scaat.functional.checks import check_images
+from scaat.functional.gradients import gradients_enabled
 from scaat.functional.logits import class_logits
 from scaat.functional.saliency import class_scores, sum_channels
 from scaat.passes import evaluation_mode
@@ -186,7 +187,7 @@ def _entry(attribute: Callable[..., Tensor], run: Callable[..., Tensor]) -> Attr
             return images.new_zeros(images[:, 0].shape)
         # The wrappers call the model in other threads, or hook it: what is explained is inside.
         inner = model.module if isinstance(model, DataParallel | DistributedDataParallel) else model
-        with torch.inference_mode(False), torch.enable_grad():
+        with gradients_enabled():
             query = Query(
                 model=inner,
                 # Inference tensors can't require gradients until they are copied.

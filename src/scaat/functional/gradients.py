@@ -1,11 +1,22 @@
-"""Input gradients that do not underflow in half precision."""
+"""Input gradients: where they are switched off, and without underflow in half precision."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+
+@contextmanager
+def gradients_enabled() -> Iterator[None]:
+    """Let gradients be computed under ``torch.no_grad`` and ``torch.inference_mode``, too.
+
+    Tensors that inference mode made must be copied before they take part in a graph.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def input_gradient(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from scaat.errors import InputError
 from scaat.functional.checks import check_images
+from scaat.functional.gradients import gradients_enabled
 from scaat.functional.lattice import lattice_variance
 from scaat.functional.saliency import class_scores, sum_channels
 
@@ -131,7 +132,7 @@ def _probed(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int) -
     calls: list[_Call] = []
     parts = zip(images.split(batch_size), labels.split(batch_size), strict=True)
     for part, targets in parts:
-        with torch.inference_mode(False), torch.enable_grad(), _probes(model, part) as probed:
+        with gradients_enabled(), _probes(model, part) as probed:
             scores = class_scores(model(part.detach().clone().requires_grad_()), targets.clone())
             tensors = [each for call in probed for each in (call.inputs, call.output)]
             wanted = [tensor for tensor in tensors if tensor is not None]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from scaat.functional.gradients import input_gradient
+from scaat.functional.gradients import gradients_enabled, input_gradient
 from scaat.functional.logits import class_logits
 
 Predict = Callable[[Tensor], Tensor]
@@ -116,7 +116,7 @@ def saliency_map(
         images (N, C, H, W), (N, L) for series (N, C, L), (N, D, H, W) for volumes
         (N, C, D, H, W), and that of ``inputs`` for tables (N, F).
     """
-    with torch.inference_mode(False), torch.enable_grad():
+    with gradients_enabled():
         leaf = inputs.detach().clone().requires_grad_()
         gradient = score_gradient(predict(leaf), leaf, labels, score=score)
         return sum_channels(gradient, signed=signed)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torchmetrics import MeanMetric
 from scaat.errors import InputError
 from scaat.functional import aopc, class_logits, entropy, gini, perturbation_curve, saliency_map
 from scaat.functional.checks import check_images
+from scaat.functional.gradients import gradients_enabled
 from scaat.functional.saliency import Predict
 from scaat.integrations.common import extra
 from scaat.models.adapters import find_adapter
@@ -156,7 +156,7 @@ class SaliencyEvaluation(L.Callback):
         """Reset the means."""
         names = ("val_saliency_entropy", "val_saliency_gini", "val_aopc_lerf", "val_aopc_morf")
         self.seen = 0
-        with _gradients():
+        with gradients_enabled():
             self.means = {name: MeanMetric().to(pl_module.device) for name in names}
 
     def on_validation_batch_end(
@@ -171,7 +171,7 @@ class SaliencyEvaluation(L.Callback):
         """Measure the batch's images, as far as they are among the chosen ones."""
         if trainer.sanity_checking or dataloader_idx != 0:
             return
-        with _gradients():
+        with gradients_enabled():
             images = self.images(batch)
             image_ids = self.seen + torch.arange(len(images))
             self.seen += len(images)
@@ -185,7 +185,7 @@ class SaliencyEvaluation(L.Callback):
         """Log the means over all processes."""
         if trainer.sanity_checking:
             return
-        with _gradients():
+        with gradients_enabled():
             logged = {name: mean.compute() for name, mean in self.means.items()}
         pl_module.log_dict(logged, sync_dist=True)  # equal already; else Lightning warns
 
@@ -205,13 +205,6 @@ class SaliencyEvaluation(L.Callback):
 
     def _logits(self, view: Predict) -> Predict:
         return lambda images: class_logits(self.adapter(view(images)))
-
-
-@contextmanager
-def _gradients() -> Iterator[None]:
-    """Let gradients be computed inside Lightning's validation."""
-    with torch.inference_mode(False), torch.enable_grad():
-        yield
 
 
 def _shared(image_ids: Tensor, trainer: L.Trainer, limit: int) -> tuple[Tensor, Tensor]:

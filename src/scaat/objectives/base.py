@@ -20,6 +20,7 @@ from scaat.functional.checks import (
     check_targets,
 )
 from scaat.functional.divergence import Divergence, kl_divergence, mean_over_labels
+from scaat.functional.gradients import gradients_enabled
 from scaat.functional.logits import class_logits, is_multilabel, label_cross_entropy
 from scaat.registry import Registry
 
@@ -93,7 +94,7 @@ class Objective(ExactBuffers):
         if torch.is_grad_enabled():
             result: ObjectiveOutput = super().__call__(*arguments, **named)
             return result
-        with torch.inference_mode(False), torch.enable_grad():
+        with gradients_enabled():
             arguments = tuple(map(_usable, arguments))
             named = {name: _usable(value) for name, value in named.items()}
             loss, logits, terms = super().__call__(*arguments, **named)
