@@ -130,13 +130,14 @@ def test_baselines_are_all_objectives_smoothed_features_and_scaat_fast(
         (["table4"], "did you mean 'table"),
         (["table1", "--resume"], "has no reproduce.yaml"),
         (["table1", "--seeds", "0,0"], "is no list of different seeds"),
+        (["table1", "--scale", "full", "--data", "cifar10=digitz"], "unknown data set 'digitz'"),
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path: Path, arguments: list[str], said: str) -> None:
     done = scaat("reproduce", *arguments, "--out", tmp_path / "out")
     assert done.status == 2
     assert said in " ".join(done.err.split())
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob("out/*"))
 
 
 def test_scales_do_not_mix(quick: Scale, tmp_path: Path) -> None:

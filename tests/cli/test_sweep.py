@@ -218,13 +218,14 @@ def test_the_value_of_the_start_is_no_second_trial(data: Path, tmp_path: Path) -
         ("methods=standard", "no option 'methods' to vary (did you mean 'method'?)"),
         ("seed=1", "no option 'seed' to vary"),
         ("eval-attributions=gradient", "no option 'eval-attributions' to vary"),
+        ("data=digitz", "unknown data set 'digitz'"),
     ],
 )
 def test_a_wrong_value_is_one_sentence(data: Path, tmp_path: Path, vary: str, said: str) -> None:
     done = sweep(tmp_path / "out", data, "--vary", vary)
     assert done.status == 2
     assert said in " ".join(done.err.split())
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob("out/*"))
 
 
 def test_folders_that_do_not_fit(data: Path, tmp_path: Path) -> None:

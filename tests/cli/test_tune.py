@@ -120,6 +120,7 @@ def test_trainings_behind_the_budget_end_early(data: Path, tmp_path: Path) -> No
         (["--devices", 2], "in one process each; expected devices 1"),
         (["--trials", 0], "--trials"),
         (["--resume"], "has no tune.yaml"),
+        (["--data", "digitz"], "unknown data set 'digitz'"),
     ],
 )
 def test_bad_input_is_one_sentence(
@@ -128,4 +129,4 @@ def test_bad_input_is_one_sentence(
     done = tune(tmp_path / "out", data, *arguments)
     assert done.status == 2
     assert said in " ".join(done.err.split())
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob("out/*"))

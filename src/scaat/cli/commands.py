@@ -213,8 +213,8 @@ def new_run() -> None:
 def compare() -> None:
     """Train several methods on one data set and compare them.
 
-    The main job: prints the comparison and writes results.json, report.html, tables (Markdown
-    and CSV) and figures to --out, and each model to a folder of its own there.
+    The main job: prints the comparison and writes results.json, report.html, tables (Markdown,
+    CSV, LaTeX) and figures to --out, and each model to a folder of its own there.
     """
 
 
@@ -234,8 +234,8 @@ def compare() -> None:
 def train() -> None:
     """Train one model with one method.
 
-    Writes model.pt, training.json, config.yaml, logs and a checkpoint of the last epoch to
-    --out. Measure the model with: scaat evaluate OUT
+    Writes model.pt, training.json, config.yaml, logs and the newest two checkpoints to --out.
+    Measure the model with: scaat evaluate OUT
     """
 
 

@@ -161,8 +161,8 @@ config_option = click.option(
     is_eager=True,
     expose_value=False,
     callback=_read_defaults,
-    help="YAML file with any of these options; a flag given here wins. Every run writes its own as "
-    "config.yaml.",
+    help="YAML file with any of these options, such as the config.yaml of a run; a flag given here "
+    "wins.",
 )
 """Gives a command ``--config FILE``: defaults for all other options from a YAML file."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scaat.cli.output import Result, if_interrupted, say, show_table
-from scaat.cli.studies import claim, collect, run_all
+from scaat.cli.studies import claimed, collect, run_all
 from scaat.data import DataOptions
 from scaat.display.style import figure_bytes
 from scaat.display.table import markdown_section
@@ -39,8 +39,10 @@ def reproduce(
     if resume and (out / ASKED).is_file() and (read_yaml(out / ASKED) or {}).get("scale") != scale:
         raise InputError(f"folder {str(out)!r} holds experiments of another scale than {scale!r}")
     written: list[str] = []
-    with open_engine(engine, jobs, out / "jobs") as workers:
-        claim(out / ASKED, {"scale": scale, "data": list(data)}, resume=resume)
+    with (
+        open_engine(engine, jobs, out / "jobs") as workers,
+        claimed(out / ASKED, {"scale": scale, "data": list(data)}, resume=resume),
+    ):
         for name in experiments or EXPERIMENTS:
             experiment = EXPERIMENTS[name]
             plan = [

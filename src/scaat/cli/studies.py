@@ -32,10 +32,12 @@ from scaat.training import is_finished
 from scaat.training.logs import EPOCHS, FOLDER, EpochLines
 
 
-def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
+@contextmanager
+def claimed(path: Path, asked: Mapping[str, Any], *, resume: bool) -> Iterator[None]:
     """Write what is asked for to ``path``, in a new folder, or to resume in the one that has it.
 
-    The trials of a packed study are unpacked, so that they count as done.
+    The trials of a packed study are unpacked, so that they count as done. If the data of a new
+    study are wrong, so that no trial begins, what was written is removed.
 
     Raises:
         InputError: The folder holds something, or (to resume) no such file.
@@ -49,6 +51,14 @@ def claim(path: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
     if is_packed(path.parent):
         unpack(path.parent)
     write_text(path, yaml.safe_dump(plain(asked), sort_keys=False, allow_unicode=True))
+    try:
+        yield
+    except InputError:
+        written = list(path.parent.iterdir())
+        if not resume and all(file.is_file() for file in written):
+            for file in written:
+                file.unlink()
+        raise
 
 
 @dataclass(frozen=True)

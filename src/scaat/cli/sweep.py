@@ -15,7 +15,7 @@ from scaat.cli import commands
 from scaat.cli.options import gather
 from scaat.cli.output import Result, if_interrupted
 from scaat.cli.runs import read_evaluation_options, read_training_options, resolved
-from scaat.cli.studies import claim, collect, run_all, write_study
+from scaat.cli.studies import claimed, collect, run_all, write_study
 from scaat.cli.types import Names
 from scaat.errors import did_you_mean
 from scaat.studies import Trial, combinations
@@ -50,8 +50,11 @@ def sweep(
     asked = gather(parameters)
     evaluation = read_evaluation_options(asked)
     varied = [f"{name}={','.join(texts)}" for name, texts in vary]
-    with open_engine(engine, jobs, out / "jobs") as workers:
-        claim(out / SWEEP, {**asked, "seeds": seeds, "vary": varied}, resume=resume)
+    recorded = {**asked, "seeds": seeds, "vary": varied}
+    with (
+        open_engine(engine, jobs, out / "jobs") as workers,
+        claimed(out / SWEEP, recorded, resume=resume),
+    ):
         work = [(trial, evaluation) for trial in trials]
         run_all(work, out / "trials", part="validation", engine=workers)
     done, failed = collect(trials, out / "trials", evaluation, part="validation")

@@ -13,7 +13,7 @@ from scaat.cli import commands
 from scaat.cli.options import gather
 from scaat.cli.output import ExitWithResult, Result, complain, if_interrupted, say
 from scaat.cli.runs import read_evaluation_options, read_training_options, resolved
-from scaat.cli.studies import claim, collect, run_all, write_study
+from scaat.cli.studies import claimed, collect, run_all, write_study
 from scaat.cli.sweep import Tried, make_trial, varied_values
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
@@ -77,8 +77,10 @@ def tune(
                     f"folder {str(out)!r} holds a search with {name} {recorded.get(name)}, "
                     f"expected the same, found {identity[name]}"
                 )
-    with open_engine(engine, jobs, out / "jobs") as workers:
-        claim(out / ASKED, {**identity, "trials": trials}, resume=resume)
+    with (
+        open_engine(engine, jobs, out / "jobs") as workers,
+        claimed(out / ASKED, {**identity, "trials": trials}, resume=resume),
+    ):
         made = Search(out / STORAGE, space, parameters, budget=budget, seed=seeds[0])
         tuning = _Tuning(out, parameters, seeds, evaluation, made)
         tuning.run(trials, workers)

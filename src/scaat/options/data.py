@@ -65,7 +65,7 @@ class DataOptions:
     crop_padding: int | None = option(
         None,
         "Pixels by which training images are moved at random, each way; default: what "
-        "suits the data (4 for folder and parquet, 2 for digits, 0 for lesions).",
+        "suits the data (4 for tissue, folder and parquet, 2 for digits, 0 for lesions).",
         least=0,
     )
     group: str | None = option(

@@ -29,7 +29,7 @@ from scaat.statistics import curve_interval
 
 @measures.register("sparsity")
 class Sparsity(Measure):
-    """Every metric of the maps alone that `scaat.metrics` exports, except the lattice's."""
+    """Entropy, compressed size, Gini index, Hoyer sparsity, and further metrics of maps alone."""
 
     def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
         super().__init__(context, options)

@@ -173,7 +173,7 @@ class Faithfulness(Removal):
 
 @measures.register("lattice")
 class Lattice(Measure):
-    """What a network that ignores every second row or column cannot hide."""
+    """Saliency on one pixel in four, and AOPC in blocks: they show a network that skips rows."""
 
     def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
         super().__init__(context, options)
