@@ -22,18 +22,11 @@ def test_as_measured_where_the_data_are_as_measured() -> None:
     assert found["batch_size"] == 64
     assert found["learning_rate"] == 0.1
     assert found["epochs"] == 21
-    assert (found["accuracy_budget"], found["region_size"]) == (0.5, 4)
+    assert found["accuracy_budget"] == 0.5
 
 
 def test_the_weight_is_left_to_the_budget() -> None:
     assert "weight" not in settings(32, 1257)
-
-
-@pytest.mark.parametrize(
-    ("side", "expected"), [(6, 1), (8, 1), (28, 4), (32, 4), (64, 4), (128, 8), (224, 14)]
-)
-def test_regions_grow_with_the_image(side: int, expected: int) -> None:
-    assert settings(side, 9000)["region_size"] == expected
 
 
 @pytest.mark.parametrize(("images", "batch"), [(10, 4), (70, 8), (200, 16), (600, 64)])

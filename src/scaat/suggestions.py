@@ -14,7 +14,6 @@ import yaml
 from scaat.data.hugging_face import column_names
 from scaat.data.registry import Source
 from scaat.data.survey import Survey
-from scaat.functional.regions import suited_region_size
 
 MODEL = "small-resnet"
 LARGEST = 224  # pixels; larger images are made smaller
@@ -75,12 +74,6 @@ def advise(
             0.5,
             "Points of accuracy that cleaner maps may cost. The weight of the divergence follows "
             "from it. A larger budget gives cleaner maps.",
-        ),
-        Setting(
-            "objectives.scaat.region_size",
-            suited_region_size(*image_size),
-            "4 was measured as best of 1, 4 and 8 at 32 pixels and used at 64; a rule of thumb "
-            "elsewhere.",
         ),
     ]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -297,33 +298,41 @@ def test_regions_larger_than_the_inputs_are_refused(sides: tuple[int, ...]) -> N
         scaat(10, region_size=8)(model, *inputs)
 
 
-@pytest.mark.parametrize(("shape", "side"), [((2, 64), 4), ((1, 16, 20, 24), 2)])
-def test_series_and_volumes_have_regions(shape: tuple[int, ...], side: int) -> None:
-    """By default, too: the features left as they are fill whole regions in all channels."""
+@pytest.mark.parametrize("shape", [(2, 64), (1, 16, 20, 24)])
+def test_series_and_volumes_have_regions(shape: tuple[int, ...]) -> None:
+    """The features left as they are fill whole regions in all channels."""
     gradient = torch.randn(3, *shape)
-    mask = Search().irrelevant(gradient, torch.full((3,), 0.4))
-    maps = region_average(gradient.abs().sum(1), side)
+    mask = Search(region_size=2).irrelevant(gradient, torch.full((3,), 0.4))
+    maps = region_average(gradient.abs().sum(1), 2)
     assert torch.equal(mask, lowest(maps, torch.full((3,), 0.4)))
     assert 0 < mask.float().mean() < 0.5
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "side"),
-    [(9, 10, 1), (28, 40, 4), (32, 32, 4), (64, 64, 4), (96, 96, 6), (224, 256, 14)],
+    ("shape", "side"),
+    [
+        ((9, 10), 1),
+        ((28, 40), 4),
+        ((64, 64), 4),
+        ((96, 96), 6),
+        ((224, 256), 14),
+        ((64,), 4),
+        ((16, 20, 24), 2),
+    ],
 )
-def test_by_default_the_regions_suit_the_images(height: int, width: int, side: int) -> None:
-    """The loss is that of the size named, and another size would show."""
-    images = torch.rand(4, 3, height, width, generator=torch.Generator().manual_seed(0))
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Flatten(), nn.LazyLinear(3))
-    model(images)
-    losses = []
-    for options in ({}, {"region_size": side}, {"region_size": side + 1}):
-        torch.manual_seed(1)
-        objective = scaat(4, steps=1, epsilon=0.5, **options)
-        losses.append(objective(model, images, torch.tensor([0, 1, 2, 0]), torch.arange(4)).loss)
-    assert torch.equal(losses[0], losses[1])
-    assert not torch.equal(losses[0], losses[2])
+def test_by_default_regions_suit_the_inputs_and_lie_at_random(
+    shape: tuple[int, ...], side: int
+) -> None:
+    gradient, proportion = torch.randn(2, 3, *shape), torch.full((2,), 0.4)
+    maps = gradient.abs().sum(1)
+    offsets = list(product(range(side), repeat=len(shape)))
+    masks = [lowest(region_average(maps, side, offset), proportion) for offset in offsets]
+    drawn = set()
+    for _ in range(12):
+        mask = Search().irrelevant(gradient, proportion)
+        (number,) = [i for i, of_offset in enumerate(masks) if torch.equal(mask, of_offset)]
+        drawn.add(number)
+    assert len(drawn) >= min(len(offsets), 3)
 
 
 def test_index_out_of_range_is_refused(batch: Batch) -> None:

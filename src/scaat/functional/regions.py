@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,19 +36,26 @@ def check_region_size(region_size: int, sides: Sequence[int]) -> None:
         )
 
 
-def region_average(maps: Tensor, region_size: int) -> Tensor:
+def region_average(maps: Tensor, region_size: int, offset: Sequence[int] | None = None) -> Tensor:
     """Average each map over square regions (paper figure 1), segments or cubes.
 
     Args:
         maps: Floating point, shape (N, H, W); (N, L) for series, (N, D, H, W) for volumes.
         region_size: Side of a region in pixels, at least 1. If it does not divide a side of the
             map, the last regions are smaller.
+        offset: By how many pixels the first regions of each dimension are smaller, from 0 to
+            ``region_size - 1``; by default all regions are whole but for the last ones.
 
     Returns:
         Shape of ``maps``, constant inside each region.
+
+    Raises:
+        ValueError: The region's side, the offset or the shape is out of range.
     """
     if region_size < 1:
         raise ValueError(f"region_size is {region_size}, expected at least 1")
+    if offset is not None:
+        return _offset_average(maps, region_size, offset)
     if maps.dim() not in (2, 3, 4):
         raise ValueError(
             f"maps have shape {tuple(maps.shape)}, expected (N, L), (N, H, W) or (N, D, H, W)"
@@ -58,6 +66,22 @@ def region_average(maps: Tensor, region_size: int) -> Tensor:
     window = [min(region_size, side) for side in maps.shape[1:]]  # avg_pool3d takes none larger
     means = pool(maps.unsqueeze(1), window, ceil_mode=True, count_include_pad=False)
     return spread(means.squeeze(1), region_size, maps.shape[1:])
+
+
+def _offset_average(maps: Tensor, region_size: int, offset: Sequence[int]) -> Tensor:
+    sides = maps.shape[1:]
+    if len(offset) != len(sides) or not all(0 <= pixels < region_size for pixels in offset):
+        raise ValueError(
+            f"offset is {list(offset)}, expected {len(sides)} numbers from 0 to {region_size - 1}"
+        )
+    # Pixels of weight 0 make the first regions whole.
+    margins = [margin for pixels in reversed(offset) for margin in (pixels, 0)]
+    weighted = region_average(F.pad(maps, margins), region_size)
+    weights = region_average(F.pad(torch.ones_like(maps[:1]), margins), region_size)
+    means = weighted / weights
+    for dim, (pixels, side) in enumerate(zip(offset, sides, strict=True), 1):
+        means = means.narrow(dim, pixels, side)
+    return means
 
 
 def spread(values: Tensor, region_size: int, sides: Sequence[int]) -> Tensor:

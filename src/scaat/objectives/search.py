@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError, did_you_mean
@@ -38,11 +39,13 @@ class Search:
             instead of raising the divergence.
         step_size: Size of a step in units of the inputs; by default 1.25 epsilon for one step or
             none, so that the step crosses most of the ball, and 2.5 epsilon / k otherwise.
-        region_size: Side in pixels of the square regions over which the map is averaged; 1 is no
-            average. By default it suits the inputs: 4 for images (N, C, H, W) of 32 to 64
-            pixels, an eighth of the shortest side below and a sixteenth above, and the same for
-            series (N, C, L) and volumes (N, C, D, H, W). Inputs of any other shape have no
-            regions.
+        region_size: Side in pixels of the square regions over which the map is averaged, on a grid
+            from the first pixel, as in the paper; 1 is no average. By default the side suits the
+            inputs: 4 for images (N, C, H, W) of 32 to 64 pixels, an eighth of the shortest side
+            below and a sixteenth above, and the same for series (N, C, L) and volumes
+            (N, C, D, H, W); and each batch places the grid at random, since on a fixed one the
+            model learns where the regions end (``results/accuracy-budget``). Inputs of any other
+            shape have no regions.
         divergence: ``"jeffreys"`` (equation 4), ``"jensen-shannon"`` or ``"kl"``, which is
             D(perturbed || clean).
         score: Differentiate the class's ``"logit"`` or its ``"probability"`` for the map.
@@ -99,8 +102,15 @@ class Search:
         """
         maps = sum_channels(gradient)
         if gradient.dim() in SPATIAL:
-            maps = region_average(maps, self.region_size or suited_region_size(*maps.shape[1:]))
+            maps = self._region_average(maps)
         return lowest(maps, proportion)
+
+    def _region_average(self, maps: Tensor) -> Tensor:
+        if self.region_size is not None:
+            return region_average(maps, self.region_size)
+        size = suited_region_size(*maps.shape[1:])
+        # Drawn on the CPU: an offset on the GPU would have to be waited for.
+        return region_average(maps, size, torch.randint(size, (maps.dim() - 1,)).tolist())
 
     def perturb(
         self,
