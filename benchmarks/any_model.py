@@ -48,6 +48,9 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--out", type=Path, default=Path("results/engineering"))
     arguments = parser.parse_args()
+    methods = arguments.methods.split(",")
+    if unknown := sorted({*methods} - {*objectives}):
+        parser.error(f"unknown --methods {', '.join(unknown)}; expected {', '.join(objectives)}")
     file = arguments.out / "any-model.json"
     result = json.loads(file.read_text()) if file.exists() else {"rows": []}
     done = {(row["model"], row["method"]) for row in result["rows"]}
@@ -58,14 +61,17 @@ def main() -> None:
         seed=SEED,
     )
     result["environment"] = environment(torch.device("cpu"))
-    result["settings"] = {
+    settings = {
+        "data": Path(arguments.data.rpartition(":")[2]).name,
         "train_images": len(splits.train),
         "batch_size": arguments.batch_size,
         "image_size": list(splits.train.image_size),
         "learning_rate": LEARNING_RATE,
     }
+    if result.setdefault("settings", settings) != settings:
+        parser.error(f"{file} has rows of other settings: give another --out")
     for model in (*NETWORKS, *OWN_LOOP):
-        for method in arguments.methods.split(","):
+        for method in methods:
             if (model, method) in done:
                 continue
             if model in OWN_LOOP:
@@ -167,12 +173,12 @@ def markdown(result: dict[str, Any]) -> str:
         "# Any model, any objective",
         "",
         f"`benchmarks/any_model.py`: one epoch of {settings['train_images']} images of 64 x 64 "
-        f"pixels (Tiny ImageNet, 20 classes), batches of {settings['batch_size']}, SGD at "
+        f"pixels ({settings['data']}), batches of {settings['batch_size']}, SGD at "
         f"{LEARNING_RATE}; the MLP and the 1-D convolution five epochs in a loop of their own. "
         "One CPU thread, with other work on the second core: times tell orders of magnitude. "
         "Accuracy is that of "
         "the validation images; one epoch from random weights teaches little, and VGG-16, which "
-        "has no batch norm, nothing at this rate (chance is 0.05).",
+        "has no batch norm, nothing at this rate.",
         "",
         f"torch {machine.get('torch', torch.__version__)}. Objectives that are not here take two "
         "steps on each of these networks in `tests/models/test_any_model.py`.",

@@ -46,6 +46,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.size % 24:
         parser.error(f"--size must be divisible by 24, found {options.size}")
+    if not find_spec("quantus"):
+        parser.error("Quantus is not installed: pip install quantus")
     if options.child:
         measure(options, *options.child)
         return

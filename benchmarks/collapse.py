@@ -31,6 +31,7 @@ from scaat.evaluation import environment
 from scaat.files import write_json, write_text
 from scaat.functional import jeffreys_divergence, lowest, masked_pgd, region_average
 from scaat.functional.perturbation import masked_step
+from scaat.functional.regions import suited_region_size
 from scaat.functional.saliency import score_gradient, sum_channels
 from scaat.passes import search_view
 from scaat.statistics import mean_interval
@@ -46,10 +47,9 @@ Found = dict[str, dict[str, dict[str, Any]]]
 
 def constraint(config: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the options that bound the perturbation in a run's training, or None."""
-    options = config["objectives"].get("scaat")
-    if config["method"] != "scaat" or options is None:
+    if config.get("method") != "scaat":
         return None
-    return {name: options[name] for name in CONSTRAINT}
+    return {name: config["objectives"]["scaat"][name] for name in CONSTRAINT}
 
 
 def searched(
@@ -60,7 +60,8 @@ def searched(
     leaf = images.clone().requires_grad_()
     logits = view(leaf)
     gradient = score_gradient(logits, leaf, labels)
-    maps = region_average(sum_channels(gradient), bound["region_size"])
+    side = bound["region_size"] or suited_region_size(*images.shape[2:])
+    maps = region_average(sum_channels(gradient), side)
     mask = lowest(maps, torch.full((len(images),), bound["initial_proportion"]))
     epsilon = bound["epsilon"]
     # The step of k = 0 and 1 is the frontier's, which keeps clear of the corners.

@@ -26,8 +26,7 @@ BUDGET = 0.005
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, evaluate and report each data set with each seed."""
-    for named in arguments.data:
-        name, _, spec = named.partition("=")
+    for name, spec in arguments.data:
         config = arguments.out / f"{name}.yaml"
         if not config.exists():
             arguments.out.mkdir(parents=True, exist_ok=True)
@@ -49,7 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def scaat(*command: str) -> None:
     """Run a command of scaat's."""
-    subprocess.run([sys.executable, "-m", "scaat", *command], check=True)
+    if status := subprocess.run([sys.executable, "-m", "scaat", *command]).returncode:
+        sys.exit(status)  # it has said why
 
 
 def rows(out: Path) -> dict[tuple[str, str], dict[str, list[dict[str, Any]]]]:
@@ -74,7 +74,12 @@ def table(arguments: argparse.Namespace) -> None:
     """Write the criteria of each data set and saliency method beside what was measured."""
     header = ["data", "saliency", "seeds", "method", "accuracy", "auc", *METRICS, "cost"]
     lines, criteria = [], []
-    for (name, saliency), methods in rows(arguments.out).items():
+    found = rows(arguments.out)
+    if not found:
+        sys.exit(f"{arguments.out} has no results of the command run")
+    for (name, saliency), methods in found.items():
+        if not methods.keys() >= {"standard", "scaat"}:
+            sys.exit(f"{name} has no results of both standard and scaat")
         for method, some in methods.items():
             cost = [row["cost_ratio"] for row in some if row["cost_ratio"]]
             values = [mean(some, metric) for metric in ("accuracy", "auc", *METRICS)]
@@ -105,6 +110,14 @@ def table(arguments: argparse.Namespace) -> None:
     print("\n".join(parts))
 
 
+def named(text: str) -> tuple[str, str]:
+    """Return the name and the place of NAME=KIND:PATH."""
+    name, _, place = text.partition("=")
+    if not (name and place):
+        raise argparse.ArgumentTypeError(f"expected NAME=KIND:PATH, found {text!r}")
+    return name, place
+
+
 def markdown(header: list[str], lines: list[list[Any]]) -> str:
     """Return a table in Markdown."""
     cells = [header, ["---"] * len(header), *lines]
@@ -116,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
     running = commands.add_parser("run")
-    running.add_argument("--data", nargs="+", required=True, help="NAME=KIND:PATH")
+    running.add_argument("--data", type=named, nargs="+", required=True, metavar="NAME=KIND:PATH")
     running.add_argument("--seeds", type=lambda text: [int(s) for s in text.split(",")])
     running.add_argument("--epochs", type=int)
     running.add_argument("--train-limit", type=int)

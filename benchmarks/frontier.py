@@ -204,6 +204,8 @@ def cost(arguments: argparse.Namespace) -> None:
 
 def show(arguments: argparse.Namespace) -> None:
     """Write the table, the numbers and the figure."""
+    if not (arguments.out / "cost.json").is_file():
+        sys.exit(f"{arguments.out} has no cost.json: run the part cost first")
     if is_packed(arguments.out):
         unpack(arguments.out)
     folders = sorted((arguments.out / "trials").glob("*/test/gradient"))

@@ -18,6 +18,8 @@ pids=()
 start() { # NAME METHOD OPTIONS...: train and measure in the background, unless that is done
   local folder=$out/$1-seed-$seed method=$2 resume=()
   shift 2
+  # The settings of results/resnet18, whatever the defaults are.
+  if [[ $method == scaat ]]; then set -- --scaat.epsilon 64/255 "$@"; fi
   if [[ -e $folder/results.json ]]; then return; fi
   if [[ -e $folder ]]; then resume=(--resume); fi
   timeout --signal=TERM --kill-after=60s "${minutes}m" \
@@ -27,8 +29,8 @@ start() { # NAME METHOD OPTIONS...: train and measure in the background, unless 
   pids+=($!)
 }
 # The longest first.
-start scaat-weight-5 scaat
-start scaat-weight-2 scaat --scaat.weight 2
+start scaat-weight-5 scaat --scaat.weight 5 --scaat.steps 4
+start scaat-weight-2 scaat --scaat.weight 2 --scaat.steps 4
 start scaat-fgsm-weight-2 scaat --scaat.weight 2 --scaat.steps 1 --scaat.step-size 80/255
 start saliency-guided saliency-guided
 start scaat-fast scaat --scaat.steps 0 --scaat.step-size 80/255 --scaat.search-interval 4 --scaat.weight 80 \

@@ -63,8 +63,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="Folder for the table.")
     parser.add_argument("--steps", type=int, default=10_000, help="Training steps.")
-    parser.add_argument("--images", type=int, nargs="+", help="Thousands of images in shards.")
+    parser.add_argument("--images", type=int, nargs="+", help="In shards of 1,000.")
     arguments = parser.parse_args()
+    if any(images < 1 or images % PER_SHARD for images in arguments.images or ()):
+        parser.error(f"--images expects multiples of {PER_SHARD:,}")
+    if arguments.steps < 10 * EVERY:
+        parser.error(f"--steps expects at least {10 * EVERY:,}, one reading for each column")
     torch.set_num_threads(1)
     if arguments.images:
         over_images(arguments.images, arguments.out)

@@ -36,6 +36,7 @@ from scaat.models import build_model
 from scaat.training import load_trained
 
 SIDE, CLASSES, SAMPLES = 32, 10, 50_000
+PROPORTION = 0.5  # at first
 
 
 def main() -> None:
@@ -155,7 +156,8 @@ def _train_across(folder: Path, names: tuple[str, str], master: str) -> dict[str
             "-m", "scaat", "train", "--out", str(out), "--epochs", "1", "--train-limit", "641",
             "--batch-size", str(batch_size), "--precision", "32", "--accelerator", "cpu",
             "--scaat.weight", "5", "--scaat.search-interval", "1",
-            "--scaat.epsilon", "0", "--scaat.proportion-step", "0.02", "--crop-padding", "0",
+            "--scaat.epsilon", "0", "--scaat.initial-proportion", str(PROPORTION),
+            "--scaat.proportion-step", "0.02", "--crop-padding", "0",
             "--model", "timm:convnext_atto", "--learning-rate", "0.001",
         ]  # fmt: skip
 
@@ -182,7 +184,7 @@ def _train_across(folder: Path, names: tuple[str, str], master: str) -> dict[str
     two, one = load_trained(folder / "two"), load_trained(folder / "one")
     assert two.proportion is not None
     assert one.proportion is not None
-    moved = two.proportion != 0.5
+    moved = two.proportion != PROPORTION
     return {
         "seconds": seconds,
         "samples": len(two.proportion),

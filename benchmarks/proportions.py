@@ -79,10 +79,13 @@ def setting(run: Mapping[str, Any]) -> str:
     """Return what a run's line is called; the seed takes no part."""
     config = run["config"]
     options, training = config["objectives"]["scaat"], config["training"]
-    step = options.get("proportion_step", 0.01)
+    step, weight = options.get("proportion_step", 0.01), options.get("weight")
+    strength = (
+        f"budget {options.get('accuracy_budget'):g}" if weight is None else f"weight {weight:g}"
+    )
     return (
         f"{config['data']['name'] or config['data']['data']}, {training['model']}, "
-        f"{training['epochs']} epochs, step {step:g}"
+        f"{training['epochs']} epochs, step {step:g}, {strength}"
     )
 
 
@@ -90,7 +93,8 @@ def report(runs: list[dict[str, Any]]) -> Table:
     """Return a line for each setting."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
-        groups.setdefault(setting(run), []).append(run)
+        alike = {**run["config"], "seed": None}
+        groups.setdefault(json.dumps(alike, sort_keys=True), []).append(run)
 
     def over_seeds(found: list[float | None]) -> str:
         values = [value for value in found if value is not None]
@@ -100,12 +104,12 @@ def report(runs: list[dict[str, Any]]) -> Table:
         return f"{np.mean(values):.2f}{spread}".replace("-", MINUS)
 
     lines = []
-    for name, group in groups.items():
+    for group in groups.values():
         spread = [np.mean([run["proportion"][key] for run in group]) for key in ("p5", "p95")]
         lines.append(
             Line(
                 "",
-                name,
+                setting(group[0]),
                 (
                     Cell(f"{spread[0]:.2f} to {spread[1]:.2f}"),
                     Cell(over_seeds([run["background"] for run in group])),

@@ -93,8 +93,10 @@ def evaluation() -> dict[str, Tensor]:
             written[f"evaluate/{name}/{key}"] = torch.as_tensor(values)
         for key, value in result.metrics.items():
             if isinstance(value, dict) and "value" in value:
-                numbers = [float(value[part] or 0) for part in ("value", "low", "high")]
-                written[f"evaluate/{name}/{key} with interval"] = torch.tensor(numbers)
+                numbers = (value[part] for part in ("value", "low", "high"))
+                written[f"evaluate/{name}/{key} with interval"] = torch.tensor(
+                    [float("nan") if number is None else float(number) for number in numbers]
+                )
     return written
 
 
@@ -104,9 +106,10 @@ def compare(first: Path, second: Path) -> int:
     differences = sorted(one.keys() ^ two.keys())
     lines = [f"only in one: {key}" for key in differences]
     for key in one.keys() & two.keys():
-        if not torch.equal(one[key].nan_to_num(), two[key].nan_to_num()):
-            largest = (one[key].double() - two[key].double()).abs().max().item()
-            lines.append(f"{key}: differs by up to {largest:.3g}")
+        try:
+            torch.testing.assert_close(one[key], two[key], rtol=0, atol=0, equal_nan=True)
+        except AssertionError as error:
+            lines.append(f"{key}: {' '.join(str(error).split())}")
     print("\n".join(sorted(lines)) or f"all {len(one)} tensors are equal, bit for bit")
     return len(lines)
 
@@ -117,6 +120,9 @@ def main() -> None:
     parser.add_argument("action", choices=("write", "compare"))
     parser.add_argument("files", type=Path, nargs="+")
     arguments = parser.parse_args()
+    count = 2 if arguments.action == "compare" else 1
+    if len(arguments.files) != count:
+        parser.error(f"{arguments.action} takes {count} file(s), found {len(arguments.files)}")
     if arguments.action == "compare":
         raise SystemExit(compare(*arguments.files) > 0)
     torch.save({**training_steps(), **evaluation()}, arguments.files[0])

@@ -39,7 +39,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = read_config(arguments.run)
     objective = config["objectives"].get("scaat", {})
-    if config["method"] != "scaat" or not objective.get("adaptive", True):
+    if config.get("method") != "scaat" or not objective.get("adaptive", True):
         raise SystemExit(f"{arguments.run} was not trained by SCAAT with adaptive proportions")
     resume = arguments.out.exists()
     open_folder(arguments.out, config, resume=resume)

@@ -9,6 +9,7 @@ Prints ``file:line: what -> what to write instead`` and exits with 1 if anything
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import tokenize
@@ -74,7 +75,7 @@ def main(paths: list[Path]) -> int:
     count = 0
     for path in paths or sorted({path for glob in CHECKED for path in ROOT.glob(glob)}):
         for line, problem, instead in sorted(check(path)):
-            print(f"{path.resolve().relative_to(ROOT)}:{line}: {problem} -> {instead}")
+            print(f"{os.path.relpath(path, ROOT)}:{line}: {problem} -> {instead}")
             count += 1
     return min(count, 1)
 

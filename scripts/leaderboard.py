@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,6 +111,8 @@ def entries(results: Path) -> list[Entry]:
             for entry in read_study(study):
                 known = merged.setdefault((entry.data, entry.network, entry.training), entry)
                 known.measures |= entry.measures
+                if entry.chosen_on != "validation":
+                    known.chosen_on = entry.chosen_on
             read += merged.values()
 
     def rank(entry: Entry) -> tuple[Any, ...]:
@@ -134,7 +137,7 @@ def read_study(study: Path) -> Iterator[Entry]:
                         data_name(row["data"]),
                         row.get("model") or "small-resnet",  # benchmarks/defaults.py's
                         training_name(row["method"]),
-                        int(row["seeds"]),
+                        int(number(path, row, "seeds") or 0),
                         study.name,
                         means(path, row) if names >= MEANS else measure(path, row),
                         chosen_on=row.get("chosen_on") or "validation",
@@ -200,9 +203,9 @@ def means(path: Path, row: Mapping[str, str]) -> dict[str, Estimate]:
 
 def measure(path: Path, row: Mapping[str, str]) -> dict[str, Estimate]:
     """Return the one measure of a line; a missing bound is no end for a ratio, else no interval."""
-    value, low, high = (number(path, row, key) for key in ("value", "low", "high"))
+    value, low, high, n = (number(path, row, key) for key in ("value", "low", "high", "n"))
     open_end = row["measure"] in RATIOS and (low is None) != (high is None)
-    return {row["measure"]: Estimate(value, low, high, int(row["n"] or 0), unbounded=open_end)}
+    return {row["measure"]: Estimate(value, low, high, int(n or 0), unbounded=open_end)}
 
 
 def mean(value: float | None) -> Estimate:
@@ -213,9 +216,12 @@ def mean(value: float | None) -> Estimate:
 def number(path: Path, row: Mapping[str, str], key: str) -> float | None:
     """Return a cell's number, or None where it is empty."""
     try:
-        return float(row[key]) if row[key] else None
+        value = float(row[key]) if row[key] else None
     except ValueError:
-        raise InputError(f"{path}: {key} is {row[key]!r}, expected a number") from None
+        value = math.nan
+    if value is not None and not math.isfinite(value):
+        raise InputError(f"{path}: {key} is {row[key]!r}, expected a number")
+    return value
 
 
 def data_name(data: str, limit: int | None = None) -> str:

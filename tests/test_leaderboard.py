@@ -83,9 +83,25 @@ def test_an_undefined_ratio_is_measured_and_the_highest(results: Path) -> None:
     assert '<td data-by="Infinity">LeRF ≤ 0<small>[120, unbounded]</small></td>' in html(board)
 
 
-def test_a_cell_that_is_no_number_is_refused(results: Path) -> None:
-    with pytest.raises(InputError, match=r"entry.csv: low is 'half', expected a number"):
-        with_theirs(results, "3,gini,0.6,half,0.7,900,validation")
+@pytest.mark.parametrize(
+    ("cells", "what"),
+    [
+        ("3,gini,0.6,half,0.7,900,validation", "low is 'half'"),
+        ("3,gini,nan,0.5,0.7,900,validation", "value is 'nan'"),
+        ("three,gini,0.6,0.5,0.7,900,validation", "seeds is 'three'"),
+        ("3,gini,0.6,0.5,0.7,many,validation", "n is 'many'"),
+    ],
+)
+def test_a_cell_that_is_no_number_is_refused(cells: str, what: str, results: Path) -> None:
+    with pytest.raises(InputError, match=f"entry.csv: {what}, expected a number"):
+        with_theirs(results, cells)
+
+
+def test_one_measure_chosen_on_test_images_marks_the_entry(results: Path) -> None:
+    first = "3,gini,0.6,0.5,0.7,900,validation"
+    second = "CIFAR-10,resnet18,<b>Theirs</b>,gradient,3,accuracy,0.9,0.8,1,900,test"
+    *_, theirs = with_theirs(results, f"{first}\n{second}")
+    assert theirs.faults == ["chosen on test"]
 
 
 def test_the_template_asks_for_every_column() -> None:

@@ -108,8 +108,11 @@ class Explorer:
 
     @cached_property
     def colours(self) -> list[str]:
-        """The colour of each model: that of its method in the report, where it is named so."""
-        names = [Path(model.title).name for model in self.models]
+        """The colour of each model: that of its method in the report, once."""
+        names: list[str] = []
+        for model in self.models:
+            name = Path(model.title).name
+            names.append(model.title if name in names else name)
         return [marks(names)[name][0] for name in names]
 
     def read(self, source: int | str) -> tuple[Tensor, str]:
@@ -128,7 +131,7 @@ class Explorer:
         try:
             picture, pixels = read_picture(path)
         except InputError as error:  # which names the place where the server keeps the file
-            raise InputError(str(error).replace(str(path), path.name)) from error
+            raise InputError(str(error).replace(repr(str(path)), repr(path.name))) from error
         changes = [picture.conversion] if picture.conversion else []
         if picture.size != self.image_size:
             changes.append(f"resized {resizing(picture.size, self.image_size, 'crop')}")
@@ -183,12 +186,9 @@ class Explorer:
 
         The style sheet moves a line to the slider's place.
         """
-        options: dict[str, Any] = {
-            "orders": (order,),
-            "baseline": baseline,
-            "region_size": region_size,
-        }
-        options |= {"steps": STEPS, "fraction": 1.0, "repeats": 1, "batch_size": AT_ONCE}
+        options: dict[str, Any] = {"orders": (order,), "fraction": 1.0, "repeats": 1}
+        options |= {"baseline": baseline, "region_size": region_size}
+        options |= {"steps": STEPS, "batch_size": AT_ONCE}
         lines, keys = "", ""
         for k, (model, colour) in enumerate(zip(self.models, self.colours, strict=True)):
             decays = perturbation_curve(model.network, view.image, view.maps[k], **options)

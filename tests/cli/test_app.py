@@ -23,6 +23,7 @@ from torch import Tensor
 from scaat.attribution import attributions
 from scaat.cli.models import ModelSource, run_source
 from scaat.data import DataOptions, load_data
+from scaat.errors import InputError
 from scaat.explain import explain
 from scaat.functional import replaced_images
 from scaat.models import build_model
@@ -117,6 +118,27 @@ def test_without_the_extra_it_says_what_to_install(
         "error: gradio is not installed: scaat app needs the extra 'app' "
         "(pip install 'scaat[app]')\n"
     )
+
+
+def explorer(*titles: str) -> Explorer:
+    from scaat.app import Explorer, Model
+
+    models = [Model(title, torch.nn.Identity()) for title in titles]
+    return Explorer(models, ("a", "b"), (12, 12), [], torch.device("cpu"))
+
+
+def test_two_models_of_a_method_have_different_colours() -> None:
+    colours = explorer("standard", "one/scaat", "two/scaat").colours
+    assert len(set(colours)) == 3
+    assert colours[:2] == explorer("standard", "scaat").colours
+
+
+def test_a_refusal_does_not_name_the_servers_places(tmp_path: Path) -> None:
+    """Not of a name that a message quotes with escapes, like a screenshot's."""
+    place = tmp_path / "Screenshot at 3.04\u202fPM.png"
+    place.write_text("no image")
+    with pytest.raises(InputError, match=r"^image 'Screenshot at"):
+        explorer("scaat").read(str(place))
 
 
 def draw(path: Path, seed: int, size: tuple[int, int] = (12, 12)) -> Path:

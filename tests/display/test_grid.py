@@ -58,6 +58,7 @@ def test_magnified_by_whole_numbers_or_scaled_down(
 def test_hostile_text_is_one_printable_line() -> None:
     assert printable("a\nb\x1b[31mc\u202ed\udcff") == "a�b�[31mc�d�"
     assert printable("Größe <script> 猫") == "Größe <script> 猫"
+    assert printable("3.04\u202fPM 猫\u3000犬") == "3.04\u202fPM 猫\u3000犬"
 
 
 def test_text_is_shortened_to_its_room() -> None:

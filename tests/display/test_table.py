@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scaat.cli.output import show_table
-from scaat.display.table import Cell, Line, Table, parts
+from scaat.display.table import Cell, Line, Table, latex, parts
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,8 @@ def test_every_value_is_shown_whole(
         head = next(line for line in lines_said if f"M{i}" in line)
         row = next(line for line in lines_said if f"0.{i}0000" in line)
         assert head.index(f"M{i}") + len(f"M{i}") == row.index(f"0.{i}0000") + len("0.00000")
+
+
+def test_a_star_after_a_line_break_is_text_in_latex() -> None:
+    lines = tuple(Line("", name, (Cell("1"),)) for name in ("first", "*second"))
+    assert "\\\\\n{*}second &" in latex(Table("name", "", "", "Training", ("M",), lines))

@@ -75,7 +75,8 @@ def dark_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def photo(image: Array) -> str:
     """Return an image, uint8 (1 or 3, H, W), as the data address of a PNG."""
-    return _png(Image.fromarray(np.ascontiguousarray(np.moveaxis(image, 0, -1).squeeze())))
+    pixels = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
+    return _png(Image.fromarray(np.ascontiguousarray(pixels)))
 
 
 def heat(saliency: Array) -> str:

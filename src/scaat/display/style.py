@@ -173,7 +173,6 @@ def figure_bytes(figure: Figure | Image, kind: str) -> bytes:
         figure.savefig(
             stream,
             format=kind,
-            dpi=DPI,
             # A drawing takes the ground of the page that holds it, light or dark.
             **({"facecolor": "white"} if kind == "png" else {"transparent": True}),
             metadata=metadata,

@@ -145,7 +145,8 @@ _SPECIAL = {
     "<": "\\textless{}",
     ">": "\\textgreater{}",
     "|": "\\textbar{}",
-    # A bracket after a line's end would be read as an option of the line break.
+    # A bracket or star after a line's end would be read as an option of the line break.
+    "*": "{*}",
     "[": "{[}",
     "]": "{]}",
     "↑": "$\\uparrow$",

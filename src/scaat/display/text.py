@@ -22,7 +22,8 @@ ELLIPSIS = "…"
 def printable(text: str | Path) -> str:
     """Return text on one line without control characters, each of which becomes ``�``."""
     decoded = os.fsencode(text).decode(errors="replace")
-    return "".join(character if character.isprintable() else "�" for character in decoded)
+    kept = (c.isprintable() or unicodedata.category(c) == "Zs" for c in decoded)
+    return "".join(c if keep else "�" for c, keep in zip(decoded, kept, strict=True))
 
 
 @cache

@@ -90,12 +90,7 @@ def explain(
     return Explanation(maps, targets, probabilities)
 
 
-def classify(
-    model: nn.Module,
-    images: Tensor,
-    *,
-    names: Sequence[str] | None = None,
-) -> Tensor:
+def classify(model: nn.Module, images: Tensor, *, names: Sequence[str] | None = None) -> Tensor:
     """Return the probability of every class, float (N, K).
 
     Args:
