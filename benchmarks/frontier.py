@@ -55,6 +55,7 @@ BASE, FULL = "standard", "SCAAT, PGD-4"
 # The step of k = 0 and 1 keeps clear of the corners; others have the default of 2.5 epsilon / k.
 SCAAT = {
     **{"epsilon": 32 / 255, "initial_proportion": 0.35, "weight": 1.0, "adaptive": False},
+    "random_grid": False,
     "search_interval": 1,
 }
 ONE = {**SCAAT, "steps": 1, "step_size": 40 / 255}

@@ -19,7 +19,7 @@ start() { # NAME METHOD OPTIONS...: train and measure in the background, unless 
   local folder=$out/$1-seed-$seed method=$2 resume=()
   shift 2
   # The settings of results/resnet18, whatever the defaults are.
-  if [[ $method == scaat ]]; then set -- --scaat.epsilon 64/255 "$@"; fi
+  if [[ $method == scaat ]]; then set -- --scaat.epsilon 64/255 --no-scaat.random-grid "$@"; fi
   if [[ -e $folder/results.json ]]; then return; fi
   if [[ -e $folder ]]; then resume=(--resume); fi
   timeout --signal=TERM --kill-after=60s "${minutes}m" \

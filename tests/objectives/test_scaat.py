@@ -40,7 +40,8 @@ def test_loss_is_that_of_equation_8(batch: Batch, monkeypatch: pytest.MonkeyPatc
         return seen[-1]
 
     monkeypatch.setattr(module, "masked_pgd", spy)
-    objective = scaat(40, epsilon=0.1, weight=2.5, initial_proportion=0.3, region_size=4)
+    options = {"region_size": 4, "random_grid": False, "initial_proportion": 0.3}
+    objective = scaat(40, epsilon=0.1, weight=2.5, **options)
     output = objective(model, *batch)
     clean, adversarial = model(images), model(seen[0])
     expected = (
@@ -302,7 +303,7 @@ def test_regions_larger_than_the_inputs_are_refused(sides: tuple[int, ...]) -> N
 def test_series_and_volumes_have_regions(shape: tuple[int, ...]) -> None:
     """The features left as they are fill whole regions in all channels."""
     gradient = torch.randn(3, *shape)
-    mask = Search(region_size=2).irrelevant(gradient, torch.full((3,), 0.4))
+    mask = Search(region_size=2, random_grid=False).irrelevant(gradient, torch.full((3,), 0.4))
     maps = region_average(gradient.abs().sum(1), 2)
     assert torch.equal(mask, lowest(maps, torch.full((3,), 0.4)))
     assert 0 < mask.float().mean() < 0.5

@@ -39,13 +39,14 @@ class Search:
             instead of raising the divergence.
         step_size: Size of a step in units of the inputs; by default 1.25 epsilon for one step or
             none, so that the step crosses most of the ball, and 2.5 epsilon / k otherwise.
-        region_size: Side in pixels of the square regions over which the map is averaged, on a grid
-            from the first pixel, as in the paper; 1 is no average. By default the side suits the
-            inputs: 4 for images (N, C, H, W) of 32 to 64 pixels, an eighth of the shortest side
-            below and a sixteenth above, and the same for series (N, C, L) and volumes
-            (N, C, D, H, W); and each batch places the grid at random, since on a fixed one the
-            model learns where the regions end (``results/accuracy-budget``). Inputs of any other
-            shape have no regions.
+        region_size: Side in pixels of the square regions over which the map is averaged; 1 is no
+            average. By default it suits the inputs: 4 for images (N, C, H, W) of 32 to 64
+            pixels, an eighth of the shortest side below and a sixteenth above, and the same for
+            series (N, C, L) and volumes (N, C, D, H, W). Inputs of any other shape have no
+            regions.
+        random_grid: Place the grid of regions at random in each batch, which gives cleaner maps
+            (``results/accuracy-budget``). ``False`` begins it at the first pixel, our reading of
+            the paper.
         divergence: ``"jeffreys"`` (equation 4), ``"jensen-shannon"`` or ``"kl"``, which is
             D(perturbed || clean).
         score: Differentiate the class's ``"logit"`` or its ``"probability"`` for the map.
@@ -61,6 +62,7 @@ class Search:
     steps: int = 1
     step_size: float | None = None
     region_size: int | None = None
+    random_grid: bool = True
     divergence: DivergenceName = "jeffreys"
     score: Score = "logit"
     search_mode: SearchMode = "train"
@@ -106,9 +108,9 @@ class Search:
         return lowest(maps, proportion)
 
     def _region_average(self, maps: Tensor) -> Tensor:
-        if self.region_size is not None:
-            return region_average(maps, self.region_size)
-        size = suited_region_size(*maps.shape[1:])
+        size = self.region_size or suited_region_size(*maps.shape[1:])
+        if size == 1 or not self.random_grid:
+            return region_average(maps, size)
         # Drawn on the CPU: an offset on the GPU would have to be waited for.
         return region_average(maps, size, torch.randint(size, (maps.dim() - 1,)).tolist())
 

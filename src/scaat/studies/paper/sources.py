@@ -64,6 +64,7 @@ _NATURAL: dict[str, Any] = {
     "steps": 4,
     "initial_proportion": 0.2,
     "weight": 5.0,
+    "random_grid": False,
     "search_interval": 1,
 }
 _DRAWN = {**_NATURAL, "epsilon": 0.5, "initial_proportion": 0.5, "weight": 1.0}
