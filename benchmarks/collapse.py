@@ -29,10 +29,10 @@ from scaat.data import DataOptions, load_data, to_float
 from scaat.display.table import Cell, Line, Table, markdown
 from scaat.evaluation import environment
 from scaat.files import write_json, write_text
-from scaat.functional import jeffreys_divergence, lowest, masked_pgd, region_average
+from scaat.functional import jeffreys_divergence, masked_pgd
 from scaat.functional.perturbation import masked_step
-from scaat.functional.regions import suited_region_size
-from scaat.functional.saliency import score_gradient, sum_channels
+from scaat.functional.saliency import score_gradient
+from scaat.objectives import Search
 from scaat.passes import search_view
 from scaat.statistics import mean_interval
 from scaat.training import load_trained, read_config
@@ -60,9 +60,8 @@ def searched(
     leaf = images.clone().requires_grad_()
     logits = view(leaf)
     gradient = score_gradient(logits, leaf, labels)
-    side = bound["region_size"] or suited_region_size(*images.shape[2:])
-    maps = region_average(sum_channels(gradient), side)
-    mask = lowest(maps, torch.full((len(images),), bound["initial_proportion"]))
+    grid = Search(region_size=bound["region_size"], random_grid=False)
+    mask = grid.irrelevant(gradient, torch.full((len(images),), bound["initial_proportion"]))
     epsilon = bound["epsilon"]
     # The step of k = 0 and 1 is the frontier's, which keeps clear of the corners.
     step = partial(masked_step, images, mask=mask, epsilon=epsilon)
