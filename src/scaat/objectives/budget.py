@@ -25,6 +25,13 @@ Two trainings of one network differ in about a tenth of their answers. The stand
 difference of their accuracies is then sqrt(0.1 / 4000), 0.5 points: the default budget.
 """
 
+VALIDATION_NOISE = 0.4
+"""Standard deviation of the difference of two trainings' losses on one validation image, in nats.
+
+That of their accuracies (`TRUSTED_IMAGES`), at `VALIDATION_NATS_PER_POINT`: 100 * sqrt(0.1) points
+are 0.4 nats. With 5,000 images the standard error is 0.006 nats, the default budget's tolerance.
+"""
+
 LEAST_TOLERANCE = 0.003
 """In nats: a budget of 0 would let the noise of the running mean alone set the weight."""
 
@@ -90,10 +97,11 @@ class BudgetedWeight(ExactBuffers):
       from halfway on.
     - Training loss is not accuracy: where standard training overfits, it may rise by far more at no
       cost. After each epoch from halfway on, the part of its rise that the validation loss does not
-      share no longer counts, up to four times the tolerance. The tolerance, too, grows while the
-      validation loss is within the budget of the reference's, and shrinks at once otherwise, with
-      many validation images below its own value (`observe_validation`). Before that the learning
-      rate is high and the validation too noisy.
+      share no longer counts, up to four times the tolerance. The shared part is the validation
+      loss's own rise plus one standard error, times the ratio of the two tolerances.
+    - The tolerance, too, grows while the validation loss is within the budget of the reference's,
+      and shrinks at once otherwise, with many validation images below its own value
+      (`observe_validation`). Before that the learning rate is high and the validation too noisy.
 
     The buffers ``weight``, ``base``, ``cross_entropy``, ``lowest`` and ``relief`` (nats; the rise
     that does not count), ``allowance``, a factor of the tolerance, and ``margin``, float32 scalars,
@@ -231,8 +239,10 @@ class BudgetedWeight(ExactBuffers):
         if not self.start + _SETTLED * self.horizon < epoch <= len(self.validation):
             return
         excess = loss - self.validation[epoch - 1]
-        # The least of the latest values and their running mean: noise must not excuse a rise.
-        unshared = self._excess(exact) - excess
+        # In nats of the training loss, with one standard error: noise must not excuse a rise.
+        shared = excess + VALIDATION_NOISE / samples.float().sqrt()
+        unshared = self._excess(exact) - NATS_PER_POINT / VALIDATION_NATS_PER_POINT * shared
+        # For the same reason the least of the latest values and their running mean.
         relief = torch.minimum((self.relief + unshared) / 2, unshared)
         self.relief.copy_(relief.clamp(0, _RELIEF * self.tolerance))
         # One epoch's validation is noisy under a high learning rate, the reference's, too: it
