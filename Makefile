@@ -23,6 +23,7 @@ test-slow: $(VENV)/.dev
 # Lint, types and prose.
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/python scripts/check_prose.py
 

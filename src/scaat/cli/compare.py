@@ -8,6 +8,7 @@ from typing import Any
 from scaat.cli.options import gather
 from scaat.cli.output import Result, console, if_interrupted, mode
 from scaat.cli.runs import (
+    check_regions,
     joined_processes,
     load_splits,
     measure_run,
@@ -45,6 +46,7 @@ def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result
         )
     evaluation = read_evaluation_options(config)
     splits = load_splits(config)
+    check_regions(config, splits)
     check_label(evaluation.label, splits.test)
     start = starting_model(splits.train, options)  # refuses what cannot work before it writes
     if dry_run:

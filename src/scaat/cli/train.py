@@ -7,7 +7,13 @@ from typing import Any
 
 from scaat.cli.options import gather
 from scaat.cli.output import Result, if_interrupted, mode, say
-from scaat.cli.runs import load_splits, read_training_options, resolved, show_plan
+from scaat.cli.runs import (
+    check_regions,
+    load_splits,
+    read_training_options,
+    resolved,
+    show_plan,
+)
 from scaat.training import fit, open_folder
 from scaat.training.architecture import starting_model
 from scaat.training.checkpoint import checkpoints, step_of
@@ -25,6 +31,7 @@ def train(
     config = resolved("train", config, [method])
     options = read_training_options(config)
     splits = load_splits(config)
+    check_regions(config, splits)
     start = starting_model(splits.train, options)  # refuses what cannot work before it writes
     if reference is not None:
         read_reference(reference, start.architecture, options.epochs)

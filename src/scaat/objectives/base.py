@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
 import torch
@@ -173,6 +173,9 @@ class Objective(ExactBuffers):
                 (`scaat.objectives.budget.validation_loss`).
             samples: Number of validation images, a scalar.
         """
+
+    def check_sides(self, sides: Sequence[int]) -> None:
+        """Raise `InputError` if images of these sides, in pixels, are too small for the method."""
 
     def check_batch(
         self, images: Tensor, labels: Tensor, index: Tensor, counted: Tensor | None

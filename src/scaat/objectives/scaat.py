@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from scaat.errors import InputError
 from scaat.functional.checks import Bounds, check_fraction, check_index, check_positive
 from scaat.functional.divergence import Divergence
+from scaat.functional.regions import check_region_size
 from scaat.functional.saliency import score_gradient
 from scaat.objectives.base import PROBABLE_ERROR, ObjectiveOutput, objectives
 from scaat.objectives.budget import PROTECTED, BudgetedWeight
@@ -120,6 +121,11 @@ class SCAAT(AdaptiveProportions):
                 "probability"
             )
         return super().for_regression(deviation, tolerance)
+
+    def check_sides(self, sides: Sequence[int]) -> None:
+        """See `Objective.check_sides`."""
+        if self.search.region_size is not None:
+            check_region_size(self.search.region_size, sides)
 
     @property
     def own_fraction(self) -> float:
