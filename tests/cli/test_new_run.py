@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 from PIL import Image
 from tests.cli.inside import scaat, write_images
@@ -56,6 +57,16 @@ def test_nothing_remarkable_is_said_of_plain_images(images: Path, tmp_path: Path
     assert "16 x 16 (120)" in done.out
     assert "\n- " not in done.out
     assert f"--config {tmp_path / 'run.yaml'} --out runs/first --dry-run" in done.out
+
+
+def test_large_images_get_fewer_maps_and_a_word_on_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = write_images(tmp_path / "large", ("a", 10), ("b", 10), size=(160, 160))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    done = scaat("new-run", large, "--out", tmp_path / "run.yaml")
+    assert "--eval-images 50" in done.out
+    assert "about 6 times as long as with images of 64 pixels" in " ".join(done.out.split())
 
 
 def test_it_overwrites_only_by_force(images: Path, tmp_path: Path) -> None:
