@@ -48,6 +48,15 @@ def test_a_reference_is_trained_first_and_gives_the_same_model_as_a_given_one(
         assert 0 <= joined <= plain + error + 1e-5  # it is at its best temperature
 
 
+def test_regions_larger_than_the_images_are_refused_before_a_reference_is_trained(
+    splits: DataSplits, tmp_path: Path
+) -> None:
+    larger = {**BUDGET, "region_size": min(splits.train.image_size) + 1}
+    with pytest.raises(InputError, match="at most the shortest side"):
+        fit(splits, "scaat", larger, OPTIONS, seed=0, folder=tmp_path / "out", quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_another_length_network_data_or_method_is_refused(
     splits: DataSplits, tmp_path: Path
 ) -> None:

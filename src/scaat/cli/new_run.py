@@ -51,7 +51,8 @@ def new_run(
             f"{next(iter(seen.unreadable.values()))}"
         )
     size = image_size_for(seen.sizes, image_size)
-    free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else available_memory()
+    has_gpu = torch.cuda.is_available()
+    free = torch.cuda.mem_get_info()[0] if has_gpu else available_memory()
     settings = [
         *_of_data(options, size.value, size.why, source),
         *advise(size.used, train_images, free_memory=free),
@@ -65,7 +66,7 @@ def new_run(
             "images of 224 pixels and three saliency methods on one core, "
             f"results/engineering/README.md), so the command below measures {FEWER}."
         )
-        if not torch.cuda.is_available():
+        if not has_gpu:
             times = math.prod(size.used) / 64**2
             notes.append(
                 f"Without a GPU, training takes about {times:.0f} times as long as with images of "

@@ -63,11 +63,11 @@ def load_splits(config: Mapping[str, Any], **options: bool) -> DataSplits:
 
 def check_regions(config: Mapping[str, Any], splits: DataSplits) -> None:
     """Raise `InputError` if a method or the evaluation has regions larger than the images."""
-    sides = splits.train.image_size
+    shape = splits.train.images.shape
     for method, fields in config["objectives"].items():
-        build_objective(method, 1, fields, training_steps=1).check_sides(sides)
+        build_objective(method, 1, fields, training_steps=1).check_shape(shape)
     if "evaluation" in config:
-        check_region_size(config["evaluation"]["aopc_region_size"], sides)
+        check_region_size(config["evaluation"]["aopc_region_size"], shape[2:])
 
 
 def read_training_options(config: Mapping[str, Any]) -> TrainingOptions:

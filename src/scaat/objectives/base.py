@@ -174,8 +174,8 @@ class Objective(ExactBuffers):
             samples: Number of validation images, a scalar.
         """
 
-    def check_sides(self, sides: Sequence[int]) -> None:
-        """Raise `InputError` if images of these sides, in pixels, are too small for the method."""
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise `InputError` unless the method takes images of this shape, (N, C, ...)."""
 
     def check_batch(
         self, images: Tensor, labels: Tensor, index: Tensor, counted: Tensor | None
@@ -192,6 +192,7 @@ class Objective(ExactBuffers):
                 )
         if self._checking:
             check_images(images, self.bounds)
+        self.check_shape(images.shape)
 
     def clean_logits(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Run the training pass and check that its logits and the labels fit."""

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from scaat.errors import InputError
 from scaat.functional.checks import Bounds, check_fraction, check_index, check_positive
 from scaat.functional.divergence import Divergence
-from scaat.functional.regions import check_region_size
 from scaat.functional.saliency import score_gradient
 from scaat.objectives.base import PROBABLE_ERROR, ObjectiveOutput, objectives
 from scaat.objectives.budget import PROTECTED, BudgetedWeight
@@ -122,10 +121,9 @@ class SCAAT(AdaptiveProportions):
             )
         return super().for_regression(deviation, tolerance)
 
-    def check_sides(self, sides: Sequence[int]) -> None:
-        """See `Objective.check_sides`."""
-        if self.search.region_size is not None:
-            check_region_size(self.search.region_size, sides)
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """See `Objective.check_shape`; regions may not be larger than the images."""
+        self.search.check_regions(shape)
 
     @property
     def own_fraction(self) -> float:
@@ -150,7 +148,6 @@ class SCAAT(AdaptiveProportions):
         self.check_batch(images, labels, index, counted)
         if self._checking:
             check_index(index, len(self.proportion))
-        self.search.check_regions(images)
         proportion = self.proportion[index]
         terms = {"proportion": proportion.mean()}
         if self.training and not self._is_search_step():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -79,17 +79,17 @@ class Search:
         """The divergence as a function of two tensors of logits."""
         return DIVERGENCES[self.divergence]
 
-    def check_regions(self, inputs: Tensor) -> None:
-        """Raise `InputError` unless the inputs, shape (N, ...), have regions of this size."""
+    def check_regions(self, shape: Sequence[int]) -> None:
+        """Raise `InputError` unless inputs of this shape, (N, ...), have regions of this size."""
         if self.region_size is None or self.region_size == 1:
             return
-        if inputs.dim() not in SPATIAL:
+        if len(shape) not in SPATIAL:
             raise InputError(
                 f"region_size is {self.region_size}, which needs images (N, C, H, W), series "
                 f"(N, C, L) or volumes (N, C, D, H, W), but the inputs have shape "
-                f"{tuple(inputs.shape)}: leave it out, or pass 1"
+                f"{tuple(shape)}: leave it out, or pass 1"
             )
-        check_region_size(self.region_size, inputs.shape[2:])
+        check_region_size(self.region_size, shape[2:])
 
     def irrelevant(self, gradient: Tensor, proportion: Tensor) -> Tensor:
         """Mark each sample's features of lowest region-averaged saliency (equation 7).

@@ -134,12 +134,14 @@ def fit(
             f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
             "resume to continue it"
         )
+    samples = len(splits.train)
     if keeps_budget(method, objective_options):
         if reference is None:
             reference = folder / REFERENCE
             if not is_finished(reference):
                 # Bad options are refused before the reference is trained.
-                build_objective(method, len(splits.train), objective_options, training_steps=1)
+                trial = build_objective(method, samples, objective_options, training_steps=1)
+                trial.check_shape(splits.train.images.shape)
                 alike: dict[str, Any] = {"seed": seed, "resume": True, "quiet": quiet}
                 fit(splits, "standard", {}, options, folder=reference, **alike)
     else:
@@ -159,7 +161,6 @@ def fit(
         options.strategy,
         unused_weights=start.model.several_outputs,
     )
-    samples = len(splits.train)
     length = count_batches(samples, options, launch.processes)
     objective = build_objective(method, samples, objective_options, training_steps=length)
     module = TrainingModule(model, objective, options, splits.augmentation, seed)
