@@ -330,7 +330,7 @@ def summarise(rows: list[dict[str, Any]]) -> Table:
         caption="Measures by others",
         note="Means over test images, and over seeds where there are several; brackets: 95 % "
         "interval. In round brackets: better or worse than the gradient of standard training, as "
-        "the interval of the difference, image by image, leaves out 0; ≈ it holds 0. FORGrad's "
+        "the interval of the difference, image by image, excludes 0; ≈ it includes 0. FORGrad's "
         "cut-off is chosen on validation images.",
         stub="Training",
         columns=tuple(map(label, measures)),

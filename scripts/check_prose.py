@@ -49,6 +49,8 @@ WORDS = {
     r"taught not|not to mind": "becomes invariant",
     r"mends?|mended": "fix",
     r"anew": "again",
+    r"undecided": "not significant",
+    r"leaves? out 0": "excludes 0",
 }
 """Regular expressions of whole words, whatever their case, and what to write instead."""
 

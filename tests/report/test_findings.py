@@ -34,9 +34,9 @@ def find(make_folder: Callable[..., Path]) -> Callable[[Content], Findings]:
         ("gini", -0.5, -0.1, "worse"),
         ("entropy", 0.1, 0.5, "worse"),
         ("entropy", -0.5, -0.1, "better"),
-        ("gini", -0.1, 0.5, "undecided"),
-        ("gini", 0.0, 0.5, "undecided"),
-        ("gini", None, None, "undecided"),
+        ("gini", -0.1, 0.5, "not significant"),
+        ("gini", 0.0, 0.5, "not significant"),
+        ("gini", None, None, "not significant"),
     ],
 )
 def test_a_verdict_needs_an_interval_without_0(
@@ -46,7 +46,7 @@ def test_a_verdict_needs_an_interval_without_0(
 
 
 def test_an_open_end_reaches_everything_above() -> None:
-    for low, expected in ((5.0, "better"), (-5.0, "undecided")):
+    for low, expected in ((5.0, "better"), (-5.0, "not significant")):
         assert sign("aopc_rel", Estimate(300.0, low, None, 9, unbounded=True)) == expected
 
 
@@ -59,18 +59,18 @@ def test_without_values_of_the_images_there_is_no_verdict(
     assert actual.pairs[0].total == 0
     assert actual.headline == (
         "SCAAT’s saliency maps and standard training’s cannot be compared image by image; "
-        "accuracy −0.2 points, undecided"
+        "accuracy −0.2 points, not significant"
     )
 
 
 def test_a_win_on_all_counts(find: Callable[[Content], Findings], content: Content) -> None:
     actual = find(content)
     assert actual.headline.startswith(
-        "SCAAT’s saliency maps are sparser and more faithful than standard training’s on all 15 "
-        "counts; accuracy −0.2 points, undecided"
+        "SCAAT’s saliency maps are sparser and more faithful than standard training’s in all 15 "
+        "comparisons; accuracy −0.2 points, not significant"
     )
     assert not any(" is worse than" in point for point in actual.points)
-    assert "SCAAT against saliency-guided training: better on all 15 counts." in actual.points
+    assert "SCAAT against saliency-guided training: better in all 15 comparisons." in actual.points
     assert any(point.startswith("Training with SCAAT took 2.50×") for point in actual.points)
 
 
@@ -79,7 +79,7 @@ def test_bounds_do_not_count(find: Callable[[Content], Findings], content: Conte
     for row in content["rows"]:
         if row["attribution"] == "smoothgrad":
             row["attribution"] = "random"
-    assert " on all 10 counts" in find(content).headline
+    assert " in all 10 comparisons" in find(content).headline
 
 
 def test_a_loss_on_all_counts(
@@ -87,8 +87,8 @@ def test_a_loss_on_all_counts(
 ) -> None:
     actual = find(results_content(subject_wins=False))
     assert actual.headline == (
-        "SCAAT’s saliency maps are worse than standard training’s on all 15 counts; accuracy "
-        "+0.2 points, undecided; saliency-guided training beats SCAAT on 15 of 15"
+        "SCAAT’s saliency maps are worse than standard training’s in all 15 comparisons; accuracy "
+        "+0.2 points, not significant; saliency-guided training beats SCAAT in 15 of 15"
     )
     (losses,) = (p for p in actual.points if p.startswith("SCAAT is worse than standard training"))
     for name in ("Saliency entropy", "Compressed size", "Gini index", "AOPC LeRF", "AOPC ratio"):
@@ -109,8 +109,8 @@ def test_a_mixed_result_names_each_loss_and_the_accuracy(
     add_per_image(folder, {f"{i}/correct": np.arange(60) < n for i, n in right.items()})
     actual = findings(read_results(folder).comparisons[0])
     assert actual.headline == (
-        "SCAAT’s saliency maps are better than standard training’s on 13 of 15 counts and worse "
-        "on 1; 1 is undecided; its accuracy is clearly lower (−15.2 points)"
+        "SCAAT’s saliency maps are better than standard training’s in 13 of 15 comparisons and "
+        "worse in 1, 1 not significant; its accuracy is significantly lower (−15.2 points)"
     )
     loss = "SCAAT is worse than standard training in: Compressed size (SmoothGrad)."
     assert loss in actual.points
@@ -150,9 +150,9 @@ def test_accuracy_is_decided_image_by_image(
     mine, theirs = (compared.model_row(m).metrics["accuracy"] for m in ("scaat", "standard"))
     assert mine.high > theirs.low
     actual = findings(compared)
-    assert "; its accuracy is clearly lower (−8.3 points)" in actual.headline
+    assert "; its accuracy is significantly lower (−8.3 points)" in actual.headline
     (point,) = (p for p in actual.points if p.startswith("Accuracy: "))
-    assert point.endswith("; −8.3 points [−16.7, −1.7] image by image, clearly lower.")
+    assert point.endswith("; −8.3 points [−16.7, −1.7] image by image, significantly lower.")
     assert _marks(compared) == [(True, False), (True, False), (False, False)]
     assert verdict(compared, "accuracy", "gradient", "scaat", "standard") == "worse"
 
@@ -162,9 +162,9 @@ def test_errors_in_other_images_leave_accuracy_undecided(
 ) -> None:
     compared = with_answers([i >= 8 for i in range(60)], [i < 57 for i in range(60)])
     actual = findings(compared)
-    assert "; accuracy −8.3 points, undecided" in actual.headline
+    assert "; accuracy −8.3 points, not significant" in actual.headline
     (point,) = (p for p in actual.points if p.startswith("Accuracy: "))
-    assert point.endswith(" image by image, undecided.")
+    assert point.endswith(" image by image, not significant.")
     assert _marks(compared) == [(True, False), (True, False), (False, True)]
 
 
@@ -192,7 +192,7 @@ def test_auc_is_decided_image_by_image(make_folder: Callable[..., Path], content
     mine, theirs = (compared.model_row(m).metrics["auc"] for m in ("scaat", "standard"))
     assert mine.high > theirs.low
     (point,) = (p for p in findings(compared).points if p.startswith("AUC: "))
-    assert point.endswith(" image by image, clearly lower.")
+    assert point.endswith(" image by image, significantly lower.")
     for other in (answers["scaat"]["correct"] ^ positive, np.ones(59, dtype=bool)):
         assert difference(stored(correct=other), "auc", None, "scaat", "standard") is None
 
@@ -211,7 +211,7 @@ def test_no_difference_is_called_none(
     for row in content["rows"]:
         for key in ("entropy", "size_kb", "gini", "aopc_lerf", "aopc_morf", "aopc_rel"):
             row[key] = same[key]
-    assert "do not clearly differ from standard training’s on all 15 counts" in (
+    assert "do not differ significantly from standard training’s in any of 15 comparisons" in (
         find(content).headline
     )
 
@@ -230,7 +230,7 @@ def test_a_lower_morf_is_told_but_not_counted(
         if row["method"] == "scaat":
             row["aopc_morf"] = {"value": 0.01, "low": 0.0, "high": 0.02, "n": 60}
     actual = find(content)
-    assert "on all 15 counts" in actual.headline
+    assert "in all 15 comparisons" in actual.headline
     assert any(
         "AOPC MoRF (every saliency method)" in p and "Not counted" in p for p in actual.points
     )

@@ -22,7 +22,7 @@ class Cell:
     interval: str = ""
     best: bool = False
     tied: bool = False
-    """No significant difference from the best: the interval of the paired difference holds 0."""
+    """No significant difference from the best: the interval of the paired difference includes 0."""
     note: str = ""
 
 

@@ -23,7 +23,7 @@ from scaat.statistics import (
 )
 
 Compute = Callable[..., dict[str, Any]]
-Verdict = Literal["better", "worse", "undecided"]
+Verdict = Literal["better", "worse", "not significant"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 _STORED = {"accuracy": "correct"}
@@ -56,17 +56,17 @@ def verdict(
 ) -> Verdict | None:
     """Return whether ``method`` is better or worse than ``other``.
 
-    Decided where the 95 % interval of the paired difference leaves out 0; None without one.
+    Significant where the 95 % interval of the paired difference excludes 0; None without one.
     """
     paired = difference(comparison, metric, attribution, method, other)
     return None if paired is None else sign(metric, paired)
 
 
 def sign(metric: str, estimate: Estimate) -> Verdict:
-    """Return what a difference decides: which side of 0 its interval is on."""
+    """Return which side of 0 the interval of a difference is on."""
     bounds = estimate.bounds
     if bounds is None or bounds[0] <= 0 <= bounds[1]:
-        return "undecided"
+        return "not significant"
     return "better" if (bounds[0] > 0) == METRICS[metric].higher_is_better else "worse"
 
 

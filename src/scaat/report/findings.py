@@ -114,7 +114,7 @@ def _pair(comparison: Comparison, method: str, other: str) -> Pair:
 def _headline(comparison: Comparison, pairs: tuple[Pair, ...]) -> str:
     main = pairs[0]
     beaten = [
-        f"; {_prose(pair.other)} beats {_prose(pair.method)} on {len(pair.of('worse'))} of "
+        f"; {_prose(pair.other)} beats {_prose(pair.method)} in {len(pair.of('worse'))} of "
         f"{pair.total}"
         for pair in pairs[1:]
         if pair.method == main.method and len(pair.of("worse")) > len(pair.of("better"))
@@ -129,31 +129,32 @@ def _accuracy(comparison: Comparison, pair: Pair) -> str:
         return ""
     outcome = verdict(comparison, "accuracy", None, pair.method, pair.other)
     change = f"{_points(apart[2])} points"
-    if outcome is None or outcome == "undecided":
-        return f"; accuracy {change}, undecided"
-    return f"; its accuracy is clearly {'higher' if outcome == 'better' else 'lower'} ({change})"
+    if outcome is None or outcome == "not significant":
+        return f"; accuracy {change}, not significant"
+    direction = "higher" if outcome == "better" else "lower"
+    return f"; its accuracy is significantly {direction} ({change})"
 
 
 def _maps(pair: Pair) -> str:
-    better, worse, undecided = (len(pair.of(v)) for v in VERDICTS)
+    better, worse, similar = (len(pair.of(v)) for v in VERDICTS)
     total = pair.total
     maps, theirs = f"{_possessive(pair.method)} saliency maps", _possessive(pair.other)
     if not total:
         return f"{maps} and {theirs} cannot be compared image by image"
-    counts = f"all {total} counts" if total > 1 else "the one count"
+    everywhere = f"all {total} comparisons" if total > 1 else "the one comparison"
+    anywhere = f"any of {total} comparisons" if total > 1 else everywhere
     if better == total:
-        return f"{maps} are {_virtues(pair)} than {theirs} on {counts}"
+        return f"{maps} are {_virtues(pair)} than {theirs} in {everywhere}"
     if worse == total:
-        return f"{maps} are worse than {theirs} on {counts}"
-    if undecided == total:
-        return f"{maps} do not clearly differ from {theirs} on {counts}"
+        return f"{maps} are worse than {theirs} in {everywhere}"
+    if similar == total:
+        return f"{maps} do not differ significantly from {theirs} in {anywhere}"
     # What happens more often comes first.
     words = sorted([("better", better), ("worse", worse)], key=lambda item: -item[1])
     (first, count), (second, rest) = words
-    text = f"{maps} are {first} than {theirs} on {count} of {total} counts"
-    text += f" and {second} on {rest}" if rest else ""
-    verb = "is" if undecided == 1 else "are"
-    return text + (f"; {undecided} {verb} undecided" if undecided else "")
+    text = f"{maps} are {first} than {theirs} in {count} of {total} comparisons"
+    text += f" and {second} in {rest}" if rest else ""
+    return text + (f", {similar} not significant" if similar else "")
 
 
 def _virtues(pair: Pair) -> str:
@@ -191,19 +192,20 @@ def _decided(comparison: Comparison, key: str, pair: Pair) -> str:
     paired = difference(comparison, key, None, pair.method, pair.other)
     if paired is None or paired.low is None or paired.high is None:
         return ", no interval was computed"
-    words = {"better": "clearly higher", "worse": "clearly lower", "undecided": "undecided"}
+    words = {"better": "significantly higher", "worse": "significantly lower"}
     interval = f"[{_points(paired.low)}, {_points(paired.high)}]"
-    return f" {interval} image by image, {words[sign(key, paired)]}"
+    outcome = sign(key, paired)
+    return f" {interval} image by image, {words.get(outcome, outcome)}"
 
 
 def _tally(pair: Pair) -> str:
     counts = [(v, len(pair.of(v))) for v in VERDICTS if pair.of(v)]
-    said = [f"{v} on {'all' if n == pair.total else n}" for v, n in counts]
+    said = [f"{v} in {'all' if n == pair.total else n}" for v, n in counts]
     if len(said) > 1:
         said[-1] += " of"
     return (
         f"{_capital(_prose(pair.method))} against {_prose(pair.other)}: {', '.join(said)} "
-        f"{pair.total} counts."
+        f"{pair.total} comparisons."
     )
 
 

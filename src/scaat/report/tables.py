@@ -72,7 +72,7 @@ def column(
 
     def ties(method: str, winner: str) -> bool:
         paired = difference(comparison, metric, attribution, method, winner)
-        return paired is not None and sign(metric, paired) == "undecided"
+        return paired is not None and sign(metric, paired) == "not significant"
 
     tied = [
         i
@@ -102,7 +102,7 @@ SIGNS = dict(zip(VERDICTS, "▲▼≈", strict=True))
 
 MARKS = (
     "Bold: the best value of the training methods under one saliency method. ≈: no significant "
-    "difference from the best, as the 95 % interval of the difference, image by image, holds 0. "
+    "difference from the best, as the 95 % interval of the difference, image by image, includes 0. "
     "Arrows: which direction is better. Brackets: 95 % interval over the test images."
 )
 
@@ -214,7 +214,7 @@ def differences_table(comparison: Comparison) -> Table:
         name="differences",
         caption="Differences between training methods, image by image",
         note="▲ better, ▼ worse: the 95 % interval of the mean difference over the same test "
-        "images leaves out 0; ≈ undecided: it holds 0; –: no values of the same images.",
+        "images excludes 0; ≈ not significant: it includes 0; –: no values of the same images.",
         stub="Saliency method",
         columns=tuple(METRICS[key].label for key in SALIENCY),
         lines=tuple(
@@ -292,8 +292,8 @@ def _pooled_differences(pool: Pool, keys: Sequence[str], suffix: str, of_what: s
         caption=f"Differences, training seeds pooled{of_what}",
         note=f"Means over the training seeds {', '.join(map(str, pool.seeds))} of the differences "
         "image by image; below each interval the values of the seeds, in this order. ▲ better, "
-        "▼ worse: the 95 % interval over seeds and images leaves out 0; ≈ undecided: it holds 0. "
-        "Every measure is in pooled-differences.csv.",
+        "▼ worse: the 95 % interval over seeds and images excludes 0; ≈ not significant: it "
+        "includes 0. Every measure is in pooled-differences.csv.",
         stub="Saliency method",
         columns=tuple(METRICS[key].label for key in keys),
         lines=tuple(
