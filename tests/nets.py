@@ -31,6 +31,11 @@ def plain(num_classes: int) -> nn.Module:
     return nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, num_classes))
 
 
+def poolings(num_classes: int) -> nn.Module:
+    """Means of the image, three of them as logits."""
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
 def pooled_norm(num_classes: int) -> nn.Module:
     """Batch norm over one value an image."""
     return nn.Sequential(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from scaat.errors import InputError, did_you_mean
 from scaat.models.adapters import Logits
+from scaat.models.bcos import with_bcos
 from scaat.models.classifier import Classifier, Normalize, Resize
 from scaat.models.recipes import (
     Factory,
@@ -48,7 +49,8 @@ def build_model(
             for a function of the user's own that returns a module. The function gets
             ``num_classes`` by keyword and, where it has such parameters, ``image_size`` and
             ``channels``. ``smoothed:LAYER:NAME`` is any of these with its feature maps smoothed
-            behind a layer (`FeatureSmoothing`), ``silu:NAME`` with SiLUs in place of its ReLUs.
+            behind a layer (`FeatureSmoothing`), ``silu:NAME`` with SiLUs in place of its ReLUs,
+            ``bcos:NAME`` with B-cos layers in place of its linear ones.
         num_classes: Number of the network's logits; 1 for a single logit, whose sign separates two
             classes.
         image_size: Height and width of the images, in pixels.
@@ -105,6 +107,7 @@ def find_model(name: str) -> Recipe:
         "timm": from_timm,
         "smoothed": lambda inner: smoothed(inner, find_model),
         "silu": lambda inner: with_silu(inner, find_model),
+        "bcos": lambda inner: with_bcos(inner, find_model),
     }
     if prefix in prefixes:
         return prefixes[prefix](rest)

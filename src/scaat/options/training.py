@@ -30,8 +30,8 @@ class TrainingOptions:
         "small-resnet",
         "Model: small-resnet, small-vgg, fast-cnn, resnet18, vgg16, torchvision:NAME, "
         "timm:NAME, smoothed:LAYER:MODEL (feature maps smoothed behind a layer), silu:MODEL "
-        "(SiLUs in place of ReLUs), or package.module:factory of your own (called with "
-        "num_classes=...).",
+        "(SiLUs in place of ReLUs), bcos:MODEL (B-cos layers in place of linear ones), or "
+        "package.module:factory of your own (called with num_classes=...).",
     )
     normalisation: Normalisation = option(
         "auto",
