@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from scaat.display.labels import METRICS, Estimate, attribution_name, seconds_text
 from scaat.display.style import INK, MUTED, WIDTH, style
@@ -205,21 +206,23 @@ def sweep_figure(
 def _panel(
     ax: Axes, settings: Sequence[Setting], ahead: Sequence[bool], key: str, attribution: str
 ) -> None:
-    lowest = math.inf
+    lowest, scale = math.inf, METRICS[key].scale
     for number, setting in enumerate(settings, start=1):
         across = setting.estimate("accuracy", attribution)
         up = setting.estimate(key, attribution)
         if across is None or up is None or across.value is None or up.value is None:
             continue
+        value = scale * up.value
+        lowest = min(lowest, value)
         if across.low is not None and across.high is not None:
-            ax.plot([across.low, across.high], [up.value] * 2, color=MUTED, linewidth=0.6)
-            lowest = min(lowest, up.value if up.low is None else up.low)
+            ax.plot([across.low, across.high], [value] * 2, color=MUTED, linewidth=0.6)
         if up.low is not None and up.high is not None:
-            ax.plot([across.value] * 2, [up.low, up.high], color=MUTED, linewidth=0.6)
-            lowest = min(lowest, up.low)
+            ends = [scale * up.low, scale * up.high]
+            ax.plot([across.value] * 2, ends, color=MUTED, linewidth=0.6)
+            lowest = min(lowest, *ends)
         ax.plot(
             across.value,
-            up.value,
+            value,
             "o",
             color=INK if ahead[number - 1] else "white",
             markeredgecolor=INK,
@@ -227,7 +230,7 @@ def _panel(
         )
         ax.annotate(
             str(number),
-            (across.value, up.value),
+            (across.value, value),
             xytext=(5, 4),
             textcoords="offset points",
             fontsize=8,
@@ -235,8 +238,10 @@ def _panel(
     if key == "aopc_lerf":
         if lowest > 0:
             ax.set_yscale("log")
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
         else:  # a signed mean may reach 0: linear below a thousandth
-            ax.set_yscale("symlog", linthresh=1e-3)
+            ax.set_yscale("symlog", linthresh=1e-3 * scale)
     ax.set_xlabel(METRICS["accuracy"].label)
     ax.set_ylabel(METRICS[key].label)
 
