@@ -26,6 +26,13 @@ from scaat.display.labels import (
 from scaat.report.compare import VERDICTS, Verdict, difference, sign, verdict
 from scaat.report.results import Comparison, reference_of
 
+_OUTCOMES: Mapping[Verdict, str] = {
+    "better": "significantly higher",
+    "worse": "significantly lower",
+    "not significant": "not significant",
+}
+"""What verdicts say of performance, which is better if it is higher."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -131,8 +138,7 @@ def _accuracy(comparison: Comparison, pair: Pair) -> str:
     change = f"{_points(apart[2])} points"
     if outcome is None or outcome == "not significant":
         return f"; accuracy {change}, not significant"
-    direction = "higher" if outcome == "better" else "lower"
-    return f"; its accuracy is significantly {direction} ({change})"
+    return f"; its accuracy is {_OUTCOMES[outcome]} ({change})"
 
 
 def _maps(pair: Pair) -> str:
@@ -192,10 +198,8 @@ def _decided(comparison: Comparison, key: str, pair: Pair) -> str:
     paired = difference(comparison, key, None, pair.method, pair.other)
     if paired is None or paired.low is None or paired.high is None:
         return ", no interval was computed"
-    words = {"better": "significantly higher", "worse": "significantly lower"}
     interval = f"[{_points(paired.low)}, {_points(paired.high)}]"
-    outcome = sign(key, paired)
-    return f" {interval} image by image, {words.get(outcome, outcome)}"
+    return f" {interval} image by image, {_OUTCOMES[sign(key, paired)]}"
 
 
 def _tally(pair: Pair) -> str:
