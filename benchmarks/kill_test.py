@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-import scaat.cli.compare  # noqa: F401  (what the children need)
+import scaat.cli.train  # noqa: F401  (what the children need)
 from scaat.cli.commands import run
 from scaat.files import write_json, write_text
 from scaat.training import load_trained

@@ -30,7 +30,7 @@ class Command(click.Command):
         settings: Options with a place in configuration files, after those of its own.
         takes_methods: Whether it takes the options of every training method, too.
         has_result: Whether there is a result, and so ``--json``.
-        runs: The function in `scaat.cli` that does it, such as ``"compare:compare"``, which is
+        runs: The function in `scaat.cli` that does it, such as ``"train:compare"``, which is
             imported when the command runs; the decorated function then only documents it.
         **options: As `click.Command` takes them.
     """

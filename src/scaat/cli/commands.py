@@ -198,7 +198,7 @@ def new_run() -> None:
     """
 
 
-@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True, runs="compare:compare")
+@cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True, runs="train:compare")
 @out_option
 @click.option(
     "--methods",

@@ -24,7 +24,6 @@ from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions, Progress, environment
 from scaat.evaluation.processes import ALONE, Processes
 from scaat.evaluation.trained import Measured, measure_trained, write_measured
-from scaat.functional.regions import check_region_size
 from scaat.models import Classifier, find_adapter, find_model
 from scaat.objectives import build_objective
 from scaat.oom import translate_oom
@@ -59,15 +58,6 @@ def load_splits(config: Mapping[str, Any], **options: bool) -> DataSplits:
             soft_wrap=True,
         )
     return splits
-
-
-def check_regions(config: Mapping[str, Any], splits: DataSplits) -> None:
-    """Raise `InputError` if a method or the evaluation has regions larger than the images."""
-    shape = splits.train.images.shape
-    for method, fields in config["objectives"].items():
-        build_objective(method, 1, fields, training_steps=1).check_shape(shape)
-    if "evaluation" in config:
-        check_region_size(config["evaluation"]["aopc_region_size"], shape[2:])
 
 
 def read_training_options(config: Mapping[str, Any]) -> TrainingOptions:

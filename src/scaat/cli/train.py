@@ -1,4 +1,4 @@
-"""``scaat train``: one model, one method."""
+"""``scaat train`` and ``scaat compare``: train one method, or several beside each other."""
 
 from __future__ import annotations
 
@@ -6,18 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from scaat.cli.options import gather
-from scaat.cli.output import Result, if_interrupted, mode, say
+from scaat.cli.output import Result, console, if_interrupted, mode, say
 from scaat.cli.runs import (
-    check_regions,
+    joined_processes,
     load_splits,
+    measure_run,
+    read_evaluation_options,
     read_training_options,
     resolved,
     show_plan,
+    show_report,
+    write_rows,
 )
-from scaat.training import fit, open_folder
+from scaat.data import DataSplits
+from scaat.errors import InputError
+from scaat.evaluation.performance import check_label
+from scaat.functional.regions import check_region_size
+from scaat.objectives import build_objective
+from scaat.training import TrainedModel, TrainingOptions, fit, is_finished, open_folder
 from scaat.training.architecture import starting_model
 from scaat.training.checkpoint import checkpoints, step_of
-from scaat.training.devices import is_main_process
+from scaat.training.devices import is_main_process, plan_launch, started_outside
 from scaat.training.fitting import read_reference
 
 
@@ -30,8 +39,7 @@ def train(
     method = config["method"]
     config = resolved("train", config, [method])
     options = read_training_options(config)
-    splits = load_splits(config)
-    check_regions(config, splits)
+    splits = _load(config)
     start = starting_model(splits.train, options)  # refuses what cannot work before it writes
     if reference is not None:
         read_reference(reference, start.architecture, options.epochs)
@@ -40,17 +48,7 @@ def train(
     with if_interrupted(lambda: _left(out)):
         if is_main_process():
             open_folder(out, config, resume=resume)
-        trained = fit(
-            splits,
-            method,
-            config["objectives"][method],
-            options,
-            seed=config["seed"],
-            folder=out,
-            reference=reference,
-            resume=resume,
-            quiet=mode().quiet,
-        )
+        trained = _fit(splits, method, config, options, out, reference, resume=resume)
     if not is_main_process():
         return None
     summary = trained.summary
@@ -64,9 +62,93 @@ def train(
 
 
 def _left(out: Path) -> str:
-    """Say how to continue an interrupted training."""
     saved = checkpoints(out)
     if not saved:
         return "there is no checkpoint yet; the same command with --resume begins again"
     step = step_of(saved[-1])
     return f"the same command with --resume continues from the checkpoint after step {step}"
+
+
+@if_interrupted("nothing was written")
+def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result | None:
+    """Train several methods on one data set, evaluate them and write a report."""
+    config = gather(parameters)
+    methods = config["methods"]
+    config = resolved("compare", config, methods)
+    options = read_training_options(config)
+    launch = plan_launch(options.devices, options.nodes, options.strategy)
+    launcher = started_outside() or "strategy ddp"
+    # These cannot divide the evaluation, and would all write the report.
+    if launch.processes > 1 and not launch.spawns and launcher != "torchrun":
+        raise InputError(
+            f"compare runs in one process or those of torchrun, found several of {launcher}; "
+            "expected --devices N, which starts processes for the training alone, or torchrun "
+            "... -m scaat compare"
+        )
+    evaluation = read_evaluation_options(config)
+    splits = _load(config)
+    check_label(evaluation.label, splits.test)
+    start = starting_model(splits.train, options)  # refuses what cannot work before it writes
+    if dry_run:
+        return show_plan(splits, start.model, config["objectives"], options)
+    with if_interrupted(
+        "the same command with --resume keeps the methods that are trained and continues with the "
+        "others"
+    ):
+        if is_main_process():
+            open_folder(out, config, resume=resume)
+        folders = {method: out / "models" / method for method in methods}
+        # Standard training first: a method with an accuracy budget is compared with it.
+        reference = folders.get("standard")
+        for method, folder in sorted(folders.items(), key=lambda item: item[0] != "standard"):
+            finished = is_finished(folder)
+            if is_main_process():
+                doing = f"Training [bold]{method}[/bold] ..."
+                console().print(f"{method} is trained already" if finished else doing)
+            if not finished:
+                _fit(splits, method, config, options, folder, reference, resume=resume)
+        with joined_processes() as processes:
+            measured = [
+                measure_run(
+                    folder, splits, evaluation, method=method, config=config, processes=processes
+                )
+                for method, folder in folders.items()
+            ]
+        if not is_main_process():
+            return None
+        write_rows(out, measured, config, options.accelerator)
+        return {"out": str(out), **show_report(out)}
+
+
+def _load(config: dict[str, Any]) -> DataSplits:
+    """Load the data, and refuse regions of a method or the evaluation larger than the images."""
+    splits = load_splits(config)
+    shape = splits.train.images.shape
+    for method, fields in config["objectives"].items():
+        build_objective(method, 1, fields, training_steps=1).check_shape(shape)
+    if "evaluation" in config:
+        check_region_size(config["evaluation"]["aopc_region_size"], shape[2:])
+    return splits
+
+
+def _fit(
+    splits: DataSplits,
+    method: str,
+    config: dict[str, Any],
+    options: TrainingOptions,
+    folder: Path,
+    reference: Path | None,
+    *,
+    resume: bool,
+) -> TrainedModel:
+    return fit(
+        splits,
+        method,
+        config["objectives"][method],
+        options,
+        seed=config["seed"],
+        folder=folder,
+        reference=reference,
+        resume=resume,
+        quiet=mode().quiet,
+    )
