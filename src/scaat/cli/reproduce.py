@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scaat.cli.output import Result, if_interrupted, say, show_table
-from scaat.cli.studies import claimed, collect, run_all
+from scaat.cli.studies import collect, open_study, run_all
 from scaat.data import DataOptions
 from scaat.display.style import figure_bytes
 from scaat.display.table import markdown_section
@@ -15,9 +15,7 @@ from scaat.errors import InputError, unknown
 from scaat.files import read_yaml, write_bytes, write_text
 from scaat.report import read_results
 from scaat.studies import settings_of
-from scaat.studies.engines import open_engine
 from scaat.studies.paper import EXPERIMENTS, SCALES, Experiment, Source
-from scaat.studies.store import pack
 
 ASKED = "reproduce.yaml"
 
@@ -39,10 +37,8 @@ def reproduce(
     if resume and (out / ASKED).is_file() and (read_yaml(out / ASKED) or {}).get("scale") != scale:
         raise InputError(f"folder {str(out)!r} holds experiments of another scale than {scale!r}")
     written: list[str] = []
-    with (
-        open_engine(engine, jobs, out / "jobs") as workers,
-        claimed(out / ASKED, {"scale": scale, "data": list(data)}, resume=resume),
-    ):
+    asked = {"scale": scale, "data": list(data)}
+    with open_study(out / ASKED, asked, engine=engine, jobs=jobs, resume=resume) as workers:
         for name in experiments or EXPERIMENTS:
             experiment = EXPERIMENTS[name]
             plan = [
@@ -70,7 +66,6 @@ def reproduce(
                 )
                 write_text(out / f"{name}.md", text + "\n")
                 written.append(f"{name}.md")
-    pack(out)
     say(*(str(out / file) for file in written))
     return {"out": str(out), "files": written}
 

@@ -24,8 +24,8 @@ from scaat.files import require_new, write_bytes, write_json, write_text
 from scaat.hardware import keep_freed_memory
 from scaat.report import read_results
 from scaat.studies import Part, Setting, Trial, run_trial, settings_of
-from scaat.studies.engines import Engine
-from scaat.studies.store import is_packed, unpack
+from scaat.studies.engines import Engine, open_engine
+from scaat.studies.store import is_packed, pack, unpack
 from scaat.studies.sweeps import ON_FRONT, front, measured_columns, sweep_figure, sweep_table
 from scaat.studies.trial import failure_of, plain, reference_of, results_of
 from scaat.training import is_finished
@@ -33,32 +33,35 @@ from scaat.training.logs import EPOCHS, FOLDER, EpochLines
 
 
 @contextmanager
-def claimed(path: Path, asked: Mapping[str, Any], *, resume: bool) -> Iterator[None]:
-    """Write what is asked for to ``path``, in a new folder, or to resume in the one that has it.
+def open_study(
+    path: Path, asked: Mapping[str, Any], *, engine: str, jobs: int | None, resume: bool
+) -> Iterator[Engine]:
+    """Write what is asked for to ``path``, in a new folder or the one to resume.
 
-    The trials of a packed study are unpacked, so that they count as done. If the data of a new
-    study are wrong, so that no trial begins, what was written is removed.
-
-    Raises:
-        InputError: The folder holds something, or (to resume) no such file.
+    Yields what runs the trials. The study is packed at the end, and unpacked first, so that its
+    trials count as done. If the data of a new study are wrong, so that no trial begins, what was
+    written is removed.
     """
-    if not resume:
-        require_new(path.parent)
-    elif not path.is_file():
-        raise InputError(
-            f"folder {str(path.parent)!r} has no {path.name}, so there is nothing to resume"
-        )
-    if is_packed(path.parent):
-        unpack(path.parent)
-    write_text(path, yaml.safe_dump(plain(asked), sort_keys=False, allow_unicode=True))
-    try:
-        yield
-    except InputError:
-        written = list(path.parent.iterdir())
-        if not resume and all(file.is_file() for file in written):
-            for file in written:
-                file.unlink()
-        raise
+    out = path.parent
+    with open_engine(engine, jobs, out / "jobs") as workers:
+        if not resume:
+            require_new(out)
+        elif not path.is_file():
+            raise InputError(
+                f"folder {str(out)!r} has no {path.name}, so there is nothing to resume"
+            )
+        if is_packed(out):
+            unpack(out)
+        write_text(path, yaml.safe_dump(plain(asked), sort_keys=False, allow_unicode=True))
+        try:
+            yield workers
+        except InputError:
+            written = list(out.iterdir())
+            if not resume and all(file.is_file() for file in written):
+                for file in written:
+                    file.unlink()
+            raise
+    pack(out)
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,10 @@ from scaat.cli import commands
 from scaat.cli.options import gather
 from scaat.cli.output import Result, if_interrupted
 from scaat.cli.runs import read_evaluation_options, read_training_options, resolved
-from scaat.cli.studies import claimed, collect, run_all, write_study
+from scaat.cli.studies import collect, open_study, run_all, write_study
 from scaat.cli.types import Names
 from scaat.errors import did_you_mean
 from scaat.studies import Trial, combinations
-from scaat.studies.engines import open_engine
-from scaat.studies.store import pack
 from scaat.studies.trial import plain
 
 SWEEP = "sweep.yaml"
@@ -51,14 +49,10 @@ def sweep(
     evaluation = read_evaluation_options(asked)
     varied = [f"{name}={','.join(texts)}" for name, texts in vary]
     recorded = {**asked, "seeds": seeds, "vary": varied}
-    with (
-        open_engine(engine, jobs, out / "jobs") as workers,
-        claimed(out / SWEEP, recorded, resume=resume),
-    ):
+    with open_study(out / SWEEP, recorded, engine=engine, jobs=jobs, resume=resume) as workers:
         work = [(trial, evaluation) for trial in trials]
         run_all(work, out / "trials", part="validation", engine=workers)
     done, failed = collect(trials, out / "trials", evaluation, part="validation")
-    pack(out)
     return write_study(out, "sweep", done, failed, evaluation)
 
 

@@ -13,15 +13,14 @@ from scaat.cli import commands
 from scaat.cli.options import gather
 from scaat.cli.output import ExitWithResult, Result, complain, if_interrupted, say
 from scaat.cli.runs import read_evaluation_options, read_training_options, resolved
-from scaat.cli.studies import claimed, collect, run_all, write_study
+from scaat.cli.studies import collect, open_study, run_all, write_study
 from scaat.cli.sweep import Tried, make_trial, varied_values
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.files import read_yaml, write_text
 from scaat.report import read_results
 from scaat.studies import Setting, Trial, settings_of
-from scaat.studies.engines import Engine, open_engine
-from scaat.studies.store import pack
+from scaat.studies.engines import Engine
 from scaat.studies.trial import plain
 from scaat.studies.tuning import Gain, Search, Space, best, choices, gain_of, interval
 from scaat.training.devices import plan_launch
@@ -77,14 +76,11 @@ def tune(
                     f"folder {str(out)!r} holds a search with {name} {recorded.get(name)}, "
                     f"expected the same, found {identity[name]}"
                 )
-    with (
-        open_engine(engine, jobs, out / "jobs") as workers,
-        claimed(out / ASKED, {**identity, "trials": trials}, resume=resume),
-    ):
+    asked = {**identity, "trials": trials}
+    with open_study(out / ASKED, asked, engine=engine, jobs=jobs, resume=resume) as workers:
         made = Search(out / STORAGE, space, parameters, budget=budget, seed=seeds[0])
         tuning = _Tuning(out, parameters, seeds, evaluation, made)
         tuning.run(trials, workers)
-    pack(out)
     return tuning.report()
 
 
