@@ -57,54 +57,38 @@ MOVE = "value => document.documentElement.style.setProperty('--{}', value / 100)
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """One model of the page.
+    """One model of the page."""
 
-    Attributes:
-        title: What the page calls it; all are different.
-        network: In evaluation mode; maps images in [0, 1] to logits.
-    """
-
-    title: str
-    network: nn.Module
+    title: str  # all are different
+    network: nn.Module  # in evaluation mode; maps images in [0, 1] to logits
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A test image: its pixels, uint8 RGB (3, H, W), and the name of its class."""
+    """A test image."""
 
-    pixels: Tensor
-    label: str
+    pixels: Tensor  # uint8 RGB (3, H, W)
+    label: str  # the name of its class
 
 
 @dataclass(frozen=True, eq=False)
 class View:
     """What every model sees in one image, on the models' device."""
 
-    image: Tensor
-    """Float (1, 3, H, W) in [0, 1]."""
-    maps: list[Tensor]
-    """(1, H, W), one for each model."""
-    probabilities: list[Tensor]
-    """(K,), one for each model."""
+    image: Tensor  # float (1, 3, H, W) in [0, 1]
+    maps: list[Tensor]  # (1, H, W), one for each model
+    probabilities: list[Tensor]  # (K,), one for each model
 
 
 @dataclass(frozen=True, eq=False)
 class Explorer:
-    """Answers what the page asks; knows nothing of the page.
+    """Answers what the page asks; knows nothing of the page."""
 
-    Attributes:
-        models: One or more, on ``device``.
-        classes: The printable name of each class, the same for all models.
-        image_size: Height and width that the models take, in pixels.
-        examples: Test images of that size.
-        device: Of the models.
-    """
-
-    models: Sequence[Model]
-    classes: Sequence[str]
-    image_size: tuple[int, int]
-    examples: Sequence[Example]
-    device: torch.device
+    models: Sequence[Model]  # one or more
+    classes: Sequence[str]  # printable names, the same for all models
+    image_size: tuple[int, int]  # height and width that the models take, in pixels
+    examples: Sequence[Example]  # of that size
+    device: torch.device  # of the models
 
     @cached_property
     def colours(self) -> list[str]:
@@ -118,11 +102,7 @@ class Explorer:
     def read(self, source: int | str) -> tuple[Tensor, str]:
         """Return an image's pixels, uint8 (3, H, W), and a sentence about it.
 
-        Args:
-            source: The position of a test image, or the path of an uploaded file.
-
-        Raises:
-            InputError: The file is no image; see `read_picture`.
+        ``source`` is the position of a test image, or the path of an uploaded file.
         """
         if isinstance(source, int):
             example = self.examples[source]
@@ -139,11 +119,7 @@ class Explorer:
         return fitted, ", ".join([printable(path.name), *changes]) + "."
 
     def explain(self, pixels: Tensor, attribution: str) -> View:
-        """Return every model's prediction for uint8 (3, H, W) and the map of its class.
-
-        Raises:
-            InputError: The saliency method cannot explain a model, or a model cannot run.
-        """
+        """Return every model's prediction for uint8 (3, H, W) and the map of its class."""
         image = to_float(pixels.to(self.device)).unsqueeze(0)
         maps, probabilities = [], []
         for model in self.models:
@@ -168,10 +144,7 @@ class Explorer:
     def show_replaced(
         self, view: View, fraction: float, order: str, baseline: str, region_size: int
     ) -> str:
-        """Return the image without a part, for each model, and the predictions as HTML.
-
-        The arguments are those of `replaced_images`.
-        """
+        """Return the images without a part, by `replaced_images`, and the predictions as HTML."""
         options: dict[str, Any] = {"order": order, "baseline": baseline, "region_size": region_size}
         tiles = []
         for k, (model, saliency) in enumerate(zip(self.models, view.maps, strict=True)):
@@ -319,14 +292,8 @@ def build_page(explorer: Explorer) -> gr.Blocks:
 def serve(explorer: Explorer, host: str, port: int, opened: Callable[[str], None]) -> None:
     """Serve the page until Ctrl-C; uploaded files are removed with it.
 
-    Args:
-        explorer: What the page shows.
-        host: Address to listen at; unless it is one of `LOCAL`, other machines can open the page.
-        port: 0 for any that is free.
-        opened: Called with the page's address when it can be opened.
-
-    Raises:
-        InputError: The address cannot be listened at.
+    Unless the host is one of `LOCAL`, other machines can open the page. Port 0 is any that is free.
+    ``opened`` is called with the page's address when it can be opened.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -16,13 +16,9 @@ def main() -> None:
 
 def missing_extra(error: ImportError) -> int:
     """Print what to install, in one sentence, and return the exit status."""
-    of_app = error.name in ("gradio", "fastapi", "starlette", "uvicorn")
-    needs = (
-        "scaat app needs the extra 'app'" if of_app else "the command line needs the extra 'run'"
-    )
-    print(
-        f"error: {error.name} is not installed: {needs} "
-        f"(pip install 'scaat[{'app' if of_app else 'run'}]')",
-        file=sys.stderr,
-    )
+    user, extra = "the command line", "run"
+    if error.name in ("gradio", "fastapi", "starlette", "uvicorn"):
+        user, extra = "scaat app", "app"
+    needs = f"{user} needs the extra {extra!r} (pip install 'scaat[{extra}]')"
+    print(f"error: {error.name} is not installed: {needs}", file=sys.stderr)
     return 2

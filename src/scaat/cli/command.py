@@ -22,17 +22,15 @@ SHORT = f"{__name__}.short"  # where a context notes that help shows the common 
 class Command(click.Command):
     """A command that lists its own options first, then each section of a configuration.
 
-    ``--help`` shows the common options without importing torch. What the callback returns is the
-    result: `scaat.cli.output.Result`, or None for none.
+    ``--help`` shows the common options without importing torch. The callback returns a `Result`,
+    or None for none. Further arguments are those of `click.Command`.
 
     Args:
-        *arguments: As `click.Command` takes them.
         settings: Options with a place in configuration files, after those of its own.
         takes_methods: Whether it takes the options of every training method, too.
         has_result: Whether there is a result, and so ``--json``.
         runs: The function in `scaat.cli` that does it, such as ``"train:compare"``, which is
             imported when the command runs; the decorated function then only documents it.
-        **options: As `click.Command` takes them.
     """
 
     def __init__(
@@ -66,10 +64,7 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> None:
-        """Run the command, and print its result if it is asked for as JSON.
-
-        Returns nothing: what a click command returns is taken for its status.
-        """
+        """Run the command and print its result as JSON if asked; a return would be its status."""
         if NOTE in ctx.meta and not mode().quiet:
             click.echo(f"note: {ctx.meta[NOTE]}", err=True)
         keep_freed_memory()

@@ -37,11 +37,7 @@ def list_() -> Result:
         for name in datasets
     ]
     rows = [
-        (
-            f"{kind['name']}:{kind['argument']}" if kind["argument"] else kind["name"],
-            kind["summary"],
-        )
-        for kind in kinds
+        (f"{kind['name']}:{kind['argument']}".removesuffix(":"), kind["summary"]) for kind in kinds
     ]
     table = terminal_grid(["--data", "What it is"], rows, left=2)
     table.columns[0].no_wrap = True

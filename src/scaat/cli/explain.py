@@ -124,7 +124,6 @@ def explain(
 
 
 def _left(out: Path) -> str:
-    """Say what there is of pictures that were interrupted."""
     if not (out.exists() and any(out.iterdir())):
         return "nothing was written"
     return f"{out} holds the pictures made so far, each whole: give another --out, or remove it"
@@ -157,7 +156,6 @@ def _target(source: ModelSource, target: str) -> int | None:
 
 @contextmanager
 def _naming(title: str) -> Iterator[None]:
-    """Say in messages which model is meant."""
     try:
         yield
     except InputError as error:

@@ -45,10 +45,6 @@ def run_source(folder: Path, label: str | None = None) -> ModelSource:
     """Read a model of ``scaat train``, of a comparison (OUT/models/METHOD) or a shared one.
 
     Of a model of several labels it is the one named ``label``, absent or present.
-
-    Raises:
-        InputError: The folder has none, a file is damaged, or there are several labels and
-            ``label`` is none of them.
     """
     if is_shared(folder):
         shared = load_shared(folder)
@@ -57,12 +53,9 @@ def run_source(folder: Path, label: str | None = None) -> ModelSource:
             shared.model, folder, shared.classes, shared.image_size, origin, shared.channels
         )
     trained = load_trained(folder)
-    architecture = trained.architecture
+    model, architecture = trained.model, trained.architecture
     # Runs of versions that did not record the names have numbers.
     classes = trained.classes or tuple(map(str, range(architecture["num_classes"])))
-    height, width = architecture["image_size"]
-    origin = {"run": str(folder), "architecture": architecture}
-    model = trained.model
     if trained.multilabel:
         if label not in classes:
             raise InputError(
@@ -71,6 +64,8 @@ def run_source(folder: Path, label: str | None = None) -> ModelSource:
             )
         model = SelectedOutputs(model, [classes.index(label)]).eval()
         classes = absent_and_present(label)
+    height, width = architecture["image_size"]
+    origin = {"run": str(folder), "architecture": architecture}
     channels = architecture.get("channels", 3)
     return ModelSource(model, folder, classes, (height, width), origin, channels)
 
@@ -98,11 +93,7 @@ def checkpoint_source(
     image_size: tuple[int, int] | None,
     normalisation: Statistics | None,
 ) -> ModelSource:
-    """Read a model from a checkpoint and the options that say what it is.
-
-    Raises:
-        InputError: An option is missing, or as for `load_model`.
-    """
+    """Read a model from a checkpoint and the options that say what it is, all of them needed."""
     name = _require(checkpoint, "--model", model)
     names = read_classes(_require(checkpoint, "--classes", classes))
     size = _require(checkpoint, "--image-size", image_size)
@@ -115,11 +106,7 @@ def checkpoint_source(
 
 
 def read_classes(text: str) -> tuple[str, ...]:
-    """Return the class names that ``--classes`` gives: numbers up to a count, or a file's lines.
-
-    Raises:
-        InputError: It is neither a count above 0 nor a file with text.
-    """
+    """Return the class names that ``--classes`` gives: numbers below a count, or a file's lines."""
     if text.isdecimal() and int(text) > 0:
         return tuple(map(str, range(int(text))))
     path = Path(text)

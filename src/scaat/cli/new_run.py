@@ -107,11 +107,7 @@ def new_run(
 
 
 def data_spec(data: str) -> str:
-    """Return what ``--data`` takes for a folder or file of any kind that can be told.
-
-    Raises:
-        InputError: It is neither a path nor a kind of data.
-    """
+    """Return what ``--data`` takes for a folder or file of any kind that can be told."""
     kind, colon, _ = data.partition(":")
     if kind in datasets:
         return data
@@ -130,26 +126,24 @@ def data_spec(data: str) -> str:
 def _of_data(
     options: DataOptions, image_size: int | None, why: str, source: Source
 ) -> list[Setting]:
-    where = "What was looked at, as seen from where the command runs."
-    settings = [
-        Setting("seed", SEED, "Of the split, the weights and every draw; results vary with it."),
-        Setting("data.data", options.data, where),
-        Setting("data.image_size", image_size, why),
-    ]
+    reasons = {
+        "data": "What was looked at, as seen from where the command runs.",
+        "image_size": why,
+    }
     if options.group is not None:
-        why = "Equal values stay in one split, as you asked."
-        settings.append(Setting("data.group", options.group, why))
+        reasons["group"] = "Equal values stay in one split, as you asked."
     if options.classes is not None:
-        why = "Images of other classes are left out, as you asked."
-        settings.append(Setting("data.classes", options.classes, why))
-    for name in ("validation", "test"):
-        if name not in source.parts:
-            why = (
-                f"The data have no {name} part: this fraction is drawn by the seed, class by class."
+        reasons["classes"] = "Images of other classes are left out, as you asked."
+    for part in ("validation", "test"):
+        if part not in source.parts:
+            reasons[f"{part}_fraction"] = (
+                f"The data have no {part} part: this fraction is drawn by the seed, class by class."
             )
-            key = f"{name}_fraction"
-            settings.append(Setting(f"data.{key}", getattr(options, key), why))
-    return settings
+    values = {**vars(options), "image_size": image_size}
+    return [
+        Setting("seed", SEED, "Of the split, the weights and every draw; results vary with it."),
+        *(Setting(f"data.{name}", values[name], said) for name, said in reasons.items()),
+    ]
 
 
 def _table(seen: Survey, source: Source, train_images: int) -> Table:
@@ -163,13 +157,9 @@ def _table(seen: Survey, source: Source, train_images: int) -> Table:
     ]
     sizes = [f"{w} x {h} ({n:,})" for (h, w), n in seen.sizes.most_common(3)]
     more = len(seen.sizes) - len(sizes)
-    colour = (
-        "grey"
-        if seen.grey == seen.decoded
-        else "colour"
-        if not seen.grey
-        else f"{seen.grey:,} grey, {seen.decoded - seen.grey:,} colour"
-    )
+    colour = f"{seen.grey:,} grey, {seen.decoded - seen.grey:,} colour"
+    if seen.grey in (0, seen.decoded):
+        colour = "grey" if seen.grey == seen.decoded else "colour"
     rows = [
         ("images", f"{parts}{drawn}"),
         ("to train on", f"{train_images:,}"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,10 +43,7 @@ class Interrupted(Exception):  # noqa: N818  (it is no error: somebody asked for
 
 @contextmanager
 def if_interrupted(say: str | Callable[[], str]) -> Iterator[None]:
-    """Say what a Ctrl-C inside leaves; of nested ones, the innermost says it.
-
-    ``say`` is what follows "interrupted; ", or a function that returns it when it is needed.
-    """
+    """Say, after "interrupted; ", what a Ctrl-C inside leaves; of nested ones the innermost."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -68,11 +66,7 @@ def console(*, stderr: bool = True) -> Console:
 
 @contextmanager
 def progress(work: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar on standard error during some work.
-
-    Yields:
-        A function of the part at work, of what is done of it, and of all there is of it.
-    """
+    """Show a bar on standard error; yields a function of a part of the work, its done and total."""
     from rich import progress as rich
 
     with rich.Progress(
@@ -129,19 +123,15 @@ def is_first_to_fail() -> bool:
 
 def mode_options(*, json: bool) -> list[click.Option]:
     """Return ``--quiet`` and, for a command that has a result, ``--json``."""
-    quiet = _option("--quiet", "-q", text="Print no progress and no tables; errors still.")
-    if not json:
-        return [quiet]
-    text = "Print the result as one JSON document on standard output, and nothing else there."
-    return [quiet, _option("--json", text=text)]
 
-
-def _option(*flags: str, text: str) -> click.Option:
     def note(context: click.Context, option: click.Parameter, value: bool) -> None:
         if value:
             now = context.meta.get(__name__, Mode())
             context.meta[__name__] = replace(now, **{str(option.name): True})
 
-    return click.Option(
-        flags, is_flag=True, is_eager=True, expose_value=False, callback=note, help=text
-    )
+    flag = partial(click.Option, is_flag=True, is_eager=True, expose_value=False, callback=note)
+    quiet = flag(["--quiet", "-q"], help="Print no progress and no tables; errors still.")
+    if not json:
+        return [quiet]
+    text = "Print the result as one JSON document on standard output, and nothing else there."
+    return [quiet, flag(["--json"], help=text)]

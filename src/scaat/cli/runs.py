@@ -40,10 +40,7 @@ from scaat.training.devices import (
 
 
 def load_splits(config: Mapping[str, Any], **options: bool) -> DataSplits:
-    """Load the data that a configuration names, and say what was found.
-
-    The options are those of `load_data`.
-    """
+    """Load the data that a configuration names by `load_data`, and say what was found."""
     data = DataOptions(**config["data"])
     with console().status(f"Loading {data.name or data.data} ..."):
         splits = load_data(data, seed=config["seed"], **options)
@@ -61,10 +58,7 @@ def load_splits(config: Mapping[str, Any], **options: bool) -> DataSplits:
 
 
 def read_training_options(config: Mapping[str, Any]) -> TrainingOptions:
-    """Return the training part of a configuration.
-
-    Refuses here what is wrong with the model or a method, before anything is loaded or written.
-    """
+    """Return the training part of a configuration; refuse a wrong model or method early."""
     options = TrainingOptions(**config["training"])
     find_model(options.model)
     find_adapter(options.adapter)
@@ -84,11 +78,7 @@ def read_evaluation_options(config: Mapping[str, Any]) -> EvaluationOptions:
 
 @contextmanager
 def evaluation_progress(title: str) -> Iterator[Progress | None]:
-    """Show a progress bar while a model is evaluated, and tell it in words if memory runs out.
-
-    Yields:
-        What `scaat.evaluation.evaluate` calls as it proceeds; None in all processes but the first.
-    """
+    """Show a bar in the first process while a model is evaluated; explain exhausted memory."""
     bar = progress(f"evaluate {title}") if is_main_process() else nullcontext()
     with bar as show, translate_oom("the evaluation", ["eval_batch_size", "eval_images"]):
         yield show
@@ -100,11 +90,7 @@ PATIENCE = timedelta(days=7)
 
 @contextmanager
 def joined_processes() -> Iterator[Processes]:
-    """Meet the processes that torchrun started; without torchrun this one is alone.
-
-    Raises:
-        InputError: Another launcher started several processes.
-    """
+    """Meet the processes that torchrun started; refuse those of another launcher."""
     launcher = started_outside()
     if launcher is None:
         yield ALONE
@@ -143,11 +129,7 @@ def measure_run(
     random_label_model: nn.Module | None = None,
     processes: Processes = ALONE,
 ) -> Measured:
-    """Evaluate the model that was trained in ``folder`` on the test images, with a progress bar.
-
-    ``config`` is the run's, resolved; ``random_label_model`` one of the same kind that was trained
-    on random labels.
-    """
+    """Evaluate the model that was trained in ``folder`` with the resolved ``config``."""
     with evaluation_progress(method) as show:
         return measure_trained(
             folder,
@@ -177,7 +159,7 @@ def write_rows(
 def show_report(folder: Path, *others: Path, out: Path | None = None) -> Result:
     """Make one report of the results in some folders, print its table and return its rows.
 
-    It goes to ``out``; one folder's own results are its place if not given.
+    By default it is beside the first folder's results.
     """
     results = read_results(folder, *others)
     with console().status("Writing the report ..."):
@@ -233,10 +215,7 @@ def show_plan(
     objectives: Mapping[str, dict[str, Any]],
     options: TrainingOptions,
 ) -> Result | None:
-    """Print the plan of a training by each of some methods, in the first process, and return it.
-
-    The model is as each training would start it; ``objectives`` are the methods' options by name.
-    """
+    """Print the plan of a training from ``model`` by each method, in the first process."""
     if not is_main_process():
         return None
     plans = {}
