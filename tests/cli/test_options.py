@@ -18,6 +18,7 @@ from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.objectives import objectives
 from scaat.objectives.options import argument_help
+from scaat.options.evaluation import OPTIONAL_MEASURES
 from scaat.training import TrainingOptions
 
 
@@ -71,6 +72,18 @@ def test_every_option_of_an_objective_has_its_documentation(name: str) -> None:
     for option in options:
         assert option.help
         assert len(option.help) > 20, option.name
+
+
+@pytest.mark.parametrize("name", sorted(set(cli.commands) - {"data"}))
+def test_every_option_of_a_command_has_its_documentation(name: str) -> None:
+    for option in cli.commands[name].params:
+        if isinstance(option, click.Option):
+            assert len(option.help or "") > 20, option.name
+
+
+def test_the_measures_are_named_in_their_help() -> None:
+    texts = {field.name: field.metadata["help"] for field in dataclasses.fields(EvaluationOptions)}
+    assert texts["also_measure"].endswith(": " + ", ".join(OPTIONAL_MEASURES))
 
 
 def test_argument_help_ends_where_the_section_ends() -> None:

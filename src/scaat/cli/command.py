@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
@@ -15,6 +16,7 @@ from scaat.cli.output import ExitWithResult, Interrupted, Result, mode, mode_opt
 from scaat.errors import did_you_mean
 from scaat.files import json_text
 from scaat.hardware import keep_freed_memory
+from scaat.options.option import argument_help
 
 SHORT = f"{__name__}.short"  # where a context notes that help shows the common options alone
 
@@ -22,6 +24,7 @@ SHORT = f"{__name__}.short"  # where a context notes that help shows the common 
 class Command(click.Command):
     """A command that lists its own options first, then each section of a configuration.
 
+    The help of its own options may be in the ``Args`` of the decorated function's docstring.
     ``--help`` shows the common options without importing torch. The callback returns a `Result`,
     or None for none. Further arguments are those of `click.Command`.
 
@@ -43,6 +46,11 @@ class Command(click.Command):
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
+        docstring = inspect.cleandoc(self.help or "")
+        self.help = docstring.partition("\n\nArgs:\n")[0]
+        own = {option.name: option for option in self.params if isinstance(option, click.Option)}
+        for name, text in argument_help(docstring).items():
+            own[name].help = text
         if runs is not None:
             self.callback = lambda **given: resolve_name(f"scaat.cli.{runs}")(**given)
         self.takes_methods = takes_methods

@@ -175,18 +175,11 @@ normalisation_option = click.option(
 
 @cli.command("new-run", runs="new_run:new_run")
 @click.argument("data", metavar="DATA")
-@click.option("--out", type=FOLDER, required=True, help="The configuration to write, FILE.yaml.")
-@click.option(
-    "--image-size",
-    type=click.INT,
-    help="Resize the shorter side to this and crop the centre square; default: images of one size "
-    "up to 224 pixels stay as they are, others get their median size or 224.",
-)
-@click.option(
-    "--group", help="Parquet column whose equal values (a patient, a tile) stay in one split."
-)
-@click.option("--classes", help="Use only these classes, separated by commas, in this order.")
-@click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
+@click.option("--out", type=FOLDER, required=True)
+@click.option("--image-size", type=click.INT)
+@click.option("--group")
+@click.option("--classes")
+@click.option("--force", is_flag=True)
 def new_run() -> None:
     """Look at DATA and write a commented configuration.
 
@@ -195,6 +188,14 @@ def new_run() -> None:
     DATA is a folder of images, in a folder for each class, or whatever --data takes. Headers of
     the files are read, some images decoded; nothing is trained. The settings are those of runs
     that were measured, or rules of thumb that say so: each has a comment with its reason.
+
+    Args:
+        out: The configuration to write, FILE.yaml.
+        image_size: Resize the shorter side to this and crop the centre square; default: images of
+            one size up to 224 pixels stay as they are, others get their median size or 224.
+        group: Parquet column whose equal values (a patient, a tile) stay in one split.
+        classes: Use only these classes, separated by commas, in this order.
+        force: Overwrite the file if it exists.
     """
 
 
@@ -221,12 +222,7 @@ def compare() -> None:
 @cli.command(settings=[*DATA, *TRAINING], takes_methods=True, runs="train:train")
 @out_option
 @method_option
-@click.option(
-    "--reference",
-    type=RUN,
-    help="Run whose standard training an accuracy budget is measured against; default: one is "
-    "trained first, in OUT/reference.",
-)
+@click.option("--reference", type=RUN)
 @config_option
 @seed_option
 @resume_option
@@ -236,30 +232,23 @@ def train() -> None:
 
     Writes model.pt, training.json, config.yaml, logs and the newest two checkpoints to --out.
     Measure the model with: scaat evaluate OUT
+
+    Args:
+        reference: Run whose standard training an accuracy budget is measured against; default: one
+            is trained first, in OUT/reference.
     """
 
 
 @cli.command(settings=[*DATA, *TRAINING, *EVALUATION], takes_methods=True, runs="sweep:sweep")
 @out_option
-@click.option(
-    "--vary",
-    type=VARY,
-    multiple=True,
-    required=True,
-    help="An option of this command and the values to try, such as scaat.epsilon=8/255,16/255; "
-    "give it once for each option.",
-)
+@click.option("--vary", type=VARY, multiple=True, required=True)
 @method_option
 @seeds_option
 @config_option
 @resume_option
 @engine_option
 @jobs_option
-@click.option(
-    "--one-at-a-time",
-    is_flag=True,
-    help="Vary each option alone, instead of trying every combination.",
-)
+@click.option("--one-at-a-time", is_flag=True)
 def sweep() -> None:
     """Try settings: train each, measure it on validation images.
 
@@ -269,6 +258,11 @@ def sweep() -> None:
     which --resume and scaat report continue; and each training to a folder of its own in
     OUT/trials, which scaat evaluate and scaat explain take. With --resume, trials that are done
     are kept, and values may be added.
+
+    Args:
+        vary: An option of this command and the values to try, such as scaat.epsilon=8/255,16/255;
+            give it once for each option.
+        one_at_a_time: Vary each option alone, instead of trying every combination.
     """
 
 
@@ -284,26 +278,9 @@ def sweep() -> None:
 )
 @out_option
 @method_option
-@click.option(
-    "--budget",
-    type=NUMBER,
-    default=0.5,
-    help="Points of validation accuracy behind standard training that the maps may cost.",
-)
-@click.option(
-    "--search",
-    type=VARY,
-    multiple=True,
-    help="An option of the training and its range or values, such as scaat.epsilon=16/255:1 or "
-    "scaat.steps=0,1,4; once for each. Default for scaat: accuracy-budget, epsilon and "
-    "initial-proportion.",
-)
-@click.option(
-    "--trials",
-    type=click.IntRange(min=1),
-    default=20,
-    help="Settings to try, those of earlier calls with --resume included.",
-)
+@click.option("--budget", type=NUMBER, default=0.5)
+@click.option("--search", type=VARY, multiple=True)
+@click.option("--trials", type=click.IntRange(min=1), default=20)
 @seeds_option
 @config_option
 @resume_option
@@ -316,6 +293,13 @@ def tune() -> None:
     validation images: accuracy, AOPC LeRF in 2 x 2 blocks and Gini index, by the first of
     --eval-attributions. Trainings that fall behind standard training by more than the budget end
     early. Writes a table, a figure and chosen.yaml for scaat compare --config to --out.
+
+    Args:
+        budget: Points of validation accuracy behind standard training that the maps may cost.
+        search: An option of the training and its range or values, such as scaat.epsilon=16/255:1 or
+            scaat.steps=0,1,4; once for each. Default for scaat: accuracy-budget, epsilon and
+            initial-proportion.
+        trials: Settings to try, those of earlier calls with --resume included.
     """
 
 
@@ -328,20 +312,8 @@ def tune() -> None:
 )
 @out_option
 @resume_option
-@click.option(
-    "--scale",
-    type=Entry("scale", "scaat.studies.paper:SCALES"),
-    default="small",
-    help="small: embedded images, one seed, minutes on 2 cores; medium: parts of real data sets, "
-    "three seeds, hours on 2 cores; full: the paper's data and networks, a GPU.",
-)
-@click.option(
-    "--data",
-    multiple=True,
-    metavar="KEY=PLACE",
-    help="Where images are, as for scaat train --data, such as cifar10=parquet:PATH; once for "
-    "each. The error for an unknown key lists those of the scale.",
-)
+@click.option("--scale", type=Entry("scale", "scaat.studies.paper:SCALES"), default="small")
+@click.option("--data", multiple=True, metavar="KEY=PLACE")
 @click.option(
     "--seeds", type=SEEDS, help=f"{SEEDS_OF_TRIALS} Default: 0 at scale small, else 0,1,2."
 )
@@ -357,41 +329,26 @@ def reproduce() -> None:
     paper's values beside, and OUT/figures; the settings, results and values by image of all
     trainings to config.yaml, trials.csv and per_image.parquet, from which --resume and scaat
     report continue; and each training to a folder of its own in OUT/trials.
+
+    Args:
+        scale: small: embedded images, one seed, minutes on 2 cores; medium: parts of real data
+            sets, three seeds, hours on 2 cores; full: the paper's data and networks, a GPU.
+        data: Where images are, as for scaat train --data, such as cifar10=parquet:PATH; once for
+            each. The error for an unknown key lists those of the scale.
     """
 
 
 @cli.command(settings=[*DATA, *EVALUATION], runs="evaluate:evaluate")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", type=FOLDER, help="Folder for the results; SOURCE/evaluation if not given.")
+@click.option("--out", type=FOLDER)
 @config_option
 @network_option()
 @normalisation_option
-@click.option(
-    "--split",
-    type=Choice(("test", "all")),
-    default="test",
-    help="Images to measure: the data's test part, drawn by the seed if they bring none, or all.",
-)
-@click.option(
-    "--classes-file",
-    type=FILE,
-    help="Text file: for each class of the data, in their order, the output of the network, one a "
-    "line, by number from 0 or, for a shared model, by name. Others are left out. A single line is "
-    "one of several labels, absent or present. Default: the outputs are the classes of the data.",
-)
-@click.option("--title", help="What results call a checkpoint; the file's name if not given.")
-@click.option(
-    "--seed",
-    type=SEED,
-    default=0,
-    help="With a checkpoint: seed of the split and every random draw.",
-)
-@click.option(
-    "--random-labels-run",
-    type=RUN,
-    help="Folder of the same training on random labels (scaat train --random-labels): measures "
-    "how much the maps resemble that model's, too.",
-)
+@click.option("--split", type=Choice(("test", "all")), default="test")
+@click.option("--classes-file", type=FILE)
+@click.option("--title")
+@click.option("--seed", type=SEED, default=0)
+@click.option("--random-labels-run", type=RUN)
 def evaluate() -> None:
     """Measure the saliency maps of a trained model.
 
@@ -402,58 +359,35 @@ def evaluate() -> None:
     their order, or --classes-file says which ones are. Measured are the test images. A folder of
     images without class folders has no labels: no accuracy, and maps of the predicted class.
     Writes results.json, report.html, tables and figures.
+
+    Args:
+        out: Folder for the results; SOURCE/evaluation if not given.
+        split: Images to measure: the data's test part, drawn by the seed if they bring none, or
+            all.
+        classes_file: Text file: for each class of the data, in their order, the output of the
+            network, one a line, by number from 0 or, for a shared model, by name. Others are left
+            out. A single line is one of several labels, absent or present. Default: the outputs are
+            the classes of the data.
+        title: What results call a checkpoint; the file's name if not given.
+        seed: With a checkpoint: seed of the split and every random draw.
+        random_labels_run: Folder of the same training on random labels (scaat train
+            --random-labels): measures how much the maps resemble that model's, too.
     """
 
 
 @cli.command(runs="explain:explain")
 @click.argument("images", nargs=-1, required=True)
-@click.option(
-    "--run",
-    type=RUN,
-    multiple=True,
-    help="Folder of a run of scaat train, of a comparison (all its models), or of a shared model; "
-    "repeat it for models side by side.",
-)
+@click.option("--run", type=RUN, multiple=True)
 @out_option
-@click.option(
-    "--attributions",
-    type=Names(ATTRIBUTIONS),
-    default="gradient",
-    help="Saliency methods; scaat methods --kind attribution lists them.",
-)
-@click.option(
-    "--target",
-    default="predicted",
-    help="The class to explain: predicted, or a class's name or number.",
-)
-@click.option(
-    "--resize",
-    type=Choice(("crop", "stretch")),
-    help="How images of another size become the model's: crop (scale, then cut the longer side's "
-    "ends) or stretch; without it they are refused.",
-)
-@click.option(
-    "--layer",
-    help="Layer for grad-cam and guided-grad-cam, for example network.layer4; default: the last "
-    "one with a feature map.",
-)
-@click.option(
-    "--checkpoint",
-    type=FILE,
-    multiple=True,
-    help="File with a network's weights (torch.save of a state_dict, or safetensors); never "
-    "executed.",
-)
+@click.option("--attributions", type=Names(ATTRIBUTIONS), default="gradient")
+@click.option("--target", default="predicted")
+@click.option("--resize", type=Choice(("crop", "stretch")))
+@click.option("--layer")
+@click.option("--checkpoint", type=FILE, multiple=True)
 @network_option(multiple=True)
 @normalisation_option
-@click.option(
-    "--classes", help="A checkpoint's classes: how many, or a text file with one name a line."
-)
-@click.option(
-    "--image-size",
-    type=SIZE,
-    help="What a checkpoint's network takes, in pixels: 224, or 480x640 for height x width.",
-)
+@click.option("--classes")
+@click.option("--image-size", type=SIZE)
 def explain() -> None:
     """Show which pixels of IMAGES drive the decisions of models.
 
@@ -462,22 +396,28 @@ def explain() -> None:
     Writes for every image, model and saliency method an overlay (PNG) and the raw map (.npy), a
     contact sheet of all, and explanations.json. The images must have the models' size, unless
     --resize says how to make it so. Grey images become RGB; a photo's EXIF orientation counts.
+
+    Args:
+        run: Folder of a run of scaat train, of a comparison (all its models), or of a shared model;
+            repeat it for models side by side.
+        attributions: Saliency methods; scaat methods --kind attribution lists them.
+        target: The class to explain: predicted, or a class's name or number.
+        resize: How images of another size become the model's: crop (scale, then cut the longer
+            side's ends) or stretch; without it they are refused.
+        layer: Layer for grad-cam and guided-grad-cam, for example network.layer4; default: the last
+            one with a feature map.
+        checkpoint: File with a network's weights (torch.save of a state_dict, or safetensors);
+            never executed.
+        classes: A checkpoint's classes: how many, or a text file with one name a line.
+        image_size: What a checkpoint's network takes, in pixels: 224, or 480x640 for height x
+            width.
     """
 
 
 @cli.command(has_result=False, runs="app:app")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    help="Address to listen at; 0.0.0.0 lets other machines open the page.",
-)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=7860,
-    help="Port to listen at; 0 for any that is free.",
-)
+@click.option("--host", default="127.0.0.1")
+@click.option("--port", type=click.IntRange(0, 65535), default=7860)
 def app() -> None:
     """Serve a page that shows what the models of RUN look at.
 
@@ -486,6 +426,10 @@ def app() -> None:
     On the page one chooses a test image or uploads one, sees the prediction and the saliency map
     of each model side by side, and replaces the least or the most relevant part of the image
     while the predictions follow. Ctrl-C stops. Needs the extra app and no network.
+
+    Args:
+        host: Address to listen at; 0.0.0.0 lets other machines open the page.
+        port: Port to listen at; 0 for any that is free.
     """
 
 
@@ -534,29 +478,32 @@ def data_check() -> None:
 @data_argument
 @click.argument("out", type=FOLDER)
 @data_image_size
-@click.option("--group", help="Parquet column whose equal values stay in one split.")
-@click.option("--inclusive-boxes", is_flag=True, help="Parquet boxes name their last pixel.")
+@click.option("--group")
+@click.option("--inclusive-boxes", is_flag=True)
 @data_classes
 def data_convert() -> None:
     """Write DATA decoded to the folder OUT.
 
     --data cache:OUT maps it into memory instead of decoding.
+
+    Args:
+        group: Parquet column whose equal values stay in one split.
+        inclusive_boxes: Parquet boxes name their last pixel.
     """
 
 
 @cli.command(runs="runs:report")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the report; the folder of the results if there is one run.",
-)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path))
 def report() -> None:
     """Make tables, figures and report.html from the results in RUN.
 
     Reads results.json, per_image.npz and examples.npz of each, in RUN or RUN/evaluation; neither
     model nor data is needed. Several runs make one report: methods that were trained apart are
     compared, and seeds are pooled.
+
+    Args:
+        out: Folder for the report; the folder of the results if there is one run.
     """
 
 
@@ -564,20 +511,10 @@ def report() -> None:
 @click.argument("run", metavar="RUN", type=RUN)
 @out_option
 @method_of_run_option
-@click.option(
-    "--licence",
-    "--license",
-    help="The model's licence by its name on the hub, such as apache-2.0; the card names none if "
-    "not given.",
-)
-@click.option("--no-pictures", is_flag=True, help="Leave out the figures, which show test images.")
-@click.option(
-    "--repo-id",
-    metavar="USER/NAME",
-    help="Send the folder to this repository of a Hugging Face hub, made if missing (token and "
-    "address as huggingface_hub has them).",
-)
-@click.option("--private", is_flag=True, help="Make the repository a private one.")
+@click.option("--licence", "--license")
+@click.option("--no-pictures", is_flag=True)
+@click.option("--repo-id", metavar="USER/NAME")
+@click.option("--private", is_flag=True)
 def share() -> None:
     """Write the model of RUN as a folder to give away.
 
@@ -587,23 +524,23 @@ def share() -> None:
     report, its figures of saliency maps, which show test images. With --repo-id the folder is
     sent to a hub, too. Load it with scaat.sharing.load_shared, or use it as RUN of scaat
     evaluate, explain and export.
+
+    Args:
+        licence: The model's licence by its name on the hub, such as apache-2.0; the card names none
+            if not given.
+        no_pictures: Leave out the figures, which show test images.
+        repo_id: Send the folder to this repository of a Hugging Face hub, made if missing (token
+            and address as huggingface_hub has them).
+        private: Make the repository a private one.
     """
 
 
 @cli.command(runs="share:export")
 @click.argument("run", metavar="RUN", type=RUN)
-@click.option(
-    "--format",
-    "format_",
-    type=Choice(("onnx", "torch-export")),
-    required=True,
-    help="onnx (needs the extra export) or torch-export (a .pt2 file of PyTorch).",
-)
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file; new."
-)
+@click.option("--format", "format_", type=Choice(("onnx", "torch-export")), required=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @method_of_run_option
-@click.option("--probabilities", is_flag=True, help="Give the softmax of the logits, too.")
+@click.option("--probabilities", is_flag=True)
 def export() -> None:
     """Write the model of RUN for prediction by other programs.
 
@@ -612,6 +549,11 @@ def export() -> None:
     Images in [0, 1] (N, channels, height, width) go in, for any N; logits come out. Normalisation
     is inside, the file has the classes' names. It is written only if it gives the model's own
     outputs on random images and on the test images that the run shows.
+
+    Args:
+        format_: onnx (needs the extra export) or torch-export (a .pt2 file of PyTorch).
+        out: The file; new.
+        probabilities: Give the softmax of the logits, too.
     """
 
 
@@ -636,39 +578,12 @@ def export() -> None:
     takes_methods=True,
     runs="cost:cost",
 )
-@click.option(
-    "--out",
-    type=FOLDER,
-    help="New or empty folder for cost.json, cost.md and cost.png; default: print alone.",
-)
-@click.option(
-    "--methods",
-    type=Names(METHODS),
-    default=(),
-    help="Training methods to measure (scaat methods lists them); default: "
-    "standard,saliency-guided,scaat where no --variant is given. standard is always measured.",
-)
-@click.option(
-    "--variant",
-    "variants",
-    type=VARIANT,
-    multiple=True,
-    help="A method with settings of its own, such as scaat:steps=1,epsilon=8/255; give it several "
-    "times to compare settings. Unspecified settings use the method's options.",
-)
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=10,
-    help="Turns of each method, all of them one after another in each round.",
-)
-@click.option(
-    "--turn-seconds",
-    type=NUMBER,
-    default=0.1,
-    help="Time of a turn of standard training, at least; each method repeats its step as often.",
-)
-@click.option("--classes", type=click.IntRange(min=2), help="Of random images; default: 10.")
+@click.option("--out", type=FOLDER)
+@click.option("--methods", type=Names(METHODS), default=())
+@click.option("--variant", "variants", type=VARIANT, multiple=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=10)
+@click.option("--turn-seconds", type=NUMBER, default=0.1)
+@click.option("--classes", type=click.IntRange(min=2))
 @config_option
 def cost() -> None:
     """Measure passes, time and memory of a step of each method.
@@ -676,20 +591,30 @@ def cost() -> None:
     Counts passes from floating-point operations (forward, gradient with respect to the inputs
     and to the weights), times the methods by turns, measures their memory, and says how far each
     time is above that of its passes. Needs no data: images are random unless --data names some.
+
+    Args:
+        out: New or empty folder for cost.json, cost.md and cost.png; default: print alone.
+        methods: Training methods to measure (scaat methods lists them); default:
+            standard,saliency-guided,scaat where no --variant is given. standard is always measured.
+        variants: A method with settings of its own, such as scaat:steps=1,epsilon=8/255; give it
+            several times to compare settings. Unspecified settings use the method's options.
+        rounds: Turns of each method, all of them one after another in each round.
+        turn_seconds: Time of a turn of standard training, at least; each method repeats its step as
+            often.
+        classes: Of random images; default: 10.
     """
 
 
 @cli.command(runs="methods:methods")
 @click.argument("name", required=False)
-@click.option(
-    "--kind",
-    type=Choice(("training", "attribution", "measure")),
-    help="List these alone: training methods, saliency methods (attribution) or measures.",
-)
+@click.option("--kind", type=Choice(("training", "attribution", "measure")))
 def methods() -> None:
     """List training methods, saliency methods or measures.
 
     With NAME, describe that one, with the options of a training method: scaat methods scaat
+
+    Args:
+        kind: List these alone: training methods, saliency methods (attribution) or measures.
     """
 
 

@@ -1,13 +1,18 @@
-"""A field of an options class, declared once: its default, its help text and its range."""
+"""Options as fields of a dataclass: default and range with the field, help in its ``Args``."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import operator
-from typing import Any
+import re
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from scaat.errors import InputError
+
+T = TypeVar("T")
 
 _RANGES = {
     "least": (operator.ge, "{:,} or more"),
@@ -17,22 +22,36 @@ _RANGES = {
 }
 
 
-def option(default: Any, text: str, **ranges: float) -> Any:
+def option(default: Any, **ranges: float) -> Any:
     """Return a field of a dataclass.
 
     Args:
         default: Its value if not given.
-        text: Its documentation, which is the command line's help.
         **ranges: ``least`` and ``most`` are the smallest and the largest value; a value must be
             ``above`` and ``below`` the others.
     """
-    return dataclasses.field(default=default, metadata={"help": text, "ranges": ranges})
+    return dataclasses.field(default=default, metadata={"ranges": ranges})
+
+
+def described(options: type[T]) -> type[T]:
+    """Give each field of a dataclass its text from the docstring: the command line's help."""
+    texts = argument_help(options.__doc__ or "")
+    for each in dataclasses.fields(options):  # type: ignore[arg-type]
+        each.metadata = MappingProxyType({**each.metadata, "help": texts.get(each.name, "")})
+    return options
+
+
+def argument_help(docstring: str) -> dict[str, str]:
+    """Return the text of each argument in the ``Args`` of a docstring, by name."""
+    section = inspect.cleandoc(docstring).partition("\n\nArgs:\n")[2].partition("\n\n")[0]
+    texts = re.findall(r"^ {4}(\w+): (.*(?:\n {5}.*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in texts}
 
 
 def check_ranges(options: Any) -> None:
     """Raise `InputError` for the first number outside its range; None is in every range."""
     for each in dataclasses.fields(options):
-        value, ranges = getattr(options, each.name), each.metadata["ranges"]
+        value, ranges = getattr(options, each.name), each.metadata.get("ranges")
         if value is None or not ranges:
             continue
         holds = (_RANGES[name][0](value, end) for name, end in ranges.items())
