@@ -1,7 +1,6 @@
-"""Whether scaat's packages and this machine are fit to run it; PyTorch's report for the rest.
+"""Whether packages and machine are fit to run scaat.
 
-It needs the standard library and ``packaging`` alone before it looks, so that it can report any
-other package that is missing or broken.
+Imports only ``packaging`` before it looks, so that it can report any other package as broken.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ def diagnose(folder: Path) -> dict[str, Any]:
     precision, environment = "unknown", ""
     if import_error("torch") is None:
         precision, environment = _precision(), _environment()
-        problems.extend(check_torch())
+        problems += check_torch()
     return {
         "version": __version__,
         "extras": described,
@@ -101,17 +100,10 @@ def diagnose(folder: Path) -> dict[str, Any]:
 
 
 def read_extras(distribution: str = "scaat") -> dict[str, list[Package]]:
-    """Return the packages by extra: `CORE`, ``run``, then the others.
-
-    Args:
-        distribution: The installed package whose metadata is read.
-
-    Raises:
-        importlib.metadata.PackageNotFoundError: It is not installed.
-    """
+    """Return the packages of a distribution by extra: `CORE`, ``run``, then the others."""
     names = metadata.metadata(distribution).get_all("Provides-Extra") or []
-    wanted = [Requirement(text) for text in metadata.requires(distribution) or []]
-    wanted = [requirement for requirement in wanted if requirement.name != distribution]
+    asked = map(Requirement, metadata.requires(distribution) or [])
+    wanted = [requirement for requirement in asked if requirement.name != distribution]
     versions = {requirement.name: _version(requirement.name) for requirement in wanted}
     modules = metadata.packages_distributions()
     packages = {item.name: _inspect(item, versions, modules) for item in wanted}

@@ -42,7 +42,7 @@ def advise(
 
     Args:
         image_size: Height and width of the images as they will be trained on, in pixels.
-        train_images: Images to train on.
+        train_images: How many.
         free_memory: Of the device that trains, in bytes; None where unknown.
     """
     batch, why_batch = _batch_size(image_size, train_images, free_memory)

@@ -19,7 +19,6 @@ from scaat.display.table import Cell, Line, Table, escape, markdown_section
 from scaat.errors import InputError
 from scaat.evaluation import environment
 from scaat.files import new_folder, require_new, write_bytes, write_json, write_text
-from scaat.functional.checks import check_positive
 from scaat.objectives import build_objective, objectives
 from scaat.oom import translate_oom
 from scaat.training.architecture import starting_model
@@ -62,7 +61,7 @@ def cost_table(costs: Sequence[Cost], settings: Mapping[str, Any], device: str) 
     lines = []
     for cost in costs:
         passes, time = cost.passes, cost.time_ratio
-        cells = [
+        cells = (
             "+".join(f"{kind:.1f}" for kind in astuple(passes)),
             f"{passes.total:.2f}",
             f"{cost.pass_ratio:.2f}",
@@ -71,7 +70,7 @@ def cost_table(costs: Sequence[Cost], settings: Mapping[str, Any], device: str) 
             f"{cost.excess:+.0%}".replace("-", MINUS).replace("%", f"{NARROW_SPACE}%"),
             f"{cost.images_per_second:,.0f}".replace(",", NARROW_SPACE),
             f"{cost.memory_ratio:.2f}",
-        ]
+        )
         lines.append(Line("", cost.variant.label, tuple(map(Cell, cells))))
     return Table(
         name="cost",
@@ -137,7 +136,6 @@ def cost(
     options = read_training_options({"training": config["training"], "objectives": {}})
     for variant in chosen:
         build_objective(variant.method, 1, dict(variant.options))
-    check_positive(turn_seconds, "turn_seconds", zero=True)
     if out is not None:
         require_new(out)
     train = _images(config["data"], config["classes"], options.batch_size)

@@ -1,8 +1,4 @@
-"""Command-line options made from what the layers declare: dataclasses and constructors.
-
-An option is declared once, where it is used; its flag, its place in a configuration file and
-its help follow from there.
-"""
+"""Command-line options made from what the layers declare: dataclasses and constructors."""
 
 from __future__ import annotations
 
@@ -43,10 +39,7 @@ NOTE = f"{__name__}.note"
 
 
 class Setting(click.Option):
-    """An option with a place in configuration files, which is its name: ``training.epochs``.
-
-    ``--help`` shows it if it is common, ``--help-all`` in any case.
-    """
+    """An option whose name is its place in configuration files; ``--help`` shows common ones."""
 
     def __init__(self, flag: str, place: str, *, common: bool = True, **options: Any) -> None:
         super().__init__([flag, "setting"], **options)

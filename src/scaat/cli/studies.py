@@ -98,7 +98,7 @@ class Job:
         run_trial(
             self.trial,
             self.place,
-            _loaded(json.dumps([config["data"], config["seed"]]), watched=watched),
+            _loaded(json.dumps({key: config[key] for key in ("data", "seed")}), watched=watched),
             self.evaluation,
             part=self.part,
             reference=None if self.reference is None else self.folder / self.reference.folder,
@@ -199,9 +199,6 @@ def write_study(
 
     A setting is marked if it is ``ahead``, by default if it is on the front; ``note`` says what
     the mark means. ``done`` and ``failed`` are as `collect` returns them.
-
-    Raises:
-        InputError: There are no results.
     """
     if not done:
         why = next(iter(failed.values()), "there was none")
@@ -273,7 +270,7 @@ def _say(text: str) -> None:
 
 @lru_cache(maxsize=2)  # experiments take turns between two data sets at the small scale
 def _loaded(wanted: str, *, watched: bool) -> DataSplits:
-    data, seed = json.loads(wanted)
+    config = json.loads(wanted)
     if watched:
-        return load_splits({"data": data, "seed": seed})
-    return load_data(DataOptions(**data), seed=seed)
+        return load_splits(config)
+    return load_data(DataOptions(**config["data"]), seed=config["seed"])

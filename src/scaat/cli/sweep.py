@@ -57,10 +57,7 @@ def sweep(
 
 
 def make_trial(parameters: Mapping[str, Any], point: Mapping[str, Tried], seed: int) -> Trial:
-    """Return the trial of a command's parameters, by click's names, where those of a point differ.
-
-    Its folder is called by them.
-    """
+    """Return the trial of a command's parameters, by click's names, changed as the point says."""
     chosen = {name: tried.value for name, tried in point.items()}
     config = gather({**parameters, **chosen, "seed": seed})
     title = label(commands.sweep, point, config["method"])
@@ -82,12 +79,7 @@ class Tried:
 def varied_values(
     command: click.Command, vary: Sequence[tuple[str, tuple[str, ...]]]
 ) -> dict[str, list[Tried]]:
-    """Return the values of each varied option by click's name of it.
-
-    Raises:
-        click.BadParameter: An option is unknown (the nearest is named), cannot be varied or is
-            given twice, or a value is not one of its kind.
-    """
+    """Return the values of each varied option by click's name of it."""
     known = dict(_flags(command))
     values: dict[str, list[Tried]] = {}
     for name, texts in vary:

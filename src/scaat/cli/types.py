@@ -15,7 +15,6 @@ from scaat.errors import InputError, did_you_mean, unknown
 Statistics = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
 """Mean and standard deviation of each channel, or None for a network that normalises itself."""
 
-
 LARGEST_SEED = 2**32 - 1
 """NumPy's legacy generator, by which scikit-learn splits, takes no larger one."""
 
@@ -23,8 +22,7 @@ LARGEST_SEED = 2**32 - 1
 class Value(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """What a function makes of a text, or of what a configuration file has in its place.
 
-    The function raises `InputError` with one sentence for what it does not understand. With
-    ``takes_list`` a configuration file may hold a list.
+    The function may raise `InputError`. With ``takes_list`` the file may hold a list.
     """
 
     def __init__(self, name: str, read: Callable[[Any], Any], *, takes_list: bool = False) -> None:
@@ -123,11 +121,7 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
 
 
 class Entry(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """A name of a registry, which is imported only to check or complete a value.
-
-    The registry is given as ``"scaat.objectives:objectives"``; help and errors call an entry
-    ``kind``.
-    """
+    """A ``kind`` of entry in a registry, ``"module:name"``, imported to check or complete it."""
 
     def __init__(self, kind: str, registry: str) -> None:
         self.name = self.kind = kind
@@ -152,12 +146,7 @@ class Entry(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 
 
 class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """Several names, separated by commas; an empty tuple is a default only.
-
-    Args:
-        registry: Where the names are that a shell completes, if anywhere; the command refuses
-            others.
-    """
+    """Several names, separated by commas; a shell completes those of a registry, if given."""
 
     name = "name,..."
     takes_list = True
