@@ -95,8 +95,7 @@ def _evaluate_run(
     options: EvaluationOptions,
     measured: dict[str, Any],
 ) -> Result | None:
-    config = _config_of(run, "SOURCE")
-    folder = run / "evaluation" if out is None else out
+    config = {**_config_of(run, "SOURCE"), **measured, "command": "evaluate"}
     random_labels = None
     if random_labels_run is not None:
         other = _config_of(random_labels_run, "--random-labels-run")
@@ -106,20 +105,18 @@ def _evaluate_run(
                 "expected one of 'scaat train --random-labels'"
             )
         random_labels = load_trained(random_labels_run).model
-    load_trained(run)  # a damaged file is refused before the data is loaded
-    config = {**config, **measured, "command": "evaluate"}
-    if random_labels_run is not None:
         config["random_labels_run"] = str(random_labels_run)
-    splits = load_splits(config)
+    load_trained(run)  # a damaged file is refused before the data is loaded
     measured_by = partial(
         measure_run,
         run,
-        splits,
+        load_splits(config),
         options,
         method=config["method"],
         config=config,
         random_label_model=random_labels,
     )
+    folder = run / "evaluation" if out is None else out
     return _into(folder, measured_by, config, config["training"]["accelerator"])
 
 
@@ -139,11 +136,9 @@ def _evaluate_checkpoint(
     _refuse_one_class(config, splits.test.classes, splits.test.labels)
     network, test = _network(checkpoint, shared, splits, config)
     settings: dict[str, Any]
-    train_seconds = None
     if shared is None:
         settings = {"checkpoint": {key: config[key] for key in ("checkpoint", "normalisation")}}
     else:
-        train_seconds = shared.train_seconds
         settings = {"objective": dict(shared.options), "trained": dict(shared.training)}
 
     def measured_by(processes: Processes) -> Measured:
@@ -166,7 +161,7 @@ def _evaluate_checkpoint(
                 "method": config["title"],
                 "seed": config["seed"],
             },
-            train_seconds=train_seconds,
+            train_seconds=None if shared is None else shared.train_seconds,
             settings={**settings, "data": splits.settings, "evaluation": evaluation.settings},
         )
 
@@ -174,7 +169,7 @@ def _evaluate_checkpoint(
 
 
 def _refuse_one_class(config: dict[str, Any], classes: Sequence[str], labels: Tensor) -> None:
-    """Refuse labelled images of one class: which of a network's outputs it is cannot be said."""
+    # Which of a network's outputs the class is cannot be said.
     if len(classes) == 1 and not is_multilabel(labels) and (labels >= 0).any():
         data = config["data"]["name"] or config["data"]["data"]
         raise InputError(
@@ -215,10 +210,7 @@ def _network(
 def _checkpoint_network(
     path: Path, test: ImageSet, config: dict[str, Any], *, counted: bool
 ) -> tuple[nn.Module, int]:
-    """Return a checkpoint's network and the number of its outputs.
-
-    They are the classes of the data, or ``counted`` by the weights.
-    """
+    """Return a checkpoint's network and its outputs: the data's classes, or as ``counted``."""
     name, size = config["model"], test.image_size
     mean, std = config["normalisation"]
     count = count_outputs(path, name, size) if counted else test.num_classes
@@ -258,10 +250,7 @@ def _into(
     config: dict[str, Any],
     accelerator: str,
 ) -> Result | None:
-    """Measure, write the results to a new folder, whole or not at all, and show them.
-
-    Of several processes the first does.
-    """
+    """Measure, and in the first process write the results, whole or not at all, and show them."""
     first = is_main_process()
     with (
         joined_processes() as processes,
@@ -295,11 +284,11 @@ def _config_of(run: Path, hint: str) -> dict[str, Any]:
 def _refuse_options_of_checkpoints(*names: str, of_data: bool) -> None:
     """Refuse what the folder of a model says itself: it would be ignored."""
     context = click.get_current_context()
+    refused = ("model", "normalisation", *names)
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        refused = name in ("model", "normalisation", *names)
-        if given and (refused or (of_data and name.startswith("data."))):
+        if given and (name in refused or (of_data and name.startswith("data."))):
             raise InputError(
                 f"{parameter.opts[0]} goes with a checkpoint file; a model's folder has its own"
             )

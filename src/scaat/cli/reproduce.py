@@ -41,30 +41,25 @@ def reproduce(
     with open_study(out / ASKED, asked, engine=engine, jobs=jobs, resume=resume) as workers:
         for name in experiments or EXPERIMENTS:
             experiment = EXPERIMENTS[name]
-            plan = [
-                (source, list(experiment.trials(source, options, seeds or chosen.seeds)))
-                for source, options in sources
-                if source.letter in experiment.letters
-            ]
-            protocols = {
-                source.key: replace(source.evaluation, attributions=experiment.attributions)
-                for source, _ in plan
-            }
-            work = [(trial, protocols[source.key]) for source, trials in plan for trial in trials]
+            plan = []
+            for source, options in sources:
+                if source.letter in experiment.letters:
+                    trials = list(experiment.trials(source, options, seeds or chosen.seeds))
+                    protocol = replace(source.evaluation, attributions=experiment.attributions)
+                    plan.append((source, trials, protocol))
+            work = [(trial, protocol) for _, trials, protocol in plan for trial in trials]
             run_all(work, out / "trials", part="test", engine=workers)
             sections = []
-            for source, trials in plan:
-                done, failed = collect(trials, out / "trials", protocols[source.key], part="test")
+            for source, trials, protocol in plan:
+                done, failed = collect(trials, out / "trials", protocol, part="test")
                 if failed:
                     told = "\n".join(f"- {trial}: {why}" for trial, why in failed.items())
                     sections.append(f"Not measured on {source.key}:\n\n{told}")
                 if done:
                     sections += _sections(name, experiment, source, done, out, written)
             if sections:
-                text = "\n\n".join(
-                    [f"# {name}: {experiment.summary}", f"Scale {scale}.", *sections]
-                )
-                write_text(out / f"{name}.md", text + "\n")
+                sections = [f"# {name}: {experiment.summary}", f"Scale {scale}.", *sections]
+                write_text(out / f"{name}.md", "\n\n".join(sections) + "\n")
                 written.append(f"{name}.md")
     say(*(str(out / file) for file in written))
     return {"out": str(out), "files": written}

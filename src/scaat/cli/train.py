@@ -23,7 +23,7 @@ from scaat.errors import InputError
 from scaat.evaluation.performance import check_label
 from scaat.functional.regions import check_region_size
 from scaat.objectives import build_objective
-from scaat.training import TrainedModel, TrainingOptions, fit, is_finished, open_folder
+from scaat.training import fit, is_finished, open_folder
 from scaat.training.architecture import starting_model
 from scaat.training.checkpoint import checkpoints, step_of
 from scaat.training.devices import is_main_process, plan_launch, started_outside
@@ -48,7 +48,17 @@ def train(
     with if_interrupted(lambda: _left(out)):
         if is_main_process():
             open_folder(out, config, resume=resume)
-        trained = _fit(splits, method, config, options, out, reference, resume=resume)
+        trained = fit(
+            splits,
+            method,
+            config["objectives"][method],
+            options,
+            seed=config["seed"],
+            folder=out,
+            reference=reference,
+            resume=resume,
+            quiet=mode().quiet,
+        )
     if not is_main_process():
         return None
     summary = trained.summary
@@ -106,7 +116,17 @@ def compare(out: Path, resume: bool, dry_run: bool, **parameters: Any) -> Result
                 doing = f"Training [bold]{method}[/bold] ..."
                 console().print(f"{method} is trained already" if finished else doing)
             if not finished:
-                _fit(splits, method, config, options, folder, reference, resume=resume)
+                fit(
+                    splits,
+                    method,
+                    config["objectives"][method],
+                    options,
+                    seed=config["seed"],
+                    folder=folder,
+                    reference=reference,
+                    resume=resume,
+                    quiet=mode().quiet,
+                )
         with joined_processes() as processes:
             measured = [
                 measure_run(
@@ -129,26 +149,3 @@ def _load(config: dict[str, Any]) -> DataSplits:
     if "evaluation" in config:
         check_region_size(config["evaluation"]["aopc_region_size"], shape[2:])
     return splits
-
-
-def _fit(
-    splits: DataSplits,
-    method: str,
-    config: dict[str, Any],
-    options: TrainingOptions,
-    folder: Path,
-    reference: Path | None,
-    *,
-    resume: bool,
-) -> TrainedModel:
-    return fit(
-        splits,
-        method,
-        config["objectives"][method],
-        options,
-        seed=config["seed"],
-        folder=folder,
-        reference=reference,
-        resume=resume,
-        quiet=mode().quiet,
-    )
