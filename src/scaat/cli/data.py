@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.text import Text
@@ -106,26 +107,12 @@ def check(data: str, image_size: int | None, classes: str | None) -> Result:
 
 
 @if_interrupted("nothing was written")
-def convert(
-    data: str,
-    out: Path,
-    image_size: int | None,
-    group: str | None,
-    inclusive_boxes: bool,
-    classes: str | None,
-) -> Result:
-    """Write DATA decoded to the folder OUT, which --data cache:OUT maps instead of decoding."""
+def convert(data: str, out: Path, **options: Any) -> Result:
+    """Write DATA, read with these `DataOptions`, decoded to OUT, which --data cache:OUT maps."""
     if data.partition(":")[0] == "cache":
         raise InputError(f"data is {data!r}, a cache already; expected another kind")
-    options = DataOptions(
-        data=data,
-        image_size=image_size,
-        group=group,
-        inclusive_boxes=inclusive_boxes,
-        classes=classes,
-    )
     with progress("convert") as show:
-        sizes = convert_data(options, out, show)
+        sizes = convert_data(DataOptions(data=data, **options), out, show)
     said = ", ".join(f"{count:,} {name}" for name, count in sizes.items())
     say(f"{said} images. Use: --data cache:{out}")
     return {"data": f"cache:{out}", "images": sizes}
