@@ -1,7 +1,4 @@
-"""Every command with its options and help; what it does is imported when it runs.
-
-Nothing here imports torch, so help needs a tenth of the time that a run's imports take.
-"""
+"""Every command with its options and help; what it does, and torch, are imported when it runs."""
 
 from __future__ import annotations
 

@@ -60,17 +60,9 @@ def dataclass_options(section: str, options: type, prefix: str = "") -> list[cli
     """
     hints = typing.get_type_hints(options)
     fields = {field.name: field for field in dataclasses.fields(options)}
-    return [
-        _setting(
-            f"{prefix}{name}",
-            f"{section}.{name}",
-            hints[name],
-            fields[name].default,
-            fields[name].metadata["help"],
-            common=name in COMMON[section],
-        )
-        for name in dict.fromkeys((*COMMON[section], *fields))
-    ]
+    names = dict.fromkeys((*COMMON[section], *fields))
+    declared = {n: (hints[n], fields[n].default, fields[n].metadata["help"]) for n in names}
+    return _settings(section, prefix, declared)
 
 
 @cache
@@ -79,18 +71,28 @@ def objective_options(method: str) -> list[click.Option]:
     from scaat.objectives import objective_options as options_of
     from scaat.objectives import objectives
 
-    return [
-        _setting(
-            f"{method}.{name}",
-            f"objectives.{method}.{name}",
-            option.annotation,
-            option.default,
-            option.help,
-            common=False,
+    options = options_of(objectives[method])
+    declared = {n: option[:3] for n, option in options.items() if n not in NOT_OPTIONS}
+    return _settings(f"objectives.{method}", f"{method}.", declared)
+
+
+def _settings(
+    section: str, prefix: str, declared: Mapping[str, tuple[Any, Any, str]]
+) -> list[click.Option]:
+    """Return the options of a section from their types, defaults and texts, by name."""
+    made: list[click.Option] = []
+    for name, (annotation, default, text) in declared.items():
+        place, flag = f"{section}.{name}", f"{prefix}{name}".replace("_", "-")
+        setting = Setting(
+            f"--{flag}/--no-{flag}" if annotation is bool else f"--{flag}",
+            place,
+            common=name in COMMON.get(section, ()),
+            type=Names(ATTRIBUTIONS) if place == "evaluation.attributions" else _type(annotation),
+            default=default,
+            help=text,
         )
-        for name, option in options_of(objectives[method]).items()
-        if name not in NOT_OPTIONS
-    ]
+        made.append(setting)
+    return made
 
 
 def all_objective_options() -> list[click.Option]:
@@ -193,21 +195,6 @@ def _flatten(nested: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, An
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _setting(
-    flag: str, place: str, annotation: Any, default: Any, text: str, *, common: bool
-) -> Setting:
-    flag = flag.replace("_", "-")
-    kind = Names(ATTRIBUTIONS) if place == "evaluation.attributions" else _type(annotation)
-    return Setting(
-        f"--{flag}/--no-{flag}" if annotation is bool else f"--{flag}",
-        place,
-        common=common,
-        type=kind,
-        default=default,
-        help=text,
-    )
 
 
 def _type(annotation: Any) -> Any:
