@@ -162,20 +162,18 @@ class _Tuning:
             nearest = min((gain.lost for gain in gains.values()), default=None)
             lost = "" if nearest is None else f"; the nearest lost {nearest:.1f}"
             return f"No setting is within {budget}{lost} ({tried}).", None
-        title = self.trials(best(list(front.values())).params)[0].title
-        gain = gains[title]
-        config = self.trials(front[title].params)[0].config
-        method = str(config["method"])
+        trial = self.trials(best(list(front.values())).params)[0]
+        gain, config = gains[trial.title], trial.config
         chosen = {
-            "methods": list(dict.fromkeys(["standard", "saliency-guided", method])),
+            "methods": list(dict.fromkeys(["standard", "saliency-guided", trial.method])),
             **{key: config[key] for key in ("seed", "data", "training", "objectives")},
             "evaluation": plain(gather(self.parameters)["evaluation"]),
         }
+        side = self.evaluation.aopc_region_size
         return (
-            f"Within {budget}, the setting {title!r} has accuracy {gain.accuracy:.3f} (standard "
-            f"{standard.accuracy:.3f}), LeRF in {self.evaluation.aopc_region_size} x "
-            f"{self.evaluation.aopc_region_size} blocks {gain.lerf:.2g} ({standard.lerf:.2g}) and "
-            f"Gini {gain.gini:.3f} ({standard.gini:.3f}); {tried}.",
+            f"Within {budget}, the setting {trial.title!r} has accuracy {gain.accuracy:.3f} "
+            f"(standard {standard.accuracy:.3f}), LeRF in {side} x {side} blocks {gain.lerf:.2g} "
+            f"({standard.lerf:.2g}) and Gini {gain.gini:.3f} ({standard.gini:.3f}); {tried}.",
             chosen,
         )
 
