@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,15 @@ from scaat.display.labels import attribution_name, method_name
 from scaat.display.overlay import DISPLAY_RULE, heat, outline, overlay, photo
 from scaat.display.style import FigureSpec
 from scaat.display.text import printable
-from scaat.report.results import UNKNOWN, Array, Comparison, ExampleMaps, Examples
+from scaat.report.results import (
+    UNKNOWN,
+    Array,
+    Comparison,
+    ExampleMaps,
+    Examples,
+    Ordered,
+    Row,
+)
 
 
 @dataclass(frozen=True)
@@ -195,10 +203,7 @@ def ordered_gallery(comparison: Comparison, name: str) -> Gallery | None:
     sheets: dict[str, Sheet] = {}
     photos: dict[str, str] = {}
     size = (1, 1)
-    for row in comparison.rows:
-        ordered = row.source.ordered(row.index)
-        if ordered is None or row.method in sheets:
-            continue
+    for row, ordered in _ordered(comparison):
         cards = []
         for i, proportion in enumerate(ordered.proportion):
             key = f"{name}-{len(photos)}"
@@ -225,12 +230,12 @@ def ordered_gallery(comparison: Comparison, name: str) -> Gallery | None:
     )
 
 
-def saliency_examples(comparison: Comparison) -> list[FigureSpec]:
-    """Return a sheet for each saliency method: images down, training methods across (Fig. 3a)."""
+def saliency_examples(comparison: Comparison) -> Iterator[FigureSpec]:
+    """Yield a sheet for each saliency method: images down, training methods across (Fig. 3a)."""
     shown = shown_examples(comparison)
-    if shown is None:
-        return []
-    return [_sheet(comparison, attribution, shown) for attribution in shown.attributions]
+    if shown is not None:
+        for attribution in shown.attributions:
+            yield _sheet(comparison, attribution, shown)
 
 
 def _sheet(comparison: Comparison, attribution: str, shown: Shown) -> FigureSpec:
@@ -270,33 +275,37 @@ def _sheet(comparison: Comparison, attribution: str, shown: Shown) -> FigureSpec
     )
 
 
-def ordered_samples(comparison: Comparison) -> list[FigureSpec]:
-    """Return training samples by their final proportion, or nothing if none stored (Fig. 3b)."""
-    specs: dict[str, FigureSpec] = {}
-    for row in comparison.rows:
-        ordered = row.source.ordered(row.index)
-        if ordered is None or row.method in specs:
-            continue
-        count = min(len(ordered.images), _SHOWN)
-        above, below = [], []
-        proportions: tuple[str, ...] = ()
-        for i in np.linspace(0, len(ordered.images) - 1, count).round().astype(int):
+def ordered_samples(comparison: Comparison) -> Iterator[FigureSpec]:
+    """Yield training samples of each method by their final proportion (Fig. 3b)."""
+    for row, ordered in _ordered(comparison):
+        places = np.linspace(0, len(ordered.images) - 1, min(len(ordered.images), _SHOWN))
+        above, below, proportions = [], [], []
+        for i in places.round().astype(int):
             image = _pixels(ordered.images[i])
             label = printable(comparison.class_name(int(ordered.labels[i])))
             above.append(Cell(image, (label, "")))
             below.append(Cell(overlay(image, ordered.maps[i]), ("", "")))
-            proportions += (f"{ordered.proportion[i]:.2f}",)
+            proportions.append(f"{ordered.proportion[i]:.2f}")
         attribution = attribution_name(row.attribution)
-        specs[row.method] = FigureSpec(
+        yield FigureSpec(
             f"proportions-{row.method}",
-            contact_sheet([Group("Final proportion", proportions)], [above, below]),
+            contact_sheet([Group("Final proportion", tuple(proportions))], [above, below]),
             f"Training samples of {method_name(row.method)} by their final proportion, the "
             "number above each: the fraction of the image, its least relevant part, that "
             f"training was left to perturb. Below: {attribution} maps. {DISPLAY_RULE}",
-            f"{count} training samples with final proportions from {proportions[0]} to "
+            f"{len(places)} training samples with final proportions from {proportions[0]} to "
             f"{proportions[-1]}, and their {attribution} maps.",
         )
-    return list(specs.values())
+
+
+def _ordered(comparison: Comparison) -> Iterator[tuple[Row, Ordered]]:
+    """Yield the training samples by proportion of each training method, of its first such row."""
+    methods = set()
+    for row in comparison.rows:
+        ordered = row.source.ordered(row.index)
+        if ordered is not None and row.method not in methods:
+            methods.add(row.method)
+            yield row, ordered
 
 
 def _pixels(image: Array) -> Array:
@@ -304,5 +313,8 @@ def _pixels(image: Array) -> Array:
     return np.ascontiguousarray(np.broadcast_to(np.moveaxis(image, 0, -1), (*image.shape[1:], 3)))
 
 
-SHEETS: tuple[Callable[[Comparison], list[FigureSpec]], ...] = (saliency_examples, ordered_samples)
+SHEETS: tuple[Callable[[Comparison], Iterator[FigureSpec]], ...] = (
+    saliency_examples,
+    ordered_samples,
+)
 """Pictures made of images: files for a paper, while the page has its own gallery."""

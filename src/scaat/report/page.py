@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +82,13 @@ def write_report(results: Results, folder: Path) -> Path:
         alone = len(results.comparisons) == 1
         prefix = "figures/" if alone else f"figures/{number}-{_slug(of_what)}-"
         drawn: dict[str, Chart] = {}
-        for spec in [spec for make in CHARTS for spec in make(comparison)]:
+        for spec in chain.from_iterable(make(comparison) for make in CHARTS):
             name = f"{prefix}{_slug(spec.name)}"
             svg = figure_bytes(spec.figure, "svg")
             files[f"{name}.svg"], files[f"{name}.png"] = svg, figure_bytes(spec.figure, "png")
             drawn[spec.name] = spec, svg
         charts.append(drawn)
-        for spec in [spec for make in SHEETS for spec in make(comparison)]:
+        for spec in chain.from_iterable(make(comparison) for make in SHEETS):
             files[f"{prefix}{_slug(spec.name)}.png"] = figure_bytes(spec.figure, "png")
     tables = text_files(results) | csv_files(results)
     files |= {f"tables/{name}": text.encode() for name, text in tables.items()}

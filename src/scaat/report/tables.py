@@ -13,6 +13,7 @@ from scaat.display.labels import (
     FAMILIES,
     METRICS,
     MODEL,
+    NOT_MEASURED,
     OPTIONAL,
     PERFORMANCE,
     SALIENCY,
@@ -202,14 +203,6 @@ def _metrics_table(
 
 def differences_table(comparison: Comparison) -> Table:
     """Return by how much training methods differ, image by image, and what that decides."""
-
-    def cell(metric: str, attribution: str, method: str, other: str) -> Cell:
-        paired = difference(comparison, metric, attribution, method, other)
-        if paired is None:
-            return Cell("–")
-        value, interval = signed_text(METRICS[metric], paired)
-        return Cell(f"{SIGNS[sign(metric, paired)]} {value}", interval)
-
     return Table(
         name="differences",
         caption="Differences between training methods, image by image",
@@ -221,13 +214,23 @@ def differences_table(comparison: Comparison) -> Table:
             Line(
                 f"{method_name(method)} less {method_name(other)}",
                 attribution_name(attribution),
-                tuple(cell(key, attribution, method, other) for key in SALIENCY),
+                tuple(
+                    _difference_cell(key, difference(comparison, key, attribution, method, other))
+                    for key in SALIENCY
+                ),
             )
             for method, other in held_against(comparison.methods)
             for attribution in comparison.attributions
         ),
         over="Training",
     )
+
+
+def _difference_cell(metric: str, paired: Estimate | None) -> Cell:
+    if paired is None:
+        return Cell(NOT_MEASURED)
+    value, interval = signed_text(METRICS[metric], paired)
+    return Cell(f"{SIGNS[sign(metric, paired)]} {value}", interval)
 
 
 def pooled_tables(pool: Pool) -> list[Table]:
@@ -281,11 +284,9 @@ def _pooled_means(pool: Pool, keys: Sequence[str], suffix: str, of_what: str) ->
 def _pooled_differences(pool: Pool, keys: Sequence[str], suffix: str, of_what: str) -> Table:
     def cell(key: str, pooled: Pooled | None) -> Cell:
         if pooled is None:
-            return Cell("–")
-        value, interval = signed_text(METRICS[key], pooled.estimate)
-        mark = f"{SIGNS[sign(key, pooled.estimate)]} "
+            return _difference_cell(key, None)
         note = "; ".join(signed_text(METRICS[key], seed)[0] for seed in pooled.seeds)
-        return Cell(f"{mark}{value}", interval, note=note)
+        return replace(_difference_cell(key, pooled.estimate), note=note)
 
     return Table(
         name=f"pooled-differences{suffix}",

@@ -19,7 +19,7 @@ from scaat.studies.sweeps import Setting
 from scaat.studies.trial import Trial, trial_config
 
 Make = Callable[[Source, Sequence[Setting]], list[Table]]
-Draw = Callable[[Comparison], list[FigureSpec]]
+Draw = Callable[[Comparison], Iterator[FigureSpec]]
 
 FAST = "scaat, fast"  # not in the paper
 
