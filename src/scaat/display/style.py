@@ -114,8 +114,7 @@ def panels(
 ) -> tuple[Figure, NDArray[Any]]:
     """Return a figure and its axes (lines, columns); those beyond ``count`` are left empty.
 
-    A line is ``height`` inches high and has at most ``across`` panels; ``extra`` inches are above
-    the first one.
+    A line is ``height`` inches high, with ``extra`` inches above the first.
     """
     across = min(count, across)
     down = -(-count // across)
@@ -136,8 +135,7 @@ def legend(
 ) -> None:
     """Put the key of the methods, and of ``further`` labelled lines, above the panels.
 
-    The figure has the constrained layout, which makes room. If ``lined``, the line style, too,
-    identifies the method.
+    If ``lined``, the line style, too, identifies the method.
     """
     handles = [
         Line2D(

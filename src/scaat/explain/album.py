@@ -17,7 +17,7 @@ from scaat.data.image_files import Picture
 from scaat.display.grid import Cell, Group, contact_sheet, magnified
 from scaat.display.overlay import DISPLAY_RULE, overlay
 from scaat.display.style import MUTED
-from scaat.display.text import PAPER, font, printable, safe_names, shortened, titles, write
+from scaat.display.text import PAPER, font, printable, safe_names, shortened, titles
 from scaat.explain.explaining import Explanation
 from scaat.files import replacing, write_json
 
@@ -189,7 +189,7 @@ def _write_overlay(path: Path, over: NDArray[np.uint8], record: Mapping[str, Any
         image.paste(small)
         line = resizing(record["file_size"], record["map_size"], record["resize"])
         told = shortened(f"resized {line}", small.width - 8, font(12))
-        write(ImageDraw.Draw(image), (4, small.height + 3), told, font(12), MUTED)
+        ImageDraw.Draw(image).text((4, small.height + 3), told, MUTED, font(12))
     text = PngInfo()
     for key, value in record.items():
         if value is not None:

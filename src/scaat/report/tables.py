@@ -20,6 +20,7 @@ from scaat.display.labels import (
     SPARSITY,
     Estimate,
     attribution_name,
+    keys_of,
     method_name,
     ratio_text,
     seconds_text,
@@ -131,13 +132,13 @@ def further_tables(comparison: Comparison) -> list[Table]:
     return [
         _metrics_table(
             comparison,
-            family.name,
-            family.caption,
+            family,
+            caption,
             measured,
-            note=notes.get(family.name, SAME_MARKS),
+            note=notes.get(family, SAME_MARKS),
         )
-        for family in FAMILIES
-        if (measured := tuple(key for key in family.metrics if comparison.measured(key)))
+        for family, caption in FAMILIES.items()
+        if (measured := [key for key in keys_of(family) if comparison.measured(key)])
     ]
 
 
@@ -239,14 +240,11 @@ def pooled_tables(pool: Pool) -> list[Table]:
     Then means and differences for each family of further metrics that some seed has.
     """
     tables = []
-    for family in (None, *FAMILIES):
-        keys = [
-            key
-            for key in (family.metrics if family else (*PERFORMANCE, *SALIENCY))
-            if any(comparison.measured(key) for comparison in pool.comparisons)
-        ]
-        suffix = f"-{family.name}" if family else ""
-        of_what = f": {family.caption[0].lower()}{family.caption[1:]}" if family else ""
+    groups = [((*PERFORMANCE, *SALIENCY), "", "")]
+    for family, caption in FAMILIES.items():
+        groups.append((keys_of(family), f"-{family}", f": {caption[0].lower()}{caption[1:]}"))
+    for of_group, suffix, of_what in groups:
+        keys = [key for key in of_group if any(c.measured(key) for c in pool.comparisons)]
         if keys:
             tables.append(_pooled_means(pool, keys, suffix, of_what))
             tables.append(_pooled_differences(pool, keys, suffix, of_what))
