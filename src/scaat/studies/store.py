@@ -24,13 +24,12 @@ from typing import Any, get_args
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from scaat.errors import InputError
 from scaat.files import read_yaml, replacing, write_json, write_text
 from scaat.report.reading import FILE
 from scaat.report.results import ARRAY_FILES
-from scaat.studies.trial import FAILURE, Part
+from scaat.studies.trial import FAILURE, Part, write_config
 from scaat.training.folder import CONFIG, read_config
 
 TRIALS = "trials"
@@ -99,8 +98,7 @@ def pack(study: Path | str) -> None:
         table.writerow({key: _cell(row[key]) for key in columns if key in row})
     with replacing(study / ARRAYS) as part:
         pq.write_table(_lists(arrays), part, compression="zstd")
-    shared = {key: shared[key] for key in sorted(shared, key=_place)}
-    write_text(study / CONFIG, yaml.safe_dump(_nest(shared), sort_keys=False, allow_unicode=True))
+    write_config(study, _nest({key: shared[key] for key in sorted(shared, key=_place)}))
     write_text(study / TABLE, text.getvalue())
 
 
@@ -184,8 +182,7 @@ def _write_folder(into: Path, name: str, rows: Sequence[tuple[Record, dict[str, 
     settings = record["settings"]
     if (folder / FILE).exists() or (folder / FAILURE).exists():
         return
-    training = {key: value for key, value in settings.items() if key != "evaluation"}
-    training["command"] = "train"
+    training = {k: v for k, v in settings.items() if k != "evaluation"} | {"command": "train"}
     if "failure" in record:
         _write_config(folder, training)
         write_json(folder / FAILURE, {"error": record["failure"]})
@@ -222,9 +219,7 @@ def _write_folder(into: Path, name: str, rows: Sequence[tuple[Record, dict[str, 
 
 def _write_config(folder: Path, config: Mapping[str, Any]) -> None:
     if not (folder / CONFIG).exists():
-        write_text(
-            folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-        )
+        write_config(folder, config)
 
 
 def _read(study: Path) -> Iterator[tuple[Record, dict[str, Any]]]:

@@ -33,18 +33,14 @@ Space = Mapping[str, optuna.distributions.BaseDistribution]
 
 @dataclass(frozen=True)
 class Gain:
-    """What one setting costs and gives.
-
-    Attributes:
-        lost: Points of validation accuracy behind standard training.
-        accuracy: In [0, 1].
-        lerf: AOPC LeRF in 2 x 2 blocks.
-        gini: Gini index.
-    """
+    """What one setting costs and gives."""
 
     lost: float
+    """Points of validation accuracy behind standard training."""
     accuracy: float
+    """In [0, 1]."""
     lerf: float
+    """AOPC in 2 x 2 blocks."""
     gini: float
 
     @property
@@ -90,8 +86,7 @@ class Search:
     """A study of Optuna in a file: accuracy and Gini index up, log LeRF down, a budget kept.
 
     The sampler is the tree-structured Parzen estimator (Bergstra et al. 2011; several objectives:
-    Ozaki et al. 2022). Each draw depends on the seed and the number of trials so far: an
-    interrupted search continues as it would have.
+    Ozaki et al. 2022). An interrupted search continues as it would have.
 
     Args:
         path: Of the file; made if missing.
@@ -154,10 +149,7 @@ class Search:
 
 
 def best(front: Sequence[FrozenTrial]) -> FrozenTrial:
-    """Return the trial with the best mean rank in log LeRF and Gini; of equals, the most accurate.
-
-    The front has at least one trial.
-    """
+    """Return the trial with the best mean rank in log LeRF and Gini, then the best accuracy."""
     values = np.array([trial.values for trial in front])
     ranks = [(values[:, 1:2] > values[:, 1]).sum(1), (values[:, 2:] < values[:, 2]).sum(1)]
     order = np.lexsort((-values[:, 0], ranks[0] + ranks[1]))
