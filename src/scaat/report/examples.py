@@ -12,15 +12,7 @@ from scaat.display.labels import attribution_name, method_name
 from scaat.display.overlay import DISPLAY_RULE, heat, outline, overlay, photo
 from scaat.display.style import FigureSpec
 from scaat.display.text import printable
-from scaat.report.results import (
-    UNKNOWN,
-    Array,
-    Comparison,
-    ExampleMaps,
-    Examples,
-    Ordered,
-    Row,
-)
+from scaat.report.results import UNKNOWN, Array, Comparison, ExampleMaps, Examples
 
 
 @dataclass(frozen=True)
@@ -70,15 +62,9 @@ def shown_examples(comparison: Comparison) -> Shown | None:
             maps[row.method, row.attribution] = ExampleMaps(*arrays)
     if not maps or not common:
         return None
-    return Shown(
-        Examples(
-            first.images[common],
-            first.labels[common],
-            None if first.masks is None else first.masks[common],
-        ),
-        maps,
-        tuple(source.label for source in known if source not in chosen),
-    )
+    masks = None if first.masks is None else first.masks[common]
+    images = Examples(first.images[common], first.labels[common], masks)
+    return Shown(images, maps, tuple(source.label for source in known if source not in chosen))
 
 
 _SHOWN = 8
@@ -109,12 +95,8 @@ class Card:
     """Name of the edge of its annotated region, if any."""
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """The cards of one saliency method."""
-
-    title: str
-    cards: tuple[Card, ...]
+Sheet = tuple[str, tuple[Card, ...]]
+"""The title and cards of one saliency method."""
 
 
 @dataclass(frozen=True)
@@ -163,34 +145,34 @@ def example_gallery(comparison: Comparison, name: str) -> Gallery | None:
         for i, mask in enumerate([] if masks is None else masks[:count])
         if mask.any() and not mask.all()
     }
-    sheets = tuple(
-        Sheet(
-            attribution_name(attribution),
-            tuple(
-                Card(
-                    f"{name}-{i}",
-                    comparison.class_name(int(labels[i])),
-                    tuple(tile(i, m, attribution) for m in shown.methods(attribution)),
-                    f"{name}-edge-{i}" if f"{name}-edge-{i}" in outlines else "",
-                )
-                for i in range(count)
-            ),
+
+    def card(i: int, attribution: str) -> Card:
+        edge = f"{name}-edge-{i}"
+        return Card(
+            f"{name}-{i}",
+            comparison.class_name(int(labels[i])),
+            tuple(tile(i, m, attribution) for m in shown.methods(attribution)),
+            edge if edge in outlines else "",
         )
-        for attribution in shown.attributions
-    )
-    edge = " White line: the annotated region." if outlines else ""
+
     signs = "" if (labels == UNKNOWN).any() else "✓ right or ✗ wrong, "
-    left_out = (
-        f" The examples of {' and '.join(shown.without)} are other images and are left out."
-        if shown.without
-        else ""
+    caption = (
+        f"Saliency maps of {count} test images, drawn at random. Below each map: {signs}the "
+        f"predicted class and its probability. {DISPLAY_RULE}"
     )
+    if outlines:
+        caption += " White line: the annotated region."
+    if shown.without:
+        runs = " and ".join(shown.without)
+        caption += f" The examples of {runs} are other images and are left out."
     return Gallery(
         name,
-        f"Saliency maps of {count} test images, drawn at random. Below each map: {signs}the "
-        f"predicted class and its probability. {DISPLAY_RULE}{edge}{left_out}",
+        caption,
         tuple(map(method_name, methods)),
-        sheets,
+        tuple(
+            (attribution_name(attribution), tuple(card(i, attribution) for i in range(count)))
+            for attribution in shown.attributions
+        ),
         width,
         height,
         {f"{name}-{i}": photo(images[i]) for i in range(count)},
@@ -203,7 +185,7 @@ def ordered_gallery(comparison: Comparison, name: str) -> Gallery | None:
     sheets: dict[str, Sheet] = {}
     photos: dict[str, str] = {}
     size = (1, 1)
-    for row, ordered in _ordered(comparison):
+    for row, ordered in comparison.ordered:
         cards = []
         for i, proportion in enumerate(ordered.proportion):
             key = f"{name}-{len(photos)}"
@@ -212,7 +194,7 @@ def ordered_gallery(comparison: Comparison, name: str) -> Gallery | None:
             label = comparison.class_name(int(ordered.labels[i]))
             cards.append(Card(key, f"{proportion:.2f} · {label}", (over,)))
         head = f"{method_name(row.method)}, {attribution_name(row.attribution)} maps"
-        sheets[row.method] = Sheet(head, tuple(cards))
+        sheets[row.method] = head, tuple(cards)
         size = ordered.images.shape[:1:-1]
     if not sheets:
         return None
@@ -277,7 +259,7 @@ def _sheet(comparison: Comparison, attribution: str, shown: Shown) -> FigureSpec
 
 def ordered_samples(comparison: Comparison) -> Iterator[FigureSpec]:
     """Yield training samples of each method by their final proportion (Fig. 3b)."""
-    for row, ordered in _ordered(comparison):
+    for row, ordered in comparison.ordered:
         places = np.linspace(0, len(ordered.images) - 1, min(len(ordered.images), _SHOWN))
         above, below, proportions = [], [], []
         for i in places.round().astype(int):
@@ -296,16 +278,6 @@ def ordered_samples(comparison: Comparison) -> Iterator[FigureSpec]:
             f"{len(places)} training samples with final proportions from {proportions[0]} to "
             f"{proportions[-1]}, and their {attribution} maps.",
         )
-
-
-def _ordered(comparison: Comparison) -> Iterator[tuple[Row, Ordered]]:
-    """Yield the training samples by proportion of each training method, of its first such row."""
-    methods = set()
-    for row in comparison.rows:
-        ordered = row.source.ordered(row.index)
-        if ordered is not None and row.method not in methods:
-            methods.add(row.method)
-            yield row, ordered
 
 
 def _pixels(image: Array) -> Array:
