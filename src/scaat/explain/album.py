@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,9 @@ ROWS, COLUMNS = 12, 12  # of maps on one contact sheet
 class Album:
     """Writes explanations to a folder as they come; every file is whole or absent.
 
-    The files are ``overlays/IMAGE--MODEL--ATTRIBUTION.png``; ``maps/``, under the same names, the
-    maps as the saliency methods gave them, float32 (H, W) at the model's size, as ``.npy``;
-    contact sheets of 12 images and, where one saliency method does not need more, 12 maps across;
-    and at the end the listing ``explanations.json``.
+    The files are ``overlays/IMAGE--MODEL--ATTRIBUTION.png``; in ``maps/``, as ``.npy``, the maps as
+    the saliency methods gave them, float32 (H, W) at the model's size; contact sheets of 12 images
+    and, where one saliency method needs no more, 12 maps; at the end ``explanations.json``.
 
     Args:
         folder: Made if missing.
@@ -74,20 +74,13 @@ class Album:
     ) -> None:
         """Write the overlays and maps of the next image.
 
-        Args:
-            picture: Its file.
-            pixels: What each model saw, uint8 RGB (H, W, 3).
-            answers: Each model's, for this image alone.
+        ``pixels`` is what each model saw, uint8 RGB (H, W, 3), ``answers`` each one's, for this
+        image alone.
         """
         sizes = dict.fromkeys(self._resizing(picture, seen) for seen in pixels)
-        notes = [*sizes, picture.conversion or ""]
-        row = {
-            ("", ""): Cell(
-                pixels[0],
-                (printable(self._titles[self._added]), ""),
-                ", ".join(filter(None, notes)),
-            )
-        }
+        note = ", ".join(filter(None, [*sizes, picture.conversion]))
+        title = printable(self._titles[self._added])
+        row = {("", ""): Cell(pixels[0], (title, ""), note)}
         models = zip(self.models, self._model_names, pixels, answers, strict=True)
         for model, model_name, seen, answer in models:
             for attribution, values in answer.maps.items():
@@ -112,16 +105,14 @@ class Album:
 
     def close(self) -> None:
         """Write the listing."""
-        write_json(
-            self.folder / LISTING,
-            {
-                "schema": 1,
-                "settings": self.settings,
-                "display": DISPLAY_RULE,
-                "sheets": [sheet.name for sheet in self.sheets],
-                "explanations": self.listing,
-            },
-        )
+        listing = {
+            "schema": 1,
+            "settings": self.settings,
+            "display": DISPLAY_RULE,
+            "sheets": [sheet.name for sheet in self.sheets],
+            "explanations": self.listing,
+        }
+        write_json(self.folder / LISTING, listing)
 
     def _record(
         self, picture: Picture, model: str, seen: NDArray[np.uint8], answer: Explanation
@@ -148,17 +139,13 @@ class Album:
         return "" if original == used else resizing(original, used, self.resize)
 
     def _write_sheets(self) -> None:
-        names = list(self.attributions)
-        share = max(1, COLUMNS // len(self.models))
-        titles = list(self.models)
+        names, models = list(self.attributions), tuple(map(printable, self.models))
+        share = max(1, COLUMNS // len(models))
         parts = [names[start : start + share] for start in range(0, len(names), share)]
         pages = -(-len(self._titles) // ROWS) * len(parts)
         for part in parts:
-            keys = [("", ""), *((name, title) for name in part for title in titles)]
-            groups = [
-                Group("Image", ("",)),
-                *(Group(self.attributions[name], tuple(map(printable, titles))) for name in part),
-            ]
+            keys = [("", ""), *product(part, self.models)]
+            groups = [Group("Image", ("",)), *(Group(self.attributions[n], models) for n in part)]
             sheet = contact_sheet(groups, [[row[key] for key in keys] for row in self._rows])
             number = f"-{len(self.sheets) + 1}" if pages > 1 else ""
             path = self.folder / f"sheet{number}.png"

@@ -42,7 +42,7 @@ from scaat.report.compare import VERDICTS, Pool, Pooled, difference, pools, sign
 from scaat.report.findings import held_against
 from scaat.report.results import Comparison, Results, Row
 
-_LATEX_HEAD = "% Needs \\usepackage{booktabs} and, for the triangles, \\usepackage{amssymb}.\n"
+_LATEX_HEAD = "% Needs \\usepackage{booktabs} and, for the triangles, \\usepackage{amssymb}."
 
 
 def title(comparison: Comparison, results: Results) -> str:
@@ -89,15 +89,12 @@ def text_files(results: Results) -> dict[str, str]:
     files = {}
     for name, tables in sections(results).items():
         files[f"{name}.md"] = "\n".join(f"{markdown_section(table, of)}\n" for of, table in tables)
-        files[f"{name}.tex"] = _LATEX_HEAD + "\n".join(
-            f"% {_comment(f'{table.caption}: {of}')}\n% {_comment(table.note)}\n{latex(table)}"
-            for of, table in tables
-        )
+        parts = [_LATEX_HEAD]
+        for of, table in tables:
+            comments = (" ".join(text.split()) for text in (f"{table.caption}: {of}", table.note))
+            parts += [*(f"% {comment}" for comment in comments), latex(table)]
+        files[f"{name}.tex"] = "\n".join(parts)
     return files
-
-
-def _comment(text: str) -> str:
-    return " ".join(text.split())
 
 
 SIGNS = dict(zip(VERDICTS, "▲▼≈", strict=True))
@@ -235,10 +232,7 @@ def _difference_cell(metric: str, paired: Estimate | None) -> Cell:
 
 
 def pooled_tables(pool: Pool) -> list[Table]:
-    """Return the means, and the differences where two methods share seeds.
-
-    Then means and differences for each family of further metrics that some seed has.
-    """
+    """Return means and, where two methods share seeds, differences: of each family measured."""
     tables = []
     groups = [((*PERFORMANCE, *SALIENCY), "", "")]
     for family, caption in FAMILIES.items():
@@ -252,19 +246,15 @@ def pooled_tables(pool: Pool) -> list[Table]:
 
 
 def _pooled_means(pool: Pool, keys: Sequence[str], suffix: str, of_what: str) -> Table:
-    def note(key: str, pooled: Pooled | None) -> str:
-        return "" if pooled is None else "; ".join(printed(key, s)[0] for s in pooled.seeds)
+    def cells(key: str, attribution: str) -> list[Cell]:
+        pooled = [pool.pooled(key, attribution, method) for method in pool.methods]
+        notes = ["; ".join(printed(key, s)[0] for s in p.seeds) if p else "" for p in pooled]
+        plain = cells_of(key, [p.estimate if p else None for p in pooled])
+        return [replace(cell, note=note) for cell, note in zip(plain, notes, strict=True)]
 
     lines: list[Line] = []
     for attribution in pool.attributions:
-        columns = []
-        for key in keys:
-            pooled = [pool.pooled(key, attribution, method) for method in pool.methods]
-            cells = cells_of(key, [p.estimate if p else None for p in pooled])
-            noted = [
-                replace(cell, note=note(key, p)) for cell, p in zip(cells, pooled, strict=True)
-            ]
-            columns.append(noted)
+        columns = [cells(key, attribution) for key in keys]
         lines += lines_of(map(method_name, pool.methods), columns, attribution_name(attribution))
     return Table(
         name=f"pooled{suffix}",
@@ -366,8 +356,8 @@ def _csv_differences(results: Results, metrics: Iterable[str]) -> list[CsvLine]:
             for metric in metrics if row.method != other else ():
                 paired = difference(comparison, metric, row.attribution, row.method, other)
                 if paired is not None:
-                    *place, method, attribution = _key(row).items()
-                    key = dict([*place, method, ("less", other), attribution])
+                    *place, attribution = _key(row).items()
+                    key = dict([*place, ("less", other), attribution])
                     lines.append({**key, **_measured(metric, paired)})
     return lines
 
@@ -382,19 +372,18 @@ def _csv_pooled(results: Results, metrics: Iterable[str], *, apart: bool) -> lis
             for attribution in pool.attributions:
                 for metric in metrics:
                     pooled = pool.pooled(metric, attribution, *names)
-                    if pooled is not None:
-                        by_seed = ("" if v is None else repr(v) for v in pooled.by_seed)
-                        lines.append(
-                            {
-                                "data": first.data,
-                                "model": first.model,
-                                **dict(zip(("method", "less"), names, strict=False)),
-                                "attribution": attribution,
-                                **_measured(metric, pooled.estimate),
-                                "seeds": len(pooled.by_seed),
-                                "by_seed": " ".join(by_seed),
-                            }
-                        )
+                    if pooled is None:
+                        continue
+                    line = {
+                        "data": first.data,
+                        "model": first.model,
+                        **dict(zip(("method", "less"), names, strict=False)),
+                        "attribution": attribution,
+                        **_measured(metric, pooled.estimate),
+                        "seeds": len(pooled.by_seed),
+                        "by_seed": " ".join("" if v is None else repr(v) for v in pooled.by_seed),
+                    }
+                    lines.append(line)
     return lines
 
 
@@ -404,12 +393,11 @@ def _key(row: Row) -> CsvLine:
 
 
 def _wide(row: Row, metrics: Iterable[str]) -> CsvLine:
-    numbers = {
-        f"{metric}_{part}": number
-        for metric in metrics
-        for part, number in _numbers(row.metrics[metric]).items()
-    }
-    return {**_key(row), **numbers}
+    line = _key(row)
+    for metric in metrics:
+        numbers = _numbers(row.metrics[metric])
+        line |= {f"{metric}_{part}": number for part, number in numbers.items()}
+    return line
 
 
 def _measured(metric: str, estimate: Estimate) -> CsvLine:
