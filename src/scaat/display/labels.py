@@ -103,6 +103,12 @@ class Estimate:
             return low, math.inf if self.high is None else self.high
         return None if self.low is None or self.high is None else (self.low, self.high)
 
+    def __neg__(self) -> Estimate:
+        value, low, high = (
+            None if x is None else 0.0 - x for x in (self.value, self.high, self.low)
+        )
+        return replace(self, value=value, low=low, high=high)
+
 
 MINUS = "\N{MINUS SIGN}"
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal, get_args
 
@@ -47,7 +47,9 @@ def difference(
     if key not in comparison.differences:
         computed = _difference(metric, rows[0], rows[1])
         comparison.differences[key] = computed
-        comparison.differences[metric, shared, other, method] = _negated(computed)
+        comparison.differences[metric, shared, other, method] = (
+            None if computed is None else -computed
+        )
     return comparison.differences[key]
 
 
@@ -161,15 +163,6 @@ def _same_place(lengths: Sequence[int]) -> tuple[Array, Array] | None:
     """Return the pairs of images at the same place in both rows."""
     everything = np.arange(lengths[0])
     return (everything, everything) if len(set(lengths)) == 1 else None
-
-
-def _negated(estimate: Estimate | None) -> Estimate | None:
-    if estimate is None:
-        return None
-    low, value, high = (
-        None if x is None else 0.0 - x for x in (estimate.high, estimate.value, estimate.low)
-    )
-    return replace(estimate, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True)
