@@ -215,46 +215,41 @@ def ordered_gallery(comparison: Comparison, name: str) -> Gallery | None:
 def saliency_examples(comparison: Comparison) -> Iterator[FigureSpec]:
     """Yield a sheet for each saliency method: images down, training methods across (Fig. 3a)."""
     shown = shown_examples(comparison)
-    if shown is not None:
-        for attribution in shown.attributions:
-            yield _sheet(comparison, attribution, shown)
-
-
-def _sheet(comparison: Comparison, attribution: str, shown: Shown) -> FigureSpec:
+    if shown is None:
+        return
     images, labels, masks = shown.images.images, shown.images.labels, shown.images.masks
-    count, methods = min(len(images), _SHOWN), shown.methods(attribution)
-    right = dict.fromkeys(methods, 0)
-    rows = []
-    for i in range(count):
-        image, label = _pixels(images[i]), int(labels[i])
-        mask = None if masks is None else masks[i]
-        row = [Cell(image, (printable(comparison.class_name(label)), ""), mask=mask)]
-        for method in methods:
-            maps = shown.maps[method, attribution]
-            predicted = int(maps.predicted[i])
-            right[method] += predicted == label
-            sign = "" if label == UNKNOWN else "✓ " if predicted == label else "✗ "
-            said = printable(sign + comparison.class_name(predicted))
-            caption = (said, f" {maps.probability[i]:.2f}")
-            row.append(Cell(overlay(image, maps.maps[i]), caption, mask=mask))
-        rows.append(row)
-    name = attribution_name(attribution)
-    groups = [
-        Group("Image", ("",)),
-        Group(printable(name), tuple(printable(method_name(method)) for method in methods)),
-    ]
-    outline = "" if masks is None else " White and black outline: the annotated region."
-    hits = ", ".join(f"{method_name(m)} {n} of {count}" for m, n in right.items())
+    count = min(len(images), _SHOWN)
     known = not (labels == UNKNOWN).any()
-    signs, rightly = ", ✓ right or ✗ wrong", f" Images classified rightly: {hits}."
-    return FigureSpec(
-        f"examples-{attribution}",
-        contact_sheet(groups, rows),
-        f"{name} maps of {count} test images, over the image in dark grey. Below each map: the "
-        f"predicted class and its probability{signs if known else ''}. {DISPLAY_RULE}{outline}",
-        f"{name} maps of {count} test images beside the images, a column for each training "
-        f"method.{rightly if known else ''}",
-    )
+    signs = ", ✓ right or ✗ wrong" if known else ""
+    outline = "" if masks is None else " White and black outline: the annotated region."
+    for attribution in shown.attributions:
+        methods, rows = shown.methods(attribution), []
+        right = dict.fromkeys(methods, 0)
+        for i in range(count):
+            image, label = _pixels(images[i]), int(labels[i])
+            mask = None if masks is None else masks[i]
+            row = [Cell(image, (printable(comparison.class_name(label)), ""), mask=mask)]
+            for method in methods:
+                maps = shown.maps[method, attribution]
+                predicted = int(maps.predicted[i])
+                right[method] += predicted == label
+                sign = "" if label == UNKNOWN else "✓ " if predicted == label else "✗ "
+                said = printable(sign + comparison.class_name(predicted))
+                caption = (said, f" {maps.probability[i]:.2f}")
+                row.append(Cell(overlay(image, maps.maps[i]), caption, mask=mask))
+            rows.append(row)
+        name = attribution_name(attribution)
+        heads = tuple(printable(method_name(method)) for method in methods)
+        hits = ", ".join(f"{method_name(m)} {n} of {count}" for m, n in right.items())
+        rightly = f" Images classified rightly: {hits}." if known else ""
+        yield FigureSpec(
+            f"examples-{attribution}",
+            contact_sheet([Group("Image", ("",)), Group(printable(name), heads)], rows),
+            f"{name} maps of {count} test images, over the image in dark grey. Below each map: the "
+            f"predicted class and its probability{signs}. {DISPLAY_RULE}{outline}",
+            f"{name} maps of {count} test images beside the images, a column for each training "
+            f"method.{rightly}",
+        )
 
 
 def ordered_samples(comparison: Comparison) -> Iterator[FigureSpec]:
