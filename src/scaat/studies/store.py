@@ -1,14 +1,7 @@
 """A study in three files: the settings that its trials share, a table of trials, and arrays.
 
-`pack` makes them of the folders in ``STUDY/trials``, and `unpack` makes the folders of them:
-
-- ``config.yaml``: the settings, environment and classes that all trials have in common.
-- ``trials.csv``: a row for each trial and saliency method, with the settings that vary, the seed,
-  each metric's ``value``, ``low``, ``high`` and ``n``, the time and the environment. Column names
-  are the paths in ``results.json``, joined by dots. A cell is JSON, or a string as it is; an empty
-  cell means that the row has no such entry.
-- ``per_image.parquet``: for each row of the table lists of the values by image, curves and example
-  images.
+Columns of ``trials.csv`` are the paths in ``results.json``, joined by dots. A cell is JSON, or a
+string as it is; an empty one means that the row has no such entry.
 """
 
 from __future__ import annotations
@@ -59,7 +52,9 @@ def is_packed(study: Path) -> bool:
 def pack(study: Path | str) -> None:
     """Write ``config.yaml``, ``trials.csv`` and ``per_image.parquet`` of ``study/trials``.
 
-    The trials' folders stay: they hold the models. All else can be restored by `unpack`.
+    ``config.yaml`` has what all trials have in common, ``trials.csv`` a row for each trial and
+    saliency method, ``per_image.parquet`` its values by image, curves and example images. The
+    trials' folders stay: they hold the models. All else can be restored by `unpack`.
     """
     study = Path(study)
     records: list[Record] = []
@@ -83,8 +78,7 @@ def pack(study: Path | str) -> None:
                 arrays.append(_arrays_of(stored, index))
     flat = [dict(_flatten(record)) for record in records]
     for row, own in zip(flat, arrays, strict=True):
-        for key in [key for key, value in row.items() if _is_curve(value)]:
-            own[key] = row.pop(key)
+        own |= {key: row.pop(key) for key in list(row) if _is_curve(row[key])}
         for key, values in own.items():
             if np.ndim(values) > 1:
                 row[f"shapes.{key}"] = list(values.shape)
@@ -139,11 +133,8 @@ def _records(content: Mapping[str, Any]) -> Iterator[Record]:
         }
         yield {
             **row,
-            "schema": content["schema"],
-            "settings": settings,
+            **{key: content[key] for key in ("schema", "settings", "environment", "classes")},
             "measured": {part: value for part, value in used.items() if value},
-            "environment": content["environment"],
-            "classes": content["classes"],
             **_training_of(row, content.get("trainings", [])),
         }
 
@@ -288,10 +279,10 @@ def _common(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             return True  # it was not measured
         return key in row and _cell(row[key]) == _cell(value)
 
-    done = [row for row in rows if "failure" not in row]
+    first = next((row for row in rows if "failure" not in row), {})
     return {
         key: value
-        for key, value in (done or [{}])[0].items()
+        for key, value in first.items()
         if (value is None or key.partition(".")[0] in _SHARED)
         and all(agrees(key, value, row) for row in rows)
     }

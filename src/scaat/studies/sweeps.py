@@ -89,8 +89,7 @@ def combinations(values: Values, *, one_at_a_time: bool = False) -> list[Point]:
         one_at_a_time: Vary each option alone, after a point where nothing is varied.
     """
     if one_at_a_time:
-        alone = [{name: value} for name, tried in values.items() for value in tried]
-        return [{}, *alone]
+        return [{}, *({name: value} for name, tried in values.items() for value in tried)]
     return [dict(zip(values, point, strict=True)) for point in product(*values.values())]
 
 
@@ -140,15 +139,12 @@ def sweep_table(
     columns = measured_columns(settings, attribution)
     lines = []
     for number, (setting, marked) in enumerate(zip(settings, ahead, strict=True), start=1):
+        texts = {key: printed(key, setting.estimate(key, attribution)) for key in columns}
         cells = [
-            Cell(
-                *printed(key, setting.estimate(key, attribution)),
-                best=marked and key in ("accuracy", "aopc_lerf"),
-            )
-            for key in columns
+            *(Cell(*texts[key], best=marked and key in ("accuracy", "aopc_lerf")) for key in texts),
+            Cell(seconds_text(setting.train_seconds)),
+            Cell(", ".join(map(str, setting.seeds))),
         ]
-        cells.append(Cell(seconds_text(setting.train_seconds)))
-        cells.append(Cell(", ".join(map(str, setting.seeds))))
         lines.append(Line("", f"{number}. {setting.title}", tuple(cells)))
     return Table(
         name=f"sweep-{attribution}",
@@ -181,12 +177,8 @@ def sweep_figure(
         left, right = figure.subplots(1, 2)
         for ax, key in ((left, "aopc_lerf"), (right, "gini")):
             _panel(ax, settings, ahead, key, attribution)
-        figure.suptitle(
-            f"{attribution_name(attribution)}. Filled: {note}",
-            x=0.01,
-            ha="left",
-            fontsize=9.5,
-        )
+        title = f"{attribution_name(attribution)}. Filled: {note}"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=9.5)
     return figure
 
 
@@ -207,21 +199,9 @@ def _panel(
             ends = [scale * up.low, scale * up.high]
             ax.plot([across.value] * 2, ends, color=MUTED, linewidth=0.6)
             lowest = min(lowest, *ends)
-        ax.plot(
-            across.value,
-            value,
-            "o",
-            color=INK if ahead[number - 1] else "white",
-            markeredgecolor=INK,
-            markersize=6,
-        )
-        ax.annotate(
-            str(number),
-            (across.value, value),
-            xytext=(5, 4),
-            textcoords="offset points",
-            fontsize=8,
-        )
+        point, fill = (across.value, value), INK if ahead[number - 1] else "white"
+        ax.plot(*point, "o", color=fill, markeredgecolor=INK, markersize=6)
+        ax.annotate(str(number), point, xytext=(5, 4), textcoords="offset points", fontsize=8)
     if key == "aopc_lerf":
         if lowest > 0:
             ax.set_yscale("log")

@@ -16,6 +16,12 @@ from scaat.studies.sweeps import Setting
 
 try:
     import optuna
+    from optuna.distributions import (
+        BaseDistribution,
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
     from optuna.trial import FrozenTrial, TrialState
@@ -28,7 +34,7 @@ LEAST_LERF = 1e-4
 _FAILED = 100.0  # points over the budget of a training that ended early
 _LOG = 10  # ratio of a range's ends from which it is searched on a logarithmic scale
 
-Space = Mapping[str, optuna.distributions.BaseDistribution]
+Space = Mapping[str, BaseDistribution]
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def gain_of(setting: Setting, standard: Setting, attribution: str) -> Gain:
     return Gain(lost, accuracy, value(setting, "aopc_lerf"), value(setting, "gini"))
 
 
-def interval(low: float, high: float) -> optuna.distributions.BaseDistribution:
+def interval(low: float, high: float) -> BaseDistribution:
     """Return a range to search, of whole numbers if both ends are; logarithmic from 1 : 10 on.
 
     Raises:
@@ -73,13 +79,13 @@ def interval(low: float, high: float) -> optuna.distributions.BaseDistribution:
         raise InputError(f"a range to search is {low:g} to {high:g}, expected the lower end first")
     logarithmic = low > 0 and high / low >= _LOG
     if isinstance(low, int) and isinstance(high, int):
-        return optuna.distributions.IntDistribution(low, high, log=logarithmic)
-    return optuna.distributions.FloatDistribution(low, high, log=logarithmic)
+        return IntDistribution(low, high, log=logarithmic)
+    return FloatDistribution(low, high, log=logarithmic)
 
 
-def choices(values: Sequence[Any]) -> optuna.distributions.BaseDistribution:
+def choices(values: Sequence[Any]) -> BaseDistribution:
     """Return values to choose among."""
-    return optuna.distributions.CategoricalDistribution(list(values))
+    return CategoricalDistribution(list(values))
 
 
 class Search:
@@ -97,13 +103,7 @@ class Search:
     """
 
     def __init__(
-        self,
-        path: Path,
-        space: Space,
-        start: Mapping[str, Any],
-        *,
-        budget: float,
-        seed: int,
+        self, path: Path, space: Space, start: Mapping[str, Any], *, budget: float, seed: int
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.space, self.budget, self.seed = dict(space), budget, seed
@@ -156,10 +156,8 @@ def best(front: Sequence[FrozenTrial]) -> FrozenTrial:
     return front[int(order[0])]
 
 
-def _has(distribution: optuna.distributions.BaseDistribution, value: Any) -> bool:
-    if isinstance(distribution, optuna.distributions.CategoricalDistribution):
+def _has(distribution: BaseDistribution, value: Any) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
-    assert isinstance(
-        distribution, optuna.distributions.FloatDistribution | optuna.distributions.IntDistribution
-    )
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
     return value is not None and distribution.low <= value <= distribution.high

@@ -37,18 +37,18 @@ _NOTE = (
 def table_1(source: Source, settings: Sequence[Setting]) -> Table:
     """Return sparsity and faithfulness by saliency method and training method (Table 1)."""
     by_title = {setting.title: setting for setting in settings}
+    ours = [by_title.get(method) for method in METHODS]
     lines = []
     for key in (*SALIENCY, "blocks_rel", "lattice_fraction"):
         cells: list[Cell] = []
         for attribution in ATTRIBUTIONS:
-            ours = [by_title.get(method) for method in METHODS]
             paper = [TABLE_1.get((source.letter, key, attribution, m)) for m in METHODS]
             cells += _cells(key, attribution, ours, paper)
         lines.append(Line("", METRICS[key].label, tuple(cells)))
     return Table(
         name=f"table1-{source.key}",
         caption=_caption("Table 1", source, settings),
-        note=f"{_note(source, 'ResNet-18')} {_counts(by_title)}",
+        note=f"{_note(source, 'ResNet-18')} {_counts(ours)}",
         stub="Metric",
         columns=tuple(
             f"{attribution_name(a)}: {method_name(m)}" for a in ATTRIBUTIONS for m in METHODS
@@ -84,10 +84,10 @@ def table_3(source: Source, settings: Sequence[Setting]) -> Table:
     """Return accuracy, Gini index and training time (Table 3, of ImageNet-1k alone)."""
     titles = ("standard", "scaat", FGSM)
     by_title = {setting.title: setting for setting in settings}
+    ours = [by_title.get(title) for title in titles]
     columns = {}
     for key in ("accuracy", "gini"):
         paper = [TABLE_3[title, key] for title in titles]
-        ours = [by_title.get(title) for title in titles]
         columns[METRICS[key].label] = _cells(key, "gradient", ours, paper)
     ratios = dict(zip(by_title, _time_ratios(settings), strict=True))
     columns["Time"] = [
@@ -146,7 +146,7 @@ def ablation_table(source: Source, settings: Sequence[Setting]) -> Table:
 
 
 def _time_ratios(settings: Sequence[Setting]) -> list[str]:
-    """Return what each training took, in units of standard training's time."""
+    """Return each training's time in units of standard training's."""
     base = next((s.train_seconds for s in settings if s.title == "standard"), None)
     return [
         ratio_text(s.train_seconds / base if s.train_seconds and base else None) for s in settings
@@ -166,12 +166,11 @@ def _cells(
     return [replace(cell, note=note) for cell, note in zip(cells, notes, strict=True)]
 
 
-def _counts(by_title: dict[str, Setting]) -> str:
+def _counts(ours: Sequence[Setting | None]) -> str:
     """Say how often SCAAT has the best value: the paper's claim is always."""
     won = counted = undefined = 0
     for key in ("entropy", "size_kb", "aopc_lerf", "aopc_rel"):
         for attribution in ATTRIBUTIONS:
-            ours = [by_title.get(method) for method in METHODS]
             estimates = [None if s is None else s.estimate(key, attribution) for s in ours]
             if any(e is None or e.value is None for e in estimates):
                 undefined += None not in estimates
