@@ -54,7 +54,6 @@ def band(ax: Axes, x: Array, curve: Curve, mark: Mark) -> None:
 
 
 def _by_row(rows: Iterable[Row], text: Callable[[Row], str]) -> str:
-    """Return what a text alternative says of each row."""
     return "; ".join(
         f"{method_name(row.method)}, {attribution_name(row.attribution)}: {text(row)}"
         for row in rows
@@ -76,9 +75,9 @@ def _two_curves(
 ) -> tuple[Figure, list[PanelLine]]:
     """Return a figure for two curves by saliency method, and its lines of panels.
 
-    The curves are beside each other for one saliency method; several have a column each, one curve
-    over the other, and further columns go below. All panels have one vertical scale if ``shared``,
-    else those of a line. ``curve`` returns what to draw of a row by a key of ``heads``.
+    The curves are beside each other for one saliency method; several have a column each. All panels
+    have one vertical scale if ``shared``, else those of a line. ``curve`` returns what to draw of a
+    row by a key of ``heads``.
     """
     alone = len(attributions) == 1
     across = min(len(attributions), ACROSS)
@@ -332,8 +331,8 @@ def _limits(estimates: list[Estimate]) -> tuple[float, float, bool]:
     """Return the ends of the axis, and whether it is logarithmic.
 
     It is where all values are positive and they, or they and an upper end, differ by a factor of
-    `WIDE`. It then reaches at most that factor beyond the values: an interval of a ratio whose
-    denominator may vanish would leave no room for anything else.
+    `WIDE`. It then reaches at most that factor beyond the values, since a ratio's interval may be
+    far wider.
     """
     values = [e.value for e in estimates if e.value is not None]
     bounds = [b for e in estimates for b in e.bounds or () if math.isfinite(b)]

@@ -244,7 +244,6 @@ def _hash(text: str) -> str:
 
 
 def _overview(results: Results) -> str:
-    """Return in one line what was compared."""
     tested, explained = (
         max(c.images(m) for c in results.comparisons) for m in ("accuracy", "entropy")
     )
@@ -277,7 +276,6 @@ def _protocol(row: Row) -> tuple[int, str, str]:
 def _section(
     name: str, results: Results, comparison: Comparison, charts: Mapping[str, Chart]
 ) -> dict[str, Any]:
-    """Return what the page says of one comparison."""
     summary = findings(comparison)
     main = summary.pairs[0] if summary.pairs else None
     attribution = comparison.attributions[0]

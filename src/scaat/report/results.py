@@ -101,9 +101,8 @@ class Source:
             raise self._fault(PER_IMAGE, name, what)
         bad = np.isinf(values) if gaps else ~np.isfinite(values)
         if bad.any():
-            what = f"holds {values[bad][0]} at position {bad.argmax()}"
-            what += ", expected one finite number for each image"
-            raise self._fault(PER_IMAGE, name, what)
+            what = f"holds {values[bad][0]} at position {bad.argmax()}, expected one finite number"
+            raise self._fault(PER_IMAGE, name, f"{what} for each image")
         return values
 
     def examples(self) -> Examples | None:
@@ -301,10 +300,8 @@ class Comparison:
         """
         if attribution is None:
             return self.model_row(method)
-        for row in self.rows:
-            if (row.method, row.attribution) == (method, attribution):
-                return row
-        return None
+        wanted = (method, attribution)
+        return next((row for row in self.rows if (row.method, row.attribution) == wanted), None)
 
     def model_row(self, method: str) -> Row:
         """Return a row for what does not depend on the saliency method: accuracy, AUC, cost."""

@@ -137,13 +137,11 @@ def curve_interval(curves: Array, seed: int = 0, resamples: int = RESAMPLES) -> 
     """
     curves = curves[~np.isnan(curves).any(1)]
     unknown = [None] * curves.shape[1]
-    if not len(curves):
-        return {"value": unknown, "low": unknown, "high": unknown}
-    mean = curves.mean(0)
+    mean = curves.mean(0).tolist() if len(curves) else unknown
     if len(curves) < 2:
-        return {"value": mean.tolist(), "low": unknown, "high": unknown}
+        return {"value": mean, "low": unknown, "high": unknown}
     low, high = np.quantile(resampled_means(curves.T, seed, resamples), TAILS, axis=-1)
-    return {"value": mean.tolist(), "low": low.tolist(), "high": high.tolist()}
+    return {"value": mean, "low": low.tolist(), "high": high.tolist()}
 
 
 def ratio_interval(
