@@ -151,13 +151,8 @@ def ratio_interval(
 
     A resample whose denominator is not positive counts as infinite (as minus infinite where its
     numerator is not positive either). A limit among these, as once the interval of the denominator
-    reaches 0, is None and ``unbounded`` is true.
-
-    Args:
-        numerator: (n,), finite.
-        denominator: (n,), finite, of the same images in the same order.
-        seed: Of the resampling.
-        resamples: How many.
+    reaches 0, is None and ``unbounded`` is true. Both arrays are (n,), finite, of the same images
+    in the same order; the rest is as in `mean_interval`.
 
     Returns:
         ``value`` (None where the denominator is not positive), ``low``, ``high``, ``n``,
@@ -282,15 +277,8 @@ def paired_ratio_difference(
     """Return the difference of two ratios of means over the same images, and its interval.
 
     A ratio is infinite as in `ratio_interval`. Where both are in a resample the difference counts
-    as minus infinite for the lower limit and as infinite for the upper one.
-
-    Args:
-        numerator: (n,), finite.
-        denominator: (n,), finite.
-        other_numerator: (n,), finite.
-        other_denominator: (n,), finite; all four of the same images in the same order.
-        seed: Of the resampling.
-        resamples: How many.
+    as minus infinite for the lower limit and as infinite for the upper one. All four arrays are
+    (n,), finite, of the same images in the same order; the rest is as in `mean_interval`.
 
     Returns:
         ``value``, ``low``, ``high``, ``n`` and ``unbounded``.
@@ -312,13 +300,8 @@ def paired_auc_difference(
     The interval is normal, with DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988, by the
     ranks of Sun and Xu 2014): resampling would sort all images again for each resample.
 
-    Args:
-        scores: (n,), finite, higher for the positive class; ties count half.
-        other: (n,), of the same images in the same order.
-        positive: (n,), whether the image is of the positive class.
-
-    Returns:
-        As `auc_interval`.
+    Arguments and result are as for `auc_interval`; the scores are finite, and ``other`` are those
+    of the second model for the same images in the same order.
 
     Raises:
         InputError: The three are not of as many images.

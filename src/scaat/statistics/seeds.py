@@ -85,20 +85,10 @@ def pooled_ratio_difference(
 ) -> dict[str, Any]:
     """Return the difference of two `pooled_ratio`s over the same seeds and images.
 
-    Seeds and images are drawn for both alike. The difference of two pooled means is the
-    `pooled_mean` of the differences, image by image.
-
-    Args:
-        numerators: Of each of two seeds or more the per-image values (n_s,), finite.
-        denominators: The same of the denominator.
-        other_numerators: Of the other method, the same seeds and images in the same order.
-        other_denominators: The same of its denominator.
-        seed: Of the resampling.
-        resamples: How many.
-
-    Returns:
-        As `pooled_ratio`; two infinite ratios count as in `paired_ratio_difference`, with None
-        among ``by_seed``.
+    Arguments and result are as for `pooled_ratio`, those of both ratios of the same seeds and
+    images in the same order, which are drawn for both alike. Two infinite ratios count as in
+    `paired_ratio_difference`, with None among ``by_seed``. (The difference of two pooled means is
+    the `pooled_mean` of the differences, image by image.)
 
     Raises:
         InputError: There are fewer than two seeds, or the four differ in shape.
