@@ -55,9 +55,7 @@ class Engine:
     _lost: tuple[type[Exception], ...] = ()
 
     def run(self, tasks: Sequence[T]) -> Generator[T, None, None]:
-        """Run tasks, and yield each when it is done.
-
-        Tasks whose worker was lost run again, as do those that the loss interrupted.
+        """Run tasks, and yield each when it is done; those that lost their worker run again.
 
         Raises:
             InputError: A task raised it, as for the other errors here; no further tasks start.

@@ -247,15 +247,11 @@ def _lists(arrays: Sequence[Mapping[str, Any]]) -> pa.Table:
     columns = {}
     for name in sorted({key for row in arrays for key in row}):
         entries = [row.get(name) for row in arrays]
-        ends = np.cumsum([0, *(0 if v is None else np.size(v) for v in entries)])
-        offsets = pa.array(ends, pa.int32(), mask=np.array([*(v is None for v in entries), False]))
         known = [v for v in entries if v is not None]
-        values = (
-            pa.array([number for curve in known for number in curve], pa.float64())
-            if isinstance(known[0], list)
-            else pa.array(np.concatenate([v.ravel() for v in known]))
-        )
-        columns[name] = pa.ListArray.from_arrays(offsets, values)
+        is_curve = isinstance(known[0], list)  # of floats and None
+        dtype = np.dtype(np.float64) if is_curve else np.result_type(*known)
+        flat = [None if v is None else np.ravel(v) for v in entries]
+        columns[name] = pa.array(flat, pa.list_(pa.from_numpy_dtype(dtype)))
     return pa.table(columns) if columns else pa.table({"curves": pa.nulls(len(arrays))})
 
 

@@ -136,21 +136,12 @@ def run_trial(
     continue a study without its models and, if the data has a ``name``, with its images at another
     path.
 
-    Args:
-        trial: What to do.
-        folder: Of this trial.
-        splits: The data that its configuration names.
-        evaluation: The protocol; None trains only.
-        part: The images to measure on; settings may be chosen by those for validation.
-        reference: Folder of the standard training that an accuracy budget is compared with; see
-            `scaat.training.fit`.
-        device: Where to evaluate.
-        quiet: Show no progress of the training.
-        callbacks: Of Lightning, for the training.
-        budget: Points of validation accuracy by which the training may be behind ``reference``
-            before it ends early (`KeepBudget`). Default: no end but the last epoch.
-        show: See `Show`.
-        provenance: Further entries of the results' environment, such as the command.
+    A training that falls behind ``reference``, the folder of a standard training (see
+    `scaat.training.fit`), by more than ``budget`` points of validation accuracy ends early
+    (`KeepBudget`); the default is no end but the last epoch. ``evaluation`` is the protocol, on the
+    images of ``part`` (settings may be chosen by those for validation); None trains only.
+    ``provenance`` adds to the results' environment, such as the command; ``callbacks`` are
+    Lightning's, for the training.
 
     Returns:
         The folders with the results; none without ``evaluation``, or where the loss became

@@ -148,9 +148,8 @@ def ablation_table(source: Source, settings: Sequence[Setting]) -> Table:
 def _time_ratios(settings: Sequence[Setting]) -> list[str]:
     """Return each training's time in units of standard training's."""
     base = next((s.train_seconds for s in settings if s.title == "standard"), None)
-    return [
-        ratio_text(s.train_seconds / base if s.train_seconds and base else None) for s in settings
-    ]
+    times = [s.train_seconds for s in settings]
+    return [ratio_text(seconds / base if seconds and base else None) for seconds in times]
 
 
 def _cells(
