@@ -74,8 +74,8 @@ def contact_sheet(groups: Sequence[Group], rows: Sequence[Sequence[Cell]]) -> Im
 def magnified(pixels: Pixels, side: int, *, shrink: bool = True) -> Image.Image:
     """Return a picture whose longer side is near ``side`` pixels.
 
-    A small one is magnified by a whole number, so that its pixels stay blocks of one colour; one
-    of more than one and a half times ``side`` is scaled down, if ``shrink``.
+    A small one is magnified by a whole number, so that pixels stay blocks of one colour; one over
+    1.5 times ``side`` is scaled down, if ``shrink``.
     """
     image = Image.fromarray(pixels)
     longer = max(image.size)
@@ -124,7 +124,6 @@ def _caption(draw: ImageDraw.ImageDraw, cell: Cell, position: tuple[int, int], s
 
 
 def _foot(sheet: Image.Image, draw: ImageDraw.ImageDraw, top: int, rule: Sequence[str]) -> None:
-    """Draw the key to the colours, and say what they are relative to."""
     width, height = BAR
     ramp = np.linspace(0, 1, width)[None].repeat(height, 0)
     face = font(12)

@@ -47,9 +47,7 @@ def difference(
     if key not in comparison.differences:
         computed = _difference(metric, rows[0], rows[1])
         comparison.differences[key] = computed
-        comparison.differences[metric, shared, other, method] = (
-            None if computed is None else -computed
-        )
+        comparison.differences[metric, shared, other, method] = computed and -computed
     return comparison.differences[key]
 
 

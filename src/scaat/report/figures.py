@@ -350,10 +350,11 @@ _LONGEST = 16
 
 def randomisation_curves(comparison: Comparison) -> Iterator[FigureSpec]:
     """Yield the maps' correlation by how many layers are random."""
-    rows = [row for row in comparison.rows if row.randomisation]
-    if not rows:
+    measured = {row: row.randomisation for row in comparison.rows if row.randomisation}
+    if not measured:
         return
-    attributions = tuple(dict.fromkeys(row.attribution for row in rows))
+    attributions = tuple(dict.fromkeys(row.attribution for row in measured))
+    ends = _by_row(measured, lambda row: f"{measured[row].correlation.value[-1]:.2f}")
     with style():
         figure, axes = panels(len(attributions), 3.5, 0.4, sharey=True)
         for line in axes:
@@ -373,17 +374,13 @@ def randomisation_curves(comparison: Comparison) -> Iterator[FigureSpec]:
                     ax.set_xticks(range(len(layers)), names, rotation=40, ha="right")
         legend(figure, comparison.methods)
 
-    def last(row: Row) -> str:
-        return "" if row.randomisation is None else f"{row.randomisation.correlation.value[-1]:.2f}"
-
     yield FigureSpec(
         "randomisation",
         figure,
         "Sanity check. Weights are randomised from the output's layer on, further layers at "
         "each step: the rank correlation of the maps with the trained model's should fall "
         "towards 0. Bands: 95 % bootstrap intervals over the test images.",
-        f"Line charts of rank correlation. With all the named layers random it is: "
-        f"{_by_row(rows, last)}.",
+        f"Line charts of rank correlation. With all the named layers random it is: {ends}.",
     )
 
 

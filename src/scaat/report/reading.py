@@ -267,10 +267,7 @@ def _training(entry: Entry) -> Training:
 
 
 def _name_variants(read: list[tuple[Source, list[Row]]]) -> list[tuple[Source, list[Row]]]:
-    """Return the runs; rows that would repeat each other are named by their differing settings.
-
-    Settings are compared between runs: one run has one setting of a method.
-    """
+    """Return the runs; rows that would repeat each other are named by what differs between runs."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in (row for _, rows in read for row in rows):
         groups.setdefault((row.data, row.model, row.method), []).append(row)
