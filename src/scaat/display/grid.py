@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from scaat.display.overlay import DISPLAY_RULE, borders, heat_colours
 from scaat.display.style import INK, MUTED, RULE
-from scaat.display.text import PAPER, font, shortened, write
+from scaat.display.text import PAPER, font, shortened
 
 CELL = 192  # pixels of a picture's longer side, or as near as whole-numbered magnification comes
 MARGIN, GAP, GROUP_GAP = 24, 8, 28
@@ -25,20 +25,15 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One picture of the sheet.
-
-    Attributes:
-        pixels: uint8 RGB (H, W, 3).
-        caption: The line below it: a name, which is shortened where it is too long, and what
-            follows it, which is not.
-        note: A second, paler line.
-        mask: A region whose edge is drawn, (H, W), if any.
-    """
+    """One picture of the sheet, uint8 RGB (H, W, 3)."""
 
     pixels: Pixels
     caption: tuple[str, str]
+    """Below it: a name, shortened where it is too long, and what follows it."""
     note: str = ""
+    """A second, paler line."""
     mask: NDArray[Any] | None = None
+    """A region (H, W) whose edge is drawn."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +74,8 @@ def contact_sheet(groups: Sequence[Group], rows: Sequence[Sequence[Cell]]) -> Im
 def magnified(pixels: Pixels, side: int, *, shrink: bool = True) -> Image.Image:
     """Return a picture whose longer side is near ``side`` pixels.
 
-    A small one is magnified by a whole number, so that its pixels stay blocks of one colour; one
-    of more than one and a half times ``side`` is scaled down, if ``shrink``.
+    A small one is magnified by a whole number, so that pixels stay blocks of one colour; one over
+    1.5 times ``side`` is scaled down, if ``shrink``.
     """
     image = Image.fromarray(pixels)
     longer = max(image.size)
@@ -109,32 +104,32 @@ def _heads(
     for group in groups:
         columns = [(next(places), name) for name in group.columns]
         left, right = columns[0][0], columns[-1][0] + side
-        write(draw, (left, MARGIN), shortened(group.heading, right - left, bold), bold)
+        heading = shortened(group.heading, right - left, bold)
+        draw.text((left, MARGIN), heading, INK, bold)
         if any(group.columns):
             draw.line([(left, line), (right, line)], fill=RULE)
         for place, name in columns:
             text = shortened(name, side, plain, keep="both")
-            write(draw, (place, line + 5), text, plain, MUTED)
+            draw.text((place, line + 5), text, MUTED, plain)
 
 
 def _caption(draw: ImageDraw.ImageDraw, cell: Cell, position: tuple[int, int], side: int) -> None:
     face, small = font(13), font(12)
     name, tail = cell.caption
     name = shortened(name, side - face.getlength(tail), face, keep="both")
-    write(draw, position, name + tail, face, INK)
+    draw.text(position, name + tail, INK, face)
     if cell.note:
         below = (position[0], position[1] + LINE)
-        write(draw, below, shortened(cell.note, side, small, keep="both"), small, MUTED)
+        draw.text(below, shortened(cell.note, side, small, keep="both"), MUTED, small)
 
 
 def _foot(sheet: Image.Image, draw: ImageDraw.ImageDraw, top: int, rule: Sequence[str]) -> None:
-    """Draw the key to the colours, and say what they are relative to."""
     width, height = BAR
     ramp = np.linspace(0, 1, width)[None].repeat(height, 0)
     face = font(12)
-    write(draw, (MARGIN, top), "low", face, MUTED)
+    draw.text((MARGIN, top), "low", MUTED, face)
     left = MARGIN + int(face.getlength("low")) + 8
     sheet.paste(Image.fromarray(heat_colours(ramp)), (left, top + 2))
-    write(draw, (left + width + 8, top), "high", face, MUTED)
+    draw.text((left + width + 8, top), "high", MUTED, face)
     for number, line in enumerate(rule, start=1):
-        write(draw, (MARGIN, top + number * LINE), line, face, MUTED)
+        draw.text((MARGIN, top + number * LINE), line, MUTED, face)

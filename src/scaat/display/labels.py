@@ -10,37 +10,26 @@ from scaat.declarations import Declaration, declarations
 METRICS = declarations()
 
 
-def _keys(*categories: str) -> tuple[str, ...]:
-    return tuple(key for key, metric in METRICS.items() if metric.category in categories)
+def keys_of(category: str) -> tuple[str, ...]:
+    """Return the keys of the metrics of a category."""
+    return tuple(key for key, metric in METRICS.items() if metric.category == category)
 
 
-PERFORMANCE = _keys("performance")
-MODEL = _keys("model")
-SPARSITY = _keys("sparsity")
-SALIENCY = (*SPARSITY, *_keys("faithfulness"))
+PERFORMANCE = keys_of("performance")
+MODEL = keys_of("model")
+SPARSITY = keys_of("sparsity")
+SALIENCY = (*SPARSITY, *keys_of("faithfulness"))
 
 
-@dataclass(frozen=True)
-class Family:
-    """Metrics in one table, shown where some row has them."""
-
-    name: str
-    caption: str
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The keys of its metrics."""
-        return _keys(self.name)
-
-
-FAMILIES = (
-    Family("further", "Further measures of sparsity, faithfulness and localisation"),
-    Family("lattice", "Lattices: sparse and faithful pixel by pixel alone?"),
-    Family("localisation", "Localisation against the annotated regions"),
-    Family("stability", "Stability under small changes of the image"),
-    Family("sanity", "Sanity: maps of models that have learnt nothing"),
-)
-OPTIONAL = (*MODEL, *(metric for family in FAMILIES for metric in family.metrics))
+FAMILIES = {
+    "further": "Further measures of sparsity, faithfulness and localisation",
+    "lattice": "Lattices: sparse and faithful pixel by pixel alone?",
+    "localisation": "Localisation against the annotated regions",
+    "stability": "Stability under small changes of the image",
+    "sanity": "Sanity: maps of models that have learnt nothing",
+}
+"""Captions of the tables that are shown where some row has their category of metrics."""
+OPTIONAL = (*MODEL, *(key for family in FAMILIES for key in keys_of(family)))
 RATIOS = {key: metric.ratio_of for key, metric in METRICS.items() if metric.ratio_of}
 """Ratios of the means of two per-image metrics."""
 
@@ -82,10 +71,7 @@ BOUNDS = ("random", "oracle")  # attributions that no model's training has a han
 
 
 def method_name(key: str) -> str:
-    """Return the printed name of a training method; an unknown one keeps its own.
-
-    What follows in brackets, the settings that tell variants apart, stays as it is.
-    """
+    """Return the printed name of a training method; unknown names and settings in brackets stay."""
     name, bracket, settings = key.partition(" (")
     return METHODS.get(name, name) + bracket + settings
 
@@ -113,13 +99,15 @@ class Estimate:
     def bounds(self) -> tuple[float, float] | None:
         """Return the interval with infinite open ends, or None where there is no interval."""
         if self.unbounded:
-            return (
-                -math.inf if self.low is None else self.low,
-                math.inf if self.high is None else self.high,
-            )
-        if self.low is None or self.high is None:
-            return None
-        return self.low, self.high
+            low = -math.inf if self.low is None else self.low
+            return low, math.inf if self.high is None else self.high
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def __neg__(self) -> Estimate:
+        value, low, high = (
+            None if x is None else 0.0 - x for x in (self.value, self.high, self.low)
+        )
+        return replace(self, value=value, low=low, high=high)
 
 
 MINUS = "\N{MINUS SIGN}"
@@ -153,10 +141,7 @@ def full_text(metric: Declaration, estimate: Estimate | None) -> str:
 
 
 def signed_text(metric: Declaration, difference: Estimate) -> tuple[str, str]:
-    """Return a difference with its sign, ``+0.31``, and its interval.
-
-    Its own size sets the digits: it may be far smaller than the values it is of.
-    """
+    """Return a difference with its sign, ``+0.31``, and its interval; its size sets the digits."""
     free = replace(metric, decimals=None)
     value = value_text(free, difference)
     positive = difference.value is not None and difference.value > 0 and value.strip("0.")
@@ -188,11 +173,9 @@ def ratio_text(ratio: float | None) -> str:
 
 
 def _decimals(metric: Declaration, estimate: Estimate) -> int:
-    """Return how many decimals show three digits of the value or of its uncertainty.
+    """Return how many decimals show three digits of the value or its uncertainty, the larger.
 
-    The larger of the two sets the scale: the digits of a value far below its own uncertainty say
-    nothing. The uncertainty is the distance to the nearer end, as a ratio's far end can be
-    anywhere.
+    The uncertainty is the distance to the nearer end, as a ratio's far end can be anywhere.
     """
     if metric.decimals is not None:
         return metric.decimals

@@ -32,8 +32,7 @@ _PALETTE = (HEAT[:, :3] * 255).round().astype(np.uint8).tobytes()
 def display_map(saliency: Array) -> Array:
     """Return a map scaled for display to [0, 1]: over its own 99th percentile, clipped.
 
-    The rule is the same for every method. A map with fewer than one per cent of its pixels above
-    zero has no such percentile and is divided by its maximum; a map of zeros stays zero.
+    Where that is 0 a map is divided by its maximum; a map of zeros stays zero.
     """
     top = np.percentile(saliency, _PERCENTILE) or saliency.max() or 1.0
     return np.clip(saliency / top, 0.0, 1.0)
@@ -42,14 +41,8 @@ def display_map(saliency: Array) -> Array:
 def overlay(image: NDArray[np.uint8], saliency: NDArray[Any]) -> NDArray[np.uint8]:
     """Return a map's heat, more opaque where it is higher, over its image in dark grey.
 
-    The map is scaled by `display_map`.
-
-    Args:
-        image: uint8 (H, W, C), RGB or with one channel.
-        saliency: A finite, non-negative map (H, W).
-
-    Returns:
-        uint8 RGB (H, W, 3).
+    ``image`` is uint8 (H, W, 1 or 3), ``saliency`` finite and not negative (H, W), scaled by
+    `display_map`; the result is uint8 RGB (H, W, 3).
     """
     heat = display_map(saliency)
     opacity = heat[..., None]

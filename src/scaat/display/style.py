@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib
@@ -68,39 +68,37 @@ def marks(methods: Sequence[str]) -> dict[str, Mark]:
     }
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """Draw with the report's settings and give the caller's back."""
-    with matplotlib.rc_context(
-        {
-            "font.family": "sans-serif",
-            "font.sans-serif": ["DejaVu Sans"],
-            "font.size": 9.5,
-            "text.color": INK,
-            "axes.edgecolor": MUTED,
-            "axes.labelcolor": INK,
-            "axes.linewidth": 0.7,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titlesize": 10,
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "axes.grid": True,
-            "axes.prop_cycle": cycler(color=[INK]),
-            "axes.axisbelow": True,
-            "grid.color": RULE,
-            "grid.linewidth": 0.6,
-            "xtick.color": MUTED,
-            "ytick.color": MUTED,
-            "xtick.labelsize": 8.5,
-            "ytick.labelsize": 8.5,
-            "legend.frameon": False,
-            "figure.dpi": DPI,
-            "savefig.dpi": DPI,
-            "svg.hashsalt": "scaat",
-        }
-    ):
-        yield
+style = partial(
+    matplotlib.rc_context,
+    {
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 9.5,
+        "text.color": INK,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "axes.linewidth": 0.7,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 10,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.grid": True,
+        "axes.prop_cycle": cycler(color=[INK]),
+        "axes.axisbelow": True,
+        "grid.color": RULE,
+        "grid.linewidth": 0.6,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelsize": 8.5,
+        "ytick.labelsize": 8.5,
+        "legend.frameon": False,
+        "figure.dpi": DPI,
+        "savefig.dpi": DPI,
+        "svg.hashsalt": "scaat",
+    },
+)
+"""A context that draws with the report's settings and gives the caller's back."""
 
 
 def panels(
@@ -114,8 +112,7 @@ def panels(
 ) -> tuple[Figure, NDArray[Any]]:
     """Return a figure and its axes (lines, columns); those beyond ``count`` are left empty.
 
-    A line is ``height`` inches high and has at most ``across`` panels; ``extra`` inches are above
-    the first one.
+    A line is ``height`` inches high, with ``extra`` inches above the first.
     """
     across = min(count, across)
     down = -(-count // across)
@@ -136,8 +133,7 @@ def legend(
 ) -> None:
     """Put the key of the methods, and of ``further`` labelled lines, above the panels.
 
-    The figure has the constrained layout, which makes room. If ``lined``, the line style, too,
-    identifies the method.
+    If ``lined``, the line style, too, identifies the method.
     """
     handles = [
         Line2D(

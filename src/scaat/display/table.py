@@ -74,8 +74,7 @@ class Table:
 def best(metric: str, estimates: Sequence[Estimate | None]) -> set[int]:
     """Return the positions of the best value: none of fewer than two, all of equal ones.
 
-    Beside an undefined value none is the best: a ratio is undefined where its denominator, here
-    LeRF, is not above zero, which may be better than all the others.
+    Beside an undefined value none is the best: LeRF, not above zero there, may beat all others.
     """
     measured = {i: e.value for i, e in enumerate(estimates) if e is not None}
     values = {i: value for i, value in measured.items() if value is not None}
@@ -210,10 +209,9 @@ def _latex_line(cells: list[str]) -> str:
 def terminal_grid(
     heads: Sequence[str], rows: Iterable[Sequence[str | Text] | None], *, left: int = 1
 ) -> RichTable:
-    """Return a table for a terminal; a row that is None is a rule.
+    """Return a table for a terminal: names are text, no markup; a row that is None is a rule.
 
-    Heads are not shown if all are empty. The first ``left`` columns begin at the left, the others
-    end at the right. A user's names are text here, their brackets no markup.
+    Heads are not shown if all are empty. The columns after the first ``left`` end at the right.
     """
     from rich import box
     from rich.table import Table as RichTable
@@ -265,8 +263,7 @@ GAP = 2  # between columns: the padding of one, and that of the box
 def parts(widths: Sequence[int], fixed: int, available: int) -> list[list[int]]:
     """Return the columns of each part of a table: the first ``fixed`` ones, and what fits beside.
 
-    All widths are in cells; a part takes more than is ``available`` if it has no more than one
-    other column.
+    All widths are in cells; a part with a single other column may be wider than ``available``.
     """
     always = list(range(fixed))
     by_part = [list(always)]

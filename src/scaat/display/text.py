@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import matplotlib
-from PIL import ImageDraw, ImageFont
-
-from scaat.display.style import INK
+from PIL import ImageFont
 
 PAPER = "#ffffff"
 ELLIPSIS = "…"
@@ -40,10 +38,7 @@ def shortened(
     *,
     keep: Literal["start", "both"] = "start",
 ) -> str:
-    """Return one line of text, or as much of it as is ``width`` pixels wide, with an ellipsis.
-
-    To keep ``both`` ends keeps a file's ending and number.
-    """
+    """Return text, or as much of its start or ``both`` ends as fits ``width`` pixels, and "…"."""
     if face.getlength(text) <= width:
         return text
     for length in range(len(text) - 1, 0, -1):
@@ -54,25 +49,11 @@ def shortened(
     return ELLIPSIS
 
 
-def write(
-    draw: ImageDraw.ImageDraw,
-    position: tuple[float, float],
-    text: str,
-    face: ImageFont.FreeTypeFont,
-    colour: str = INK,
-) -> None:
-    """Draw one line of text with its top left corner at ``position``."""
-    draw.text(position, text, fill=colour, font=face, anchor="la")
-
-
 LONGEST = 80  # bytes; three such parts and an ending fit the 255 that file systems take
 
 
 def titles(paths: Sequence[Path]) -> list[str]:
-    """Return a different title for each path: as few of its last parts as distinguish it.
-
-    Paths that are one and the same have one title.
-    """
+    """Return a title for each different path: as few of its last parts as distinguish it."""
     parts = [Path(os.path.abspath(path)).parts for path in paths]
     different = len(set(parts))
     depth = 1

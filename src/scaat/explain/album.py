@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, InitVar, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from scaat.data.image_files import Picture
 from scaat.display.grid import Cell, Group, contact_sheet, magnified
 from scaat.display.overlay import DISPLAY_RULE, overlay
 from scaat.display.style import MUTED
-from scaat.display.text import PAPER, font, printable, safe_names, shortened, titles, write
+from scaat.display.text import PAPER, font, printable, safe_names, shortened, titles
 from scaat.explain.explaining import Explanation
 from scaat.files import replacing, write_json
 
@@ -26,13 +28,13 @@ OVERLAY_SIDE = 256  # pixels; the pixels of smaller maps are drawn larger
 ROWS, COLUMNS = 12, 12  # of maps on one contact sheet
 
 
+@dataclass(eq=False, repr=False)
 class Album:
     """Writes explanations to a folder as they come; every file is whole or absent.
 
-    The files are ``overlays/IMAGE--MODEL--ATTRIBUTION.png``; ``maps/``, under the same names, the
-    maps as the saliency methods gave them, float32 (H, W) at the model's size, as ``.npy``;
-    contact sheets of 12 images and, where one saliency method does not need more, 12 maps across;
-    and at the end the listing ``explanations.json``.
+    The files are ``overlays/IMAGE--MODEL--ATTRIBUTION.png``; in ``maps/``, as ``.npy``, the maps as
+    the saliency methods gave them, float32 (H, W) at the model's size; contact sheets of 12 images
+    and, where one saliency method needs no more, 12 maps; at the end ``explanations.json``.
 
     Args:
         folder: Made if missing.
@@ -43,28 +45,22 @@ class Album:
         settings: Goes into the listing, fit for JSON.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        paths: Sequence[Path],
-        models: Mapping[str, Sequence[str]],
-        attributions: Mapping[str, str],
-        *,
-        resize: str | None,
-        settings: Mapping[str, Any],
-    ) -> None:
-        self.folder = folder
-        self.models = models
-        self.attributions = attributions
-        self.resize = resize
-        self.settings = settings
-        self.sheets: list[Path] = []
-        self.listing: list[dict[str, Any]] = []
+    folder: Path
+    paths: InitVar[Sequence[Path]]
+    models: Mapping[str, Sequence[str]]
+    attributions: Mapping[str, str]
+    _: KW_ONLY
+    resize: str | None
+    settings: Mapping[str, Any]
+    sheets: list[Path] = field(init=False, default_factory=list)
+    listing: list[dict[str, Any]] = field(init=False, default_factory=list)
+    _added: int = field(init=False, default=0)
+    _rows: list[dict[tuple[str, str], Cell]] = field(init=False, default_factory=list)
+
+    def __post_init__(self, paths: Sequence[Path]) -> None:
         self._titles = titles(paths)
         self._image_names = safe_names(os.path.splitext(title)[0] for title in self._titles)
-        self._model_names = safe_names(models)
-        self._added = 0
-        self._rows: list[dict[tuple[str, str], Cell]] = []
+        self._model_names = safe_names(self.models)
 
     def add(
         self,
@@ -74,20 +70,13 @@ class Album:
     ) -> None:
         """Write the overlays and maps of the next image.
 
-        Args:
-            picture: Its file.
-            pixels: What each model saw, uint8 RGB (H, W, 3).
-            answers: Each model's, for this image alone.
+        ``pixels`` is what each model saw, uint8 RGB (H, W, 3), ``answers`` each one's, for this
+        image alone.
         """
         sizes = dict.fromkeys(self._resizing(picture, seen) for seen in pixels)
-        notes = [*sizes, picture.conversion or ""]
-        row = {
-            ("", ""): Cell(
-                pixels[0],
-                (printable(self._titles[self._added]), ""),
-                ", ".join(filter(None, notes)),
-            )
-        }
+        note = ", ".join(filter(None, [*sizes, picture.conversion]))
+        title = printable(self._titles[self._added])
+        row = {("", ""): Cell(pixels[0], (title, ""), note)}
         models = zip(self.models, self._model_names, pixels, answers, strict=True)
         for model, model_name, seen, answer in models:
             for attribution, values in answer.maps.items():
@@ -112,16 +101,14 @@ class Album:
 
     def close(self) -> None:
         """Write the listing."""
-        write_json(
-            self.folder / LISTING,
-            {
-                "schema": 1,
-                "settings": self.settings,
-                "display": DISPLAY_RULE,
-                "sheets": [sheet.name for sheet in self.sheets],
-                "explanations": self.listing,
-            },
-        )
+        listing = {
+            "schema": 1,
+            "settings": self.settings,
+            "display": DISPLAY_RULE,
+            "sheets": [sheet.name for sheet in self.sheets],
+            "explanations": self.listing,
+        }
+        write_json(self.folder / LISTING, listing)
 
     def _record(
         self, picture: Picture, model: str, seen: NDArray[np.uint8], answer: Explanation
@@ -148,17 +135,13 @@ class Album:
         return "" if original == used else resizing(original, used, self.resize)
 
     def _write_sheets(self) -> None:
-        names = list(self.attributions)
-        share = max(1, COLUMNS // len(self.models))
-        titles = list(self.models)
+        names, models = list(self.attributions), tuple(map(printable, self.models))
+        share = max(1, COLUMNS // len(models))
         parts = [names[start : start + share] for start in range(0, len(names), share)]
         pages = -(-len(self._titles) // ROWS) * len(parts)
         for part in parts:
-            keys = [("", ""), *((name, title) for name in part for title in titles)]
-            groups = [
-                Group("Image", ("",)),
-                *(Group(self.attributions[name], tuple(map(printable, titles))) for name in part),
-            ]
+            keys = [("", ""), *product(part, self.models)]
+            groups = [Group("Image", ("",)), *(Group(self.attributions[n], models) for n in part)]
             sheet = contact_sheet(groups, [[row[key] for key in keys] for row in self._rows])
             number = f"-{len(self.sheets) + 1}" if pages > 1 else ""
             path = self.folder / f"sheet{number}.png"
@@ -189,7 +172,7 @@ def _write_overlay(path: Path, over: NDArray[np.uint8], record: Mapping[str, Any
         image.paste(small)
         line = resizing(record["file_size"], record["map_size"], record["resize"])
         told = shortened(f"resized {line}", small.width - 8, font(12))
-        write(ImageDraw.Draw(image), (4, small.height + 3), told, font(12), MUTED)
+        ImageDraw.Draw(image).text((4, small.height + 3), told, MUTED, font(12))
     text = PngInfo()
     for key, value in record.items():
         if value is not None:

@@ -34,7 +34,6 @@ class Explanation:
     probabilities: Tensor
 
     def __getitem__(self, i: int) -> Explanation:
-        """Return the answer for one image."""
         maps = {name: values[i] for name, values in self.maps.items()}
         return Explanation(maps, self.targets[i], self.probabilities[i])
 
@@ -96,7 +95,7 @@ def classify(model: nn.Module, images: Tensor, *, names: Sequence[str] | None = 
     Args:
         model: As for `explain`.
         images: As for `explain`.
-        names: What messages call the images; their positions by default.
+        names: What messages call the images; by default their positions.
 
     Raises:
         InputError: The images are not as for `explain`, the model cannot run on them, or what it

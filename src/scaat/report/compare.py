@@ -35,8 +35,8 @@ def difference(
 ) -> Estimate | None:
     """Return by how much ``method`` exceeds ``other`` on the same images, with its interval.
 
-    None where the per-image values of either are not at hand or the two share no image.
-    ``attribution`` may be None for what does not depend on it.
+    None without per-image values of images that both share. ``attribution`` may be None for what
+    does not depend on it.
     """
     rows = comparison.row(method, attribution), comparison.row(other, attribution)
     if rows[0] is None or rows[1] is None:
@@ -47,7 +47,7 @@ def difference(
     if key not in comparison.differences:
         computed = _difference(metric, rows[0], rows[1])
         comparison.differences[key] = computed
-        comparison.differences[metric, shared, other, method] = _negated(computed)
+        comparison.differences[metric, shared, other, method] = computed and -computed
     return comparison.differences[key]
 
 
@@ -98,17 +98,21 @@ def paired_values(metric: str, row: Row, other: Row) -> list[Array] | None:
     if metric == "auc":
         shared = _shared_scores(row, other)
         return None if shared is None else [auc_parts(scores, shared[2]) for scores in shared[:2]]
-    parts = RATIOS.get(metric, (metric,))
-    stored = [image_values(r, part) for r in (row, other) for part in parts]
-    values = [v for v in stored if v is not None]
-    if len(values) < len(stored):
+    mine, theirs = (_stored_parts(metric, r) for r in (row, other))
+    if mine is None or theirs is None:
         return None
-    lengths = [len(v) for v in values]
+    lengths = [len(values) for values in (*mine, *theirs)]
     pairs = _same_place(lengths) if metric in _STORED else _pairs(row, other, lengths)
     if pairs is None:
         return None
-    mine, theirs = values[: len(parts)], values[len(parts) :]
     return [v[pairs[0]] for v in mine] + [v[pairs[1]] for v in theirs]
+
+
+def _stored_parts(metric: str, row: Row) -> list[Array] | None:
+    """Return `image_values` of a metric, of a ratio those of both its parts."""
+    stored = [image_values(row, part) for part in RATIOS.get(metric, (metric,))]
+    values = [value for value in stored if value is not None]
+    return values if len(values) == len(stored) else None
 
 
 def _difference(metric: str, row: Row, other: Row) -> Estimate | None:
@@ -159,15 +163,6 @@ def _same_place(lengths: Sequence[int]) -> tuple[Array, Array] | None:
     return (everything, everything) if len(set(lengths)) == 1 else None
 
 
-def _negated(estimate: Estimate | None) -> Estimate | None:
-    if estimate is None:
-        return None
-    low, value, high = (
-        None if x is None else 0.0 - x for x in (estimate.high, estimate.value, estimate.low)
-    )
-    return Estimate(value, low, high, estimate.n, estimate.unbounded)
-
-
 @dataclass(frozen=True)
 class Pooled:
     """A mean over training seeds and images, and the mean of each seed."""
@@ -207,10 +202,9 @@ class Pool:
     def pooled(
         self, metric: str, attribution: str, method: str, other: str | None = None
     ) -> Pooled | None:
-        """Return the pooled estimate, or None where fewer than two seeds have it.
+        """Return the pooled estimate, or None unless two seeds or more store it image by image.
 
-        None, too, where the values of a seed's images are not stored. With ``other`` it is by how
-        much ``method`` exceeds it: the two are paired in each seed, image by image.
+        With ``other`` it is by how much ``method`` exceeds it, paired in each seed.
         """
         names = (method,) if other is None else (method, other)
         key = (metric, attribution, *names)
@@ -263,6 +257,4 @@ def _parts(metric: str, row: Row, other: Row | None = None) -> list[Array] | Non
         # A fraction of n images is n ones and zeros, in whatever order.
         ones = np.arange(accuracy.n) < round(accuracy.value * accuracy.n)
         return [ones.astype(np.float64)]
-    stored = [image_values(row, part) for part in RATIOS.get(metric, (metric,))]
-    values = [value for value in stored if value is not None]
-    return values if len(values) == len(stored) else None
+    return _stored_parts(metric, row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,15 +62,9 @@ def shown_examples(comparison: Comparison) -> Shown | None:
             maps[row.method, row.attribution] = ExampleMaps(*arrays)
     if not maps or not common:
         return None
-    return Shown(
-        Examples(
-            first.images[common],
-            first.labels[common],
-            None if first.masks is None else first.masks[common],
-        ),
-        maps,
-        tuple(source.label for source in known if source not in chosen),
-    )
+    masks = None if first.masks is None else first.masks[common]
+    images = Examples(first.images[common], first.labels[common], masks)
+    return Shown(images, maps, tuple(source.label for source in known if source not in chosen))
 
 
 _SHOWN = 8
@@ -101,12 +95,8 @@ class Card:
     """Name of the edge of its annotated region, if any."""
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """The cards of one saliency method."""
-
-    title: str
-    cards: tuple[Card, ...]
+Sheet = tuple[str, tuple[Card, ...]]
+"""The title and cards of one saliency method."""
 
 
 @dataclass(frozen=True)
@@ -155,34 +145,34 @@ def example_gallery(comparison: Comparison, name: str) -> Gallery | None:
         for i, mask in enumerate([] if masks is None else masks[:count])
         if mask.any() and not mask.all()
     }
-    sheets = tuple(
-        Sheet(
-            attribution_name(attribution),
-            tuple(
-                Card(
-                    f"{name}-{i}",
-                    comparison.class_name(int(labels[i])),
-                    tuple(tile(i, m, attribution) for m in shown.methods(attribution)),
-                    f"{name}-edge-{i}" if f"{name}-edge-{i}" in outlines else "",
-                )
-                for i in range(count)
-            ),
+
+    def card(i: int, attribution: str) -> Card:
+        edge = f"{name}-edge-{i}"
+        return Card(
+            f"{name}-{i}",
+            comparison.class_name(int(labels[i])),
+            tuple(tile(i, m, attribution) for m in shown.methods(attribution)),
+            edge if edge in outlines else "",
         )
-        for attribution in shown.attributions
-    )
-    edge = " White line: the annotated region." if outlines else ""
+
     signs = "" if (labels == UNKNOWN).any() else "✓ right or ✗ wrong, "
-    left_out = (
-        f" The examples of {' and '.join(shown.without)} are other images and are left out."
-        if shown.without
-        else ""
+    caption = (
+        f"Saliency maps of {count} test images, drawn at random. Below each map: {signs}the "
+        f"predicted class and its probability. {DISPLAY_RULE}"
     )
+    if outlines:
+        caption += " White line: the annotated region."
+    if shown.without:
+        runs = " and ".join(shown.without)
+        caption += f" The examples of {runs} are other images and are left out."
     return Gallery(
         name,
-        f"Saliency maps of {count} test images, drawn at random. Below each map: {signs}the "
-        f"predicted class and its probability. {DISPLAY_RULE}{edge}{left_out}",
+        caption,
         tuple(map(method_name, methods)),
-        sheets,
+        tuple(
+            (attribution_name(attribution), tuple(card(i, attribution) for i in range(count)))
+            for attribution in shown.attributions
+        ),
         width,
         height,
         {f"{name}-{i}": photo(images[i]) for i in range(count)},
@@ -195,10 +185,7 @@ def ordered_gallery(comparison: Comparison, name: str) -> Gallery | None:
     sheets: dict[str, Sheet] = {}
     photos: dict[str, str] = {}
     size = (1, 1)
-    for row in comparison.rows:
-        ordered = row.source.ordered(row.index)
-        if ordered is None or row.method in sheets:
-            continue
+    for row, ordered in comparison.ordered:
         cards = []
         for i, proportion in enumerate(ordered.proportion):
             key = f"{name}-{len(photos)}"
@@ -207,7 +194,7 @@ def ordered_gallery(comparison: Comparison, name: str) -> Gallery | None:
             label = comparison.class_name(int(ordered.labels[i]))
             cards.append(Card(key, f"{proportion:.2f} · {label}", (over,)))
         head = f"{method_name(row.method)}, {attribution_name(row.attribution)} maps"
-        sheets[row.method] = Sheet(head, tuple(cards))
+        sheets[row.method] = head, tuple(cards)
         size = ordered.images.shape[:1:-1]
     if not sheets:
         return None
@@ -225,78 +212,67 @@ def ordered_gallery(comparison: Comparison, name: str) -> Gallery | None:
     )
 
 
-def saliency_examples(comparison: Comparison) -> list[FigureSpec]:
-    """Return a sheet for each saliency method: images down, training methods across (Fig. 3a)."""
+def saliency_examples(comparison: Comparison) -> Iterator[FigureSpec]:
+    """Yield a sheet for each saliency method: images down, training methods across (Fig. 3a)."""
     shown = shown_examples(comparison)
     if shown is None:
-        return []
-    return [_sheet(comparison, attribution, shown) for attribution in shown.attributions]
-
-
-def _sheet(comparison: Comparison, attribution: str, shown: Shown) -> FigureSpec:
+        return
     images, labels, masks = shown.images.images, shown.images.labels, shown.images.masks
-    count, methods = min(len(images), _SHOWN), shown.methods(attribution)
-    right = dict.fromkeys(methods, 0)
-    rows = []
-    for i in range(count):
-        image, label = _pixels(images[i]), int(labels[i])
-        mask = None if masks is None else masks[i]
-        row = [Cell(image, (printable(comparison.class_name(label)), ""), mask=mask)]
-        for method in methods:
-            maps = shown.maps[method, attribution]
-            predicted = int(maps.predicted[i])
-            right[method] += predicted == label
-            sign = "" if label == UNKNOWN else "✓ " if predicted == label else "✗ "
-            said = printable(sign + comparison.class_name(predicted))
-            caption = (said, f" {maps.probability[i]:.2f}")
-            row.append(Cell(overlay(image, maps.maps[i]), caption, mask=mask))
-        rows.append(row)
-    name = attribution_name(attribution)
-    groups = [
-        Group("Image", ("",)),
-        Group(printable(name), tuple(printable(method_name(method)) for method in methods)),
-    ]
-    outline = "" if masks is None else " White and black outline: the annotated region."
-    hits = ", ".join(f"{method_name(m)} {n} of {count}" for m, n in right.items())
+    count = min(len(images), _SHOWN)
     known = not (labels == UNKNOWN).any()
-    signs, rightly = ", ✓ right or ✗ wrong", f" Images classified rightly: {hits}."
-    return FigureSpec(
-        f"examples-{attribution}",
-        contact_sheet(groups, rows),
-        f"{name} maps of {count} test images, over the image in dark grey. Below each map: the "
-        f"predicted class and its probability{signs if known else ''}. {DISPLAY_RULE}{outline}",
-        f"{name} maps of {count} test images beside the images, a column for each training "
-        f"method.{rightly if known else ''}",
-    )
+    signs = ", ✓ right or ✗ wrong" if known else ""
+    outline = "" if masks is None else " White and black outline: the annotated region."
+    for attribution in shown.attributions:
+        methods, rows = shown.methods(attribution), []
+        right = dict.fromkeys(methods, 0)
+        for i in range(count):
+            image, label = _pixels(images[i]), int(labels[i])
+            mask = None if masks is None else masks[i]
+            row = [Cell(image, (printable(comparison.class_name(label)), ""), mask=mask)]
+            for method in methods:
+                maps = shown.maps[method, attribution]
+                predicted = int(maps.predicted[i])
+                right[method] += predicted == label
+                sign = "" if label == UNKNOWN else "✓ " if predicted == label else "✗ "
+                said = printable(sign + comparison.class_name(predicted))
+                caption = (said, f" {maps.probability[i]:.2f}")
+                row.append(Cell(overlay(image, maps.maps[i]), caption, mask=mask))
+            rows.append(row)
+        name = attribution_name(attribution)
+        heads = tuple(printable(method_name(method)) for method in methods)
+        hits = ", ".join(f"{method_name(m)} {n} of {count}" for m, n in right.items())
+        rightly = f" Images classified rightly: {hits}." if known else ""
+        yield FigureSpec(
+            f"examples-{attribution}",
+            contact_sheet([Group("Image", ("",)), Group(printable(name), heads)], rows),
+            f"{name} maps of {count} test images, over the image in dark grey. Below each map: the "
+            f"predicted class and its probability{signs}. {DISPLAY_RULE}{outline}",
+            f"{name} maps of {count} test images beside the images, a column for each training "
+            f"method.{rightly}",
+        )
 
 
-def ordered_samples(comparison: Comparison) -> list[FigureSpec]:
-    """Return training samples by their final proportion, or nothing if none stored (Fig. 3b)."""
-    specs: dict[str, FigureSpec] = {}
-    for row in comparison.rows:
-        ordered = row.source.ordered(row.index)
-        if ordered is None or row.method in specs:
-            continue
-        count = min(len(ordered.images), _SHOWN)
-        above, below = [], []
-        proportions: tuple[str, ...] = ()
-        for i in np.linspace(0, len(ordered.images) - 1, count).round().astype(int):
+def ordered_samples(comparison: Comparison) -> Iterator[FigureSpec]:
+    """Yield training samples of each method by their final proportion (Fig. 3b)."""
+    for row, ordered in comparison.ordered:
+        places = np.linspace(0, len(ordered.images) - 1, min(len(ordered.images), _SHOWN))
+        above, below, proportions = [], [], []
+        for i in places.round().astype(int):
             image = _pixels(ordered.images[i])
             label = printable(comparison.class_name(int(ordered.labels[i])))
             above.append(Cell(image, (label, "")))
             below.append(Cell(overlay(image, ordered.maps[i]), ("", "")))
-            proportions += (f"{ordered.proportion[i]:.2f}",)
+            proportions.append(f"{ordered.proportion[i]:.2f}")
         attribution = attribution_name(row.attribution)
-        specs[row.method] = FigureSpec(
+        yield FigureSpec(
             f"proportions-{row.method}",
-            contact_sheet([Group("Final proportion", proportions)], [above, below]),
+            contact_sheet([Group("Final proportion", tuple(proportions))], [above, below]),
             f"Training samples of {method_name(row.method)} by their final proportion, the "
             "number above each: the fraction of the image, its least relevant part, that "
             f"training was left to perturb. Below: {attribution} maps. {DISPLAY_RULE}",
-            f"{count} training samples with final proportions from {proportions[0]} to "
+            f"{len(places)} training samples with final proportions from {proportions[0]} to "
             f"{proportions[-1]}, and their {attribution} maps.",
         )
-    return list(specs.values())
 
 
 def _pixels(image: Array) -> Array:
@@ -304,5 +280,8 @@ def _pixels(image: Array) -> Array:
     return np.ascontiguousarray(np.broadcast_to(np.moveaxis(image, 0, -1), (*image.shape[1:], 3)))
 
 
-SHEETS: tuple[Callable[[Comparison], list[FigureSpec]], ...] = (saliency_examples, ordered_samples)
+SHEETS: tuple[Callable[[Comparison], Iterator[FigureSpec]], ...] = (
+    saliency_examples,
+    ordered_samples,
+)
 """Pictures made of images: files for a paper, while the page has its own gallery."""

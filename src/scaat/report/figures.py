@@ -1,9 +1,9 @@
-"""The report's charts, in its order; each returns none where nothing of it was measured."""
+"""The report's charts, in its order; each yields one figure, or none where it wasn't measured."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -54,14 +54,13 @@ def band(ax: Axes, x: Array, curve: Curve, mark: Mark) -> None:
 
 
 def _by_row(rows: Iterable[Row], text: Callable[[Row], str]) -> str:
-    """Return what a text alternative says of each row."""
     return "; ".join(
         f"{method_name(row.method)}, {attribution_name(row.attribution)}: {text(row)}"
         for row in rows
     )
 
 
-Line = tuple[str, list[tuple[Axes, str]]]
+PanelLine = tuple[str, list[tuple[Axes, str]]]
 """The key of a curve, and panels of it with their saliency methods."""
 
 
@@ -73,12 +72,12 @@ def _two_curves(
     curve: Callable[[Row, str], tuple[Array, Curve] | None],
     *,
     shared: bool,
-) -> tuple[Figure, list[Line]]:
+) -> tuple[Figure, list[PanelLine]]:
     """Return a figure for two curves by saliency method, and its lines of panels.
 
-    The curves are beside each other for one saliency method; several have a column each, one curve
-    over the other, and further columns go below. All panels have one vertical scale if ``shared``,
-    else those of a line. ``curve`` returns what to draw of a row by a key of ``heads``.
+    The curves are beside each other for one saliency method; several have a column each. All panels
+    have one vertical scale if ``shared``, else those of a line. ``curve`` returns what to draw of a
+    row by a key of ``heads``.
     """
     alone = len(attributions) == 1
     across = min(len(attributions), ACROSS)
@@ -87,7 +86,7 @@ def _two_curves(
     shape = (1, 2) if alone else (2 * len(groups), across)
     sharey: bool | Literal["row"] = shared or (False if alone else "row")
     axes = iter(figure.subplots(*shape, squeeze=False, sharey=sharey).reshape(-1, across))
-    lines: list[Line] = []
+    lines: list[PanelLine] = []
     for group in groups:
         for key, head in heads.items():
             line = list(zip(next(axes), group, strict=False))
@@ -110,19 +109,17 @@ def _two_curves(
     return figure, lines
 
 
-def insertion_deletion(comparison: Comparison) -> list[FigureSpec]:
-    """Return both curves by saliency method, or nothing if none were measured."""
+def insertion_deletion(comparison: Comparison) -> Iterator[FigureSpec]:
+    """Yield both curves by saliency method."""
     rows = [row for row in comparison.rows if row.traces]
     if not rows:
-        return []
+        return
     attributions = tuple(dict.fromkeys(row.attribution for row in rows))
     heads = {"insertion": "Insertion ↑", "deletion": "Deletion ↓"}
 
     def curve(row: Row, part: str) -> tuple[Array, Curve] | None:
-        if row.traces is None:
-            return None
-        curves = {"insertion": row.traces.insertion, "deletion": row.traces.deletion}
-        return row.traces.fraction, curves[part]
+        traces = row.traces
+        return None if traces is None else (traces.fraction, getattr(traces, part))
 
     def areas(row: Row) -> str:
         known = [part for part in heads if row.metrics[part]]
@@ -135,24 +132,22 @@ def insertion_deletion(comparison: Comparison) -> list[FigureSpec]:
             for ax, _ in line:
                 ax.set_xlabel("fraction of pixels " + ("kept" if part[0] == "i" else "removed"))
         lines[0][1][0][0].set_ylim(bottom=0)
-    return [
-        FigureSpec(
-            "insertion-deletion",
-            figure,
-            "Insertion and deletion, the most relevant pixels first: a good map restores the "
-            "prediction with few pixels and destroys it with few. Bands: 95 % bootstrap intervals "
-            "over the test images.",
-            f"Line charts of the predicted class's probability. Areas: {_by_row(rows, areas)}.",
-        )
-    ]
+    yield FigureSpec(
+        "insertion-deletion",
+        figure,
+        "Insertion and deletion, the most relevant pixels first: a good map restores the "
+        "prediction with few pixels and destroys it with few. Bands: 95 % bootstrap intervals "
+        "over the test images.",
+        f"Line charts of the predicted class's probability. Areas: {_by_row(rows, areas)}.",
+    )
 
 
-def perturbation_curves(comparison: Comparison) -> list[FigureSpec]:
-    """Return LeRF and MoRF decay by perturbed fraction, a band for each method's 95 % interval."""
+def perturbation_curves(comparison: Comparison) -> Iterator[FigureSpec]:
+    """Yield LeRF and MoRF decay by perturbed fraction, a band for each method's 95 % interval."""
     heads = {"lerf": "Least relevant first (LeRF) ↓", "morf": "Most relevant first (MoRF) ↑"}
 
     def curve(row: Row, order: str) -> tuple[Array, Curve]:
-        return row.fraction, row.lerf if order == "lerf" else row.morf
+        return row.fraction, getattr(row, order)
 
     symlog = False
     with style():
@@ -178,17 +173,15 @@ def perturbation_curves(comparison: Comparison) -> list[FigureSpec]:
         comparison.rows,
         lambda row: f"LeRF {row.lerf.value[-1]:.3g}, MoRF {row.morf.value[-1]:.3g}",
     )
-    return [
-        FigureSpec(
-            "curves",
-            figure,
-            "Decay of the prediction. LeRF: the regions that a map calls least relevant are "
-            "replaced first, so a low curve is good. MoRF: the most relevant first, so a high "
-            f"curve is good. Bands: 95 % bootstrap intervals over the test images.{scale}",
-            "Line charts of the fall of the predicted probability. With "
-            f"{comparison.rows[0].fraction[-1]:.0%} of the regions replaced it is: {ends}.",
-        )
-    ]
+    yield FigureSpec(
+        "curves",
+        figure,
+        "Decay of the prediction. LeRF: the regions that a map calls least relevant are "
+        "replaced first, so a low curve is good. MoRF: the most relevant first, so a high "
+        f"curve is good. Bands: 95 % bootstrap intervals over the test images.{scale}",
+        "Line charts of the fall of the predicted probability. With "
+        f"{comparison.rows[0].fraction[-1]:.0%} of the regions replaced it is: {ends}.",
+    )
 
 
 def _rescale(ax: Axes, curves: Sequence[Curve]) -> bool:
@@ -203,59 +196,53 @@ def _rescale(ax: Axes, curves: Sequence[Curve]) -> bool:
     return True
 
 
-def entropy_distribution(comparison: Comparison) -> list[FigureSpec]:
-    """Return a histogram of saliency entropies by method, or nothing if none were stored."""
-    values: dict[tuple[str, str], Array] = {}
+def entropy_distribution(comparison: Comparison) -> Iterator[FigureSpec]:
+    """Yield a histogram of saliency entropies by method."""
+    values: dict[Row | None, Array] = {}
     for row in comparison.rows:
         stored = row.source.per_image(row.index, "entropy")
         if stored is not None and len(stored):
-            values[row.method, row.attribution] = stored
+            values[row] = stored
     if not values:
-        return []
+        return
     everything = np.concatenate(list(values.values()))
     low, high = everything.min(), everything.max()
     margin = 0.03 * (high - low) or 0.1
     # As many bins as the images can fill.
     bins = int(np.clip(2 * np.sqrt(min(map(len, values.values()))), 8, 40))
     edges = np.linspace(low - margin, high + margin, bins + 1)
-    medians = {pair: float(np.median(stored)) for pair, stored in values.items()}
-    attributions = [a for a in comparison.attributions if any(a == key[1] for key in values)]
+    rows = [row for row in comparison.rows if row in values]
+    attributions = [a for a in comparison.attributions if any(r.attribution == a for r in rows)]
     with style():
         figure, axes = panels(len(attributions), 2.9, 0.4, sharex=True, sharey=True)
         for line in axes:
             line[0].set_ylabel("test images (%)")
         for ax, attribution in zip(axes.flat, attributions, strict=False):
             for method, (colour, _, dashes) in marks(comparison.methods).items():
-                stored = values.get((method, attribution))
+                stored = values.get(comparison.row(method, attribution))
                 if stored is None:
                     continue
                 share = 100 * np.histogram(stored, edges)[0] / len(stored)
                 ax.stairs(share, edges, fill=True, color=colour, alpha=0.2)
                 ax.stairs(share, edges, color=colour, linewidth=1.3)
-                median = medians[method, attribution]
-                ax.axvline(median, color=colour, linestyle=dashes, linewidth=1.3)
+                ax.axvline(np.median(stored), color=colour, linestyle=dashes, linewidth=1.3)
             ax.set_title(plain(attribution_name(attribution)))
             ax.set_xlabel(f"saliency entropy ({METRICS['entropy'].unit}), ↓")
             ax.tick_params(labelbottom=True)
         axes[0][0].set_ylim(bottom=0)
         legend(figure, comparison.methods)
-    said = "; ".join(
-        f"{method_name(m)}, {attribution_name(a)}: {median:.2f}"
-        for (m, a), median in medians.items()
+    medians = _by_row(rows, lambda row: f"{np.median(values[row]):.2f}")
+    yield FigureSpec(
+        "entropy",
+        figure,
+        "Saliency entropy of each test image; further left is sparser. The vertical line in a "
+        "method's line style marks its median.",
+        f"Histograms of saliency entropy. Medians in bits: {medians}.",
     )
-    return [
-        FigureSpec(
-            "entropy",
-            figure,
-            "Saliency entropy of each test image; further left is sparser. The vertical line in a "
-            "method's line style marks its median.",
-            f"Histograms of saliency entropy. Medians in bits: {said}.",
-        )
-    ]
 
 
-def metric_intervals(comparison: Comparison) -> list[FigureSpec]:
-    """Return a panel for each saliency metric: value and 95 % interval of every row."""
+def metric_intervals(comparison: Comparison) -> Iterator[FigureSpec]:
+    """Yield a panel for each saliency metric: value and 95 % interval of every row."""
     attributions, methods = comparison.attributions, comparison.methods
     lines = len(attributions) * (len(methods) + 0.9)
     with style():
@@ -275,21 +262,19 @@ def metric_intervals(comparison: Comparison) -> list[FigureSpec]:
                 ax.axhline(_place(i, -0.95, len(methods)), color=RULE, linewidth=0.8)
         axes[0].set_ylim(_place(len(attributions) - 1, len(methods), len(methods)), -1)
         legend(figure, methods)
-    return [
-        FigureSpec(
-            "metrics",
-            figure,
-            "Every saliency metric with its 95 % bootstrap interval over the test images. An "
-            "arrowhead marks an interval that extends beyond the axis, without an end where the "
-            "table says unbounded. Axes that span orders of magnitude are logarithmic.",
-            "Dot plots; the numbers are those of the table of sparsity and faithfulness. "
-            + _by_row(
-                comparison.rows,
-                lambda row: f"AOPC ratio {full_text(METRICS['aopc_rel'], row.metrics['aopc_rel'])}",
-            )
-            + ".",
+    yield FigureSpec(
+        "metrics",
+        figure,
+        "Every saliency metric with its 95 % bootstrap interval over the test images. An "
+        "arrowhead marks an interval that extends beyond the axis, without an end where the "
+        "table says unbounded. Axes that span orders of magnitude are logarithmic.",
+        "Dot plots; the numbers are those of the table of sparsity and faithfulness. "
+        + _by_row(
+            comparison.rows,
+            lambda row: f"AOPC ratio {full_text(METRICS['aopc_rel'], row.metrics['aopc_rel'])}",
         )
-    ]
+        + ".",
+    )
 
 
 def _place(group: int, member: float, members: int) -> float:
@@ -346,8 +331,8 @@ def _limits(estimates: list[Estimate]) -> tuple[float, float, bool]:
     """Return the ends of the axis, and whether it is logarithmic.
 
     It is where all values are positive and they, or they and an upper end, differ by a factor of
-    `WIDE`. It then reaches at most that factor beyond the values: an interval of a ratio whose
-    denominator may vanish would leave no room for anything else.
+    `WIDE`. It then reaches at most that factor beyond the values, since a ratio's interval may be
+    far wider.
     """
     values = [e.value for e in estimates if e.value is not None]
     bounds = [b for e in estimates for b in e.bounds or () if math.isfinite(b)]
@@ -363,12 +348,13 @@ def _limits(estimates: list[Estimate]) -> tuple[float, float, bool]:
 _LONGEST = 16
 
 
-def randomisation_curves(comparison: Comparison) -> list[FigureSpec]:
-    """Return the maps' correlation by how many layers are random, or nothing if not measured."""
-    rows = [row for row in comparison.rows if row.randomisation]
-    if not rows:
-        return []
-    attributions = tuple(dict.fromkeys(row.attribution for row in rows))
+def randomisation_curves(comparison: Comparison) -> Iterator[FigureSpec]:
+    """Yield the maps' correlation by how many layers are random."""
+    measured = {row: row.randomisation for row in comparison.rows if row.randomisation}
+    if not measured:
+        return
+    attributions = tuple(dict.fromkeys(row.attribution for row in measured))
+    ends = _by_row(measured, lambda row: f"{measured[row].correlation.value[-1]:.2f}")
     with style():
         figure, axes = panels(len(attributions), 3.5, 0.4, sharey=True)
         for line in axes:
@@ -388,29 +374,22 @@ def randomisation_curves(comparison: Comparison) -> list[FigureSpec]:
                     ax.set_xticks(range(len(layers)), names, rotation=40, ha="right")
         legend(figure, comparison.methods)
 
-    def last(row: Row) -> str:
-        return "" if row.randomisation is None else f"{row.randomisation.correlation.value[-1]:.2f}"
-
-    return [
-        FigureSpec(
-            "randomisation",
-            figure,
-            "Sanity check. Weights are randomised from the output's layer on, further layers at "
-            "each step: the rank correlation of the maps with the trained model's should fall "
-            "towards 0. Bands: 95 % bootstrap intervals over the test images.",
-            f"Line charts of rank correlation. With all the named layers random it is: "
-            f"{_by_row(rows, last)}.",
-        )
-    ]
+    yield FigureSpec(
+        "randomisation",
+        figure,
+        "Sanity check. Weights are randomised from the output's layer on, further layers at "
+        "each step: the rank correlation of the maps with the trained model's should fall "
+        "towards 0. Bands: 95 % bootstrap intervals over the test images.",
+        f"Line charts of rank correlation. With all the named layers random it is: {ends}.",
+    )
 
 
-_TRAINING_ACROSS = 3
 _VALIDATION = "val_"
 _FIRST = ("loss", "accuracy", "proportion")
 
 
-def training_curves(comparison: Comparison) -> list[FigureSpec]:
-    """Return a panel for each logged quantity, or nothing if no training was stored."""
+def training_curves(comparison: Comparison) -> Iterator[FigureSpec]:
+    """Yield a panel for each logged quantity."""
     trainings, styles = comparison.trainings, marks(comparison.methods)
     logged = dict.fromkeys(
         key.removeprefix(_VALIDATION)
@@ -421,9 +400,9 @@ def training_curves(comparison: Comparison) -> list[FigureSpec]:
     names = [name for name in _FIRST if name in logged]
     names += [name for name in logged if name not in names]
     if not names:
-        return []
+        return
     with style():
-        figure, axes = panels(len(names), 2.9, 0.5, across=_TRAINING_ACROSS)
+        figure, axes = panels(len(names), 2.9, 0.5, across=3)
         for ax, name in zip(axes.flat, names, strict=False):
             for training in trainings:
                 colour, marker, _ = styles[training.method]
@@ -449,16 +428,14 @@ def training_curves(comparison: Comparison) -> list[FigureSpec]:
             Line2D([], [], color=INK, linestyle=(0, (2, 1.4)), label="validation images"),
         ]
         legend(figure, [training.method for training in trainings], kinds, lined=False)
-    return [
-        FigureSpec(
-            "training",
-            figure,
-            "Training, epoch by epoch; solid: on the training images, dashed: on the validation "
-            "images. Losses of different methods hold different terms, so their levels don't "
-            "compare.",
-            f"Line charts by epoch. At the end: {'; '.join(map(_ends, trainings))}.",
-        )
-    ]
+    yield FigureSpec(
+        "training",
+        figure,
+        "Training, epoch by epoch; solid: on the training images, dashed: on the validation "
+        "images. Losses of different methods hold different terms, so their levels don't "
+        "compare.",
+        f"Line charts by epoch. At the end: {'; '.join(map(_ends, trainings))}.",
+    )
 
 
 def _ends(training: Training) -> str:
@@ -470,7 +447,7 @@ def _ends(training: Training) -> str:
     return f"{method_name(training.method)}: {last}"
 
 
-CHARTS: tuple[Callable[[Comparison], list[FigureSpec]], ...] = (
+CHARTS: tuple[Callable[[Comparison], Iterator[FigureSpec]], ...] = (
     perturbation_curves,
     entropy_distribution,
     metric_intervals,

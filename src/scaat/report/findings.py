@@ -65,8 +65,7 @@ class Findings:
 def findings(comparison: Comparison) -> Findings:
     """Return the headline, sentences and verdicts of a comparison.
 
-    The method in question is ``scaat`` where it was run, else the last one; it is held against
-    ``standard`` (else the first), and against every other method.
+    ``scaat``, or the last method, is held against ``standard``, or the first, and every other.
     """
     if len(comparison.methods) == 1:
         maps = f"{_possessive(comparison.methods[0])} saliency maps"
@@ -107,14 +106,14 @@ def held_against(methods: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _pair(comparison: Comparison, method: str, other: str) -> Pair:
-    verdicts: dict[tuple[str, str], Verdict] = {}
     # The bounds' maps are not the models': no method wins or loses by them.
     attributions = [a for a in comparison.attributions if a not in BOUNDS]
-    for metric in SALIENCY:
-        for attribution in attributions or comparison.attributions:
-            outcome = verdict(comparison, metric, attribution, method, other)
-            if outcome is not None:
-                verdicts[metric, attribution] = outcome
+    verdicts = {
+        (metric, attribution): outcome
+        for metric in SALIENCY
+        for attribution in attributions or comparison.attributions
+        if (outcome := verdict(comparison, metric, attribution, method, other))
+    }
     return Pair(method, other, verdicts)
 
 
@@ -172,16 +171,14 @@ def _virtues(pair: Pair) -> str:
 def _performance(comparison: Comparison, pair: Pair) -> list[str]:
     points = []
     for key in PERFORMANCE:
-        apart = _apart(comparison, key, pair)
-        if apart is None:
-            continue
-        mine, theirs, change = apart
-        metric = METRICS[key]
-        points.append(
-            f"{metric.name}: {full_text(metric, mine)} for {_prose(pair.method)}, "
-            f"{full_text(metric, theirs)} for {_prose(pair.other)}; "
-            f"{_points(change)} points{_decided(comparison, key, pair)}."
-        )
+        if apart := _apart(comparison, key, pair):
+            mine, theirs, change = apart
+            metric = METRICS[key]
+            points.append(
+                f"{metric.name}: {full_text(metric, mine)} for {_prose(pair.method)}, "
+                f"{full_text(metric, theirs)} for {_prose(pair.other)}; "
+                f"{_points(change)} points{_decided(comparison, key, pair)}."
+            )
     return points
 
 

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +53,6 @@ Chart = tuple[FigureSpec, bytes]
 
 Content = Table | Chart | Gallery
 
-Part = tuple[str, str, list[Content]]
-"""Name and heading of a part of the page, and what is under it."""
-
 
 def write_report(results: Results, folder: Path) -> Path:
     """Write tables, figures and the HTML report.
@@ -82,13 +79,13 @@ def write_report(results: Results, folder: Path) -> Path:
         alone = len(results.comparisons) == 1
         prefix = "figures/" if alone else f"figures/{number}-{_slug(of_what)}-"
         drawn: dict[str, Chart] = {}
-        for spec in [spec for make in CHARTS for spec in make(comparison)]:
+        for spec in chain.from_iterable(make(comparison) for make in CHARTS):
             name = f"{prefix}{_slug(spec.name)}"
             svg = figure_bytes(spec.figure, "svg")
             files[f"{name}.svg"], files[f"{name}.png"] = svg, figure_bytes(spec.figure, "png")
             drawn[spec.name] = spec, svg
         charts.append(drawn)
-        for spec in [spec for make in SHEETS for spec in make(comparison)]:
+        for spec in chain.from_iterable(make(comparison) for make in SHEETS):
             files[f"{prefix}{_slug(spec.name)}.png"] = figure_bytes(spec.figure, "png")
     tables = text_files(results) | csv_files(results)
     files |= {f"tables/{name}": text.encode() for name, text in tables.items()}
@@ -108,10 +105,9 @@ def split_settings(
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str, str]]]:
     """Return what all rows share as (key, value), and the rest as (key, value, of which rows)."""
     flats = [flatten(row.settings) for row in rows]
-    keys = dict.fromkeys(key for flat in flats for key in flat)
     shared: list[tuple[str, str]] = []
     differing: list[tuple[str, str, str]] = []
-    for key in keys:
+    for key in dict.fromkeys(key for flat in flats for key in flat):
         holders: dict[str, list[Row]] = {}
         for row, flat in zip(rows, flats, strict=True):
             if key in flat:
@@ -144,7 +140,6 @@ def _whose(held: Sequence[Row], rows: Sequence[Row]) -> str:
 
 
 _STYLES = ("page.css", "tables.css", "gallery.css", "print.css")
-_SCRIPT = "gallery.js"
 
 # What replaces the regions, by the option's name.
 _BASELINES = {
@@ -161,10 +156,6 @@ _LOST = {
 }
 
 
-KeyFigure = tuple[Declaration, Estimate | None, Estimate | None, str]
-"""A metric, its value for the method compared with and for the one in question, the verdict."""
-
-
 def _html(results: Results, charts: Sequence[Mapping[str, Chart]]) -> str:
     """Return the page; ``charts`` holds those of each of ``results.comparisons``."""
     environment = Environment(
@@ -174,34 +165,29 @@ def _html(results: Results, charts: Sequence[Mapping[str, Chart]]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "enumerated": lambda values: [(str(i), v) for i, v in enumerate(values)],
-        "printed": lambda estimate, metric: value_text(metric, estimate),
-        "address": lambda svg: data_address(svg, "image/svg+xml"),
-        "interval": lambda estimate, metric: interval_text(metric, estimate),
+    environment.globals |= {
+        "data_address": data_address,
+        "enumerate": enumerate,
+        "interval_text": interval_text,
+        "value_text": value_text,
+        # Tables and figures are numbered as they come.
+        "next_table": count(1).__next__,
+        "next_figure": count(1).__next__,
     }
-    # Tables and figures are numbered as they come.
-    environment.globals |= {"next_table": count(1).__next__, "next_figure": count(1).__next__}
-    pooled: list[Part] = []
+    pooled = []
     for i, pool in enumerate(pools(results), start=1):
         first, seeds = pool.comparisons[0], ", ".join(map(str, pool.seeds))
         heading = f"{first.data}, {first.model}, seeds {seeds} together"
-        pooled.append((f"pooled-{i}", heading, [*pooled_tables(pool)]))
+        pooled.append((f"pooled-{i}", heading, pooled_tables(pool)))
     sections = [
         _section(f"c{i}", results, comparison, drawn)
-        for i, (comparison, drawn) in enumerate(
-            zip(results.comparisons, charts, strict=True), start=1
-        )
+        for i, comparison, drawn in zip(count(1), results.comparisons, charts, strict=False)
     ]
-    galleries = [
-        content
-        for section in sections
-        for _, _, contents in section["parts"]
-        for content in contents
-        if isinstance(content, Gallery)
-    ]
-    parts = [*map(_template, _STYLES), *(gallery.style for gallery in galleries)]
-    style, script = "\n".join(parts), _template(_SCRIPT)
+    styles = [_template(name) for name in _STYLES]
+    for section in sections:
+        for _, _, contents in section["parts"]:
+            styles += [content.style for content in contents if isinstance(content, Gallery)]
+    style, script = "\n".join(styles), _template("gallery.js")
     shared, differing = split_settings(results.rows)
     return environment.get_template("report.html.j2").render(
         style=Markup(style),
@@ -258,7 +244,6 @@ def _hash(text: str) -> str:
 
 
 def _overview(results: Results) -> str:
-    """Return in one line what was compared."""
     tested, explained = (
         max(c.images(m) for c in results.comparisons) for m in ("accuracy", "entropy")
     )
@@ -291,7 +276,6 @@ def _protocol(row: Row) -> tuple[int, str, str]:
 def _section(
     name: str, results: Results, comparison: Comparison, charts: Mapping[str, Chart]
 ) -> dict[str, Any]:
-    """Return what the page says of one comparison."""
     summary = findings(comparison)
     main = summary.pairs[0] if summary.pairs else None
     attribution = comparison.attributions[0]
@@ -335,7 +319,10 @@ def _contents(
     yield "Training", [ordered_gallery(comparison, f"{name}-ordered"), charts.get("training")]
 
 
-def _key_figures(comparison: Comparison, pair: Pair, attribution: str) -> Iterator[KeyFigure]:
+def _key_figures(
+    comparison: Comparison, pair: Pair, attribution: str
+) -> Iterator[tuple[Declaration, Estimate | None, Estimate | None, str]]:
+    """Yield a metric, its value of the other method and of the one in question, and the verdict."""
     other, mine = (comparison.row(method, attribution) for method in (pair.other, pair.method))
     if other is None or mine is None:
         return

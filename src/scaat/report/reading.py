@@ -84,8 +84,7 @@ class Entry:
 
     def integer(self, key: str) -> int:
         """Return a whole number."""
-        whole = self.checked(key, lambda value: type(value) is int, "a whole number")
-        return int(whole)
+        return int(self.checked(key, lambda value: type(value) is int, "a whole number"))
 
     def number(self, key: str) -> float | None:
         """Return a finite number, or None for null."""
@@ -134,9 +133,9 @@ def find_results(run: Path) -> Path:
 def read_results(*runs: Path) -> Results:
     """Read and check the results of one or several runs.
 
-    Runs of one method under other settings are named by what differs, ``scaat (weight=1)`` and
-    ``scaat (weight=5)``, or by their folders where more than three settings differ. Runs that
-    differ in their seeds alone, and in the weights that each starts from, share a name.
+    Runs of one method are named by their differing settings, ``scaat (weight=1)``, or by their
+    folders where more than three differ. Runs that differ in their seeds alone, and in the weights
+    that each starts from, share a name.
 
     Args:
         runs: Folders that hold ``results.json`` and, unless they were removed, ``per_image.npz``
@@ -148,14 +147,9 @@ def read_results(*runs: Path) -> Results:
             the same data, model, method, attribution and seed under the same settings.
     """
     folders = [find_results(run) for run in runs]
-    names = [
-        (folder.parent if folder.name == "evaluation" else folder).resolve().name
-        for folder in folders
-    ]
+    names = [(f.parent if f.name == "evaluation" else f).resolve().name for f in folders]
     labels = [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names)]
-    read = _name_variants(
-        [_read(folder, label) for folder, label in zip(folders, labels, strict=True)]
-    )
+    read = _name_variants(list(map(_read, folders, labels)))
     rows = tuple(row for _, of_source in read for row in of_source)
     _refuse_repeats(rows)
     return Results(tuple(source for source, _ in read), rows)
@@ -195,8 +189,7 @@ def _row(source: Source, index: int, row: Entry) -> Row:
     if row.has("insertion_deletion"):
         entry = row.entry("insertion_deletion")
         steps = entry.numbers("fraction")
-        insertion, deletion = (_curve(entry, k, len(steps)) for k in ("insertion", "deletion"))
-        traces = Traces(steps, insertion, deletion)
+        traces = Traces(steps, *(_curve(entry, k, len(steps)) for k in ("insertion", "deletion")))
     if row.has("randomisation"):
         entry = row.entry("randomisation")
         layers = entry.texts("layers")
@@ -274,10 +267,7 @@ def _training(entry: Entry) -> Training:
 
 
 def _name_variants(read: list[tuple[Source, list[Row]]]) -> list[tuple[Source, list[Row]]]:
-    """Return the runs; rows that would repeat each other are named by their differing settings.
-
-    Settings are compared between runs: one run has one setting of a method.
-    """
+    """Return the runs; rows that would repeat each other are named by what differs between runs."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in (row for _, rows in read for row in rows):
         groups.setdefault((row.data, row.model, row.method), []).append(row)

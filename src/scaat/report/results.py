@@ -89,11 +89,8 @@ class Source:
     def per_image(self, row: int, metric: str, *, gaps: bool = False) -> Array | None:
         """Return one number for each measured image, shape (n,), or None if not stored.
 
-        Args:
-            row: Its number in the file.
-            metric: Key of the metric, ``index`` for the images' positions in the test set, or,
-                of all test images, ``correct`` and ``margin``.
-            gaps: Whether NaN may stand for images that the metric is not defined for.
+        ``metric`` may also be ``index``, the images' positions in the test set, or, of all test
+        images, ``correct`` or ``margin``. With ``gaps`` NaN may stand for undefined values.
         """
         name = f"{row}/{metric}"
         values = self._per_image.get(name)
@@ -104,9 +101,8 @@ class Source:
             raise self._fault(PER_IMAGE, name, what)
         bad = np.isinf(values) if gaps else ~np.isfinite(values)
         if bad.any():
-            what = f"holds {values[bad][0]} at position {bad.argmax()}"
-            what += ", expected one finite number for each image"
-            raise self._fault(PER_IMAGE, name, what)
+            what = f"holds {values[bad][0]} at position {bad.argmax()}, expected one finite number"
+            raise self._fault(PER_IMAGE, name, f"{what} for each image")
         return values
 
     def examples(self) -> Examples | None:
@@ -137,17 +133,14 @@ class Source:
         if images is None:
             return None
         count, _, height, width = images.shape
+        labels = self._expect(f"{row}/ordered_labels", (count,))
         name = f"{row}/ordered_proportion"
         proportion = self._expect(name, (count,))
         if not ((proportion >= 0) & (proportion <= 1)).all():
             what = "holds values outside 0 to 1, expected proportions"
             raise self._fault(EXAMPLES, name, what)
-        return Ordered(
-            images,
-            self._expect(f"{row}/ordered_labels", (count,)),
-            proportion,
-            self._expect_maps(f"{row}/ordered_maps", (count, height, width)),
-        )
+        maps = self._expect_maps(f"{row}/ordered_maps", (count, height, width))
+        return Ordered(images, labels, proportion, maps)
 
     @cached_property
     def _per_image(self) -> Mapping[str, Array]:
@@ -285,6 +278,15 @@ class Comparison:
         return reference_of(self.methods)
 
     @property
+    def ordered(self) -> list[tuple[Row, Ordered]]:
+        """Return each training method's samples by proportion, with the first row that has any."""
+        stored: dict[str, tuple[Row, Ordered]] = {}
+        for row in self.rows:
+            if (ordered := row.source.ordered(row.index)) is not None:
+                stored.setdefault(row.method, (row, ordered))
+        return list(stored.values())
+
+    @property
     def trainings(self) -> tuple[Training, ...]:
         """Return how the compared models were trained, where that was stored."""
         wanted = [(self.data, self.model, method, self.seed) for method in self.methods]
@@ -298,10 +300,8 @@ class Comparison:
         """
         if attribution is None:
             return self.model_row(method)
-        for row in self.rows:
-            if (row.method, row.attribution) == (method, attribution):
-                return row
-        return None
+        wanted = (method, attribution)
+        return next((row for row in self.rows if (row.method, row.attribution) == wanted), None)
 
     def model_row(self, method: str) -> Row:
         """Return a row for what does not depend on the saliency method: accuracy, AUC, cost."""
@@ -391,11 +391,10 @@ def told_apart(settings: Mapping[str, Any]) -> dict[str, str]:
     Left out are the place of the data, what follows from the seed, the settings of the saliency
     methods and what the training measured.
     """
-    kept = {key: value for key, value in settings.items() if key not in ("attribution", "trained")}
-    ignored = {f"data.{key}" for key in _PLACE + _BY_SEED}
+    ignored = {"attribution", "trained", *(f"data.{key}" for key in _PLACE + _BY_SEED)}
     return {
         key: value
-        for key, value in flatten(kept).items()
+        for key, value in flatten(settings).items()
         if key not in ignored and not key.startswith(tuple(f"{name}." for name in ignored))
     }
 

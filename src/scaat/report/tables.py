@@ -13,12 +13,14 @@ from scaat.display.labels import (
     FAMILIES,
     METRICS,
     MODEL,
+    NOT_MEASURED,
     OPTIONAL,
     PERFORMANCE,
     SALIENCY,
     SPARSITY,
     Estimate,
     attribution_name,
+    keys_of,
     method_name,
     ratio_text,
     seconds_text,
@@ -40,7 +42,7 @@ from scaat.report.compare import VERDICTS, Pool, Pooled, difference, pools, sign
 from scaat.report.findings import held_against
 from scaat.report.results import Comparison, Results, Row
 
-_LATEX_HEAD = "% Needs \\usepackage{booktabs} and, for the triangles, \\usepackage{amssymb}.\n"
+_LATEX_HEAD = "% Needs \\usepackage{booktabs} and, for the triangles, \\usepackage{amssymb}."
 
 
 def title(comparison: Comparison, results: Results) -> str:
@@ -87,15 +89,12 @@ def text_files(results: Results) -> dict[str, str]:
     files = {}
     for name, tables in sections(results).items():
         files[f"{name}.md"] = "\n".join(f"{markdown_section(table, of)}\n" for of, table in tables)
-        files[f"{name}.tex"] = _LATEX_HEAD + "\n".join(
-            f"% {_comment(f'{table.caption}: {of}')}\n% {_comment(table.note)}\n{latex(table)}"
-            for of, table in tables
-        )
+        parts = [_LATEX_HEAD]
+        for of, table in tables:
+            comments = (" ".join(text.split()) for text in (f"{table.caption}: {of}", table.note))
+            parts += [*(f"% {comment}" for comment in comments), latex(table)]
+        files[f"{name}.tex"] = "\n".join(parts)
     return files
-
-
-def _comment(text: str) -> str:
-    return " ".join(text.split())
 
 
 SIGNS = dict(zip(VERDICTS, "▲▼≈", strict=True))
@@ -130,13 +129,13 @@ def further_tables(comparison: Comparison) -> list[Table]:
     return [
         _metrics_table(
             comparison,
-            family.name,
-            family.caption,
+            family,
+            caption,
             measured,
-            note=notes.get(family.name, SAME_MARKS),
+            note=notes.get(family, SAME_MARKS),
         )
-        for family in FAMILIES
-        if (measured := tuple(key for key in family.metrics if comparison.measured(key)))
+        for family, caption in FAMILIES.items()
+        if (measured := [key for key in keys_of(family) if comparison.measured(key)])
     ]
 
 
@@ -202,14 +201,6 @@ def _metrics_table(
 
 def differences_table(comparison: Comparison) -> Table:
     """Return by how much training methods differ, image by image, and what that decides."""
-
-    def cell(metric: str, attribution: str, method: str, other: str) -> Cell:
-        paired = difference(comparison, metric, attribution, method, other)
-        if paired is None:
-            return Cell("–")
-        value, interval = signed_text(METRICS[metric], paired)
-        return Cell(f"{SIGNS[sign(metric, paired)]} {value}", interval)
-
     return Table(
         name="differences",
         caption="Differences between training methods, image by image",
@@ -221,7 +212,10 @@ def differences_table(comparison: Comparison) -> Table:
             Line(
                 f"{method_name(method)} less {method_name(other)}",
                 attribution_name(attribution),
-                tuple(cell(key, attribution, method, other) for key in SALIENCY),
+                tuple(
+                    _difference_cell(key, difference(comparison, key, attribution, method, other))
+                    for key in SALIENCY
+                ),
             )
             for method, other in held_against(comparison.methods)
             for attribution in comparison.attributions
@@ -230,20 +224,21 @@ def differences_table(comparison: Comparison) -> Table:
     )
 
 
-def pooled_tables(pool: Pool) -> list[Table]:
-    """Return the means, and the differences where two methods share seeds.
+def _difference_cell(metric: str, paired: Estimate | None) -> Cell:
+    if paired is None:
+        return Cell(NOT_MEASURED)
+    value, interval = signed_text(METRICS[metric], paired)
+    return Cell(f"{SIGNS[sign(metric, paired)]} {value}", interval)
 
-    Then means and differences for each family of further metrics that some seed has.
-    """
+
+def pooled_tables(pool: Pool) -> list[Table]:
+    """Return means and, where two methods share seeds, differences: of each family measured."""
     tables = []
-    for family in (None, *FAMILIES):
-        keys = [
-            key
-            for key in (family.metrics if family else (*PERFORMANCE, *SALIENCY))
-            if any(comparison.measured(key) for comparison in pool.comparisons)
-        ]
-        suffix = f"-{family.name}" if family else ""
-        of_what = f": {family.caption[0].lower()}{family.caption[1:]}" if family else ""
+    groups = [((*PERFORMANCE, *SALIENCY), "", "")]
+    for family, caption in FAMILIES.items():
+        groups.append((keys_of(family), f"-{family}", f": {caption[0].lower()}{caption[1:]}"))
+    for of_group, suffix, of_what in groups:
+        keys = [key for key in of_group if any(c.measured(key) for c in pool.comparisons)]
         if keys:
             tables.append(_pooled_means(pool, keys, suffix, of_what))
             tables.append(_pooled_differences(pool, keys, suffix, of_what))
@@ -251,19 +246,15 @@ def pooled_tables(pool: Pool) -> list[Table]:
 
 
 def _pooled_means(pool: Pool, keys: Sequence[str], suffix: str, of_what: str) -> Table:
-    def note(key: str, pooled: Pooled | None) -> str:
-        return "" if pooled is None else "; ".join(printed(key, s)[0] for s in pooled.seeds)
+    def cells(key: str, attribution: str) -> list[Cell]:
+        pooled = [pool.pooled(key, attribution, method) for method in pool.methods]
+        notes = ["; ".join(printed(key, s)[0] for s in p.seeds) if p else "" for p in pooled]
+        plain = cells_of(key, [p.estimate if p else None for p in pooled])
+        return [replace(cell, note=note) for cell, note in zip(plain, notes, strict=True)]
 
     lines: list[Line] = []
     for attribution in pool.attributions:
-        columns = []
-        for key in keys:
-            pooled = [pool.pooled(key, attribution, method) for method in pool.methods]
-            cells = cells_of(key, [p.estimate if p else None for p in pooled])
-            noted = [
-                replace(cell, note=note(key, p)) for cell, p in zip(cells, pooled, strict=True)
-            ]
-            columns.append(noted)
+        columns = [cells(key, attribution) for key in keys]
         lines += lines_of(map(method_name, pool.methods), columns, attribution_name(attribution))
     return Table(
         name=f"pooled{suffix}",
@@ -281,11 +272,9 @@ def _pooled_means(pool: Pool, keys: Sequence[str], suffix: str, of_what: str) ->
 def _pooled_differences(pool: Pool, keys: Sequence[str], suffix: str, of_what: str) -> Table:
     def cell(key: str, pooled: Pooled | None) -> Cell:
         if pooled is None:
-            return Cell("–")
-        value, interval = signed_text(METRICS[key], pooled.estimate)
-        mark = f"{SIGNS[sign(key, pooled.estimate)]} "
+            return _difference_cell(key, None)
         note = "; ".join(signed_text(METRICS[key], seed)[0] for seed in pooled.seeds)
-        return Cell(f"{mark}{value}", interval, note=note)
+        return replace(_difference_cell(key, pooled.estimate), note=note)
 
     return Table(
         name=f"pooled-differences{suffix}",
@@ -367,8 +356,8 @@ def _csv_differences(results: Results, metrics: Iterable[str]) -> list[CsvLine]:
             for metric in metrics if row.method != other else ():
                 paired = difference(comparison, metric, row.attribution, row.method, other)
                 if paired is not None:
-                    *place, method, attribution = _key(row).items()
-                    key = dict([*place, method, ("less", other), attribution])
+                    *place, attribution = _key(row).items()
+                    key = dict([*place, ("less", other), attribution])
                     lines.append({**key, **_measured(metric, paired)})
     return lines
 
@@ -383,19 +372,18 @@ def _csv_pooled(results: Results, metrics: Iterable[str], *, apart: bool) -> lis
             for attribution in pool.attributions:
                 for metric in metrics:
                     pooled = pool.pooled(metric, attribution, *names)
-                    if pooled is not None:
-                        by_seed = ("" if v is None else repr(v) for v in pooled.by_seed)
-                        lines.append(
-                            {
-                                "data": first.data,
-                                "model": first.model,
-                                **dict(zip(("method", "less"), names, strict=False)),
-                                "attribution": attribution,
-                                **_measured(metric, pooled.estimate),
-                                "seeds": len(pooled.by_seed),
-                                "by_seed": " ".join(by_seed),
-                            }
-                        )
+                    if pooled is None:
+                        continue
+                    line = {
+                        "data": first.data,
+                        "model": first.model,
+                        **dict(zip(("method", "less"), names, strict=False)),
+                        "attribution": attribution,
+                        **_measured(metric, pooled.estimate),
+                        "seeds": len(pooled.by_seed),
+                        "by_seed": " ".join("" if v is None else repr(v) for v in pooled.by_seed),
+                    }
+                    lines.append(line)
     return lines
 
 
@@ -405,12 +393,11 @@ def _key(row: Row) -> CsvLine:
 
 
 def _wide(row: Row, metrics: Iterable[str]) -> CsvLine:
-    numbers = {
-        f"{metric}_{part}": number
-        for metric in metrics
-        for part, number in _numbers(row.metrics[metric]).items()
-    }
-    return {**_key(row), **numbers}
+    line = _key(row)
+    for metric in metrics:
+        numbers = _numbers(row.metrics[metric])
+        line |= {f"{metric}_{part}": number for part, number in numbers.items()}
+    return line
 
 
 def _measured(metric: str, estimate: Estimate) -> CsvLine:

@@ -1,15 +1,8 @@
 """95 % intervals over images: of one model, and of the difference of two on the same images.
 
-Saliency metrics take bootstrap percentile intervals over the images: one rule for means, for a
-ratio whose denominator may vanish, and for the AUC. It never leaves the range of the statistic, and
-it needs no jackknife, which BCa does and a constant sample breaks. Accuracy takes Wilson's
-interval: it is a proportion, for which that closed form is accurate, and resampling would call a
-perfect score certain.
-
-Most of the variance between images is common to two models (a hard image is hard for both), so the
-interval of the paired difference is narrower than two separate intervals suggest.
-
-Every function returns plain floats for JSON, None for what is not defined or not finite.
+Saliency metrics take bootstrap percentiles, also where a ratio's denominator may vanish; accuracy
+takes Wilson's interval, since resampling would call a perfect score certain. Values are plain
+floats for JSON, None where they are not defined or not finite.
 """
 
 from __future__ import annotations
@@ -34,9 +27,9 @@ _BATCH = 2_000_000  # resampled numbers in memory at once
 def bootstrap_distribution(
     samples: tuple[Array, ...], statistic: Any, seed: int, resamples: int, size: int
 ) -> Array:
-    """Return the statistic (..., resamples) of resampled samples, each resampled on its own.
+    """Return the statistic (..., resamples) of samples, each resampled on its own.
 
-    ``size`` is how many numbers one resample holds; it bounds the memory.
+    ``size``, how many numbers one resample holds, bounds the memory.
     """
     result = bootstrap(
         tuple(np.asarray(sample, dtype=np.float64) for sample in samples),
@@ -48,15 +41,11 @@ def bootstrap_distribution(
         batch=max(1, _BATCH // size),
         random_state=np.random.default_rng(seed),
     )
-    distribution: Array = result.bootstrap_distribution
-    return distribution
+    return np.asarray(result.bootstrap_distribution)
 
 
 def resampled_means(values: Array, seed: int, resamples: int) -> Array:
-    """Return the bootstrap distribution (..., resamples) of the mean over the last axis.
-
-    The rows of ``values`` are resampled together: the same images are drawn for all.
-    """
+    """Return the mean over the last axis of resamples, (..., resamples): the same for all rows."""
     return bootstrap_distribution((values,), np.mean, seed, resamples, values.size)
 
 
@@ -71,19 +60,13 @@ def resampled_ratios(above: Array, below: Array) -> Array:
 
 
 def estimate(value: float, n: int, distribution: Array | None = None) -> dict[str, Any]:
-    """Return ``value``, ``low``, ``high`` and ``n`` as plain numbers; None if not finite.
-
-    Without a distribution, for a single image, there is no interval.
-    """
+    """Return ``value``, ``low``, ``high`` and ``n``; no interval without a distribution."""
     low, high = (math.nan, math.nan) if distribution is None else np.quantile(distribution, TAILS)
     return {"value": finite(value), "low": finite(low), "high": finite(high), "n": n}
 
 
 def ratio_estimate(value: float, n: int, means: Array) -> dict[str, Any]:
-    """Return `estimate` with ``unbounded``: whether a limit falls among infinite resamples.
-
-    ``means`` are those of `ratio_limits`.
-    """
+    """Return `estimate` with ``unbounded``: whether a limit falls among infinite resamples."""
     # An observed value, not one interpolated between a finite and an infinite number.
     low, high = (
         np.quantile(values, tail, method="inverted_cdf")
@@ -94,9 +77,9 @@ def ratio_estimate(value: float, n: int, means: Array) -> dict[str, Any]:
 
 
 def ratio_value(means: Array) -> float:
-    """Return the ratio of two means (2, 1), or the difference of two such ratios (4, 1).
+    """Return the ratio of two means (2, 1), or the difference of two ratios (4, 1).
 
-    The difference is NaN where neither ratio is finite.
+    NaN where neither of the two is finite.
     """
     first, *second = (float(resampled_ratios(*pair).item()) for pair in _pairs(means))
     if not second:
@@ -105,10 +88,9 @@ def ratio_value(means: Array) -> float:
 
 
 def ratio_limits(means: Array) -> tuple[Array, Array]:
-    """Return the least and the greatest that `ratio_value` may be in each resample (resamples,).
+    """Return the least and the greatest that `ratio_value` may be in each of (2 or 4, resamples).
 
-    ``means`` is (2, resamples) or (4, resamples). Where both ratios of a difference are infinite it
-    could be anything: minus infinite at the least and infinite at the greatest.
+    The difference of two infinite ratios could be anything.
     """
     first, *second = (resampled_ratios(*pair) for pair in _pairs(means))
     if not second:
@@ -132,13 +114,13 @@ def mean_interval(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> d
     """Return the mean of per-image values and its bootstrap interval.
 
     Args:
-        values: (n,). NaN marks an image that the metric is not defined for: it is left out.
-        seed: of the resampling; one seed resamples the same images for every metric.
-        resamples: number of resamples.
+        values: (n,). Images with NaN, for which the metric is not defined, are left out.
+        seed: Of the resampling; one seed resamples the same images for every metric.
+        resamples: How many.
 
     Returns:
-        ``value``, ``low``, ``high`` and ``n``, the number of images behind the mean. A single
-        image has no interval, so None; no image has no mean either.
+        ``value``, ``low``, ``high`` and ``n``, the images behind the mean. One image has no
+        interval; none has no mean either.
     """
     values = values[~np.isnan(values)]
     n = len(values)
@@ -148,22 +130,18 @@ def mean_interval(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> d
 
 
 def curve_interval(curves: Array, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Any]:
-    """Return the mean curve (n, steps) over images, with an interval at each step.
+    """Return the mean of curves (n, steps) over images, with an interval at each step.
 
-    An image with a NaN in its curve is left out.
-
-    Returns:
-        ``value``, ``low`` and ``high``: lists of ``steps`` numbers (None for a single image).
+    Curves with NaN are left out. ``value``, ``low`` and ``high`` are lists of ``steps`` numbers,
+    of which a single image has no limits.
     """
     curves = curves[~np.isnan(curves).any(1)]
     unknown = [None] * curves.shape[1]
-    if not len(curves):
-        return {"value": unknown, "low": unknown, "high": unknown}
-    mean = curves.mean(0)
+    mean = curves.mean(0).tolist() if len(curves) else unknown
     if len(curves) < 2:
-        return {"value": mean.tolist(), "low": unknown, "high": unknown}
+        return {"value": mean, "low": unknown, "high": unknown}
     low, high = np.quantile(resampled_means(curves.T, seed, resamples), TAILS, axis=-1)
-    return {"value": mean.tolist(), "low": low.tolist(), "high": high.tolist()}
+    return {"value": mean, "low": low.tolist(), "high": high.tolist()}
 
 
 def ratio_interval(
@@ -172,15 +150,9 @@ def ratio_interval(
     """Return the ratio of the means of two values of the same images, and its interval.
 
     A resample whose denominator is not positive counts as infinite (as minus infinite where its
-    numerator is not positive either): for AOPC, nothing at all was lost with the least
-    relevant regions. A limit that falls among these is None and ``unbounded`` is true, which is
-    so once the interval of the denominator reaches down to 0.
-
-    Args:
-        numerator: (n,), finite.
-        denominator: (n,), finite, for the same images in the same order.
-        seed: of the resampling.
-        resamples: number of resamples.
+    numerator is not positive either). A limit among these, as once the interval of the denominator
+    reaches 0, is None and ``unbounded`` is true. Both arrays are (n,), finite, of the same images
+    in the same order; the rest is as in `mean_interval`.
 
     Returns:
         ``value`` (None where the denominator is not positive), ``low``, ``high``, ``n``,
@@ -209,12 +181,12 @@ def auc_interval(
     Args:
         scores: (n,), higher for the positive class; ties count half.
         positive: (n,), whether the image is of the positive class.
-        seed: of the resampling.
-        resamples: number of resamples.
+        seed: Of the resampling.
+        resamples: How many.
 
     Returns:
-        ``value``, ``low``, ``high``, ``n``; all None but ``n`` where one class is missing, no
-        interval where one of them has a single image.
+        ``value``, ``low``, ``high``, ``n``; no interval where a class has one image, and no value
+        where it has none.
     """
     groups = scores[positive], scores[~positive]
     smallest, n = min(map(len, groups)), len(scores)
@@ -229,16 +201,9 @@ def average_precision_interval(
 ) -> dict[str, Any]:
     """Return the average precision, as a mean over labels, and its bootstrap interval.
 
-    A label without positives in a resample of the images is left out of its mean.
-
-    Args:
-        scores: (n, labels), higher where a label is present; ties have one threshold.
-        positive: (n, labels), whether it is; each label is in one image at least.
-        seed: of the resampling.
-        resamples: number of resamples.
-
-    Returns:
-        ``value``, ``low``, ``high``, ``n``.
+    ``scores`` (n, labels) are higher where a label is present, ties have one threshold;
+    ``positive`` (n, labels) says whether it is, in one image at least. A label without positives
+    in a resample is left out of its mean.
     """
     n, rng = len(scores), np.random.default_rng(seed)
     batch = max(1, _BATCH // n)
@@ -284,16 +249,16 @@ def paired_difference(
     """Return the mean of ``values - other`` and its bootstrap interval over the images.
 
     Args:
-        values: (n,), one value for each image. NaN marks an image without one.
+        values: (n,), NaN for an image without one.
         other: (n,), of the same images in the same order, under the same random pixels.
-        seed: of the resampling.
-        resamples: number of resamples.
+        seed: Of the resampling.
+        resamples: How many.
 
     Returns:
         ``value``, ``low``, ``high`` and ``n``, the images with both values.
 
     Raises:
-        InputError: the two are not of as many images.
+        InputError: The two are not of as many images.
     """
     _check_paired(values, other)
     # Float64 first: the difference of two float32 values loses what the pair has in common.
@@ -311,23 +276,15 @@ def paired_ratio_difference(
 ) -> dict[str, Any]:
     """Return the difference of two ratios of means over the same images, and its interval.
 
-    A ratio is infinite as in `ratio_interval`. Where both are in a resample their difference
-    could be anything: it counts as minus infinite for the lower limit and as infinite for the
-    upper one.
-
-    Args:
-        numerator: (n,), finite.
-        denominator: (n,), finite.
-        other_numerator: (n,), finite.
-        other_denominator: (n,), finite; all four of the same images in the same order.
-        seed: of the resampling.
-        resamples: number of resamples.
+    A ratio is infinite as in `ratio_interval`. Where both are in a resample the difference counts
+    as minus infinite for the lower limit and as infinite for the upper one. All four arrays are
+    (n,), finite, of the same images in the same order; the rest is as in `mean_interval`.
 
     Returns:
         ``value``, ``low``, ``high``, ``n`` and ``unbounded``.
 
     Raises:
-        InputError: the four are not of as many images.
+        InputError: The four are not of as many images.
     """
     parts = (numerator, denominator, other_numerator, other_denominator)
     for part in parts[1:]:
@@ -343,17 +300,11 @@ def paired_auc_difference(
     The interval is normal, with DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988, by the
     ranks of Sun and Xu 2014): resampling would sort all images again for each resample.
 
-    Args:
-        scores: (n,), finite, higher for the positive class; ties count half.
-        other: (n,), of the same images in the same order.
-        positive: (n,), whether the image is of the positive class.
-
-    Returns:
-        ``value``, ``low``, ``high`` and ``n``; all None but ``n`` where one class is missing, no
-        interval where one of them has a single image.
+    Arguments and result are as for `auc_interval`; the scores are finite, and ``other`` are those
+    of the second model for the same images in the same order.
 
     Raises:
-        InputError: the three are not of as many images.
+        InputError: The three are not of as many images.
     """
     _check_paired(scores, other)
     _check_paired(scores, positive)
@@ -373,9 +324,8 @@ def paired_auc_difference(
 def auc_parts(scores: Array, positive: NDArray[np.bool_]) -> Array:
     """Return for each image the part that it has in the area under the ROC curve.
 
-    Their mean is the area, and their variance over n is DeLong's of the area (his placements,
-    each class weighed by how rare it is), so the area can be resampled, paired and pooled as a mean
-    over images can.
+    Their mean is the area and their variance over n is DeLong's (his placements, each class
+    weighed by how rare it is), so the area can be paired and pooled like a mean over images.
 
     Args:
         scores: (n,), finite, higher for the positive class; ties count half.
@@ -385,7 +335,7 @@ def auc_parts(scores: Array, positive: NDArray[np.bool_]) -> Array:
         float64 (n,); all NaN where one class is missing.
 
     Raises:
-        InputError: the two are not of as many images.
+        InputError: The two are not of as many images.
     """
     _check_paired(scores, positive)
     n, parts = len(scores), np.full(len(scores), math.nan)

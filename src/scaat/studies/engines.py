@@ -45,22 +45,17 @@ _ONE_TRIAL = threading.Lock()  # torch's generator and the current folder are th
 
 @dataclass(frozen=True)
 class Engine:
-    """What runs tasks.
-
-    Attributes:
-        name: As the user wrote it.
-        width: Tasks that run at once; 1 runs them in this process, one after the other.
-    """
+    """What runs tasks."""
 
     name: str
+    """As the user wrote it."""
     width: int
+    """Tasks that run at once; 1 runs them in this process, one after the other."""
     _submit: _Submit
     _lost: tuple[type[Exception], ...] = ()
 
     def run(self, tasks: Sequence[T]) -> Generator[T, None, None]:
-        """Run tasks, and yield each when it is done.
-
-        Tasks whose worker was lost run again, as do those that the loss interrupted.
+        """Run tasks, and yield each when it is done; those that lost their worker run again.
 
         Raises:
             InputError: A task raised it, as for the other errors here; no further tasks start.
@@ -332,9 +327,6 @@ _came: list[int] = []
 
 
 def _note_signals() -> None:
-    """Have a worker note signals while it waits for a task.
-
-    It holds the lock of the queue of tasks then: if it died, the other workers would never end.
-    """
+    """Note signals while waiting: if a worker died with the queue's lock, others would hang."""
     for number in SIGNALS:
         signal.signal(number, lambda number, _: _came.append(number))

@@ -1,14 +1,7 @@
 """A study in three files: the settings that its trials share, a table of trials, and arrays.
 
-`pack` makes them of the folders in ``STUDY/trials``, and `unpack` makes the folders of them:
-
-- ``config.yaml``: the settings, environment and classes that all trials have in common.
-- ``trials.csv``: a row for each trial and saliency method, with the settings that vary, the seed,
-  each metric's ``value``, ``low``, ``high`` and ``n``, the time and the environment. Column names
-  are the paths in ``results.json``, joined by dots. A cell is JSON, or a string as it is; an empty
-  cell means that the row has no such entry.
-- ``per_image.parquet``: for each row of the table lists of the values by image, curves and example
-  images.
+Columns of ``trials.csv`` are the paths in ``results.json``, joined by dots. A cell is JSON, or a
+string as it is; an empty one means that the row has no such entry.
 """
 
 from __future__ import annotations
@@ -24,13 +17,12 @@ from typing import Any, get_args
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from scaat.errors import InputError
 from scaat.files import read_yaml, replacing, write_json, write_text
 from scaat.report.reading import FILE
 from scaat.report.results import ARRAY_FILES
-from scaat.studies.trial import FAILURE, Part
+from scaat.studies.trial import FAILURE, Part, write_config
 from scaat.training.folder import CONFIG, read_config
 
 TRIALS = "trials"
@@ -60,7 +52,9 @@ def is_packed(study: Path) -> bool:
 def pack(study: Path | str) -> None:
     """Write ``config.yaml``, ``trials.csv`` and ``per_image.parquet`` of ``study/trials``.
 
-    The trials' folders stay: they hold the models. All else can be restored by `unpack`.
+    ``config.yaml`` has what all trials have in common, ``trials.csv`` a row for each trial and
+    saliency method, ``per_image.parquet`` its values by image, curves and example images. The
+    trials' folders stay: they hold the models. All else can be restored by `unpack`.
     """
     study = Path(study)
     records: list[Record] = []
@@ -84,8 +78,7 @@ def pack(study: Path | str) -> None:
                 arrays.append(_arrays_of(stored, index))
     flat = [dict(_flatten(record)) for record in records]
     for row, own in zip(flat, arrays, strict=True):
-        for key in [key for key, value in row.items() if _is_curve(value)]:
-            own[key] = row.pop(key)
+        own |= {key: row.pop(key) for key in list(row) if _is_curve(row[key])}
         for key, values in own.items():
             if np.ndim(values) > 1:
                 row[f"shapes.{key}"] = list(values.shape)
@@ -99,8 +92,7 @@ def pack(study: Path | str) -> None:
         table.writerow({key: _cell(row[key]) for key in columns if key in row})
     with replacing(study / ARRAYS) as part:
         pq.write_table(_lists(arrays), part, compression="zstd")
-    shared = {key: shared[key] for key in sorted(shared, key=_place)}
-    write_text(study / CONFIG, yaml.safe_dump(_nest(shared), sort_keys=False, allow_unicode=True))
+    write_config(study, _nest({key: shared[key] for key in sorted(shared, key=_place)}))
     write_text(study / TABLE, text.getvalue())
 
 
@@ -141,11 +133,8 @@ def _records(content: Mapping[str, Any]) -> Iterator[Record]:
         }
         yield {
             **row,
-            "schema": content["schema"],
-            "settings": settings,
+            **{key: content[key] for key in ("schema", "settings", "environment", "classes")},
             "measured": {part: value for part, value in used.items() if value},
-            "environment": content["environment"],
-            "classes": content["classes"],
             **_training_of(row, content.get("trainings", [])),
         }
 
@@ -184,8 +173,7 @@ def _write_folder(into: Path, name: str, rows: Sequence[tuple[Record, dict[str, 
     settings = record["settings"]
     if (folder / FILE).exists() or (folder / FAILURE).exists():
         return
-    training = {key: value for key, value in settings.items() if key != "evaluation"}
-    training["command"] = "train"
+    training = {k: v for k, v in settings.items() if k != "evaluation"} | {"command": "train"}
     if "failure" in record:
         _write_config(folder, training)
         write_json(folder / FAILURE, {"error": record["failure"]})
@@ -222,9 +210,7 @@ def _write_folder(into: Path, name: str, rows: Sequence[tuple[Record, dict[str, 
 
 def _write_config(folder: Path, config: Mapping[str, Any]) -> None:
     if not (folder / CONFIG).exists():
-        write_text(
-            folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-        )
+        write_config(folder, config)
 
 
 def _read(study: Path) -> Iterator[tuple[Record, dict[str, Any]]]:
@@ -261,15 +247,11 @@ def _lists(arrays: Sequence[Mapping[str, Any]]) -> pa.Table:
     columns = {}
     for name in sorted({key for row in arrays for key in row}):
         entries = [row.get(name) for row in arrays]
-        ends = np.cumsum([0, *(0 if v is None else np.size(v) for v in entries)])
-        offsets = pa.array(ends, pa.int32(), mask=np.array([*(v is None for v in entries), False]))
         known = [v for v in entries if v is not None]
-        values = (
-            pa.array([number for curve in known for number in curve], pa.float64())
-            if isinstance(known[0], list)
-            else pa.array(np.concatenate([v.ravel() for v in known]))
-        )
-        columns[name] = pa.ListArray.from_arrays(offsets, values)
+        is_curve = isinstance(known[0], list)  # of floats and None
+        dtype = np.dtype(np.float64) if is_curve else np.result_type(*known)
+        flat = [None if v is None else np.ravel(v) for v in entries]
+        columns[name] = pa.array(flat, pa.list_(pa.from_numpy_dtype(dtype)))
     return pa.table(columns) if columns else pa.table({"curves": pa.nulls(len(arrays))})
 
 
@@ -293,10 +275,10 @@ def _common(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             return True  # it was not measured
         return key in row and _cell(row[key]) == _cell(value)
 
-    done = [row for row in rows if "failure" not in row]
+    first = next((row for row in rows if "failure" not in row), {})
     return {
         key: value
-        for key, value in (done or [{}])[0].items()
+        for key, value in first.items()
         if (value is None or key.partition(".")[0] in _SHARED)
         and all(agrees(key, value, row) for row in rows)
     }

@@ -30,19 +30,13 @@ Point = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """The trials of one title: one setting, trained with one seed or several.
-
-    Attributes:
-        title: What the results call it.
-        data: Name of the data.
-        model: Name of the model.
-        rows: One for each seed and saliency method.
-    """
+    """The trials of one title: one setting, trained with one seed or several."""
 
     title: str
     data: str
     model: str
     rows: tuple[Row, ...]
+    """One for each seed and saliency method."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -58,8 +52,8 @@ class Setting:
     def estimate(self, metric: str, attribution: str) -> Estimate | None:
         """Return the mean over seeds and images with its 95 % interval, or None if not measured.
 
-        Of one seed the interval is over images alone; of several it resamples seeds and images
-        (`scaat.statistics.pooled_mean`), and ratios are of the pooled means.
+        The interval is over images and, of several seeds, over seeds
+        (`scaat.statistics.pooled_mean`); ratios are of the pooled means.
         """
         pool = self._pools.get(attribution)
         if pool is None:
@@ -92,21 +86,17 @@ def combinations(values: Values, *, one_at_a_time: bool = False) -> list[Point]:
 
     Args:
         values: By option the values to try, each at least one.
-        one_at_a_time: Vary each option alone, the others as they start: as many points as there
-            are values, after one where nothing is varied.
+        one_at_a_time: Vary each option alone, after a point where nothing is varied.
     """
     if one_at_a_time:
-        alone = [{name: value} for name, tried in values.items() for value in tried]
-        return [{}, *alone]
+        return [{}, *({name: value} for name, tried in values.items() for value in tried)]
     return [dict(zip(values, point, strict=True)) for point in product(*values.values())]
 
 
 def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
     """Return for each point whether no other is at least as good in all and better in one.
 
-    Args:
-        points: Of equal length; in each place more is better. A point with NaN is not on the
-            front, and puts no other off it.
+    In each place more is better. A point with NaN is not on the front, and puts no other off it.
     """
     if not points:
         return []
@@ -142,25 +132,19 @@ def sweep_table(
 ) -> Table:
     """Return the measures of every setting by one saliency method.
 
-    Args:
-        settings: The settings.
-        attribution: The saliency method.
-        ahead: Which of the settings are in bold; by default those on the `front`.
-        note: What bold means.
+    The settings that are ``ahead``, by default those on the `front`, are in bold; ``note`` says
+    what that means.
     """
     ahead = front(settings, attribution) if ahead is None else ahead
     columns = measured_columns(settings, attribution)
     lines = []
     for number, (setting, marked) in enumerate(zip(settings, ahead, strict=True), start=1):
+        texts = {key: printed(key, setting.estimate(key, attribution)) for key in columns}
         cells = [
-            Cell(
-                *printed(key, setting.estimate(key, attribution)),
-                best=marked and key in ("accuracy", "aopc_lerf"),
-            )
-            for key in columns
+            *(Cell(*texts[key], best=marked and key in ("accuracy", "aopc_lerf")) for key in texts),
+            Cell(seconds_text(setting.train_seconds)),
+            Cell(", ".join(map(str, setting.seeds))),
         ]
-        cells.append(Cell(seconds_text(setting.train_seconds)))
-        cells.append(Cell(", ".join(map(str, setting.seeds))))
         lines.append(Line("", f"{number}. {setting.title}", tuple(cells)))
     return Table(
         name=f"sweep-{attribution}",
@@ -185,8 +169,7 @@ def sweep_figure(
 ) -> Figure:
     """Draw AOPC LeRF and the Gini index of every setting over its accuracy.
 
-    A setting's number is that of its line in the table; the arguments are those of `sweep_table`,
-    with filled markers in the place of bold.
+    Numbers and arguments are those of `sweep_table`, with filled markers in the place of bold.
     """
     ahead = front(settings, attribution) if ahead is None else ahead
     with style():
@@ -194,12 +177,8 @@ def sweep_figure(
         left, right = figure.subplots(1, 2)
         for ax, key in ((left, "aopc_lerf"), (right, "gini")):
             _panel(ax, settings, ahead, key, attribution)
-        figure.suptitle(
-            f"{attribution_name(attribution)}. Filled: {note}",
-            x=0.01,
-            ha="left",
-            fontsize=9.5,
-        )
+        title = f"{attribution_name(attribution)}. Filled: {note}"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=9.5)
     return figure
 
 
@@ -220,21 +199,9 @@ def _panel(
             ends = [scale * up.low, scale * up.high]
             ax.plot([across.value] * 2, ends, color=MUTED, linewidth=0.6)
             lowest = min(lowest, *ends)
-        ax.plot(
-            across.value,
-            value,
-            "o",
-            color=INK if ahead[number - 1] else "white",
-            markeredgecolor=INK,
-            markersize=6,
-        )
-        ax.annotate(
-            str(number),
-            (across.value, value),
-            xytext=(5, 4),
-            textcoords="offset points",
-            fontsize=8,
-        )
+        point, fill = (across.value, value), INK if ahead[number - 1] else "white"
+        ax.plot(*point, "o", color=fill, markeredgecolor=INK, markersize=6)
+        ax.annotate(str(number), point, xytext=(5, 4), textcoords="offset points", fontsize=8)
     if key == "aopc_lerf":
         if lowest > 0:
             ax.set_yscale("log")

@@ -40,18 +40,14 @@ Show = Callable[[str], AbstractContextManager[Progress | None]]
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One training.
-
-    Attributes:
-        title: What the results call it; trials that differ in the seed alone share it.
-        folder: Where it lies, below the study's folder; the same in every call of the study.
-        config: As ``scaat train`` writes it (`trial_config`), so that every command that takes
-            the folder of a run takes a trial's.
-    """
+    """One training."""
 
     title: str
+    """What the results call it; trials that differ in the seed alone share it."""
     folder: str
+    """Where it lies, below the study's folder; the same in every call of the study."""
     config: Mapping[str, Any]
+    """As ``scaat train`` writes it (`trial_config`): its commands take a trial's folder, too."""
 
     @property
     def method(self) -> str:
@@ -69,12 +65,8 @@ def trial_config(
 ) -> dict[str, Any]:
     """Return the configuration of one training, of plain values.
 
-    Args:
-        method: Name of the objective.
-        objective: Its keyword arguments; those left out have their defaults.
-        data: The data.
-        training: Model, optimiser and processes.
-        seed: Of the split, the weights and every random draw.
+    ``objective`` holds keyword arguments of ``method``, by default its defaults; the seed is of the
+    split, the weights and every random draw.
     """
     return {
         "command": "train",
@@ -93,11 +85,9 @@ class BudgetExceeded(Exception):  # noqa: N818  (an expected end of a trial)
 class KeepBudget(Callback):
     """Ends a training that is behind a reference by more than a budget and chance, twice in a row.
 
-    Args:
-        reference: Folder of the standard training, compared at the same epoch.
-        budget: Points of validation accuracy.
-        images: For validation; two standard errors of a difference between two trainings are
-            added to the budget.
+    ``reference`` is the folder of the standard training, compared at the same epoch, and
+    ``budget`` in points of accuracy on so many validation ``images``. Chance: two standard errors
+    of a difference between two trainings.
     """
 
     def __init__(self, reference: Path, budget: float, images: int) -> None:
@@ -142,32 +132,21 @@ def run_trial(
     """Train and evaluate, from wherever an earlier call was cut off.
 
     The run lies in ``folder``; the results of each saliency method in a folder of their own,
-    ``folder/test/gradient``, so that a later study finds those that it shares with this one.
-    Where these are there the model need not be: a study continues from its ``config.yaml`` and
-    results, which are small, on a machine that never had its models, and that has its images at
-    another path, if the data has a ``name``.
+    ``folder/test/gradient``, so that a later study finds them. They and ``config.yaml`` suffice to
+    continue a study without its models and, if the data has a ``name``, with its images at another
+    path.
 
-    Args:
-        trial: What to do.
-        folder: Of this trial.
-        splits: The data that its configuration names.
-        evaluation: The protocol; None trains only.
-        part: Measure on the test images, or on the validation images, by which settings may be
-            chosen.
-        reference: Folder of the standard training that an accuracy budget is compared with; see
-            `scaat.training.fit`.
-        device: Where to evaluate.
-        quiet: Show no progress of the training.
-        callbacks: Of Lightning, for the training.
-        budget: Points of validation accuracy by which the training may be behind ``reference``;
-            beyond it ends early (`KeepBudget`). Default: no end but the last epoch.
-        show: See `Show`.
-        provenance: Further entries of the results' environment, such as the command.
+    A training that falls behind ``reference``, the folder of a standard training (see
+    `scaat.training.fit`), by more than ``budget`` points of validation accuracy ends early
+    (`KeepBudget`); the default is no end but the last epoch. ``evaluation`` is the protocol, on the
+    images of ``part`` (settings may be chosen by those for validation); None trains only.
+    ``provenance`` adds to the results' environment, such as the command; ``callbacks`` are
+    Lightning's, for the training.
 
     Returns:
-        The folders with the results; none without ``evaluation``, and none where the loss became
-        non-finite or the budget was exceeded, now or in an earlier call: then ``failure.json``
-        says when, and the trial is not tried again.
+        The folders with the results; none without ``evaluation``, or where the loss became
+        non-finite or the budget was exceeded, now or before: then ``failure.json`` says when, and
+        the trial is not tried again.
 
     Raises:
         InputError: The folder holds a trial with other settings, or as for `fit`.
@@ -219,8 +198,7 @@ def run_trial(
                     images=splits.test if part == "test" else splits.validation,
                     progress=progress,
                 )
-            told = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-            write_text(results / CONFIG, told)
+            write_config(results, settings)
             write_measured(
                 results,
                 [measured],
@@ -261,12 +239,8 @@ def reference_of(
 ) -> Trial | None:
     """Return the standard training that a trial's accuracy budget is compared with, if it has one.
 
-    Trials of equal data, training and seed share it.
-
-    Args:
-        trial: The trial.
-        others: Of the study; a standard training among them that fits is taken.
-        always: Also for methods that keep no budget themselves.
+    Trials of equal data, training and seed share it, one of ``others`` where it fits. ``always``
+    is for methods that keep no budget themselves, too.
     """
     needed = always or keeps_budget(trial.method, trial.config["objectives"][trial.method])
     if not needed or trial.method == "standard":
@@ -282,6 +256,12 @@ def reference_of(
     kept = {key: value for key, value in wanted["training"].items() if key not in _NO_RESULT}
     content = json.dumps({**wanted, "training": kept}, sort_keys=True)
     return Trial("standard", f"reference-{sha256(content.encode()).hexdigest()[:8]}", wanted)
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write ``config.yaml``, the keys in their order."""
+    told = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+    write_text(folder / CONFIG, told)
 
 
 def failure_of(folder: Path) -> str | None:
@@ -300,10 +280,7 @@ def plain(value: Any) -> Any:
 
 
 def _at_path_of(folder: Path, trial: Trial) -> dict[str, Any]:
-    """Return a trial's configuration, with the images' path that was in ``folder`` when measured.
-
-    Of data of the same kind and name, which says that it is the same wherever it lies.
-    """
+    """Return a trial's configuration; data of equal kind and name keeps the path in ``folder``."""
     there, here = read_config(folder).get("data"), trial.config["data"]
     if not isinstance(there, dict) or not here["name"] or _identity(there) != _identity(here):
         return dict(trial.config)
@@ -311,7 +288,6 @@ def _at_path_of(folder: Path, trial: Trial) -> dict[str, Any]:
 
 
 def _identity(data: Mapping[str, Any]) -> tuple[str, Any]:
-    """Return the kind and the name of the data in a configuration."""
     return str(data.get("data")).partition(":")[0], data.get("name")
 
 

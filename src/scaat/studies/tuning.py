@@ -16,6 +16,12 @@ from scaat.studies.sweeps import Setting
 
 try:
     import optuna
+    from optuna.distributions import (
+        BaseDistribution,
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
     from optuna.trial import FrozenTrial, TrialState
@@ -28,23 +34,19 @@ LEAST_LERF = 1e-4
 _FAILED = 100.0  # points over the budget of a training that ended early
 _LOG = 10  # ratio of a range's ends from which it is searched on a logarithmic scale
 
-Space = Mapping[str, optuna.distributions.BaseDistribution]
+Space = Mapping[str, BaseDistribution]
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What one setting costs and gives.
-
-    Attributes:
-        lost: Points of validation accuracy behind standard training.
-        accuracy: In [0, 1].
-        lerf: AOPC LeRF in 2 x 2 blocks.
-        gini: Gini index.
-    """
+    """What one setting costs and gives."""
 
     lost: float
+    """Points of validation accuracy behind standard training."""
     accuracy: float
+    """In [0, 1]."""
     lerf: float
+    """AOPC in 2 x 2 blocks."""
     gini: float
 
     @property
@@ -67,7 +69,7 @@ def gain_of(setting: Setting, standard: Setting, attribution: str) -> Gain:
     return Gain(lost, accuracy, value(setting, "aopc_lerf"), value(setting, "gini"))
 
 
-def interval(low: float, high: float) -> optuna.distributions.BaseDistribution:
+def interval(low: float, high: float) -> BaseDistribution:
     """Return a range to search, of whole numbers if both ends are; logarithmic from 1 : 10 on.
 
     Raises:
@@ -77,21 +79,20 @@ def interval(low: float, high: float) -> optuna.distributions.BaseDistribution:
         raise InputError(f"a range to search is {low:g} to {high:g}, expected the lower end first")
     logarithmic = low > 0 and high / low >= _LOG
     if isinstance(low, int) and isinstance(high, int):
-        return optuna.distributions.IntDistribution(low, high, log=logarithmic)
-    return optuna.distributions.FloatDistribution(low, high, log=logarithmic)
+        return IntDistribution(low, high, log=logarithmic)
+    return FloatDistribution(low, high, log=logarithmic)
 
 
-def choices(values: Sequence[Any]) -> optuna.distributions.BaseDistribution:
+def choices(values: Sequence[Any]) -> BaseDistribution:
     """Return values to choose among."""
-    return optuna.distributions.CategoricalDistribution(list(values))
+    return CategoricalDistribution(list(values))
 
 
 class Search:
     """A study of Optuna in a file: accuracy and Gini index up, log LeRF down, a budget kept.
 
     The sampler is the tree-structured Parzen estimator (Bergstra et al. 2011; several objectives:
-    Ozaki et al. 2022). Each draw depends on the seed and the number of trials so far: an
-    interrupted search continues as it would have.
+    Ozaki et al. 2022). An interrupted search continues as it would have.
 
     Args:
         path: Of the file; made if missing.
@@ -102,13 +103,7 @@ class Search:
     """
 
     def __init__(
-        self,
-        path: Path,
-        space: Space,
-        start: Mapping[str, Any],
-        *,
-        budget: float,
-        seed: int,
+        self, path: Path, space: Space, start: Mapping[str, Any], *, budget: float, seed: int
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.space, self.budget, self.seed = dict(space), budget, seed
@@ -154,20 +149,15 @@ class Search:
 
 
 def best(front: Sequence[FrozenTrial]) -> FrozenTrial:
-    """Return the trial with the best mean rank in log LeRF and Gini; of equals, the most accurate.
-
-    The front has at least one trial.
-    """
+    """Return the trial with the best mean rank in log LeRF and Gini, then the best accuracy."""
     values = np.array([trial.values for trial in front])
     ranks = [(values[:, 1:2] > values[:, 1]).sum(1), (values[:, 2:] < values[:, 2]).sum(1)]
     order = np.lexsort((-values[:, 0], ranks[0] + ranks[1]))
     return front[int(order[0])]
 
 
-def _has(distribution: optuna.distributions.BaseDistribution, value: Any) -> bool:
-    if isinstance(distribution, optuna.distributions.CategoricalDistribution):
+def _has(distribution: BaseDistribution, value: Any) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
-    assert isinstance(
-        distribution, optuna.distributions.FloatDistribution | optuna.distributions.IntDistribution
-    )
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
     return value is not None and distribution.low <= value <= distribution.high

@@ -18,50 +18,41 @@ from scaat.studies.paper.tables import ablation_table, baselines_table, table_1,
 from scaat.studies.sweeps import Setting
 from scaat.studies.trial import Trial, trial_config
 
-Make = Callable[[Source, Sequence[Setting]], list[Table]]
-Draw = Callable[[Comparison], list[FigureSpec]]
+Make = Callable[[Source, Sequence[Setting]], Table]
+Draw = Callable[[Comparison], Iterator[FigureSpec]]
 
 FAST = "scaat, fast"  # not in the paper
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way of training.
-
-    Attributes:
-        title: What the results call it.
-        method: Name of the objective.
-        options: The objective's.
-        training: Options of the training in the place of the source's.
-    """
+    """One way of training; ``title`` is what the results call it."""
 
     title: str
     method: str
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the training in the place of the source's."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One table or figure of the paper.
-
-    Attributes:
-        summary: What it shows.
-        variants: Of a source, the trainings that it compares.
-        both_models: Whether both of a source's models are trained, or the first.
-        letters: The data that it is of.
-        attributions: The saliency methods.
-        tables: What is made of one source's settings.
-        figures: What is drawn of one seed's comparison.
-    """
+    """One table or figure of the paper."""
 
     summary: str
     variants: Callable[[Source], Sequence[Variant]]
+    """The trainings that it compares, of each source."""
     both_models: bool = False
+    """Whether both of a source's models are trained, or the first."""
     letters: tuple[Letter, ...] = ("C", "P", "I")
     attributions: tuple[str, ...] = ("gradient",)
-    tables: Make = lambda source, settings: []
+    table: Make | None = None
     figures: tuple[Draw, ...] = ()
+    """What is drawn of one seed's comparison."""
+
+    def tables(self, source: Source, settings: Sequence[Setting]) -> list[Table]:
+        """Return what is made of one source's settings."""
+        return [self.table(source, settings)] if self.table else []
 
     def trials(self, source: Source, data: DataOptions, seeds: Sequence[int]) -> Iterator[Trial]:
         """Yield the trainings of one source with each seed; ``data`` has the images' place."""
@@ -95,19 +86,17 @@ def _variants(*titles: str) -> Callable[[Source], list[Variant]]:
         }
         if "weight" in source.scaat:  # else it sets itself
             changes[FAST].update(weight=16 * source.scaat["weight"], ramp_fraction=1.0)
-        training: dict[str, Mapping[str, Any]] = {}
-        if source.training.clip_gradient is None:
-            # Unclipped, one training in three of the drawn lesions diverged.
-            training[FAST] = {"clip_gradient": 2.0}
+        # Unclipped, one training in three of the drawn lesions diverged.
+        clipped = {"clip_gradient": 2.0} if source.training.clip_gradient is None else {}
         return [
             Variant(
                 title,
                 "scaat",
                 {**source.scaat, **changes.get(title, {})},
-                training.get(title, {}),
+                clipped if title == FAST else {},
             )
             if title.startswith("scaat")
-            else Variant(title, title, {})
+            else Variant(title, title)
             for title in titles
         ]
 
@@ -127,7 +116,7 @@ def ablations(source: Source) -> list[Variant]:
     for factor in (0.25, 0.5, 2):
         changes[f"scaat, radius {factor:g} times"] = {"epsilon": min(factor * epsilon, 1.0)}
     return [
-        Variant("standard", "standard", {}),
+        Variant("standard", "standard"),
         *(Variant(title, "scaat", {**source.scaat, **change}) for title, change in changes.items()),
     ]
 
@@ -146,8 +135,8 @@ def baselines(source: Source) -> list[Variant]:
         ),
         Variant("trades", "trades", steps),
         Variant("saliency-guided-adversarial", "saliency-guided-adversarial", steps),
-        Variant("input-gradient", "input-gradient", {}),
-        Variant("norm-regularised", "norm-regularised", {}),
+        Variant("input-gradient", "input-gradient"),
+        Variant("norm-regularised", "norm-regularised"),
     ]
 
 
@@ -156,18 +145,18 @@ EXPERIMENTS: dict[str, Experiment] = {
         "sparsity and faithfulness of three saliency methods after three ways of training",
         _variants(*METHODS),
         attributions=ATTRIBUTIONS,
-        tables=table_1,
+        table=table_1,
     ),
     "table2": Experiment(
         "performance and AOPC ratio of two networks after four ways of training",
         _variants("standard", "saliency-guided", FIXED, "scaat"),
         both_models=True,
-        tables=table_2,
+        table=table_2,
     ),
     "table3": Experiment(
         "accuracy, Gini index and training time with PGD-4 and FGSM",
         _variants("standard", "scaat", FGSM),
-        tables=table_3,
+        table=table_3,
     ),
     "figure2": Experiment(
         "distribution of the maps' entropies (a) and perturbation curves (b)",
@@ -183,11 +172,11 @@ EXPERIMENTS: dict[str, Experiment] = {
         "proportion, divergence and radius, each changed alone (the paper's supplement)",
         ablations,
         letters=("C",),
-        tables=ablation_table,
+        table=ablation_table,
     ),
     "baselines": Experiment(
         "every training method, under one budget (not in the paper)",
         baselines,
-        tables=baselines_table,
+        table=baselines_table,
     ),
 }

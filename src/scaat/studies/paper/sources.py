@@ -15,39 +15,28 @@ from scaat.training import TrainingOptions
 
 @dataclass(frozen=True)
 class Source:
-    """One data set of a scale.
-
-    Attributes:
-        key: What ``--data KEY=PLACE`` calls it.
-        letter: The data of the paper that it is, or stands for.
-        data: Its options; where ``embedded`` is False, the place comes from the user.
-        training: Without the model.
-        scaat: SCAAT's options, those of adaptive PGD-4.
-        evaluation: The protocol, whatever the saliency methods.
-        models: In the places of ResNet-18 and VGG-16.
-        first_stage: Of the first of them, the layer that ends its first stage.
-        embedded: Whether the package brings the images.
-    """
+    """One data set of a scale; training and evaluation hold no model and no saliency methods."""
 
     key: str
+    """What ``--data KEY=PLACE`` calls it."""
     letter: Letter
+    """The data of the paper that it is, or stands for."""
     data: DataOptions
     training: TrainingOptions
     scaat: Mapping[str, Any]
+    """Options of adaptive PGD-4."""
     evaluation: EvaluationOptions
     models: tuple[str, str] = ("small-resnet", "small-vgg")
+    """In the places of ResNet-18 and VGG-16."""
     first_stage: str = "2"
+    """The layer that ends the first stage of the first model."""
     embedded: bool = False
+    """Whether the package brings the images; else their place comes from the user."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of the paper's experiments is carried out.
-
-    Attributes:
-        seeds: Of each training, by default.
-        sources: The data.
-    """
+    """The data for the paper's experiments, and the default seeds of each training."""
 
     seeds: tuple[int, ...]
     sources: tuple[Source, ...]

@@ -34,33 +34,31 @@ _NOTE = (
 )
 
 
-def table_1(source: Source, settings: Sequence[Setting]) -> list[Table]:
+def table_1(source: Source, settings: Sequence[Setting]) -> Table:
     """Return sparsity and faithfulness by saliency method and training method (Table 1)."""
     by_title = {setting.title: setting for setting in settings}
+    ours = [by_title.get(method) for method in METHODS]
     lines = []
     for key in (*SALIENCY, "blocks_rel", "lattice_fraction"):
         cells: list[Cell] = []
         for attribution in ATTRIBUTIONS:
-            ours = [by_title.get(method) for method in METHODS]
             paper = [TABLE_1.get((source.letter, key, attribution, m)) for m in METHODS]
             cells += _cells(key, attribution, ours, paper)
         lines.append(Line("", METRICS[key].label, tuple(cells)))
-    return [
-        Table(
-            name=f"table1-{source.key}",
-            caption=_caption("Table 1", source, settings),
-            note=f"{_note(source, 'ResNet-18')} {_counts(by_title)}",
-            stub="Metric",
-            columns=tuple(
-                f"{attribution_name(a)}: {method_name(m)}" for a in ATTRIBUTIONS for m in METHODS
-            ),
-            lines=tuple(lines),
-            groups=tuple((attribution_name(a), len(METHODS)) for a in ATTRIBUTIONS),
-        )
-    ]
+    return Table(
+        name=f"table1-{source.key}",
+        caption=_caption("Table 1", source, settings),
+        note=f"{_note(source, 'ResNet-18')} {_counts(ours)}",
+        stub="Metric",
+        columns=tuple(
+            f"{attribution_name(a)}: {method_name(m)}" for a in ATTRIBUTIONS for m in METHODS
+        ),
+        lines=tuple(lines),
+        groups=tuple((attribution_name(a), len(METHODS)) for a in ATTRIBUTIONS),
+    )
 
 
-def table_2(source: Source, settings: Sequence[Setting]) -> list[Table]:
+def table_2(source: Source, settings: Sequence[Setting]) -> Table:
     """Return performance and AOPC ratio of two networks by training method (Table 2)."""
     titles = ("standard", "saliency-guided", FIXED, "scaat")
     known = {(setting.title, setting.model): setting for setting in settings}
@@ -71,43 +69,39 @@ def table_2(source: Source, settings: Sequence[Setting]) -> list[Table]:
             paper = [TABLE_2.get((source.letter, t, place, published)) for t in titles]
             ours = [known.get((t, model)) for t in titles]
             columns[f"{model}: {METRICS[key].label}"] = _cells(key, "gradient", ours, paper)
-    return [
-        Table(
-            name=f"table2-{source.key}",
-            caption=_caption("Table 2", source, settings, model=False),
-            note=f"{_note(source, 'ResNet-18 and VGG-16')} Maps are vanilla gradients.",
-            stub="Training",
-            columns=tuple(columns),
-            lines=lines_of(map(_training, titles), columns.values()),
-            groups=tuple((model, 2) for model in source.models),
-        )
-    ]
+    return Table(
+        name=f"table2-{source.key}",
+        caption=_caption("Table 2", source, settings, model=False),
+        note=f"{_note(source, 'ResNet-18 and VGG-16')} Maps are vanilla gradients.",
+        stub="Training",
+        columns=tuple(columns),
+        lines=lines_of(map(_training, titles), columns.values()),
+        groups=tuple((model, 2) for model in source.models),
+    )
 
 
-def table_3(source: Source, settings: Sequence[Setting]) -> list[Table]:
+def table_3(source: Source, settings: Sequence[Setting]) -> Table:
     """Return accuracy, Gini index and training time (Table 3, of ImageNet-1k alone)."""
     titles = ("standard", "scaat", FGSM)
     by_title = {setting.title: setting for setting in settings}
+    ours = [by_title.get(title) for title in titles]
     columns = {}
     for key in ("accuracy", "gini"):
         paper = [TABLE_3[title, key] for title in titles]
-        ours = [by_title.get(title) for title in titles]
         columns[METRICS[key].label] = _cells(key, "gradient", ours, paper)
     ratios = dict(zip(by_title, _time_ratios(settings), strict=True))
     columns["Time"] = [
         Cell(ratios.get(t, ratio_text(None)), note=f"{TABLE_3[t, 'time']:.1f}×") for t in titles
     ]
-    return [
-        Table(
-            name=f"table3-{source.key}",
-            caption=_caption("Table 3", source, settings),
-            note=_NOTE.format(paper="ImageNet-1k and ResNet-18")
-            + " Time: of the whole training, beside whatever else the machine did.",
-            stub="Training",
-            columns=tuple(columns),
-            lines=lines_of(map(_training, titles), columns.values()),
-        )
-    ]
+    return Table(
+        name=f"table3-{source.key}",
+        caption=_caption("Table 3", source, settings),
+        note=_NOTE.format(paper="ImageNet-1k and ResNet-18")
+        + " Time: of the whole training, beside whatever else the machine did.",
+        stub="Training",
+        columns=tuple(columns),
+        lines=lines_of(map(_training, titles), columns.values()),
+    )
 
 
 _BASELINE_COLUMNS = (
@@ -117,7 +111,7 @@ _BASELINE_COLUMNS = (
 )
 
 
-def baselines_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
+def baselines_table(source: Source, settings: Sequence[Setting]) -> Table:
     """Return accuracy, sparsity, faithfulness, localisation, robustness and time by training."""
     columns = {}
     for key in _BASELINE_COLUMNS:
@@ -125,42 +119,37 @@ def baselines_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
         if any(estimates):
             columns[head(key)] = cells_of(key, estimates)
     columns["Time"] = [Cell(text) for text in _time_ratios(settings)]
-    return [
-        Table(
-            name=f"baselines-{source.key}",
-            caption=_caption("Baselines", source, settings),
-            note="Maps are vanilla gradients. Square brackets: 95 % interval over the test images, "
-            "and over the seeds where there are several. Bold: the best value. Time: of the whole "
-            "training, beside whatever else the machine did. Every method but SCAAT has the "
-            "defaults of its source, apart from the number of search steps.",
-            stub="Training",
-            columns=tuple(columns),
-            lines=lines_of((_training(s.title) for s in settings), columns.values()),
-        )
-    ]
+    return Table(
+        name=f"baselines-{source.key}",
+        caption=_caption("Baselines", source, settings),
+        note="Maps are vanilla gradients. Square brackets: 95 % interval over the test images, "
+        "and over the seeds where there are several. Bold: the best value. Time: of the whole "
+        "training, beside whatever else the machine did. Every method but SCAAT has the "
+        "defaults of its source, apart from the number of search steps.",
+        stub="Training",
+        columns=tuple(columns),
+        lines=lines_of((_training(s.title) for s in settings), columns.values()),
+    )
 
 
-def ablation_table(source: Source, settings: Sequence[Setting]) -> list[Table]:
+def ablation_table(source: Source, settings: Sequence[Setting]) -> Table:
     """Return the measures of every changed choice; the paper prints none of them."""
     table = sweep_table(settings, "gradient")
-    return [
-        replace(
-            table,
-            name=f"ablations-{source.key}",
-            caption=_caption("Ablations", source, settings),
-            note="Each line changes one choice of the line 'scaat'; "
-            f"'{FIXED}' keeps the one that it begins with, {source.scaat['initial_proportion']}. "
-            + table.note,
-        )
-    ]
+    return replace(
+        table,
+        name=f"ablations-{source.key}",
+        caption=_caption("Ablations", source, settings),
+        note="Each line changes one choice of the line 'scaat'; "
+        f"'{FIXED}' keeps the one that it begins with, {source.scaat['initial_proportion']}. "
+        + table.note,
+    )
 
 
 def _time_ratios(settings: Sequence[Setting]) -> list[str]:
-    """Return what each training took, in units of standard training's time."""
+    """Return each training's time in units of standard training's."""
     base = next((s.train_seconds for s in settings if s.title == "standard"), None)
-    return [
-        ratio_text(s.train_seconds / base if s.train_seconds and base else None) for s in settings
-    ]
+    times = [s.train_seconds for s in settings]
+    return [ratio_text(seconds / base if seconds and base else None) for seconds in times]
 
 
 def _cells(
@@ -176,12 +165,11 @@ def _cells(
     return [replace(cell, note=note) for cell, note in zip(cells, notes, strict=True)]
 
 
-def _counts(by_title: dict[str, Setting]) -> str:
+def _counts(ours: Sequence[Setting | None]) -> str:
     """Say how often SCAAT has the best value: the paper's claim is always."""
     won = counted = undefined = 0
     for key in ("entropy", "size_kb", "aopc_lerf", "aopc_rel"):
         for attribution in ATTRIBUTIONS:
-            ours = [by_title.get(method) for method in METHODS]
             estimates = [None if s is None else s.estimate(key, attribution) for s in ours]
             if any(e is None or e.value is None for e in estimates):
                 undefined += None not in estimates
