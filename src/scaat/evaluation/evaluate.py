@@ -232,7 +232,7 @@ def _measure_saliency(
     Raises:
         InputError: A map is not finite, or of another shape than its image.
     """
-    made = [measures[kind](context, context.options) for kind in kinds]
+    made = [measures[kind](context) for kind in kinds]
     for part in context.parts(image_ids):
         samples = context.load(part)
         targets = predicted[part].to(context.device)
@@ -243,7 +243,7 @@ def _measure_saliency(
     per_image: Arrays = {}
     row: dict[str, Any] = {}
     for measure in made:
-        for metric in measure.all_metrics():
+        for metric in measure.metrics.values():
             context.processes.gather(metric)
         values = {name: np.asarray(array.cpu()) for name, array in measure.values().items()}
         row |= measure.row(values, **draw)
