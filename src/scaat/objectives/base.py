@@ -71,7 +71,8 @@ class Objective(ExactBuffers):
     Args:
         label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included; None for inputs without bounds.
+        bounds: Range of valid inputs, ends included, kept by every search; None for inputs without
+            bounds.
     """
 
     def __init__(self, label_smoothing: float = 0.0, bounds: Bounds | None = (0.0, 1.0)) -> None:
@@ -155,6 +156,11 @@ class Objective(ExactBuffers):
             InputError: An argument is not as described. On an accelerator only the first batch
                 is looked at, since looking makes it wait.
         """
+        self.check_batch(images, labels, index, counted)
+        return self._outcome(model, images, labels)
+
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
+        """Compute the loss of a checked batch, in methods that do not override `forward`."""
         raise NotImplementedError
 
     @property

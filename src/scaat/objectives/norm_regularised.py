@@ -55,10 +55,8 @@ class NormRegularised(Objective):
         step_size: Size of a search step in units of the inputs: of each value for ``"l1"``, 0.3
             epsilon by default; of a sample's L2 norm for the others, 0.068 for the elastic net
             and 0.226 for groups, the authors' 0.3 and 1 on such images.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included, kept by the search; None for inputs
-            without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
 
     Raises:
         InputError: An option is out of range.
@@ -90,16 +88,7 @@ class NormRegularised(Objective):
         self.steps = steps
         self.step_size = step_size
 
-    def forward(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        index: Tensor,
-        counted: Tensor | None = None,
-    ) -> ObjectiveOutput:
-        """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index, counted)
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
         if self.penalty == "group" and images.dim() != 4:
             raise InputError(
                 "penalty is 'group', which needs images of shape (N, C, H, W), but the inputs have "

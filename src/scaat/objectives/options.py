@@ -38,6 +38,8 @@ def objective_options(objective: type[Objective]) -> dict[str, Option]:
 def _options(made: Any, group: str | None) -> dict[str, Option]:
     hints = typing.get_type_hints(made.__init__)
     texts = argument_help(made.__doc__ or "")
+    shared = argument_help(Objective.__doc__ or "")
+    texts |= {name: shared[name] for name, text in texts.items() if text == "See `Objective`."}
     options: dict[str, Option] = {}
     for name, parameter in inspect.signature(made).parameters.items():
         if is_dataclass(parameter.default):

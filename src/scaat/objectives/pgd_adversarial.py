@@ -39,10 +39,8 @@ class PGDAdversarial(Objective):
         search_mode: ``"eval"`` lets the search see batch norm and dropout as in evaluation;
             ``"train"`` as in the training pass, without updating statistics. The former is
             the usual choice, for it attacks the model that is used later.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included, kept by the search; None for inputs
-            without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
 
     Raises:
         InputError: An option is out of range.
@@ -69,16 +67,7 @@ class PGDAdversarial(Objective):
         self.clean_fraction = clean_fraction
         self.search_mode: SearchMode = search_mode
 
-    def forward(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        index: Tensor,
-        counted: Tensor | None = None,
-    ) -> ObjectiveOutput:
-        """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index, counted)
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
         logits = self.clean_logits(model, images, labels)
         with search_passes(model, self.search_mode) as predict:
             adversarial = pgd(

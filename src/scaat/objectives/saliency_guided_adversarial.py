@@ -38,10 +38,8 @@ class SaliencyGuidedAdversarial(Objective):
         weight: Weight of the divergence; 1 is that code's.
         signed: Rank features by the signed gradient (mean over channels), as that code does; False
             ranks by the absolute gradient, as ``saliency-guided`` does here.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included, kept by the search; None for inputs
-            without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
 
     Raises:
         InputError: An option is out of range.
@@ -69,16 +67,7 @@ class SaliencyGuidedAdversarial(Objective):
         self.weight = weight
         self.signed = signed
 
-    def forward(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        index: Tensor,
-        counted: Tensor | None = None,
-    ) -> ObjectiveOutput:
-        """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index, counted)
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
         logits = self.clean_logits(model, images, labels)
         with search_passes(model, "eval") as predict:
             adversarial = pgd(

@@ -62,10 +62,8 @@ class SCAAT(AdaptiveProportions):
             whose first quarter makes no search where there is a ``reference``, and of which each
             epoch of the reference is an equal part; the command line knows it, a loop of your own
             has to say it.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included, kept by the search; None for inputs
-            without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
 
     Raises:
         InputError: An option is out of range.
