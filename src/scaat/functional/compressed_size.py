@@ -19,13 +19,11 @@ JPEG_QUALITY = 75  # Pillow's and libjpeg's own default
 def compressed_size(maps: Tensor, codec: str = "png", quality: int | None = None) -> Tensor:
     """Return the size of each saliency map as a compressed 8-bit greyscale image.
 
-    A kilobyte is 1,000 bytes. Compare sizes only between maps of equal height, width and codec;
-    the paper names neither codec nor image size. The size includes the file's fixed header (about
-    0.07 kB for PNG, 0.33 kB for JPEG).
+    A kilobyte is 1,000 bytes, and the file's header counts (about 0.07 kB for PNG, 0.33 kB for
+    JPEG). Compare maps of equal size and codec only; the paper names neither.
 
     Args:
-        maps: saliency maps (N, H, W), floating point, non-negative; each is divided by its
-            maximum and rounded to 256 levels, as for `entropy`.
+        maps: (N, H, W), floating point, non-negative; rounded to 256 levels as for `entropy`.
         codec: ``"png"`` (the default, because it is lossless) or ``"jpeg"``.
         quality: of ``"jpeg"``, 1 to 95; None means 75. Not for PNG.
 
@@ -33,14 +31,12 @@ def compressed_size(maps: Tensor, codec: str = "png", quality: int | None = None
         float32 (N,), kilobytes, on the device of ``maps``.
 
     Raises:
-        InputError: the codec is unknown, the quality is out of range or given for PNG, or
-            ``maps`` are not saliency maps.
+        InputError: the codec is unknown, the quality out of range, or ``maps`` no saliency maps.
     """
     options = save_options(codec, quality)
     check_maps(maps, planar=True)
-    images = quantise(maps).cpu().numpy()
     sizes = []
-    for image in images:  # the encoder takes one image at a time
+    for image in quantise(maps).cpu().numpy():
         file = BytesIO()
         Image.fromarray(image).save(file, **options)
         sizes.append(file.tell() / 1000)

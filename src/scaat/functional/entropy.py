@@ -21,8 +21,7 @@ def entropy(maps: Tensor) -> Tensor:
     equal, including all zero) to 8.
 
     Args:
-        maps: saliency maps (N, H, W), or (N, L) of series, (N, D, H, W) of volumes; floating
-            point, non-negative.
+        maps: (N, H, W), series (N, L) or volumes (N, D, H, W); floating point, non-negative.
 
     Returns:
         float32 (N,), bits.

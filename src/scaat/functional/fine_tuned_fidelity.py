@@ -52,9 +52,9 @@ def fine_tuned_fidelity(
     equal values, then uniform numbers for each draw, which all steps and both orders share.
 
     Args:
-        predict: Images (B, C, ...) to logits (B, classes), or (B, 1) for one logit, in eval mode.
-        images: (N, C, H, W), series (N, C, L) or volumes (N, C, D, H, W), floating point in [0, 1].
-        maps: Saliency maps of that shape without channels, non-negative.
+        predict: See `perturbation_curve`.
+        images: See `perturbation_curve`.
+        maps: See `perturbation_curve`.
         fraction: Greatest fraction of the explanation that is missing, in (0, 1]; 0.5 as in the
             source.
         cap: Greatest fraction of the image that is missing, in (0, 1]; 0.1 as in the source.
@@ -62,8 +62,7 @@ def fine_tuned_fidelity(
         draws: Random sets for each size, at least 1. The source takes 20 sizes and 50 draws.
         baseline: What replaces the pixels: ``"mean"``, ``"blur"`` or ``"zero"``.
         seed: Of the random numbers, non-negative.
-        image_ids: (N,) non-negative integers that name the images for the random numbers; the
-            default is their position 0 ... N - 1.
+        image_ids: (N,) non-negative integers that name the images; 0 ... N - 1 by default.
         batch_size: Images in a forward pass; affects memory, not the result.
 
     Returns:

@@ -17,8 +17,7 @@ def gini(maps: Tensor) -> Tensor:
     if all pixels are equal, 1 - 1/n if a single pixel holds everything, and 0 for a map of zeros.
 
     Args:
-        maps: saliency maps (N, H, W), or (N, L) of series, (N, D, H, W) of volumes; floating
-            point, non-negative.
+        maps: (N, H, W), series (N, L) or volumes (N, D, H, W); floating point, non-negative.
 
     Returns:
         float32 (N,), from 0 to 1 - 1/n.

@@ -116,7 +116,7 @@ def grid_pointing_game(maps: Tensor, cells: Tensor, *, grid: int = 2) -> Tensor:
         chance level 1 / grid^2.
 
     Raises:
-        InputError: ``maps`` are not saliency maps (`check_maps`) or smaller than the grid, or
+        InputError: ``maps`` are no saliency maps (`check_maps`) or smaller than the grid, or
             ``cells`` are not one integer of the range for each.
     """
     check_maps(maps, planar=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from scaat.functional.maps import check_maps
+from scaat.functional.maps import check_maps, over_maximum
 from scaat.functional.precision import widened
 
 
@@ -18,8 +18,8 @@ def hoyer(maps: Tensor) -> Tensor:
     map's scale. A map of zeros has 0, as for `gini`.
 
     Args:
-        maps: saliency maps (N, H, W), or (N, L) of series, (N, D, H, W) of volumes; floating
-            point, non-negative, of at least two pixels (a map of one pixel has 0).
+        maps: (N, H, W), series (N, L) or volumes (N, D, H, W); floating point, non-negative. A map
+            of one pixel has 0.
 
     Returns:
         float32 (N,), from 0 to 1.
@@ -29,9 +29,7 @@ def hoyer(maps: Tensor) -> Tensor:
     """
     check_maps(maps)
     values = widened(maps.detach().flatten(1))
-    # Divide by the maximum, so that no square underflows or overflows.
-    peak = values.amax(1, keepdim=True)
-    values = values / torch.where(peak > 0, peak, 1)
+    values = over_maximum(values)  # so that no square underflows or overflows
     n = values.shape[1]
     if n == 1:
         return torch.zeros(len(maps), device=maps.device)

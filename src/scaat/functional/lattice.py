@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from scaat.errors import InputError
-from scaat.functional.maps import check_maps
+from scaat.functional.maps import check_maps, over_maximum
 from scaat.functional.precision import widened
 
 
@@ -20,8 +20,7 @@ def lattice_fractions(maps: Tensor) -> Tensor:
     A map of zeros counts as an even spread.
 
     Args:
-        maps: saliency maps (N, H, W), floating point, non-negative, of at least two rows
-            and two columns.
+        maps: (N, H, W), floating point, non-negative, of at least two rows and two columns.
 
     Returns:
         float32 (N, 4), each row summing to 1, in the order (even row, even column), (even, odd),
@@ -36,15 +35,11 @@ def lattice_fractions(maps: Tensor) -> Tensor:
             f"lattice fractions need maps of two rows and two columns or more, found shape "
             f"{tuple(maps.shape)}"
         )
-    values = widened(maps.detach())
-    # Divide by the maximum, so that no sum overflows.
-    peak = values.amax(dim=(1, 2), keepdim=True)
-    values = values / torch.where(peak > 0, peak, 1)
+    values = over_maximum(widened(maps.detach()))  # so that no sum overflows
     means = torch.stack(
         [values[:, row::2, column::2].mean(dim=(1, 2)) for row in (0, 1) for column in (0, 1)], 1
     )
-    total = means.sum(1, keepdim=True)
-    return torch.where(total > 0, means / torch.where(total > 0, total, 1), 0.25).float()
+    return torch.nan_to_num(means / means.sum(1, keepdim=True), nan=0.25).float()
 
 
 def lattice_variance(maps: Tensor, period: int) -> float:

@@ -55,13 +55,10 @@ def label_cross_entropy(
 ) -> Tensor:
     """Return the cross-entropy of a batch in nats, a scalar.
 
-    Args:
-        logits: Floating point, shape (N, classes), (N, 1) or (N,) for one logit, or (N, labels).
-            Half precision is cast to float32.
-        labels: Class numbers, int64, shape (N,); or several labels, as `is_multilabel` says, whose
-            binary cross-entropies count as their mean.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1].
-        reduction: Over samples.
+    Logits are (N, classes), (N, 1) or (N,) for one logit, or (N, labels); half precision is cast to
+    float32. Labels are class numbers, int64 (N,), or several, as `is_multilabel` says, whose binary
+    cross-entropies count as their mean. The ``label_smoothing`` spreads a fraction of each label
+    over all classes; the ``reduction`` is over samples.
     """
     logits = logits if logits.dtype.itemsize >= 4 else logits.float()
     if is_multilabel(labels):

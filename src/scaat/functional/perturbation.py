@@ -128,21 +128,9 @@ def masked_step(
     bounds: Bounds | None = (0.0, 1.0),
     start: Tensor | None = None,
 ) -> Tensor:
-    """Take one signed step along a known gradient, without a pass.
+    """Take the step of `masked_pgd` for k = 1 along a known gradient, without a pass.
 
-    This is the step of `masked_pgd` for k = 1, with a given gradient.
-
-    Args:
-        inputs: See `masked_pgd`.
-        gradient: Of the value to maximise, with the shape of ``inputs``.
-        mask: See `masked_pgd`.
-        epsilon: See `masked_pgd`.
-        step_size: In units of the inputs; 2.5 epsilon by default.
-        bounds: See `masked_pgd`.
-        start: See `masked_pgd`.
-
-    Returns:
-        Perturbed inputs, as `masked_pgd` returns them.
+    Arguments and result are those of `masked_pgd`.
     """
     step_size = 2.5 * epsilon if step_size is None else step_size
     inputs = inputs.detach()
@@ -154,7 +142,7 @@ def masked_step(
 def _projection(
     inputs: Tensor, mask: Tensor | None, epsilon: float, bounds: Bounds | None
 ) -> Callable[[Tensor], Tensor]:
-    """Return the projection onto the ball, the bounds and the mask."""
+    """Return the projection onto the ball, the bounds and the mask, without channels or with."""
     if mask is not None and inputs.dim() > 2 and mask.dim() == inputs.dim() - 1:
         mask = mask.unsqueeze(1)
     lower, upper = inputs - epsilon, inputs + epsilon

@@ -54,7 +54,13 @@ def randomised_models(
         raise InputError(f"the seed of the random weights must be 0 or more, found {seed}")
     if stages is not None and stages < 1:
         raise InputError(f"stages of the randomisation must be 1 or more, found {stages}")
-    current = _copy(model)
+    try:
+        current = deepcopy(model)
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"the model ({type(model).__name__}) cannot be copied for its randomisation ({reason})"
+        ) from error
     layers = [
         (name or "model", module)
         for name, module in current.named_modules()
@@ -70,14 +76,12 @@ def randomised_models(
 def _cascade(
     current: nn.Module, layers: list[tuple[str, nn.Module]], seed: int, stages: int
 ) -> Iterator[tuple[str, nn.Module]]:
-    done = 0
-    for stage in range(1, stages + 1):
-        end = stage * len(layers) // stages
-        for position in range(done, end):
-            _randomise(layers[position][1], seed, position)
-        done = end
-        # The next stage continues with `current`; the caller may keep or change the copy.
-        yield layers[end - 1][0], deepcopy(current)
+    ends = {stage * len(layers) // stages for stage in range(1, stages + 1)}
+    for position, (name, layer) in enumerate(layers):
+        _randomise(layer, seed, position)
+        if position + 1 in ends:
+            # The next stage continues with `current`; the caller may keep or change the copy.
+            yield name, deepcopy(current)
 
 
 @torch.no_grad()
@@ -93,12 +97,9 @@ def _randomise(module: nn.Module, seed: int, position: int) -> None:
             reset()
         for parameter, trained in zip(_parameters(module), before, strict=True):
             if torch.equal(parameter, trained):
-                parameter.copy_(_shuffled(trained))
+                order = torch.randperm(trained.numel())
+                parameter.copy_(trained.flatten()[order].view_as(trained))
     module.to(device)
-
-
-def _shuffled(values: Tensor) -> Tensor:
-    return values.flatten()[torch.randperm(values.numel())].view_as(values)
 
 
 def _parameters(module: nn.Module) -> list[Tensor]:
@@ -115,13 +116,3 @@ def _reset(module: nn.Module) -> Callable[[], None] | None:
         if callable(method):
             return method
     return None
-
-
-def _copy(model: nn.Module) -> nn.Module:
-    try:
-        return deepcopy(model)
-    except (RuntimeError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"the model ({type(model).__name__}) cannot be copied for its randomisation ({reason})"
-        ) from error

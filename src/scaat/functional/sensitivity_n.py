@@ -50,8 +50,7 @@ def sensitivity_n(
         subsets: Sets for each image, at least 2; 100 as in the source.
         baseline: What replaces the pixels: ``"mean"``, ``"blur"`` or ``"zero"``.
         seed: Of the sets, non-negative.
-        image_ids: (N,) non-negative integers that name the images for the sets; the default is
-            their position 0 ... N - 1.
+        image_ids: (N,) non-negative integers that name the images; 0 ... N - 1 by default.
         batch_size: Images in a forward pass; affects memory, not the result.
 
     Returns:

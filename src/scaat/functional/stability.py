@@ -55,8 +55,7 @@ def max_sensitivity(
         radius: of the ball in the maximum norm, in pixel units; 0.02 is Captum's default, 5 grey
             levels of 255.
         seed: of the perturbations, non-negative.
-        image_ids: (N,) non-negative integers that name the images for the perturbations; the
-            default is their position 0 ... N - 1.
+        image_ids: (N,) non-negative integers that name the images; 0 ... N - 1 by default.
         batch_size: images explained at once; affects memory, not the result.
 
     Returns:
@@ -105,15 +104,14 @@ def relative_input_stability(
     Args:
         predict: images (B, C, H, W) to logits (B, classes), or (B, 1) for one logit, in eval mode.
         explain: see `Explain`.
-        images: (N, C, H, W), floating point in [0, 1].
-        perturbations: random images per image.
-        radius: of the ball in the maximum norm, in pixel units.
-        seed: of the perturbations, non-negative.
-        image_ids: (N,) non-negative integers that name the images for the perturbations; the
-            default is their position 0 ... N - 1.
+        images: see `max_sensitivity`.
+        perturbations: see `max_sensitivity`.
+        radius: see `max_sensitivity`.
+        seed: see `max_sensitivity`.
+        image_ids: see `max_sensitivity`.
         eps: replacement of zero divisors, and lower bound of the image's change; 1e-6 is
             Quantus' default.
-        batch_size: images explained at once; affects memory, not the result.
+        batch_size: see `max_sensitivity`.
 
     Returns:
         float32 (N,), 0 or more; lower is more stable. NaN if every perturbation changed the
