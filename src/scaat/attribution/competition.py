@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from captum.attr import Saliency
 from torch import Tensor
 
 from scaat.attribution.method import Query, attributions, saliency_method
@@ -49,10 +48,7 @@ def class_competition(
     order = logits.scatter(1, targets, torch.inf).argsort(dim=1, descending=True, stable=True)
     if order.shape[1] > competitors + 1:  # the first is the target
         order = torch.cat([order[:, :competitors], order[:, -1:]], dim=1)
-    explain = Saliency(query.predict).attribute
-    gradients = torch.stack(
-        [explain(query.images, target=target, abs=False) for target in order.unbind(1)]
-    )
+    gradients = torch.stack([query.gradient(targets=target) for target in order.unbind(1)])
     strength = gradients.abs()
     largest = strength.amax((0, *range(2, strength.dim())), keepdim=True)
     strength = strength / largest.clamp_min(torch.finfo(strength.dtype).tiny)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from captum.attr import Saliency
 from torch import Tensor
 
 from scaat.attribution.method import Query, attributions, saliency_method
@@ -68,7 +67,5 @@ def pooled_gradient(query: Query, *, region_size: int = 2) -> Tensor:
 
 def _gradient(query: Query) -> Tensor:
     """Return the signed gradient (N, C, H, W) in single precision or better."""
-    signed: Tensor = Saliency(query.predict).attribute(
-        query.images, target=query.targets, abs=False
-    )
+    signed = query.gradient()
     return signed if signed.dtype.itemsize >= 4 else signed.float()

@@ -76,20 +76,13 @@ def class_activation(query: Query, layer: str | None) -> Tensor:
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """The output of a layer, as a map.
-
-    Attributes:
-        layer: its dotted name in the model.
-        height: rows of the map.
-        width: columns of the map.
-        class_tokens: None for (N, K, h, w); for tokens (N, T, K) how many stand before those of
-            the patches, which follow row by row.
-    """
+    """The output of a layer, called by its dotted name in the model, as a map."""
 
     layer: str
     height: int
     width: int
     class_tokens: int | None
+    """None for (N, K, h, w); for tokens (N, T, K) how many stand before those of the patches."""
 
     def arrange(self, output: Tensor) -> Tensor:
         """Return the layer's output, or its gradient, as (N, K, h, w)."""
@@ -105,12 +98,10 @@ def find_feature_map(query: Query, layer: str | None = None) -> FeatureMap:
     Costs one forward pass and one gradient, for a random image that is always the same: the choice
     depends on the model and the images' size, not on the images.
 
-    Args:
-        query: the model, and images of that size.
-        layer: dotted name of a module; by default the last one whose output is a map of more
-            than one position, no finer than those before it, to which the logits' gradient
-            returns. A transformer that classifies by its class token has no gradient at the
-            patches of its last block's output: there it is the block's first layer norm.
+    The default ``layer`` is the last whose output is a map of more than one position, no finer than
+    those before it, to which the logits' gradient returns. A transformer that classifies by its
+    class token has no gradient at the patches of its last block's output: there it is the block's
+    first layer norm.
 
     Raises:
         InputError: there is no such layer, or it gives no feature map.

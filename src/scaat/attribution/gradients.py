@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from captum.attr import InputXGradient, IntegratedGradients, Saliency
+from captum.attr import InputXGradient, IntegratedGradients
 from torch import Tensor
 
 from scaat.attribution.method import Query, attributions, saliency_method
@@ -18,10 +18,7 @@ def gradient(query: Query) -> Tensor:
 
     Costs one forward pass and one input gradient.
     """
-    signed: Tensor = Saliency(query.predict).attribute(
-        query.images, target=query.targets, abs=False
-    )
-    return signed
+    return query.gradient()
 
 
 @attributions.register("input-x-gradient")
@@ -97,7 +94,6 @@ def expected_gradients(
             )
     generator = torch.Generator().manual_seed(seed)
     images = query.images.detach()
-    method = Saliency(query.predict)
     total = torch.zeros_like(images)
     for stratum in range(samples):
         share = (stratum + float(torch.rand((), generator=generator))) / samples
@@ -107,5 +103,5 @@ def expected_gradients(
             baseline = baselines[int(torch.randint(len(baselines), (), generator=generator))]
         change = images - baseline.detach().to(images)
         point = (images - (1 - share) * change).requires_grad_()
-        total += change * method.attribute(point, target=query.targets, abs=False)
+        total += change * query.gradient(point)
     return total / samples

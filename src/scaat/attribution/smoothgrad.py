@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from captum.attr import Saliency
 from torch import Tensor
 
 from scaat.attribution.method import Query, attributions, saliency_method
@@ -75,18 +74,12 @@ def vargrad(query: Query, *, samples: int = 50, noise: float = 0.15, seed: int =
 
 
 def _noisy_gradients(query: Query, samples: int, noise: float, seed: int) -> Iterator[Tensor]:
-    """Yield the signed gradients (N, C, H, W) at ``samples`` noisy copies of the images.
-
-    Raises:
-        InputError: there is no sample, or the noise is negative.
-    """
+    """Yield the signed gradients (N, C, H, W) at ``samples`` noisy copies of the images."""
     if samples < 1 or not noise >= 0:
         raise InputError(
             f"SmoothGrad takes 1 sample or more and noise of 0 or more, found {samples} and {noise}"
         )
     generator = torch.Generator().manual_seed(seed)
-    method = Saliency(query.predict)
     for _ in range(samples):
         shift = noise * torch.randn(query.images.shape[1:], generator=generator)
-        noisy = (query.images.detach() + shift.to(query.images)).requires_grad_()
-        yield method.attribute(noisy, target=query.targets, abs=False)
+        yield query.gradient((query.images.detach() + shift.to(query.images)).requires_grad_())
