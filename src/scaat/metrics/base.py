@@ -21,18 +21,16 @@ class SaliencyMetric(Metric):
     """A `torchmetrics.Metric` whose class declares the numbers that it gives.
 
     ``higher_is_better`` follows from the declarations where they agree.
-
-    Attributes:
-        declares: What the numbers are called and mean.
-        function: The mathematics, whose keyword arguments the metric takes, with its defaults.
-        settings: Those that were given.
     """
 
     is_differentiable = False
     full_state_update: bool | None = False
     declares: ClassVar[tuple[Declaration, ...]] = ()
+    """What the numbers are called and mean."""
     function: ClassVar[Callable[..., Any]]
+    """The mathematics, whose keyword arguments the metric takes, with its defaults."""
     settings: dict[str, Any]
+    """Those that were given."""
 
     def __init__(self, **options: Any) -> None:
         """Args: options: keyword arguments of ``function`` and of `torchmetrics.Metric`."""
@@ -65,7 +63,6 @@ class PerImageMetric(SaliencyMetric):
     per_image: list[Tensor]
 
     def __init__(self, **options: Any) -> None:
-        """Args: options: see `SaliencyMetric`."""
         super().__init__(**options)
         self.add_state("per_image", default=[], dist_reduce_fx="cat")
 
@@ -126,7 +123,6 @@ class CurveMetric(SaliencyMetric):
     seen: Tensor
 
     def __init__(self, **options: Any) -> None:
-        """Args: options: see `SaliencyMetric`."""
         super().__init__(**options)
         for name in self.names:
             self.add_state(name, default=[], dist_reduce_fx="cat")
@@ -137,11 +133,7 @@ class CurveMetric(SaliencyMetric):
         """Return the values of each image so far, float32 (N,), by name."""
 
     def update(
-        self,
-        predict: Predict,
-        images: Tensor,
-        maps: Tensor,
-        image_ids: Tensor | None = None,
+        self, predict: Predict, images: Tensor, maps: Tensor, image_ids: Tensor | None = None
     ) -> None:
         """Measure the curves of images (N, C, H, W) with saliency maps (N, H, W).
 
@@ -150,9 +142,8 @@ class CurveMetric(SaliencyMetric):
             images: floating point in [0, 1].
             maps: non-negative, on the device of ``images``.
             image_ids: (N,) integers that name the images for the random numbers. By default they
-                count the updates' images since the last reset. Pass each image's position in
-                the data set where several processes share it: the result then does not depend
-                on their number.
+                count the updates' images since the last reset. Pass positions in the data set
+                where several processes share it: their number then changes nothing.
 
         Raises:
             InputError: as the metric's function.
