@@ -51,8 +51,8 @@ class AttributionResult:
         metrics: its part of a row of ``results.json``: ``accuracy``, ``auc`` (None unless there
             are two classes) and the entries of every measure, each number with ``value``,
             ``low``, ``high`` and ``n``; where lattices are measured ``lattice_source``, too.
-        per_image: (n,) arrays: the saliency metrics, and ``index``, the positions of the
-            measured images in the test set, ascending.
+        per_image: (n,) arrays: the saliency metrics, and ``index``, the measured images' positions
+            in the test set, ascending.
         example_maps: ``maps`` float32 (k, H, W), ``predicted`` int64 (k,) and ``probability``
             float32 (k,) of the predicted class.
     """
@@ -133,10 +133,9 @@ def evaluate(
     options = options or EvaluationOptions()
     if not isinstance(image_set, ImageSet):
         image_set = read_dataset(image_set, model, torch.device(device))
-    if not image_set.has_labels:
-        for name in NEED_LABELS:
-            if name in options.also_measure:
-                raise InputError(f"{name} is to be measured, but the images have no labels")
+    for name in NEED_LABELS:
+        if name in options.also_measure and not image_set.has_labels:
+            raise InputError(f"{name} is to be measured, but the images have no labels")
     if len(image_set) < 2:
         raise InputError(f"the test set must hold 2 images or more, found {len(image_set)}")
     device = torch.device(device)
@@ -217,20 +216,10 @@ def _measure_saliency(
     predicted: Tensor,
     draw: dict[str, int],
 ) -> tuple[Arrays, dict[str, Any]]:
-    """Show every measure the maps of some test images.
+    """Show the measures of these kinds the maps of the test images at positions (n,).
 
-    Args:
-        context: The model and the saliency method.
-        kinds: Names of the measures.
-        image_ids: int64 (n,), positions of the images.
-        predicted: int64 (N,), the predicted classes of all test images.
-        draw: ``seed`` and ``resamples`` of the bootstrap.
-
-    Returns:
-        The values (n,) of each image by name, and the entries of ``results.json``.
-
-    Raises:
-        InputError: A map is not finite, or of another shape than its image.
+    ``predicted`` are the classes of all test images, and ``draw`` the seed and resamples of the
+    bootstrap. Return the values (n,) by name, and the entries of ``results.json``.
     """
     made = [measures[kind](context) for kind in kinds]
     for part in context.parts(image_ids):

@@ -24,15 +24,15 @@ def environment(device: torch.device | str = "cpu") -> dict[str, str | int]:
 
     No host name, user name or path is in it, so it can be published.
     """
-    versions = {name: _version(name) for name in PACKAGES}
+    device = torch.device(device)
     return {
-        **versions,
+        **{name: _version(name) for name in PACKAGES},
         "torch": str(torch.__version__),  # with its CUDA build, which the metadata lacks
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
         "threads": torch.get_num_threads(),
-        "device": _device(torch.device(device)),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -42,10 +42,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _device(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 SCHEMA = 1
@@ -100,16 +96,17 @@ def write_results(
             f"{len(rows)} rows, {len(per_image)} of per-image values and {len(example_maps)} of "
             "example maps; expected as many of each"
         )
-    content = {
-        "schema": SCHEMA,
-        "environment": dict(environment),
-        "rows": [dict(row) for row in rows],
-        "classes": list(classes),
-        "settings": dict(settings),
-        "trainings": [dict(training) for training in trainings],
-    }
     # First, as it may fail: nothing is written then.
-    text = json_text(content)
+    text = json_text(
+        {
+            "schema": SCHEMA,
+            "environment": dict(environment),
+            "rows": [dict(row) for row in rows],
+            "classes": list(classes),
+            "settings": dict(settings),
+            "trainings": [dict(training) for training in trainings],
+        }
+    )
     numbered, shown = _numbered(per_image), {**examples, **_numbered(example_maps)}
     for name, arrays in (("per_image.npz", numbered), ("examples.npz", shown)):
         # Through a file object, since NumPy would append its suffix to the name.

@@ -173,7 +173,7 @@ def _explained(
     for start in range(0, len(images), group):
         clean = images[start : start + group]
         n = len(clean)
-        noise = _noise(seed, named[start : start + n], (perturbations, *clean.shape[1:]))
+        noise = uniform_noise(seed, named[start : start + n], (perturbations, *clean.shape[1:]))
         perturbed = (clean.unsqueeze(1) + radius * noise.to(clean)).clamp(0, 1)
         position = torch.arange(start, start + n, device=images.device)
         maps = _maps(
@@ -188,7 +188,7 @@ def _explained(
         )
 
 
-def _noise(seed: int, image_ids: list[int], shape: tuple[int, ...]) -> Tensor:
+def uniform_noise(seed: int, image_ids: list[int], shape: tuple[int, ...]) -> Tensor:
     """Return for each numbered image uniform numbers in [-1, 1), float32 (n, *shape)."""
     noise = np.empty((len(image_ids), *shape), dtype=np.float32)
     for i, number in enumerate(image_ids):
