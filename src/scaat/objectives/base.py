@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, Self
 
 import torch
@@ -233,6 +234,10 @@ class Objective(ExactBuffers):
         return label_cross_entropy(
             logits, labels, label_smoothing=self.label_smoothing, reduction=reduction
         )
+
+    def summed_cross_entropy(self, labels: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the sum over the batch as a function of logits, for gradients sample by sample."""
+        return partial(self.cross_entropy, labels=labels, reduction="sum")
 
     def predicted(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the predicted class, number, or 0 or 1 for each label, in the labels' form."""

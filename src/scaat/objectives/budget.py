@@ -53,21 +53,18 @@ _HORIZON = 8  # epochs that the constrained part is taken to have where no refer
 
 
 def validation_loss(cross_entropies: Tensor, correct: Tensor, samples: Tensor) -> Tensor:
-    """Join cross-entropy and accuracy on validation images into one loss for the budget.
+    """Join cross-entropy and accuracy on validation images into one loss for the budget, in nats.
 
     Accuracy is what the budget is about, but noisy on few images; the cross-entropy is less noisy,
     but at an equal cross-entropy one network may be less accurate than another. So accuracy counts
-    by the number of images: by half at `TRUSTED_IMAGES`, by 7 % with 300.
+    by the number of images: by half at `TRUSTED_IMAGES`, by 7 % with 300. A point is worth
+    `VALIDATION_NATS_PER_POINT`.
 
     Args:
-        cross_entropies: Sums over all images at each temperature, in nats, as
-            `scaat.functional.temperature.cross_entropy_by_temperature` gives them; the least
-            counts.
+        cross_entropies: Sums over all images at each temperature, in nats
+            (`scaat.functional.temperature.cross_entropy_by_temperature`); the least counts.
         correct: Number of images classified correctly, a scalar (`Objective.correct`).
         samples: Number of images, a scalar.
-
-    Returns:
-        Nats, a scalar; a point of accuracy is worth `VALIDATION_NATS_PER_POINT`.
     """
     points_lost = 100 * (1 - correct / samples)
     cross_entropy = cross_entropies.min() / samples
@@ -170,16 +167,17 @@ class BudgetedWeight(ExactBuffers):
         self.window = min(_WINDOW, _WINDOW_EPOCHS * num_samples)
         self.horizon = len(curve) - self.start if curve else _HORIZON  # in epochs
 
-        def scalar(value: float) -> Tensor:
-            return torch.full((), value, dtype=torch.float32)
-
-        self.register_buffer("weight", scalar(0.0))
-        self.register_buffer("base", scalar(_FIRST * scale))
-        self.register_buffer("cross_entropy", scalar(0.0))
-        self.register_buffer("lowest", scalar(torch.finfo(torch.float32).max))
-        self.register_buffer("allowance", scalar(1.0))
-        self.register_buffer("margin", scalar(0.0))
-        self.register_buffer("relief", scalar(0.0))
+        scalars = {
+            "weight": 0.0,
+            "base": _FIRST * scale,
+            "cross_entropy": 0.0,
+            "lowest": torch.finfo(torch.float32).max,
+            "allowance": 1.0,
+            "margin": 0.0,
+            "relief": 0.0,
+        }
+        for name, value in scalars.items():
+            self.register_buffer(name, torch.full((), value, dtype=torch.float32))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         for name, values in (("reference", curve), ("validation", validation or [])):
             kept = torch.tensor(values, dtype=torch.float32)
@@ -189,10 +187,8 @@ class BudgetedWeight(ExactBuffers):
     def observe(self, cross_entropy: Tensor, samples: int, steps: int = 0) -> None:
         """Take one training step's clean cross-entropy, and set the next step's weight.
 
-        Args:
-            cross_entropy: Mean over this process's part of the batch, in nats, a scalar.
-            samples: In that part.
-            steps: Training steps so far, this one included.
+        It is the mean over this process's part of the batch, of so many samples, in nats, a scalar.
+        ``steps`` are the training steps so far, this one included.
         """
         joined = torch.stack([cross_entropy.new_tensor(1.0), cross_entropy]).float() * samples
         if distributed.is_available() and distributed.is_initialized():
@@ -225,14 +221,10 @@ class BudgetedWeight(ExactBuffers):
 
     @torch.no_grad()
     def observe_validation(self, loss: Tensor, samples: Tensor, steps: int = 0) -> None:
-        """Take the validation after an epoch, and set the tolerance of the next.
+        """Take the `validation_loss` after an epoch, and set the tolerance of the next.
 
-        Without a validation reference, and before patience has ended, it has no effect.
-
-        Args:
-            loss: `validation_loss` in nats, a scalar, equal on all processes.
-            samples: Number of validation images, a scalar.
-            steps: Training steps so far.
+        Without a validation reference, and before patience has ended, it has no effect. ``samples``
+        is the number of validation images; ``steps`` are the training steps so far.
         """
         exact = self._epoch(steps)
         epoch = round(float(exact))
@@ -268,11 +260,7 @@ class BudgetedWeight(ExactBuffers):
         return self.cross_entropy - self.target(epoch - self.window / self.num_samples)
 
     def target(self, epoch: Tensor) -> Tensor:
-        """Return the reference at a point of the training, in nats.
-
-        Args:
-            epoch: Epochs from the start, a scalar; an epoch's mean is the value in its middle.
-        """
+        """Return the reference, in nats, at this epoch; an epoch's mean is that in its middle."""
         if not len(self.reference):
             return self.lowest
         place = (epoch - 0.5).clamp(0, len(self.reference) - 1)

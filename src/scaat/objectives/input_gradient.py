@@ -50,12 +50,8 @@ class InputGradient(Objective):
         leaf = images.detach().requires_grad_()
         with twice_differentiable(model):
             logits = self.clean_logits(model, leaf, labels)
-            gradient = input_gradient(
-                lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
-                logits,
-                leaf,
-                create_graph=True,
-            )
+            value = self.summed_cross_entropy(labels)
+            gradient = input_gradient(value, logits, leaf, create_graph=True)
         # Half precision would overflow in the square.
         gradient = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
         penalty = gradient.flatten(1).square().sum(1).mean()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -115,27 +115,14 @@ class NormRegularised(Objective):
         leaf = images.detach().requires_grad_()
         disable_donated_buffers(model)
         logits = self.clean_logits(model, leaf, labels)
-        gradient = input_gradient(
-            lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
-            logits,
-            leaf,
-            retain_graph=True,
-        )
-        change = dual_perturbation(
-            gradient,
-            self.penalty,
-            epsilon=self.epsilon,
-            ridge=self.ridge,
-            group_size=self.group_size,
-        )
+        value = self.summed_cross_entropy(labels)
+        gradient = input_gradient(value, logits, leaf, retain_graph=True)
+        change = dual_perturbation(gradient, self.penalty, **self._weights())
         return logits, inside(images.detach() + change.to(images.dtype), self.bounds)
 
     def _search(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        predict = search_view(model)
-
-        def value(outputs: Tensor) -> Tensor:
-            return self.cross_entropy(outputs, labels, reduction="sum")
-
+        predict, value = search_view(model), self.summed_cross_entropy(labels)
+        step_size = self.step_size
         if self.penalty == "l1":
             return pgd(
                 predict,
@@ -143,7 +130,7 @@ class NormRegularised(Objective):
                 value,
                 epsilon=self.epsilon,
                 steps=self.steps,
-                step_size=0.3 * self.epsilon if self.step_size is None else self.step_size,
+                step_size=0.3 * self.epsilon if step_size is None else step_size,
                 bounds=self.bounds,
                 start=torch.zeros_like(images),
             )
@@ -152,10 +139,11 @@ class NormRegularised(Objective):
             images,
             value,
             self.penalty,
-            epsilon=self.epsilon,
-            ridge=self.ridge,
-            group_size=self.group_size,
+            **self._weights(),
             steps=self.steps,
-            step_size=_STEP_SIZES[self.penalty] if self.step_size is None else self.step_size,
+            step_size=_STEP_SIZES[self.penalty] if step_size is None else step_size,
             bounds=self.bounds,
         )
+
+    def _weights(self) -> dict[str, Any]:
+        return {"epsilon": self.epsilon, "ridge": self.ridge, "group_size": self.group_size}

@@ -73,7 +73,7 @@ class PGDAdversarial(Objective):
             adversarial = pgd(
                 predict,
                 images,
-                lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
+                self.summed_cross_entropy(labels),
                 epsilon=self.epsilon,
                 steps=self.steps,
                 step_size=self.step_size,
@@ -83,10 +83,9 @@ class PGDAdversarial(Objective):
         adversarial_logits = loss_view(model)(adversarial)
         cross_entropy = self.cross_entropy(logits, labels)
         loss = adversarial_loss = self.cross_entropy(adversarial_logits, labels)
-        if self.clean_fraction > 0:
-            loss = (
-                self.clean_fraction * cross_entropy + (1 - self.clean_fraction) * adversarial_loss
-            )
+        clean = self.clean_fraction
+        if clean > 0:
+            loss = clean * cross_entropy + (1 - clean) * adversarial_loss
         terms = {
             "cross_entropy": cross_entropy.detach(),
             "adversarial_cross_entropy": adversarial_loss.detach(),

@@ -54,8 +54,7 @@ class SaliencyGuided(Objective):
             maps = saliency_map(search_view(model), images, labels, signed=self.signed)
         masked_logits = loss_view(model)(replace_lowest(images, maps, self.proportion))
         cross_entropy = self.cross_entropy(logits, labels)
-        kl = self.kl_in_nats(labels)
-        divergence = kl(logits, masked_logits).mean()
+        divergence = self.kl_in_nats(labels)(logits, masked_logits).mean()
         return ObjectiveOutput(
             cross_entropy + self.weight * divergence,
             logits,

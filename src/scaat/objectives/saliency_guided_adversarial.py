@@ -73,7 +73,7 @@ class SaliencyGuidedAdversarial(Objective):
             adversarial = pgd(
                 predict,
                 images,
-                lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
+                self.summed_cross_entropy(labels),
                 epsilon=self.epsilon,
                 steps=self.steps,
                 step_size=self.step_size,
@@ -83,12 +83,10 @@ class SaliencyGuidedAdversarial(Objective):
         predicted = self.predicted(adversarial_logits, labels)
         with search_passes(model, "eval") as predict:
             maps = saliency_map(predict, adversarial, predicted, signed=self.signed)
-        masked = replace_lowest(adversarial, maps, self.proportion)
-        masked_logits = loss_view(model)(masked)
+        masked_logits = loss_view(model)(replace_lowest(adversarial, maps, self.proportion))
         cross_entropy = self.cross_entropy(logits, labels)
         adversarial_loss = self.cross_entropy(adversarial_logits, labels)
-        kl = self.kl_in_nats(labels)
-        divergence = kl(adversarial_logits, masked_logits).mean()
+        divergence = self.kl_in_nats(labels)(adversarial_logits, masked_logits).mean()
         terms = {
             "cross_entropy": cross_entropy.detach(),
             "adversarial_cross_entropy": adversarial_loss.detach(),
