@@ -37,16 +37,15 @@ def fine_tuned_fidelity(
     """Return the fall of the predicted class's probability without random explained pixels.
 
     Zheng et al. 2025 (arXiv 2410.02970). At step k = 1 ... ``steps`` the ``round(k / steps * P)``
-    most relevant of an image's P pixels are its explanation (``"morf"``), or the least relevant
-    ones (``"lerf"``). Each of them is missing with a probability of ``fraction``, or with a smaller
-    one that makes ``cap`` of the image's pixels missing on average. A faithful map has a high curve
-    ``"morf"`` (F-Fidelity+) and a low one ``"lerf"`` (F-Fidelity-); both end in the same value.
+    most relevant of an image's P pixels are its explanation (``"morf"``, F-Fidelity+), or the least
+    relevant (``"lerf"``, F-Fidelity-). Each of them is missing with a probability of ``fraction``,
+    or with a smaller one that makes ``cap`` of the image's pixels missing on average. A faithful
+    map has a high curve ``"morf"`` and a low one ``"lerf"``; both end in the same value.
 
     It is the source's measure if ``predict`` has been fine-tuned on images of which a random
-    fraction ``cap`` of the pixels is missing: such images are then as training images are, so that
-    neither a gap nor a training against gaps decides. The source's baseline is the data's
-    mean colour (zero after normalisation); it measures the fall of the accuracy, or of the
-    probability as here.
+    fraction ``cap`` of the pixels is missing, so that neither a gap nor a training against gaps
+    decides. The source replaces by the data's mean colour, and measures the fall of the accuracy or
+    of the probability.
 
     Each image has its own random numbers, from NumPy's ``default_rng([seed, number])``: an order of
     equal values, then uniform numbers for each draw, which all steps and both orders share.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -38,10 +39,9 @@ class LatticeSource(NamedTuple):
 
 @dataclass(eq=False)
 class _Call:
-    """One call of a module that changes the resolution.
+    """One call of a module that changes the resolution of maps (N, C, h, w).
 
-    ``inputs`` and ``output`` are activations (N, C, h, w), and ``reach`` and ``output_reach`` the
-    pixels from one of their positions to the next. An output that is no map has neither.
+    A reach is how many pixels lie between neighbours. An output that is no map has none.
     """
 
     name: str
@@ -54,10 +54,7 @@ class _Call:
     after: list[Tensor] = field(default_factory=list)
 
     def made(self, period: int, base: int) -> float:
-        """Return the variance of a period that this call adds to its output's.
-
-        The variance of the period ``base``, a divisor, is not counted.
-        """
+        """Return the variance that this call adds to its output's, less that of ``base``."""
 
         def variance(maps: list[Tensor], reach: int | None) -> float:
             if reach is None or period % reach or period == reach:
@@ -180,7 +177,7 @@ def _probes(model: nn.Module, images: Tensor) -> Iterator[list[_Call]]:
         begun.append(call)
         return (copy.clone(), *args[1:])
 
-    def end(module: nn.Module, output: Any) -> Tensor | None:
+    def end(module: nn.Module, _: Any, output: Any) -> Tensor | None:
         call = stack.pop()
         if call is None:
             return None
@@ -200,10 +197,8 @@ def _probes(model: nn.Module, images: Tensor) -> Iterator[list[_Call]]:
 
     handles = []
     for name, module in model.named_modules():
-        handles.append(
-            module.register_forward_pre_hook(lambda m, args, name=name: begin(name, m, args))
-        )
-        handles.append(module.register_forward_hook(lambda m, _, output: end(m, output)))
+        handles.append(module.register_forward_pre_hook(partial(begin, name)))
+        handles.append(module.register_forward_hook(end))
     try:
         yield begun
     finally:

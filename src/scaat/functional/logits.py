@@ -14,11 +14,10 @@ from scaat.errors import InputError
 def class_logits(logits: Tensor) -> Tensor:
     """Return a model's logits with a column for each class, at least two.
 
-    A single logit z, whose sigmoid is the probability of class 1, becomes (-z/2, z/2): the softmax
-    of these is (1 - sigmoid(z), sigmoid(z)), so cross-entropy, divergences, the predicted class
-    (0 at a tie) and curves are those of the Bernoulli prediction. The score of a class is z/2 with
-    the sign of the class, so that the maps of both classes have the same scale. (0, z) has the
-    same softmax, but its class 0 would have no gradient, and so no map.
+    A single logit z, whose sigmoid is the probability of class 1, becomes (-z/2, z/2), with the
+    softmax (1 - sigmoid(z), sigmoid(z)): cross-entropy, divergences, the predicted class (0 at a
+    tie) and curves are those of the Bernoulli prediction. The maps of both classes have the same
+    scale; (0, z) has the same softmax, but its class 0 would have no gradient, and so no map.
 
     Args:
         logits: Floating point, shape (N, classes); (N, 1) or (N,) for a single logit.

@@ -89,12 +89,12 @@ def pgd(
     ``steps`` forward passes and input gradients. Parameters receive no gradient.
 
     Args:
-        predict: Maps inputs to logits. Detached parameters avoid their graph.
-        inputs: Clean inputs, shape (N, ...).
+        predict: See `masked_pgd`.
+        inputs: See `masked_pgd`.
         value: Maps logits, shape (N, classes), to the number to maximise: a sum over the
             samples, so that each follows its own gradient.
-        epsilon: Radius of the ball in the maximum norm, in units of the inputs.
-        steps: k, at least 1.
+        epsilon: See `masked_pgd`.
+        steps: See `masked_pgd`.
         step_size: See `masked_pgd`.
         mask: See `masked_pgd`; None lets every feature change.
         bounds: See `masked_pgd`.

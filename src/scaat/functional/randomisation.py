@@ -22,19 +22,18 @@ def randomised_models(
     layer and all layers nearer the output are untrained, the others trained.
 
     A layer is a module with its own tensors. Layers follow the reverse order of registration, as
-    in Quantus, which is the order of execution in nearly all models. A container's own tensors,
-    such as a class token, come after everything that it contains.
+    in Quantus, which is that of execution in nearly all models; a container's own tensors, such as
+    a class token, come after its content.
 
     - A layer is re-initialised by its own ``reset_parameters`` (or ``_reset_parameters``, as in
-      ``nn.MultiheadAttention``): PyTorch's defaults, not those of the model's constructor.
+      ``nn.MultiheadAttention``): PyTorch's defaults, not those of the model's constructor. In batch
+      normalisation it also resets the running statistics, which describe the old weights.
     - Parameters that this does not change, or without such a method (class tokens, position
       embeddings, layer scales, parametrised weights), are shuffled: they keep their values and
-      scale and lose their content. A single number is kept.
-    - Batch normalisation also resets its running statistics, which describe the activations of
-      the old weights (``reset_parameters`` does so; Quantus likewise).
+      lose their content. A single number is kept.
 
-    Random numbers are drawn on the CPU and only depend on ``seed`` and the layer's position, not
-    on the device or ``stages``. The global generators are not changed.
+    Random numbers only depend on ``seed`` and the layer's position, not on the device or
+    ``stages``. The global generators are not changed.
 
     Args:
         model: any module, which is not changed; the copies have its mode.

@@ -34,9 +34,8 @@ def sensitivity_n(
     an image, of the set's sum of saliency with the fall of the target's logit as the set is
     replaced. The source plots it against n and removes by zeros after normalisation; this is the
     value at one n, with the image's mean in the place of the pixels. Its attributions keep their
-    sign; saliency maps here are absolute values. For these the correlation is the better choice
-    than infidelity (Yeh et al. 2019, Captum's ``infidelity``), which compares signed attributions
-    with the fall itself, in squared units of the logit.
+    sign; maps here are absolute values, which suit infidelity (Yeh et al. 2019) less: it compares
+    signed attributions with the fall itself, in squared units of the logit.
 
     Each image has its own random sets, from NumPy's ``default_rng([seed, number])``; batch size
     and device do not change them, and more sets extend fewer.

@@ -98,8 +98,8 @@ def relative_input_stability(
     by the mean of phi(x), so that their scale has no effect. Images x' of another class are
     skipped; in Quantus they make the value NaN.
 
-    Pixels where phi(x) is nearly zero dominate the value, which varies over orders of magnitude
-    between images and favours maps without zeros. Compare sparse maps by `max_sensitivity`.
+    Pixels where phi(x) is nearly zero dominate the value, which varies over orders of magnitude and
+    favours maps without zeros. Compare sparse maps by `max_sensitivity`.
 
     Args:
         predict: images (B, C, H, W) to logits (B, classes), or (B, 1) for one logit, in eval mode.
@@ -190,17 +190,13 @@ def _explained(
 
 def uniform_noise(seed: int, image_ids: list[int], shape: tuple[int, ...]) -> Tensor:
     """Return for each numbered image uniform numbers in [-1, 1), float32 (n, *shape)."""
-    noise = np.empty((len(image_ids), *shape), dtype=np.float32)
-    for i, number in enumerate(image_ids):
-        np.random.default_rng([seed, number]).random(out=noise[i], dtype=np.float32)
-    return torch.from_numpy(noise * 2 - 1)
+    noise = [np.random.default_rng([seed, each]).random(shape, np.float32) for each in image_ids]
+    return torch.from_numpy(np.stack(noise) * 2 - 1)
 
 
 def _maps(explain: Explain, images: Tensor, position: Tensor, batch_size: int) -> Tensor:
     collected = []
-    for part, at in zip(
-        torch.split(images, batch_size), torch.split(position, batch_size), strict=True
-    ):
+    for part, at in zip(images.split(batch_size), position.split(batch_size), strict=True):
         # A copy, because the explanation may work in place.
         maps = explain(part.clone(), at).detach()
         check_maps(maps, planar=True)

@@ -82,16 +82,16 @@ class BudgetedWeight(ExactBuffers):
     Constrained optimisation by a multiplier, as GECO (Rezende and Viola 2018, arXiv:1810.00597),
     with proportional and integral terms (Stooke et al. 2020, arXiv:2007.03964):
 
-    - The first quarter of the training has weight 0: a divergence that presses on a network which
-      knows nothing yet keeps it from learning. Then the weight rises linearly over 3,200 samples: a
-      sudden divergence throws the network back, and 300 images are too few to recover.
+    - The first quarter of the training has weight 0: the divergence would keep a network that knows
+      nothing yet from learning. Then the weight rises linearly over 3,200 samples: a sudden
+      divergence throws the network back, and 300 images are too few to recover.
     - Then an error compares the running cross-entropy of the clean images with the reference: 1
       where they are equal, 0 where the tolerance is used up.
     - The weight is ``base * exp(error)``, with the error between -2 and 1, so that it gives way at
       once. The logarithm of the base integrates the error, slowly.
     - The cross-entropy rises when the divergence begins and recovers within some epochs, so the
-      weight (not the base) may use up to four times the tolerance at first, and the budget's own
-      from halfway on.
+      weight (not the base) may use up to four times the tolerance at first, and its own from
+      halfway on.
     - Training loss is not accuracy: where standard training overfits, it may rise by far more at no
       cost. After each epoch from halfway on, the part of its rise that the validation loss does not
       share no longer counts, up to four times the tolerance. The shared part is the validation
@@ -100,10 +100,9 @@ class BudgetedWeight(ExactBuffers):
       and shrinks at once otherwise, with many validation images below its own value
       (`observe_validation`). Before that the learning rate is high and the validation too noisy.
 
-    The buffers ``weight``, ``base``, ``cross_entropy``, ``lowest`` and ``relief`` (nats; the rise
-    that does not count), ``allowance``, a factor of the tolerance, and ``margin``, float32 scalars,
-    and ``seen``, int64, the samples so far, are in the ``state_dict`` and equal on all processes
-    after every step.
+    Its buffers are in the ``state_dict`` and equal on all processes after every step: float32
+    scalars, of which ``relief`` is the rise in nats that does not count and ``allowance`` a factor
+    of the tolerance, and ``seen``, int64, the samples so far.
 
     Args:
         num_samples: Size of the training set.

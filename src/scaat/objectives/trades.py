@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from scaat.functional.checks import Bounds, check_positive
+from scaat.functional.divergence import Divergence
 from scaat.functional.perturbation import pgd
 from scaat.objectives.base import Objective, ObjectiveOutput, objectives
 from scaat.objectives.search import SearchMode, check_search, search_passes
@@ -71,21 +72,7 @@ class TRADES(Objective):
     def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
         logits = self.clean_logits(model, images, labels)
         kl = self.kl_in_nats(labels)
-        reference = logits.detach()
-        with search_passes(model, self.search_mode) as predict:
-            if self.search_mode == "eval":
-                with torch.no_grad():
-                    reference = predict(images)
-            adversarial = pgd(
-                predict,
-                images,
-                lambda outputs: kl(reference, outputs).sum(),
-                epsilon=self.epsilon,
-                steps=self.steps,
-                step_size=self.step_size,
-                bounds=self.bounds,
-                start=self.start_noise * torch.randn_like(images),
-            )
+        adversarial = self._search(model, images, logits.detach(), kl)
         adversarial_logits = loss_view(model)(adversarial)
         cross_entropy = self.cross_entropy(logits, labels)
         divergence = kl(logits, adversarial_logits).mean()
@@ -95,3 +82,21 @@ class TRADES(Objective):
             "adversarial_accuracy": self.correct(adversarial_logits, labels).float().mean(),
         }
         return ObjectiveOutput(cross_entropy + self.weight * divergence, logits, terms)
+
+    def _search(
+        self, model: nn.Module, images: Tensor, reference: Tensor, kl: Divergence
+    ) -> Tensor:
+        with search_passes(model, self.search_mode) as predict:
+            if self.search_mode == "eval":
+                with torch.no_grad():
+                    reference = predict(images)
+            return pgd(
+                predict,
+                images,
+                lambda outputs: kl(reference, outputs).sum(),
+                epsilon=self.epsilon,
+                steps=self.steps,
+                step_size=self.step_size,
+                bounds=self.bounds,
+                start=self.start_noise * torch.randn_like(images),
+            )
