@@ -19,13 +19,8 @@ def gaussian_blur(images: Tensor) -> Tensor:
 
     The blur is proportional to the image, hence independent of resolution, and wide enough to
     hide the class: 3.2 pixels at 32, 22.4 at 224. The kernel ends at 4 standard deviations and
-    sums to one. Borders are mirrored without repeating the outermost pixels.
-
-    Args:
-        images: (N, C, H, W), (N, C, L) or (N, C, D, H, W), floating point.
-
-    Returns:
-        Shape of ``images``, between the image's minimum and maximum.
+    sums to one. Borders are mirrored without repeating the outermost pixels. Images are floating
+    point, (N, C, H, W), (N, C, L) or (N, C, D, H, W), and stay between minimum and maximum.
     """
     sides = images.shape[2:]
     sigma = RELATIVE_SIGMA * min(sides)

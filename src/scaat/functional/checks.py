@@ -90,6 +90,13 @@ def check_positive(value: float, name: str, *, zero: bool = False) -> None:
         )
 
 
+def check_at_least(least: int, **values: int) -> None:
+    """Raise `InputError` unless each of the named values is ``least`` or more."""
+    for name, value in values.items():
+        if value < least:
+            raise InputError(f"{name} is {value}, expected {least} or more")
+
+
 def image_id_list(image_ids: Tensor | None, count: int) -> list[int]:
     """Return the ids of ``count`` images, non-negative: those given, or else 0 ... count - 1."""
     if image_ids is None:

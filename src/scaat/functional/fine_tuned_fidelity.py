@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scaat.errors import InputError
 from scaat.functional.baselines import fixed_baseline
-from scaat.functional.checks import check_fraction, image_id_list
+from scaat.functional.checks import check_at_least, check_fraction, check_positive, image_id_list
 from scaat.functional.removal import (
     ORDERS,
     check_removable,
@@ -71,15 +71,12 @@ def fine_tuned_fidelity(
         InputError: An argument has an invalid value or shape.
     """
     check_removable(images, maps, 1)
-    check_fraction(fraction, "fraction")
-    check_fraction(cap, "cap")
+    for name, value in (("fraction", fraction), ("cap", cap)):
+        check_fraction(value, name)
+        check_positive(value, name)
+    check_at_least(1, steps=steps, draws=draws, batch_size=batch_size)
+    check_at_least(0, seed=seed)
     chosen = fixed_baseline(baseline)
-    if fraction == 0 or cap == 0 or min(steps, draws, batch_size) < 1 or seed < 0:
-        raise InputError(
-            "F-Fidelity takes a fraction and a cap above 0, steps, draws and a batch_size of 1 or "
-            f"more and a seed of 0 or more, found {fraction:g}, {cap:g}, {steps}, {draws}, "
-            f"{batch_size} and {seed}"
-        )
     pixels = maps[0].numel()
     sizes = torch.tensor([round(k / steps * pixels) for k in range(1, steps + 1)])
     if sizes[0] == 0:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError
+from scaat.functional.checks import check_at_least
 
 
 def randomised_models(
@@ -49,10 +50,9 @@ def randomised_models(
         InputError: the model has no layer to randomise or cannot be copied, or ``seed`` or
             ``stages`` is out of range.
     """
-    if seed < 0:
-        raise InputError(f"the seed of the random weights must be 0 or more, found {seed}")
-    if stages is not None and stages < 1:
-        raise InputError(f"stages of the randomisation must be 1 or more, found {stages}")
+    check_at_least(0, seed=seed)
+    if stages is not None:
+        check_at_least(1, stages=stages)
     try:
         current = deepcopy(model)
     except (RuntimeError, TypeError) as error:

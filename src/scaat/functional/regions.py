@@ -15,13 +15,10 @@ _POOLS = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
 
 
 def suited_region_size(*sides: int) -> int:
-    """Return the default side of the regions for inputs of this size, in pixels.
+    """Return the default side of the regions for inputs of these sides, in pixels.
 
-    4 pixels for images of 32 and 64 pixels. As a rule of thumb, an eighth of smaller images and a
-    sixteenth of larger ones; not measured for series and volumes.
-
-    Args:
-        sides: Of an image, series or volume in pixels; the shortest one counts.
+    4 pixels for images of 32 and 64 pixels. As a rule of thumb, an eighth of a smaller shortest
+    side and a sixteenth of a larger one; not measured for series and volumes.
     """
     side = min(sides)
     return max(1, round(side / 8)) if side < 32 else max(4, round(side / 16))
@@ -85,16 +82,7 @@ def _offset_average(maps: Tensor, region_size: int, offset: Sequence[int]) -> Te
 
 
 def spread(values: Tensor, region_size: int, sides: Sequence[int]) -> Tensor:
-    """Give every pixel the value of its region, exactly.
-
-    Args:
-        values: One for each region, shape (..., regions along each side).
-        region_size: Side of a region in pixels.
-        sides: Of the result in pixels.
-
-    Returns:
-        Shape (..., *sides).
-    """
+    """Give every pixel (..., *sides) the value of its region (..., regions along each side)."""
     for dim, side in enumerate(sides, values.dim() - len(sides)):
         values = values.repeat_interleave(region_size, dim).narrow(dim, 0, side)
     return values

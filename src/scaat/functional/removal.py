@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scaat.errors import InputError, unknown
 from scaat.functional.baselines import Baseline, find_baseline
-from scaat.functional.checks import check_fraction, check_images, image_id_list
+from scaat.functional.checks import check_at_least, check_fraction, check_images, image_id_list
 from scaat.functional.logits import class_logits
 from scaat.functional.maps import check_maps
 from scaat.functional.precision import widened
@@ -90,13 +90,8 @@ def probabilities(
         perturbed images, float32 (N, orders, repeats, steps); one repeat if the baseline is not
         random.
     """
-    if batch_size < 1 or seed < 0:
-        raise InputError(
-            "batch_size must be 1 or more and seed 0 or more, "
-            f"found batch_size {batch_size} and seed {seed}"
-        )
-    if first_repeat < 0:
-        raise InputError(f"first_repeat must be 0 or more, found {first_repeat}")
+    check_at_least(1, batch_size=batch_size)
+    check_at_least(0, seed=seed, first_repeat=first_repeat)
     names = image_id_list(image_ids, len(images))
     regions = count_regions(images, region_size)
     baselines = [find_baseline(removal.baseline) for removal in removals]

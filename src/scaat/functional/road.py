@@ -69,10 +69,7 @@ def road(curves: Mapping[str, Tensor]) -> Tensor:
     of LeRF) / 2, as ROADCombined of ``pytorch-grad-cam`` does. A model that is fragile or robust
     to any removal shifts both and gains nothing. An uninformative map has 0 on average.
 
-    Args:
-        curves: ``"lerf"`` and ``"morf"`` (..., steps), as `road_curves` returns them.
-
-    Returns:
-        (...), in [-1, 1]; higher is better.
+    From curves (..., steps), as `road_curves` returns them, it is (...), in [-1, 1]; higher is
+    better.
     """
     return (aopc(curves["morf"]) - aopc(curves["lerf"])) / 2

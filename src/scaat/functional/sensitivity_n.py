@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scaat.errors import InputError
 from scaat.functional.baselines import fixed_baseline
-from scaat.functional.checks import check_fraction, image_id_list
+from scaat.functional.checks import check_at_least, check_fraction, image_id_list
 from scaat.functional.precision import widened
 from scaat.functional.removal import check_removable, scores_without
 from scaat.functional.saliency import Predict
@@ -62,11 +62,9 @@ def sensitivity_n(
     check_removable(images, maps, 1)
     check_fraction(fraction, "fraction")
     chosen = fixed_baseline(baseline)
-    if subsets < 2 or seed < 0 or batch_size < 1:
-        raise InputError(
-            "sensitivity-n takes 2 subsets or more, a seed of 0 or more and a batch_size of 1 or "
-            f"more, found {subsets}, {seed} and {batch_size}"
-        )
+    check_at_least(2, subsets=subsets)
+    check_at_least(1, batch_size=batch_size)
+    check_at_least(0, seed=seed)
     pixels = maps[0].numel()
     count = round(fraction * pixels)
     if not 0 < count < pixels:

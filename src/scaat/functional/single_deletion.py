@@ -8,7 +8,7 @@ from torch.nn.functional import one_hot
 
 from scaat.errors import InputError
 from scaat.functional.baselines import fixed_baseline
-from scaat.functional.checks import check_images
+from scaat.functional.checks import check_at_least, check_images
 from scaat.functional.grid import cell_numbers
 from scaat.functional.precision import widened
 from scaat.functional.removal import check_removable
@@ -60,8 +60,7 @@ def single_deletion(
         raise InputError(
             f"patches are deleted from images (N, C, H, W), found shape {tuple(images.shape)}"
         )
-    if batch_size < 1:
-        raise InputError(f"batch_size must be 1 or more, found {batch_size}")
+    check_at_least(1, batch_size=batch_size)
     chosen = fixed_baseline(baseline)
     height, width = maps.shape[1:]
     numbers = cell_numbers(height, width, grid).to(images.device)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from scaat.errors import InputError
-from scaat.functional.checks import check_images, check_positive, image_id_list
+from scaat.functional.checks import check_at_least, check_images, check_positive, image_id_list
 from scaat.functional.logits import class_logits
 from scaat.functional.maps import check_maps
 from scaat.functional.precision import widened
@@ -162,11 +162,8 @@ def _explained(
             f"found {tuple(images.shape)}"
         )
     check_positive(radius, "radius of the perturbations")
-    if perturbations < 1 or batch_size < 1 or seed < 0:
-        raise InputError(
-            "perturbations and batch_size must be 1 or more and seed 0 or more, found "
-            f"perturbations {perturbations}, batch_size {batch_size} and seed {seed}"
-        )
+    check_at_least(1, perturbations=perturbations, batch_size=batch_size)
+    check_at_least(0, seed=seed)
     named = image_id_list(image_ids, len(images))
     images = images.detach()
     group = max(1, batch_size // (1 + perturbations))  # an image and its copies share a batch
