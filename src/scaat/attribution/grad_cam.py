@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -144,32 +145,21 @@ def layer_outputs(
     The model continues with a copy, so that a layer that works in place spoils nothing.
     """
 
-    def hook(name: str) -> Callable[[nn.Module, Any, Any], Tensor | None]:
-        def see(module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
-            if not isinstance(output, Tensor):
-                return None
-            keep(name, output)
-            return output.clone()
+    def see(name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
+        if not isinstance(output, Tensor):
+            return None
+        keep(name, output)
+        return output.clone()
 
-        return see
-
-    handles = [
-        module.register_forward_hook(hook(name))
-        for name, module in model.named_modules()
-        if name and (not layers or name in layers)
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            if name and (not layers or name in layers):
+                hooks.enter_context(module.register_forward_hook(partial(see, name)))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _probe(query: Query) -> tuple[list[tuple[FeatureMap, bool]], dict[str, str]]:
-    """Return feature maps in the order in which they are made, and what all layers give.
-
-    With each feature map comes whether the logits have a gradient there.
-    """
+    """Return feature maps as they are made, whether logits have a gradient there; all outputs."""
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, *query.images.shape[1:], generator=generator).to(query.images)
     outputs: dict[str, Tensor] = {}

@@ -66,19 +66,18 @@ def expected_gradients(
     """Return Expected Gradients (Erion et al. 2021), Captum's `GradientShap` without noise.
 
     A sample draws a baseline and a point on the line from it to the image; the map is the mean
-    of the gradient there times (image - baseline). Captum draws both from the global random
-    state, for each image of the batch; here every image gets the same ones from a seed of their
-    own, so that its map depends on neither the batch nor the device. The points are stratified,
-    one in each of ``samples`` equal parts of the line, which averages to the same with less noise.
+    of the gradient there times (image - baseline). Captum draws them from the global random state,
+    for each image of the batch; here every image gets the same ones, from a seed of their own. The
+    points are stratified, one in each of ``samples`` equal parts of the line: the same mean with
+    less noise.
 
     Costs ``samples`` forward passes and input gradients, in the memory of one.
 
     Args:
         query: what to explain.
         baselines: images (B, C, H, W) in [0, 1] to draw from, for example of the training set,
-            as the source has it. By default every sample's baseline is an image of independent
-            uniform pixels, the same that AOPC puts in the place of removed pixels: no data set
-            is needed, and no colour counts as absent.
+            as in the source. By default images of independent uniform pixels, as AOPC's: no data
+            set is needed, and no colour counts as absent.
         samples: draws; their error falls as the inverse of their square root.
         seed: of the draws.
     """

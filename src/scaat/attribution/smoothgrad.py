@@ -17,9 +17,9 @@ def smoothgrad(query: Query, *, samples: int = 50, noise: float = 0.15, seed: in
     """Return the mean gradient over noisy copies (Smilkov et al. 2017).
 
     The gradients are averaged with their signs, as that paper defines it; the absolute value
-    follows. Every image gets the same noise: its map depends on neither the batch nor the
-    device, and two models are compared on the same noisy images. This is Captum's `NoiseTunnel`
-    with ``nt_samples_batch_size=1``, whose own noise would change with the batch.
+    follows. Every image gets the same noise, whatever the batch and the device, and so do two
+    models. This is Captum's `NoiseTunnel` with ``nt_samples_batch_size=1``, whose own noise would
+    change with the batch.
 
     Costs ``samples`` forward passes and input gradients, in the memory of one.
 

@@ -51,20 +51,11 @@ def measure_trained(
     progress: Progress | None = None,
     processes: Processes = ALONE,
 ) -> Measured:
-    """Evaluate the model that `scaat.training.fit` wrote into ``folder``.
+    """Evaluate the model that `scaat.training.fit` wrote into ``folder`` on its test images.
 
-    Args:
-        folder: Of the model.
-        splits: The data that it was trained on.
-        options: The protocol.
-        title: What the results call the method.
-        config: What the results record of the training: its ``training`` options, the method's as
-            ``objective``, and ``seed``, which is the evaluation's, too.
-        device: Where to evaluate.
-        images: What to measure on; the test images by default.
-        random_label_model: See `evaluate`.
-        progress: See `evaluate`.
-        processes: See `evaluate`.
+    ``images`` may take their place. The results call the method ``title``, and record of the
+    training what is in ``config``: its ``training`` options, the method's as ``objective``, and
+    ``seed``, which is the evaluation's, too. All else is as for `evaluate`.
 
     Raises:
         InputError: The folder has no finished run or one on other data, or as for `evaluate`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -195,12 +195,8 @@ def _probes(model: nn.Module, images: Tensor) -> Iterator[list[_Call]]:
         call.output = output.clone()
         return call.output.clone()
 
-    handles = []
-    for name, module in model.named_modules():
-        handles.append(module.register_forward_pre_hook(partial(begin, name)))
-        handles.append(module.register_forward_hook(end))
-    try:
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            hooks.enter_context(module.register_forward_pre_hook(partial(begin, name)))
+            hooks.enter_context(module.register_forward_hook(end))
         yield begun
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -46,7 +46,7 @@ class SaliencyMetric(Metric):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take ``higher_is_better`` from the class's own declarations."""
         super().__init_subclass__(**kwargs)
-        directions = {declaration.higher_is_better for declaration in vars(cls).get("declares", ())}
+        directions = {each.higher_is_better for each in vars(cls).get("declares", ())}
         if len(directions) == 1:
             cls.higher_is_better = directions.pop()
 
@@ -55,9 +55,8 @@ class PerImageMetric(SaliencyMetric):
     """A metric with one value for each image; `compute` returns their mean.
 
     The values are kept, for intervals and distributions: 4 bytes an image. In several processes
-    `compute` gathers them; `values` returns those of this process. A value is NaN where the
-    metric is not defined for an image (its class says when): it keeps its place in `values`, so
-    that they line up with the images, and `compute` leaves it out.
+    `compute` gathers them; `values` returns those of this process. A value is NaN where the metric
+    is not defined for an image (its class says when); `compute` leaves it out.
     """
 
     per_image: list[Tensor]
@@ -76,10 +75,10 @@ class PerImageMetric(SaliencyMetric):
 
 
 class NumberedMetric(PerImageMetric):
-    """A metric with random numbers, for which ``image_ids`` name the images.
+    """A metric with random numbers, for which ``image_ids``, integers (N,), name the images.
 
-    By default they count the updates' images since the last reset; hand in each image's position
-    in the data set where several processes share it, so that their number changes nothing.
+    By default they count the updates' images since the last reset; pass positions in the data set
+    where several processes share it: their number then changes nothing.
     """
 
     full_state_update = True  # `forward` on a copy of its own would count from 0 in each batch
@@ -141,9 +140,7 @@ class CurveMetric(SaliencyMetric):
             predict: maps images to logits; a model belongs in eval mode here.
             images: floating point in [0, 1].
             maps: non-negative, on the device of ``images``.
-            image_ids: (N,) integers that name the images for the random numbers. By default they
-                count the updates' images since the last reset. Pass positions in the data set
-                where several processes share it: their number then changes nothing.
+            image_ids: as for `NumberedMetric`.
 
         Raises:
             InputError: as the metric's function.

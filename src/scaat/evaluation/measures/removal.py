@@ -76,14 +76,12 @@ class Stop(Enum):
 def stop(rounds: Sequence[dict[str, Tensor]], *, tolerance: float, affordable: bool) -> Stop | None:
     """Return why to stop after these rounds of repeats, or None to continue.
 
+    A round has the values (n,) of each metric, of the same images. The ``tolerance`` is the
+    half-width of a 95 % interval that is narrow enough, for every metric.
+
     The variance of a mean over images has a part from the images and a part from the random
     repeats, which alone falls with further rounds. Once that part is under 5 % of the whole, at
     best 2.5 % of the width is to be gained.
-
-    Args:
-        rounds: for each round the values (n,) of each metric, of the same images, n of 2 or more.
-        tolerance: the half-width of a 95 % interval that is narrow enough, for every metric.
-        affordable: whether a further round is within the limit.
     """
     by_metric = [torch.stack([values[name] for values in rounds]).double() for name in rounds[0]]
     count = by_metric[0].shape[1]
