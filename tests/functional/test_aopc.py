@@ -302,7 +302,7 @@ def test_aopc_is_the_mean_over_steps() -> None:
         ({"first_repeat": -1}, "first_repeat is -1, expected 0 or more"),
         ({"baseline": "blurr"}, "unknown baseline 'blurr'"),
         ({"baseline": "noisy-linear", "fraction": 1.0}, "removes all 48 regions"),
-        ({"batch_size": 0}, "batch_size must be"),
+        ({"batch_size": 0}, "batch_size is 0, expected 1 or more"),
         ({"fraction": 1.1}, r"must be in \(0, 1\], found 1.1"),
         ({"fraction": 0.001}, "replaces none"),
         ({"region_size": 0}, "region_size of the"),

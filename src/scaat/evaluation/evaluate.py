@@ -102,14 +102,13 @@ def evaluate(
 ) -> Evaluation:
     """Measure a classifier and its saliency maps.
 
-    Accuracy, and AUC where there are two classes (the second is the positive one), are over all
-    images of the set; so is calibration where it is asked for. The saliency metrics explain the
-    predicted class, over a simple random sample of ``options.images``, which is also what is
-    attacked where robustness is asked for: their means estimate those over all. One seed draws
-    the same images, random pixels and resamples whatever the model, so models compare on equal
-    terms. With several labels an image ``options.label`` is measured, as two classes by the sigmoid
-    of its logit; ``exact_match``, ``macro_auc`` and ``macro_average_precision`` are over all
-    labels. Maps are measured as the saliency method gives them, not averaged over regions.
+    Accuracy, AUC of two classes (the second is the positive one) and calibration are over all
+    images of the set. The saliency metrics explain the predicted class, over a simple random sample
+    of ``options.images``, which robustness attacks, too: their means estimate those over all. One
+    seed draws the same images, random pixels and resamples whatever the model, so models compare on
+    equal terms. With several labels an image ``options.label`` is measured, as two classes by the
+    sigmoid of its logit; ``exact_match``, ``macro_auc`` and ``macro_average_precision`` are over
+    all labels. Maps are measured as the saliency method gives them, not averaged over regions.
 
     Args:
         model: maps float images in [0, 1] to logits, on ``device``. It runs in eval mode and is

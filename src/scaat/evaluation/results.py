@@ -71,14 +71,11 @@ def write_results(
         rows: one for each (data, model, method, attribution): the ``metrics`` of an
             `AttributionResult` with ``data``, ``model``, ``method``, ``attribution``, ``seed``,
             ``train_seconds``, ``cost_ratio`` and ``settings`` added.
-        per_image: for each row its values by metric, (n,) each, and ``index``, the images'
-            positions in the test set; and of the whole test set the ``answers`` of an
-            `Evaluation`; stored as ``"{row number}/{name}"``.
-        examples: ``images`` uint8 (k, C, H, W), ``labels`` int64 (k,) and, where known,
-            ``masks`` bool (k, H, W).
-        example_maps: for each row ``maps`` float32 (k, H, W), ``predicted`` int64 (k,) and
-            ``probability`` float32 (k,) of the examples, and, where the method has a proportion,
-            the arrays of `scaat.evaluation.ordered_samples`; stored as ``"{row number}/{name}"``.
+        per_image: for each row the ``per_image`` of an `AttributionResult` and the ``answers`` of
+            an `Evaluation`; stored as ``"{row number}/{name}"``.
+        examples: those of an `Evaluation`.
+        example_maps: for each row those of an `AttributionResult` and, where the method has a
+            proportion, the arrays of `ordered_samples`; stored likewise.
         environment: as `scaat.evaluation.environment` returns it.
         classes: the name of each class.
         settings: the run's resolved configuration, JSON values.

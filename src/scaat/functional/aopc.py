@@ -45,15 +45,12 @@ def perturbation_curve(
     repeats; f is the softmax probability of the class predicted for the clean image. A repeat
     draws one random image, which the steps reveal gradually.
 
-    Both orders use the same random pixels, and the same random order of regions of equal
-    saliency: a constant map has two equal curves.
-
     Each image has its own random numbers, NumPy's ``default_rng([seed, number])``: a permutation
     of the regions for ties, then the pixels (C, ...) of each repeat. Batch size, device and
-    other images do not change them.
+    other images do not change them, and both orders share them: a constant map has equal curves.
 
     Args:
-        predict: maps images (B, C, ...) to logits (B, classes), at least two classes; a model
+        predict: maps images (B, C, ...) to logits (B, classes), or (B, 1) for one logit; a model
             belongs in eval mode here.
         images: (N, C, H, W), series (N, C, L) or volumes (N, C, D, H, W), floating point in [0, 1].
         maps: of that shape without channels, (N, H, W) for images; non-negative, on their device.
@@ -62,10 +59,9 @@ def perturbation_curve(
         fraction: fraction of the regions replaced at the last step, in (0, 1].
         region_size: side of the square (or cubic) regions in pixels, smaller at the end of a side;
             1 replaces single pixels. A region's saliency is the mean over its pixels.
-        baseline: replacement: ``"random"`` pixels, the image's ``"mean"`` per channel, its
-            ``"blur"`` (`scaat.functional.blur`), ``"zero"``, or ``"noisy-linear"`` imputation
-            from the remaining pixels (`scaat.functional.baselines`), which needs at least one, and
-            images (N, C, H, W).
+        baseline: ``"random"`` pixels, the image's ``"mean"`` per channel, its ``"blur"``
+            (`scaat.functional.blur`), ``"zero"``, or ``"noisy-linear"`` imputation from the
+            remaining pixels, one or more, of images (N, C, H, W) (`scaat.functional.baselines`).
         repeats: random images per image. A baseline that is not random takes one pass.
         first_repeat: of the image's random ones: the means over repeats 0 to 4 and over 5 to 9
             (``first_repeat=5``) average to the mean of ``repeats=10``.

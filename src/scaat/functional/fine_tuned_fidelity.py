@@ -71,9 +71,9 @@ def fine_tuned_fidelity(
         InputError: An argument has an invalid value or shape.
     """
     check_removable(images, maps, 1)
-    for name, value in (("fraction", fraction), ("cap", cap)):
-        check_fraction(value, name)
-        check_positive(value, name)
+    for what, value in (("fraction", fraction), ("cap", cap)):
+        check_fraction(value, what)
+        check_positive(value, what)
     check_at_least(1, steps=steps, draws=draws, batch_size=batch_size)
     check_at_least(0, seed=seed)
     chosen = fixed_baseline(baseline)

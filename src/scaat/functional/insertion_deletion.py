@@ -37,16 +37,14 @@ def insertion_deletion(
     (deletion); Petsiuk, Das and Saenko 2018. The value is the softmax probability of the class
     predicted for the clean image, which is deletion's first point and insertion's last. A faithful
     map has a large area under the insertion curve and a small one under the deletion curve
-    (`area_under_curve`).
-
-    Ties and random baselines are those of `scaat.functional.perturbation_curve`.
+    (`area_under_curve`). Ties and random numbers are those of `perturbation_curve`.
 
     Args:
         predict: see `perturbation_curve`.
         images: see `perturbation_curve`.
         maps: see `perturbation_curve`.
-        steps: of the curves. They are finer than AOPC's, because the probability often
-            changes within the first few percent; the original uses 224 for side 224.
+        steps: of the curves; more than AOPC's, because the probability often changes within the
+            first few percent. The original has 224 for side 224.
         region_size: see `perturbation_curve`.
         insertion_baseline: background of the inserted regions, a name of
             `scaat.functional.baselines`. Blur adds no new edges; the original's is narrower,
@@ -62,7 +60,7 @@ def insertion_deletion(
 
     Raises:
         InputError: an argument has an invalid value or shape, or a baseline needs remaining pixels
-            (``"noisy-linear"``), since all of them are replaced here.
+            (``"noisy-linear"``): all are replaced here.
     """
     for baseline in (insertion_baseline, deletion_baseline):
         check_protocol(steps, 1.0, region_size, repeats, baseline)

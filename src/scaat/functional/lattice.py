@@ -14,10 +14,9 @@ def lattice_fractions(maps: Tensor) -> Tensor:
     """Return the fraction of each saliency map on each of the four lattices of period 2.
 
     A lattice is one pixel in four: those with an even or odd row, and an even or odd column.
-    Neighbouring pixels are nearly equal, so a network can learn to read only one or two lattices.
+    Neighbouring pixels are nearly equal, so a network can learn to read one or two lattices alone.
     Its maps are then sparse and, per pixel, faithful, but carry no information on location.
-    Fractions refer to the lattices' mean values, so an odd number of rows or columns favours none.
-    A map of zeros counts as an even spread.
+    Fractions are of the lattices' mean values, so odd sides favour none. Zeros count as even.
 
     Args:
         maps: (N, H, W), floating point, non-negative, of at least two rows and two columns.

@@ -71,19 +71,17 @@ def lattice_source(
 ) -> LatticeSource:
     """Return the strongest period of the input gradient, and the module that makes it.
 
-    A convolution of stride 1 treats all positions alike. A strided one reads some more often, or
-    by larger weights, than their neighbours: the gradient at its input is a lattice, though that
-    at its output is even. The same holds for pooling, for patches and for a linear layer on
-    flattened positions. The pattern reaches the image through all earlier layers.
+    A convolution of stride 1 treats all positions alike. A strided one, pooling, patches or a
+    linear layer on flattened positions read some more often, or by larger weights, than their
+    neighbours: the gradient at the input is a lattice, though that at the output is even. The
+    pattern reaches the image through all earlier layers.
 
-    The variance of the mean saliency over the positions of a period (`lattice_variance`) is
-    computed for the images' gradient, at period 2 and at each layer's distance of neighbours in
-    pixels, and the period that adds most to its divisors' is taken. Each module that changes the
-    resolution is then asked how much of that variance is in the gradient through its own input,
-    but not in the gradient at its output. From the model inwards the search descends to the
-    submodule with the most, while that is at least half of what its parent makes.
-
-    Modules that lay out their activations as (N, h, w, C) are seen from outside only.
+    Of period 2 and each layer's distance of neighbours in pixels, that is taken which adds most to
+    the variance of the images' gradient (`lattice_variance`) over its divisors'. Each module that
+    changes the resolution is then asked how much of it is in the gradient through its own input,
+    but not in that at its output. From the model inwards the search descends to the submodule with
+    the most, while that is at least half of what its parent makes. Modules with activations
+    (N, h, w, C) are seen from outside only.
 
     Args:
         model: In eval mode; maps images to logits. Its tensors, flags and hooks stay.

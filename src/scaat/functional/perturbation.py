@@ -28,18 +28,15 @@ def masked_pgd(
 ) -> Tensor:
     """Search, on the masked features only, for inputs whose prediction differs most.
 
-    Maximises the divergence from the clean prediction by signed gradient steps, each projected
-    onto the epsilon ball, the mask and ``bounds``. It starts from a random point of the masked
-    ball, because the divergence has a zero gradient at the clean input. One step with the default
-    size is FGSM. Costs ``steps`` forward passes and input gradients, and one more forward pass
-    without ``reference``. Parameters receive no gradient.
+    Maximises the divergence from the clean prediction by `pgd`. It starts from a random point of
+    the masked ball, because the divergence has a zero gradient at the clean input. One step with
+    the default size is FGSM. Costs one forward pass more than `pgd` without ``reference``.
 
     Args:
         predict: Maps inputs to logits. Detached parameters avoid their graph.
         inputs: Clean inputs, shape (N, ...).
-        mask: Bool, features that may change; the shape of ``inputs``, one with as many
-            dimensions that broadcasts to it, or one without channels: (N, H, W) for images
-            (N, C, H, W), and likewise for series and volumes.
+        mask: Bool, features that may change; it broadcasts to ``inputs``, or is without channels:
+            (N, H, W) for images (N, C, H, W), and likewise for series and volumes.
         epsilon: Radius of the ball in the maximum norm, in units of the inputs.
         steps: k, at least 1; the paper uses 4.
         step_size: In units of the inputs; 2.5 epsilon / k by default, so that the search can

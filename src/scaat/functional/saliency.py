@@ -93,19 +93,15 @@ def saliency_map(
     changed. Works under ``torch.no_grad`` and on inference tensors.
 
     Args:
-        predict: The model. Its samples should be independent; batch normalisation in training
-            mode makes them depend on each other.
+        predict: The model. Batch normalisation in training mode makes samples depend on each other.
         inputs: Floating point, shape (N, ...).
-        labels: Class whose score is differentiated, int64, shape (N,); the paper uses the
-            true class.
-        score: ``"logit"`` (default) or ``"probability"``, two readings of the paper's
-            "confidence".
+        labels: Class whose score is differentiated, int64, shape (N,); the paper's is the true one.
+        score: ``"logit"`` (default) or ``"probability"``: two readings of the paper's "confidence".
         signed: Keep the gradient's sign, for the signed variant of saliency-guided training.
 
     Returns:
-        Detached map, non-negative unless ``signed``, summed over channels: shape (N, H, W) for
-        images (N, C, H, W), (N, L) for series (N, C, L), (N, D, H, W) for volumes
-        (N, C, D, H, W), and that of ``inputs`` for tables (N, F).
+        Detached map, non-negative unless ``signed``, summed over channels: (N, H, W) for images
+        (N, C, H, W), likewise for series and volumes, and (N, F) for tables (N, F).
     """
     with gradients_enabled():
         leaf = inputs.detach().clone().requires_grad_()

@@ -45,8 +45,7 @@ def max_sensitivity(
 
     If phi(x) is zero, the norm of the difference itself is used, as in Captum's
     ``sensitivity_max``. Unlike there, perturbed images stay inside [0, 1]. Each image has its own
-    random numbers, NumPy's ``default_rng([seed, number])``, perturbation by perturbation. Batch
-    size, device and other images do not change them; more perturbations extend fewer ones.
+    random numbers, NumPy's ``default_rng([seed, number])``; more perturbations extend fewer ones.
 
     Args:
         explain: see `Explain`; maps of one model, in eval mode, and one method.

@@ -51,10 +51,7 @@ def _usable(argument: Any) -> Any:
 
 
 class ExactBuffers(nn.Module):
-    """A module whose buffers keep their dtype, with their values, when it is cast.
-
-    Near 1/2, bfloat16 numbers lie 0.004 apart, and a proportion moves by 0.01.
-    """
+    """A module whose buffers keep dtype and values when it is cast: bfloat16 is too coarse."""
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         exact = dict(self.named_buffers(recurse=False))
@@ -105,10 +102,10 @@ class Objective(ExactBuffers):
     def for_regression(self, deviation: float, tolerance: float = PROBABLE_ERROR) -> Self:
         """Make this an objective for one number a sample in the place of classes, and return it.
 
-        Errors and differences of outputs count in units of ``deviation``. The loss is the mean
-        squared error, the divergence of two outputs their squared difference, the saliency map the
-        absolute gradient of the output. An output within ``tolerance`` of its target counts as
-        classified correctly. Terms keep their names: ``cross_entropy`` is the squared error.
+        The loss is the mean squared error, the divergence of two outputs their squared difference,
+        in units of ``deviation``, and the saliency map the absolute gradient of the output. Within
+        ``tolerance`` of its target an output is correct. Terms keep their names: ``cross_entropy``
+        is the squared error.
 
         Args:
             deviation: Standard deviation of the targets of the training set, positive. The loss

@@ -37,9 +37,8 @@ class NormRegularised(Objective):
     sparse by regions). One step finds d in closed form from the clean image's gradient; more
     search for it. Ours differs in one point: perturbed images stay inside ``bounds``.
 
-    A step costs 5 passes with one step, 4 + 2k with k. As in the authors' code, batch norm is as
-    in the training pass for the search, too; its statistics are those of the clean images, as
-    in every objective here.
+    A step costs 5 passes with one step, 4 + 2k with k. As in the authors' code, the search sees
+    batch norm as in the training pass; its statistics are those of the clean images.
 
     Args:
         penalty: ``"l1"``, ``"elastic-net"`` (the one that the authors' instructions run) or

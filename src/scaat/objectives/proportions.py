@@ -132,10 +132,9 @@ class AdaptiveProportions(Objective):
 class VisitGatherer:
     """Joins all processes' visits of each step by one collective.
 
-    A process sends its number of visits and then the visits, 8 bytes each, in a part whose
-    length all processes agree on: the largest batch of any of them so far. Every process reads
-    from the numbers that came whether one had more, in which case the step gathers once more and
-    all grow alike. So one small gather a step is the rule, and the first step has a second.
+    A process sends its number of visits and then the visits, 8 bytes each, in a part of the largest
+    batch's length so far. Where the numbers that came say that one had more, all parts grow alike
+    and are gathered once more: in the first step, as a rule.
     """
 
     def __init__(self) -> None:

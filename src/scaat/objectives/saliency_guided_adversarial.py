@@ -18,13 +18,12 @@ class SaliencyGuidedAdversarial(Objective):
     """Keep the prediction for a perturbed image while its features of lowest saliency are noise.
 
     Guesmi, Aswani and Shafique, "Exploring the Interplay of Interpretability and Robustness in Deep
-    Neural Networks: A Saliency-guided Approach", 2024, arXiv:2405.06278. The paper's formulas
-    were not at hand: the loss is that of its second author's public code
-    (github.com/niniack/continualUtils, ``AdversarialSaliencyPlugin``). It is the cross-entropy of
-    the clean images, plus that of images which PGD-k perturbs, plus ``weight`` times
-    KL(f(x') || f(masked x')), in nats, where the lowest fraction of the perturbed image's features,
-    ranked by the saliency map of the class predicted for it, is replaced by uniform values of
-    that image's range.
+    Neural Networks: A Saliency-guided Approach", 2024, arXiv:2405.06278, after its second author's
+    code (github.com/niniack/continualUtils, ``AdversarialSaliencyPlugin``), since the paper's
+    formulas were not at hand: the cross-entropy of the clean images, plus that of images x' which
+    PGD-k perturbs, plus ``weight`` times KL(f(x') || f(masked x')), in nats, where the lowest
+    fraction of the features of x', ranked by the saliency map of the class predicted for it, is
+    replaced by uniform values of its range.
 
     A step costs 11 + 2k passes. Search and map see the model in evaluation mode, as in
     saliency-guided training here.
