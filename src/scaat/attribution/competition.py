@@ -19,9 +19,9 @@ def class_competition(
     Walter, Vreeken and Fischer 2025: pixels that matter for all classes alike say nothing of one.
     A softmax over the classes turns a pixel's absolute gradients into fractions. The map is the
     target's gradient times its fraction, and zero where the fraction does not exceed an equal one
-    by the threshold. Defaults are those of the authors' code, which takes gradients as they are;
-    here each image's are first divided by their largest, so that the logits' scale does not decide.
-    The gradients of two classes nearly mirror each other, so that neither would win.
+    by the threshold. Defaults are those of the authors' code; here each image's gradients are first
+    divided by their largest, so that the logits' scale does not decide. The gradients of two
+    classes nearly mirror each other: neither would win.
 
     Costs one forward pass, and a forward pass and an input gradient for each class.
 

@@ -24,17 +24,16 @@ _MOST_CLASS_TOKENS = 8  # beside the patches: class, distillation and register t
 def grad_cam(query: Query, *, layer: str | None = None) -> Tensor:
     """Return Grad-CAM (Selvaraju et al. 2017), brought to the images' size bilinearly.
 
-    Captum's `LayerGradCam` on feature maps (N, C, h, w); the same on the tokens of a
-    transformer's patches, laid out as their grid without the class tokens, which Captum takes
-    for channels. A map is zero where nothing at this layer speaks for the class.
+    Captum's `LayerGradCam` on feature maps (N, C, h, w); the same on the tokens of a transformer's
+    patches, laid out as their grid without the class tokens. A map is zero where nothing at this
+    layer speaks for the class.
 
     Costs two forward passes and two gradients, one of each for a single image.
 
     Args:
         query: what to explain.
-        layer: dotted name of a module of the model; of one that is called several times the
-            last call counts. By default the last that has a feature map
-            (`find_feature_map`).
+        layer: dotted name of a module of the model, whose last call counts; by default the last
+            that has a feature map (`find_feature_map`).
 
     Raises:
         InputError: there is no such layer, or it gives no feature map.

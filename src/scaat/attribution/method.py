@@ -30,13 +30,13 @@ class Attribution(Protocol):
     """A saliency method: which pixels drive the score of a class.
 
     The model maps images in [0, 1] to logits (N, classes), or (N, 1) for one logit and two
-    classes (`scaat.functional.class_logits`). It runs in eval mode with autocast off;
-    its modes, flags, gradients, hooks and buffers are afterwards as they were.
+    classes (`scaat.functional.class_logits`). It runs in eval mode with autocast off, and is left
+    as it was.
 
     Maps are detached and non-negative: the absolute attributions summed over channels (the
     paper's map is the absolute gradient). Each depends on its own image alone (and on its number
-    for ``random``), not on the batch, the device or the global random state; calling again gives
-    it again. A batch is worked through in parts that fit the memory (`scaat.attribution.batching`).
+    for ``random``), not on the batch, the device or the global random state. A batch is worked
+    through in parts that fit the memory (`scaat.attribution.batching`).
     """
 
     def __call__(
@@ -53,12 +53,12 @@ class Attribution(Protocol):
         """Return saliency maps (N, H, W), floating point, on the device of the images.
 
         Args:
-            model: what is explained, or for ``random`` and ``oracle`` not even looked at.
+            model: what is explained; ``random`` and ``oracle`` do not look at it.
             images: (N, C, H, W), floating point in [0, 1], on the model's device.
             targets: int64 (N,), the classes whose logits are explained; `scaat.evaluation` takes
                 the predicted ones, which the perturbation curves follow too.
             masks: bool (N, H, W), what each image should be explained by; `oracle` alone needs it.
-            image_ids: int64 (N,), non-negative, the images' names for `random`, for example their
+            image_ids: int64 (N,), non-negative, the images' names for `random`, such as their
                 positions in the test set; 0 ... N - 1 by default.
             **options: those of the method.
 
@@ -77,9 +77,8 @@ def find_attribution(name: str, *, layer: str | None = None) -> Attribution:
 
     Args:
         name: a name in `attributions`.
-        layer: dotted name of the layer for the methods that look at one, ``grad-cam`` and
-            ``guided-grad-cam``, which find it themselves by default. The others have no use for
-            it, so that one layer can be given for a list of methods.
+        layer: dotted name of the layer for ``grad-cam`` and ``guided-grad-cam``, which find it
+            themselves by default. The others ignore it, so that it can be given for a list.
 
     Raises:
         InputError: the name is unknown.

@@ -103,10 +103,9 @@ class EvaluationContext:
 
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
-    """Temporarily disable TF32 in cuDNN convolutions.
+    """Disable TF32 in cuDNN convolutions, which torch allows there, unlike in matrix products.
 
-    By default torch lets convolutions, but not matrix products, round their inputs to
-    TensorFloat-32. The relative error of 0.0005 exceeds the decays along a faithful map's curve.
+    Its relative error of 0.0005 exceeds the decays along a faithful map's curve.
     """
     cudnn: Any = torch.backends.cudnn
     # Since torch 2.9 convolutions have a setting of their own, not to be mixed with the older one.

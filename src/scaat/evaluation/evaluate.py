@@ -71,9 +71,8 @@ class Evaluation:
         examples: ``images`` uint8 (k, C, H, W), ``labels`` int64 (k,) and, where the data has
             masks or boxes, ``masks`` bool (k, H, W) of the images kept for pictures.
         settings: the options with every default resolved, and the seed.
-        answers: of all images of the set, in its order: ``correct`` bool (N,), whether each is
-            classified correctly, and for two classes ``margin`` float32 (N,), by how much the
-            second class's logit exceeds the first's. Empty by default; `evaluate` gives them.
+        answers: of all images of the set, in its order: ``correct`` bool (N,) and for two classes
+            ``margin`` float32 (N,), by how much the second class's logit exceeds the first's.
         classes: the name of each class; of several labels those of the one that was measured.
     """
 
@@ -122,8 +121,8 @@ def evaluate(
         random_label_model: a model of the same kind trained on random labels, on ``device``:
             the maps' rank correlation with its maps is measured, too (Adebayo et al. 2018).
         progress: called after every pass.
-        processes: those that call this function with equal arguments and divide its batches among
-            them; every one returns the same results, which are those of a single process.
+        processes: those that call this function with equal arguments and divide its batches; every
+            one returns the results of a single process.
 
     Raises:
         InputError: there are fewer than two images, an option does not fit them or the model, or

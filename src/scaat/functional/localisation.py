@@ -26,8 +26,7 @@ def pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
         of the image.
 
     Raises:
-        InputError: ``maps`` are not saliency maps (`check_maps`), or ``masks`` have an invalid
-            dtype, shape or device.
+        InputError: ``maps`` are no saliency maps (`check_maps`), or ``masks`` are not as above.
     """
     values, inside = _rows(maps, masks)
     largest = values == values.amax(1, keepdim=True)
@@ -58,7 +57,7 @@ def iou_at_area(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the intersection over union of the object and equally many most salient pixels.
 
     The map keeps as many pixels as the mask has, so there is no threshold to choose. Ties at the
-    cut count by the fraction of them that fits, the expectation of a random choice.
+    cut count by the fraction of them that fits.
 
     Args:
         maps: see `pointing_game`.

@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from scaat.errors import InputError
 
-_POOLS = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
-"""By the number of spatial dimensions, less one."""
+_POOLS = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)  # by the spatial dimensions, less one
 
 
 def suited_region_size(*sides: int) -> int:

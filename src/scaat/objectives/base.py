@@ -163,19 +163,13 @@ class Objective(ExactBuffers):
 
     @property
     def own_fraction(self) -> float:
-        """Fraction of the training steps that are the objective's own.
-
-        The others are standard training. In evaluation mode every call is the objective's own.
-        """
+        """Fraction of the training steps that are the objective's own, not standard training."""
         return 1.0
 
     def observe_validation(self, loss: Tensor, samples: Tensor) -> None:
-        """Take the validation after an epoch of training; most methods do not look at it.
+        """Take the `scaat.objectives.budget.validation_loss` after an epoch; most methods do not.
 
-        Args:
-            loss: Of the validation images in nats, a scalar, equal on all processes
-                (`scaat.objectives.budget.validation_loss`).
-            samples: Number of validation images, a scalar.
+        It is a scalar in nats, equal on all processes, over so many validation images, a scalar.
         """
 
     def check_shape(self, shape: Sequence[int]) -> None:
@@ -220,10 +214,9 @@ class Objective(ExactBuffers):
     def cross_entropy(
         self, logits: Tensor, labels: Tensor, *, reduction: Literal["mean", "sum"] = "mean"
     ) -> Tensor:
-        """Cross-entropy of the batch in nats, computed in at least float32.
+        """Cross-entropy of the batch in nats, in at least float32; the labels' mean of several.
 
-        For several labels the binary cross-entropy, as a mean over labels. For regression the
-        squared error in units of the targets' variance.
+        For regression it is the squared error in units of the targets' variance.
         """
         if self.deviation is not None:
             errors = self._squared_difference(logits, labels)
@@ -245,10 +238,9 @@ class Objective(ExactBuffers):
         return class_logits(logits).argmax(1)
 
     def correct(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Whether each sample is classified correctly, bool (N,).
+        """Whether each sample, of several labels each one, is right, bool (N,).
 
-        One logit decides by its sign; of several labels all must be right; a number must be within
-        the tolerance.
+        A number must be within the tolerance.
         """
         if self.deviation is not None:
             return self._squared_difference(logits, labels) <= self.tolerance**2
@@ -256,26 +248,19 @@ class Objective(ExactBuffers):
         return right.all(1) if is_multilabel(labels) else right
 
     def divergence_of(self, divergence: Divergence, labels: Tensor) -> Divergence:
-        """Return the divergence of predictions of this kind of labels.
-
-        For regression it is the squared difference in units of the targets' variance, whichever
-        ``divergence`` is.
-        """
+        """Return the divergence for this kind of labels; for regression the squared difference."""
         if self.deviation is not None:
             return self._squared_difference
         return mean_over_labels(divergence) if is_multilabel(labels) else divergence
 
     def kl_in_nats(self, labels: Tensor) -> Divergence:
-        """Return KL(first || second) of predictions of this kind of labels, in nats.
-
-        For regression the same squared difference as `divergence_of`.
-        """
+        """Return KL(first || second) in nats for this kind of labels, as `divergence_of` does."""
         divergence = self.divergence_of(kl_divergence, labels)
         unit = math.log(2) if self.deviation is None else 1.0
         return lambda logits_p, logits_q: divergence(logits_p, logits_q) * unit
 
     def _squared_difference(self, outputs: Tensor, others: Tensor) -> Tensor:
-        """Return (N,) for numbers (N,) or (N, 1), in at least float32."""
+        """Return (N,) for numbers (N,) or (N, 1), in units of the variance and at least float32."""
         assert self.deviation is not None
         wide = torch.promote_types(outputs.dtype, torch.float32)
         difference = outputs.flatten().to(wide) - others.flatten().to(wide)

@@ -17,9 +17,8 @@ class Option(NamedTuple):
     """One option of an objective."""
 
     annotation: Any
-    """Its type."""
     default: Any
-    """Its default; `inspect.Parameter.empty` where there is none."""
+    """`inspect.Parameter.empty` where there is none."""
     help: str
     """Its description, from the docstring's ``Args``."""
     group: str | None

@@ -21,8 +21,7 @@ from scaat.passes import evaluation_mode, search_view
 
 SearchMode = Literal["train", "eval"]
 
-SPATIAL = (3, 4, 5)
-"""Dimensions of inputs with regions: series, images and volumes."""
+SPATIAL = (3, 4, 5)  # dimensions of inputs with regions: series, images and volumes
 
 
 @dataclass(frozen=True)
