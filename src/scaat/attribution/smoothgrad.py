@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -30,10 +31,7 @@ def smoothgrad(query: Query, *, samples: int = 50, noise: float = 0.15, seed: in
             range, which is taken to be 1. Noisy images are not cut to [0, 1], as there.
         seed: of the noise.
     """
-    total = torch.zeros_like(query.images, requires_grad=False)
-    for gradient in _noisy_gradients(query, samples, noise, seed):
-        total += gradient
-    return total / samples
+    return reduce(torch.add, _noisy_gradients(query, samples, noise, seed)) / samples
 
 
 @attributions.register("smoothgrad-squared")
@@ -46,10 +44,8 @@ def smoothgrad_squared(
     Captum's `NoiseTunnel` with ``nt_type="smoothgrad_sq"``; cost and options as in `smoothgrad`,
     with the same noise.
     """
-    total = torch.zeros_like(query.images, requires_grad=False)
-    for gradient in _noisy_gradients(query, samples, noise, seed):
-        total += gradient.square()
-    return total / samples
+    squares = (each.square() for each in _noisy_gradients(query, samples, noise, seed))
+    return reduce(torch.add, squares) / samples
 
 
 @attributions.register("vargrad")

@@ -44,10 +44,8 @@ class Samples:
 
     def explain(self, attribute: Attribution, model: nn.Module, targets: Tensor) -> Tensor:
         """Return the saliency maps (B, H, W) of the targets' logits, int64 (B,)."""
-        return attribute(
-            model, self.images, targets.to(self.images.device),
-            masks=self.masks, image_ids=self.image_ids,
-        )  # fmt: skip
+        extra = {"masks": self.masks, "image_ids": self.image_ids}
+        return attribute(model, self.images, targets.to(self.images.device), **extra)
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,11 @@ def region_average(maps: Tensor, region_size: int, offset: Sequence[int] | None 
     """Average each map over square regions (paper figure 1), segments or cubes.
 
     Args:
-        maps: Floating point, shape (N, H, W); (N, L) for series, (N, D, H, W) for volumes.
-        region_size: Side of a region in pixels, at least 1. If it does not divide a side of the
-            map, the last regions are smaller.
+        maps: Floating point, (N, H, W), series (N, L) or volumes (N, D, H, W).
+        region_size: Side of a region in pixels, at least 1; the last regions along a side may be
+            smaller.
         offset: By how many pixels the first regions of each dimension are smaller, from 0 to
-            ``region_size - 1``; by default all regions are whole but for the last ones.
+            ``region_size - 1``; 0 by default.
 
     Returns:
         Shape of ``maps``, constant inside each region.

@@ -283,10 +283,7 @@ def _draw(
     first_repeat: int,
     repeats: int,
 ) -> tuple[Tensor, Tensor]:
-    """Return each image's order of ties (n, regions) and backgrounds (n, repeats, C, ...).
-
-    Both are on the device of the images.
-    """
+    """Return each image's order of ties (n, regions) and backgrounds (n, repeats, C, ...)."""
     generators = [np.random.default_rng([seed, name]) for name in names]
     ties = torch.from_numpy(np.stack([g.permutation(regions) for g in generators]))
     ties = ties.to(images.device, non_blocking=True)
