@@ -139,7 +139,7 @@ def masked_step(
 def _projection(
     inputs: Tensor, mask: Tensor | None, epsilon: float, bounds: Bounds | None
 ) -> Callable[[Tensor], Tensor]:
-    """Return the projection onto the ball, the bounds and the mask, without channels or with."""
+    """Return the projection onto the ball, the bounds and the mask."""
     if mask is not None and inputs.dim() > 2 and mask.dim() == inputs.dim() - 1:
         mask = mask.unsqueeze(1)
     lower, upper = inputs - epsilon, inputs + epsilon
