@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from scaat.errors import InputError
-from scaat.functional.compressed_size import compressed_size
+from scaat.functional.sparsity import compressed_size
 
 
 def maps() -> torch.Tensor:

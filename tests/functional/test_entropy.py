@@ -6,8 +6,8 @@ import torch
 from scipy.stats import entropy as scipy_entropy
 
 from scaat.errors import InputError
-from scaat.functional.entropy import entropy
 from scaat.functional.maps import quantise
+from scaat.functional.sparsity import entropy
 
 
 def reference(map_: np.ndarray) -> float:

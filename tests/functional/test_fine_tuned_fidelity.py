@@ -88,7 +88,7 @@ def test_one_logit_is_a_softmax_of_two() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"fraction": 0.0}, "a fraction and a cap above 0"),
+        ({"fraction": 0.0}, "fraction is 0.0, expected a positive number"),
         ({"cap": 1.5}, "cap is 1.5"),
         ({"draws": 0}, "draws"),
         ({"steps": 100}, "the first explains none"),

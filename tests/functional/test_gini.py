@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scaat.errors import InputError
-from scaat.functional.gini import gini
+from scaat.functional.sparsity import gini
 
 
 def mean_absolute_difference(values: np.ndarray) -> float:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scaat.errors import InputError
-from scaat.functional.hoyer import hoyer
+from scaat.functional.sparsity import hoyer
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])

@@ -173,8 +173,8 @@ class Uncopiable(nn.Module):
     ("model", "options", "message"),
     [
         (nn.ReLU(), {}, r"the model \(ReLU\) has no parameters"),
-        (nn.Linear(2, 2), {"seed": -1}, "seed of the random weights must be 0 or more, found -1"),
-        (nn.Linear(2, 2), {"stages": 0}, "stages of the randomisation must be 1 or more, found 0"),
+        (nn.Linear(2, 2), {"seed": -1}, "seed is -1, expected 0 or more"),
+        (nn.Linear(2, 2), {"stages": 0}, "stages is 0, expected 1 or more"),
         (Uncopiable(), {}, r"the model \(Uncopiable\) cannot be copied"),
     ],
 )

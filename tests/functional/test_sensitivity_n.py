@@ -68,7 +68,7 @@ def test_a_flat_map_and_a_model_that_does_not_look_have_no_value() -> None:
         ({"fraction": 0.01}, "a fraction of 0.01 of 30 pixels is 0 of them"),
         ({"fraction": 1.0}, "is 30 of them; expected at least one, and not all"),
         ({"fraction": 1.5}, "fraction is 1.5"),
-        ({"subsets": 1}, "2 subsets or more"),
+        ({"subsets": 1}, "subsets is 1, expected 2 or more"),
         ({"baseline": "noisy-linear"}, "baseline is 'noisy-linear', which is random"),
     ],
 )

@@ -85,7 +85,7 @@ def test_deletes_one_patch_or_none() -> None:
             "baseline is 'random', which is random; expected one of 'mean', 'blur'",
         ),
         ({"grid": 9}, "9"),
-        ({"batch_size": 0}, "batch_size must be 1 or more, found 0"),
+        ({"batch_size": 0}, "batch_size is 0, expected 1 or more"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict, said: str) -> None:

@@ -15,15 +15,12 @@ import scaat.metrics
 from scaat.declarations import MODEL, declarations
 from scaat.errors import InputError
 from scaat.functional.aopc import perturbation_curve
-from scaat.functional.compressed_size import compressed_size
-from scaat.functional.entropy import entropy
-from scaat.functional.gini import gini
 from scaat.functional.grid import grid_pointing_game
-from scaat.functional.hoyer import hoyer
 from scaat.functional.lattice import lattice_fractions
 from scaat.functional.localisation import energy_inside, iou_at_area, pointing_game
 from scaat.functional.sensitivity_n import sensitivity_n
 from scaat.functional.single_deletion import single_deletion
+from scaat.functional.sparsity import compressed_size, entropy, gini, hoyer
 from scaat.functional.spearman import spearman
 from scaat.functional.stability import max_sensitivity, relative_input_stability
 from scaat.metrics import (

@@ -57,8 +57,7 @@ def guided_gradient(query: Query) -> Tensor:
             f"nn.ReLU modules and {exclusive} do not share their input with another branch, "
             "expected all"
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that hooks are registered
+    with warnings.catch_warnings(action="ignore"):  # that hooks are registered
         signed: Tensor = GuidedBackprop(_Network(query)).attribute(
             query.images, target=query.targets
         )
@@ -97,8 +96,7 @@ def deeplift(query: Query) -> Tensor:
             )
     signed: Tensor
     gaps: Tensor
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that hooks are registered
+    with warnings.catch_warnings(action="ignore"):  # that hooks are registered
         signed, gaps = DeepLift(_Network(query), eps=_SMALLEST_CHANGE).attribute(
             query.images,
             baselines=torch.zeros_like(query.images),
@@ -136,13 +134,9 @@ def _probe(query: Query) -> tuple[Counter[nn.Module], Tensor]:
     def count(module: nn.Module, inputs: Any, output: Any) -> None:
         calls[module] += 1
 
-    handle = register_module_forward_hook(count)
-    try:
-        first = query.part(slice(1))
-        score = first.scores(first.images)
-    finally:
-        handle.remove()
-    return calls, score
+    first = query.part(slice(1))
+    with register_module_forward_hook(count):
+        return calls, first.scores(first.images)
 
 
 def _count_relus(score: Tensor) -> tuple[int, int]:

@@ -19,14 +19,10 @@ _COPIES = 4  # of an image, beside what the model keeps: itself, perturbed, its 
 def part_size(
     predict: Callable[[Tensor], Tensor], images: Tensor, resident: Iterable[Tensor]
 ) -> int:
-    """Return how many of these images fit a differentiated pass, at least 1.
+    """Return how many of images (N, C, H, W) fit a differentiated pass, at least 1.
 
-    Costs one forward pass of one image, to see what it keeps.
-
-    Args:
-        predict: the model, on the device of the images.
-        images: (N, C, H, W).
-        resident: tensors that are there anyway, such as the model's parameters and buffers.
+    Costs one forward pass of one image, to see what it keeps beside the ``resident`` tensors: the
+    model's parameters and buffers.
     """
     if len(images) < 2:
         return 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from captum.attr import Saliency
 from torch import Tensor
 
 from scaat.attribution.method import Query, attributions, saliency_method
@@ -20,9 +19,9 @@ def class_competition(
     Walter, Vreeken and Fischer 2025: pixels that matter for all classes alike say nothing of one.
     A softmax over the classes turns a pixel's absolute gradients into fractions. The map is the
     target's gradient times its fraction, and zero where the fraction does not exceed an equal one
-    by the threshold. Defaults are those of the authors' code, which takes gradients as they are;
-    here each image's are first divided by their largest, so that the logits' scale does not decide.
-    The gradients of two classes nearly mirror each other, so that neither would win.
+    by the threshold. Defaults are those of the authors' code; here each image's gradients are first
+    divided by their largest, so that the logits' scale does not decide. The gradients of two
+    classes nearly mirror each other: neither would win.
 
     Costs one forward pass, and a forward pass and an input gradient for each class.
 
@@ -49,10 +48,7 @@ def class_competition(
     order = logits.scatter(1, targets, torch.inf).argsort(dim=1, descending=True, stable=True)
     if order.shape[1] > competitors + 1:  # the first is the target
         order = torch.cat([order[:, :competitors], order[:, -1:]], dim=1)
-    explain = Saliency(query.predict).attribute
-    gradients = torch.stack(
-        [explain(query.images, target=target, abs=False) for target in order.unbind(1)]
-    )
+    gradients = torch.stack([query.gradient(targets=target) for target in order.unbind(1)])
     strength = gradients.abs()
     largest = strength.amax((0, *range(2, strength.dim())), keepdim=True)
     strength = strength / largest.clamp_min(torch.finfo(strength.dtype).tiny)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from captum.attr import Saliency
 from torch import Tensor
 
 from scaat.attribution.method import Query, attributions, saliency_method
@@ -21,13 +20,13 @@ def forgrad(query: Query, *, cutoff: float | None = None) -> Tensor:
     """Return FORGrad, the low-pass filtered gradient (Muzellec et al. 2023, arXiv 2307.09591).
 
     Strides and pooling leave artefacts of high frequency in a network's gradient; the filter
-    removes them. It works on each channel's signed gradient (`scaat.functional.low_pass`), before
-    the absolute value. The authors' library Xplique instead filters the absolute gradient's mean
-    over channels, from which no artefact can cancel out.
+    removes them. It works on each channel's signed gradient (`scaat.functional.low_pass`). The
+    authors' library Xplique instead filters the absolute gradient's mean over channels, from which
+    no artefact can cancel out.
 
-    The source chooses the cut-off for each network and saliency method: of several, the one with
-    the best faithfulness on validation images. An application should do so, too, as
-    ``benchmarks/outside_measures.py`` does: what is an artefact depends on the network's strides.
+    What is an artefact depends on the network's strides. The source therefore chooses the cut-off
+    for each network and saliency method, by faithfulness on validation images; an application
+    should do so, too, as ``benchmarks/outside_measures.py`` does.
 
     Costs one forward pass and one input gradient.
 
@@ -68,7 +67,5 @@ def pooled_gradient(query: Query, *, region_size: int = 2) -> Tensor:
 
 def _gradient(query: Query) -> Tensor:
     """Return the signed gradient (N, C, H, W) in single precision or better."""
-    signed: Tensor = Saliency(query.predict).attribute(
-        query.images, target=query.targets, abs=False
-    )
+    signed = query.gradient()
     return signed if signed.dtype.itemsize >= 4 else signed.float()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,17 +24,16 @@ _MOST_CLASS_TOKENS = 8  # beside the patches: class, distillation and register t
 def grad_cam(query: Query, *, layer: str | None = None) -> Tensor:
     """Return Grad-CAM (Selvaraju et al. 2017), brought to the images' size bilinearly.
 
-    Captum's `LayerGradCam` on feature maps (N, C, h, w); the same on the tokens of a
-    transformer's patches, laid out as their grid without the class tokens, which Captum takes
-    for channels. A map is zero where nothing at this layer speaks for the class.
+    Captum's `LayerGradCam` on feature maps (N, C, h, w); the same on the tokens of a transformer's
+    patches, laid out as their grid without the class tokens. A map is zero where nothing at this
+    layer speaks for the class.
 
     Costs two forward passes and two gradients, one of each for a single image.
 
     Args:
         query: what to explain.
-        layer: dotted name of a module of the model; of one that is called several times the
-            last call counts. By default the last that has a feature map
-            (`find_feature_map`).
+        layer: dotted name of a module of the model, whose last call counts; by default the last
+            that has a feature map (`find_feature_map`).
 
     Raises:
         InputError: there is no such layer, or it gives no feature map.
@@ -76,20 +76,13 @@ def class_activation(query: Query, layer: str | None) -> Tensor:
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """The output of a layer, as a map.
-
-    Attributes:
-        layer: its dotted name in the model.
-        height: rows of the map.
-        width: columns of the map.
-        class_tokens: None for (N, K, h, w); for tokens (N, T, K) how many stand before those of
-            the patches, which follow row by row.
-    """
+    """The output of a layer, called by its dotted name in the model, as a map."""
 
     layer: str
     height: int
     width: int
     class_tokens: int | None
+    """None for (N, K, h, w); for tokens (N, T, K) how many stand before those of the patches."""
 
     def arrange(self, output: Tensor) -> Tensor:
         """Return the layer's output, or its gradient, as (N, K, h, w)."""
@@ -105,12 +98,10 @@ def find_feature_map(query: Query, layer: str | None = None) -> FeatureMap:
     Costs one forward pass and one gradient, for a random image that is always the same: the choice
     depends on the model and the images' size, not on the images.
 
-    Args:
-        query: the model, and images of that size.
-        layer: dotted name of a module; by default the last one whose output is a map of more
-            than one position, no finer than those before it, to which the logits' gradient
-            returns. A transformer that classifies by its class token has no gradient at the
-            patches of its last block's output: there it is the block's first layer norm.
+    The default ``layer`` is the last whose output is a map of more than one position, no finer than
+    those before it, to which the logits' gradient returns. A transformer that classifies by its
+    class token has no gradient at the patches of its last block's output: there it is the block's
+    first layer norm.
 
     Raises:
         InputError: there is no such layer, or it gives no feature map.
@@ -153,32 +144,21 @@ def layer_outputs(
     The model continues with a copy, so that a layer that works in place spoils nothing.
     """
 
-    def hook(name: str) -> Callable[[nn.Module, Any, Any], Tensor | None]:
-        def see(module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
-            if not isinstance(output, Tensor):
-                return None
-            keep(name, output)
-            return output.clone()
+    def see(name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
+        if not isinstance(output, Tensor):
+            return None
+        keep(name, output)
+        return output.clone()
 
-        return see
-
-    handles = [
-        module.register_forward_hook(hook(name))
-        for name, module in model.named_modules()
-        if name and (not layers or name in layers)
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            if name and (not layers or name in layers):
+                hooks.enter_context(module.register_forward_hook(partial(see, name)))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _probe(query: Query) -> tuple[list[tuple[FeatureMap, bool]], dict[str, str]]:
-    """Return feature maps in the order in which they are made, and what all layers give.
-
-    With each feature map comes whether the logits have a gradient there.
-    """
+    """Return feature maps as they are made, whether logits have a gradient there; all outputs."""
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, *query.images.shape[1:], generator=generator).to(query.images)
     outputs: dict[str, Tensor] = {}

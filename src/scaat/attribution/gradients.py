@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from captum.attr import InputXGradient, IntegratedGradients, Saliency
+from captum.attr import InputXGradient, IntegratedGradients
 from torch import Tensor
 
 from scaat.attribution.method import Query, attributions, saliency_method
@@ -18,10 +18,7 @@ def gradient(query: Query) -> Tensor:
 
     Costs one forward pass and one input gradient.
     """
-    signed: Tensor = Saliency(query.predict).attribute(
-        query.images, target=query.targets, abs=False
-    )
-    return signed
+    return query.gradient()
 
 
 @attributions.register("input-x-gradient")
@@ -69,19 +66,18 @@ def expected_gradients(
     """Return Expected Gradients (Erion et al. 2021), Captum's `GradientShap` without noise.
 
     A sample draws a baseline and a point on the line from it to the image; the map is the mean
-    of the gradient there times (image - baseline). Captum draws both from the global random
-    state, for each image of the batch; here every image gets the same ones from a seed of their
-    own, so that its map depends on neither the batch nor the device. The points are stratified,
-    one in each of ``samples`` equal parts of the line, which averages to the same with less noise.
+    of the gradient there times (image - baseline). Captum draws them from the global random state,
+    for each image of the batch; here every image gets the same ones, from a seed of their own. The
+    points are stratified, one in each of ``samples`` equal parts of the line: the same mean with
+    less noise.
 
     Costs ``samples`` forward passes and input gradients, in the memory of one.
 
     Args:
         query: what to explain.
         baselines: images (B, C, H, W) in [0, 1] to draw from, for example of the training set,
-            as the source has it. By default every sample's baseline is an image of independent
-            uniform pixels, the same that AOPC puts in the place of removed pixels: no data set
-            is needed, and no colour counts as absent.
+            as in the source. By default images of independent uniform pixels, as AOPC's: no data
+            set is needed, and no colour counts as absent.
         samples: draws; their error falls as the inverse of their square root.
         seed: of the draws.
     """
@@ -97,7 +93,6 @@ def expected_gradients(
             )
     generator = torch.Generator().manual_seed(seed)
     images = query.images.detach()
-    method = Saliency(query.predict)
     total = torch.zeros_like(images)
     for stratum in range(samples):
         share = (stratum + float(torch.rand((), generator=generator))) / samples
@@ -107,5 +102,5 @@ def expected_gradients(
             baseline = baselines[int(torch.randint(len(baselines), (), generator=generator))]
         change = images - baseline.detach().to(images)
         point = (images - (1 - share) * change).requires_grad_()
-        total += change * method.attribute(point, target=query.targets, abs=False)
+        total += change * query.gradient(point)
     return total / samples

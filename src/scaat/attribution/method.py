@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial, update_wrapper
-from inspect import Parameter, signature
+from inspect import signature
 from typing import Any, Concatenate, ParamSpec, Protocol
 
 import torch
+from captum.attr import Saliency
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
@@ -29,13 +30,13 @@ class Attribution(Protocol):
     """A saliency method: which pixels drive the score of a class.
 
     The model maps images in [0, 1] to logits (N, classes), or (N, 1) for one logit and two
-    classes (`scaat.functional.class_logits`). It runs in eval mode with autocast off;
-    its modes, flags, gradients, hooks and buffers are afterwards as they were.
+    classes (`scaat.functional.class_logits`). It runs in eval mode with autocast off, and is left
+    as it was.
 
     Maps are detached and non-negative: the absolute attributions summed over channels (the
     paper's map is the absolute gradient). Each depends on its own image alone (and on its number
-    for ``random``), not on the batch, the device or the global random state; calling again gives
-    it again. A batch is worked through in parts that fit the memory (`scaat.attribution.batching`).
+    for ``random``), not on the batch, the device or the global random state. A batch is worked
+    through in parts that fit the memory (`scaat.attribution.batching`).
     """
 
     def __call__(
@@ -52,12 +53,12 @@ class Attribution(Protocol):
         """Return saliency maps (N, H, W), floating point, on the device of the images.
 
         Args:
-            model: what is explained, or for ``random`` and ``oracle`` not even looked at.
+            model: what is explained; ``random`` and ``oracle`` do not look at it.
             images: (N, C, H, W), floating point in [0, 1], on the model's device.
             targets: int64 (N,), the classes whose logits are explained; `scaat.evaluation` takes
                 the predicted ones, which the perturbation curves follow too.
             masks: bool (N, H, W), what each image should be explained by; `oracle` alone needs it.
-            image_ids: int64 (N,), non-negative, the images' names for `random`, for example their
+            image_ids: int64 (N,), non-negative, the images' names for `random`, such as their
                 positions in the test set; 0 ... N - 1 by default.
             **options: those of the method.
 
@@ -76,9 +77,8 @@ def find_attribution(name: str, *, layer: str | None = None) -> Attribution:
 
     Args:
         name: a name in `attributions`.
-        layer: dotted name of the layer for the methods that look at one, ``grad-cam`` and
-            ``guided-grad-cam``, which find it themselves by default. The others have no use for
-            it, so that one layer can be given for a list of methods.
+        layer: dotted name of the layer for ``grad-cam`` and ``guided-grad-cam``, which find it
+            themselves by default. The others ignore it, so that it can be given for a list.
 
     Raises:
         InputError: the name is unknown.
@@ -135,6 +135,15 @@ class Query:
         """Return the targets' logits (N,) of other images in the place of this query's."""
         return class_scores(self.predict(images), self.targets)
 
+    def gradient(self, images: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+        """Return the signed gradient (N, C, H, W) of the targets' logits at images, or these."""
+        gradient: Tensor = Saliency(self.predict).attribute(
+            self.images if images is None else images,
+            target=self.targets if targets is None else targets,
+            abs=False,
+        )
+        return gradient
+
     def part(self, where: slice) -> Query:
         """Return the query for some of the images."""
         return replace(
@@ -187,6 +196,7 @@ def _entry(attribute: Callable[..., Tensor], run: Callable[..., Tensor]) -> Attr
             return images.new_zeros(images[:, 0].shape)
         # The wrappers call the model in other threads, or hook it: what is explained is inside.
         inner = model.module if isinstance(model, DataParallel | DistributedDataParallel) else model
+        numbers = torch.arange(len(images)) if image_ids is None else image_ids.cpu().clone()
         with gradients_enabled():
             query = Query(
                 model=inner,
@@ -195,21 +205,16 @@ def _entry(attribute: Callable[..., Tensor], run: Callable[..., Tensor]) -> Attr
                 targets=targets.clone(),
                 classes=int(targets.max()) + 1,
                 masks=masks,
-                image_ids=torch.arange(len(images))
-                if image_ids is None
-                else image_ids.cpu().clone(),
+                image_ids=numbers,
             )
             return run(query, **options)
 
     update_wrapper(maps, attribute)
-    call, (_, *options) = signature(maps, follow_wrapped=False), _parameters(attribute)
+    call = signature(maps, follow_wrapped=False)
+    _, *own = signature(attribute).parameters.values()
     shared = list(call.parameters.values())[:-1]  # `options` are named one by one
-    maps.__signature__ = call.replace(parameters=shared + options)  # type: ignore[attr-defined]
+    maps.__signature__ = call.replace(parameters=shared + own)  # type: ignore[attr-defined]
     return maps
-
-
-def _parameters(function: Callable[..., Any]) -> list[Parameter]:
-    return list(signature(function).parameters.values())
 
 
 @contextmanager
@@ -230,16 +235,14 @@ def _check(images: Tensor, targets: Tensor, image_ids: Tensor | None) -> None:
     check_images(images)
     if images.dim() != 4:
         raise InputError(f"images must have shape (N, C, H, W), found {tuple(images.shape)}")
-    _check_integers("targets", targets, len(images))
-    if image_ids is not None:
-        _check_integers("image_ids", image_ids, len(images))
-
-
-def _check_integers(name: str, values: Tensor, count: int) -> None:
-    if values.shape != (count,) or values.dtype != torch.int64:
-        raise InputError(
-            f"the {name} of {count} images must be int64 of shape ({count},), "
-            f"found {values.dtype} of shape {tuple(values.shape)}"
-        )
-    if count and values.min() < 0:
-        raise InputError(f"the {name} must be 0 or more, found {int(values.min())}")
+    count = len(images)
+    for name, values in (("targets", targets), ("image_ids", image_ids)):
+        if values is None:
+            continue
+        if values.shape != (count,) or values.dtype != torch.int64:
+            raise InputError(
+                f"the {name} of {count} images must be int64 of shape ({count},), "
+                f"found {values.dtype} of shape {tuple(values.shape)}"
+            )
+        if count and values.min() < 0:
+            raise InputError(f"the {name} must be 0 or more, found {int(values.min())}")

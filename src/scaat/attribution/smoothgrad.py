@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 
 import torch
-from captum.attr import Saliency
 from torch import Tensor
 
 from scaat.attribution.method import Query, attributions, saliency_method
@@ -18,9 +18,9 @@ def smoothgrad(query: Query, *, samples: int = 50, noise: float = 0.15, seed: in
     """Return the mean gradient over noisy copies (Smilkov et al. 2017).
 
     The gradients are averaged with their signs, as that paper defines it; the absolute value
-    follows. Every image gets the same noise: its map depends on neither the batch nor the
-    device, and two models are compared on the same noisy images. This is Captum's `NoiseTunnel`
-    with ``nt_samples_batch_size=1``, whose own noise would change with the batch.
+    follows. Every image gets the same noise, whatever the batch and the device, and so do two
+    models. This is Captum's `NoiseTunnel` with ``nt_samples_batch_size=1``, whose own noise would
+    change with the batch.
 
     Costs ``samples`` forward passes and input gradients, in the memory of one.
 
@@ -31,10 +31,7 @@ def smoothgrad(query: Query, *, samples: int = 50, noise: float = 0.15, seed: in
             range, which is taken to be 1. Noisy images are not cut to [0, 1], as there.
         seed: of the noise.
     """
-    total = torch.zeros_like(query.images, requires_grad=False)
-    for gradient in _noisy_gradients(query, samples, noise, seed):
-        total += gradient
-    return total / samples
+    return reduce(torch.add, _noisy_gradients(query, samples, noise, seed)) / samples
 
 
 @attributions.register("smoothgrad-squared")
@@ -47,10 +44,8 @@ def smoothgrad_squared(
     Captum's `NoiseTunnel` with ``nt_type="smoothgrad_sq"``; cost and options as in `smoothgrad`,
     with the same noise.
     """
-    total = torch.zeros_like(query.images, requires_grad=False)
-    for gradient in _noisy_gradients(query, samples, noise, seed):
-        total += gradient.square()
-    return total / samples
+    squares = (each.square() for each in _noisy_gradients(query, samples, noise, seed))
+    return reduce(torch.add, squares) / samples
 
 
 @attributions.register("vargrad")
@@ -75,18 +70,12 @@ def vargrad(query: Query, *, samples: int = 50, noise: float = 0.15, seed: int =
 
 
 def _noisy_gradients(query: Query, samples: int, noise: float, seed: int) -> Iterator[Tensor]:
-    """Yield the signed gradients (N, C, H, W) at ``samples`` noisy copies of the images.
-
-    Raises:
-        InputError: there is no sample, or the noise is negative.
-    """
+    """Yield the signed gradients (N, C, H, W) at ``samples`` noisy copies of the images."""
     if samples < 1 or not noise >= 0:
         raise InputError(
             f"SmoothGrad takes 1 sample or more and noise of 0 or more, found {samples} and {noise}"
         )
     generator = torch.Generator().manual_seed(seed)
-    method = Saliency(query.predict)
     for _ in range(samples):
         shift = noise * torch.randn(query.images.shape[1:], generator=generator)
-        noisy = (query.images.detach() + shift.to(query.images)).requires_grad_()
-        yield method.attribute(noisy, target=query.targets, abs=False)
+        yield query.gradient((query.images.detach() + shift.to(query.images)).requires_grad_())

@@ -21,21 +21,13 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Samples:
-    """Some images of a set, on the device of the model.
+    """Some images of a set, on the device of the model."""
 
-    Attributes:
-        pixels: uint8 (B, C, H, W), on the CPU.
-        images: float32 (B, C, H, W) in [0, 1].
-        labels: int64 (B,).
-        image_ids: int64 (B,), positions in the set, on the CPU; random draws follow them.
-        masks: bool (B, H, W), the objects, where the data has masks or boxes.
-    """
-
-    pixels: Tensor
-    images: Tensor
-    labels: Tensor
-    image_ids: Tensor
-    masks: Tensor | None
+    pixels: Tensor  # uint8 (B, C, H, W), on the CPU
+    images: Tensor  # float32 (B, C, H, W) in [0, 1]
+    labels: Tensor  # int64 (B,)
+    image_ids: Tensor  # int64 (B,), positions in the set, on the CPU; random draws follow them
+    masks: Tensor | None  # bool (B, H, W), the objects, where the data has masks or boxes
 
     @classmethod
     def load(cls, image_set: ImageSet, image_ids: Tensor, device: torch.device) -> Samples:
@@ -52,38 +44,23 @@ class Samples:
 
     def explain(self, attribute: Attribution, model: nn.Module, targets: Tensor) -> Tensor:
         """Return the saliency maps (B, H, W) of the targets' logits, int64 (B,)."""
-        return attribute(
-            model, self.images, targets.to(self.images.device),
-            masks=self.masks, image_ids=self.image_ids,
-        )  # fmt: skip
+        extra = {"masks": self.masks, "image_ids": self.image_ids}
+        return attribute(model, self.images, targets.to(self.images.device), **extra)
 
 
 @dataclass(frozen=True)
 class EvaluationContext:
-    """One model on one test set under one protocol, and the saliency method that explains it.
+    """One model on one test set under one protocol, and the saliency method that explains it."""
 
-    Attributes:
-        model: Maps images in [0, 1] to logits; in eval mode, on ``device``.
-        image_set: The test images.
-        options: The protocol.
-        attribution: Name of the saliency method.
-        seed: Of every random draw.
-        device: Of the model and the images.
-        batch_size: Images in a forward pass; changes no result.
-        random_label_model: A model of the same kind trained on random labels, if there is one.
-        count: Called with the number of images of every forward pass and every map.
-        processes: Those that the batches are divided among.
-    """
-
-    model: nn.Module
+    model: nn.Module  # maps images in [0, 1] to logits; in eval mode, on `device`
     image_set: ImageSet
     options: EvaluationOptions
     attribution: str
-    seed: int
+    seed: int  # of every random draw
     device: torch.device
-    batch_size: int
+    batch_size: int  # of a forward pass; changes no result
     random_label_model: nn.Module | None
-    count: Callable[[int], None]
+    count: Callable[[int], None]  # called with the number of images of every pass and every map
     processes: Processes = ALONE
 
     @property
@@ -124,10 +101,9 @@ class EvaluationContext:
 
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
-    """Temporarily disable TF32 in cuDNN convolutions.
+    """Disable TF32 in cuDNN convolutions, which torch allows there, unlike in matrix products.
 
-    By default torch lets convolutions, but not matrix products, round their inputs to
-    TensorFloat-32. The relative error of 0.0005 exceeds the decays along a faithful map's curve.
+    Its relative error of 0.0005 exceeds the decays along a faithful map's curve.
     """
     cudnn: Any = torch.backends.cudnn
     # Since torch 2.9 convolutions have a setting of their own, not to be mixed with the older one.

@@ -18,18 +18,15 @@ SLACK = 1e-6  # of rounding in float images
 
 
 def read_dataset(dataset: Dataset[Any], model: nn.Module, device: torch.device) -> ImageSet:
-    """Return a data set's images and labels, read into memory.
+    """Return a data set's images and labels, read into memory, with the model's classes.
 
-    Args:
-        dataset: Has a length; an item begins with an image and a label. Images are uint8
-            (C, H, W), float (C, H, W) in [0, 1], rounded to 256 levels, or Pillow's, all of one
-            size. Labels are class numbers, or all -1 for images without labels. The classes are
-            called as its attribute ``classes`` says, if there is one, or else by their numbers.
-        model: Maps images in [0, 1] to logits; its outputs are the classes.
-        device: Of the model.
+    The set has a length, and an item begins with an image and a label. Images are uint8 (C, H, W),
+    float (C, H, W) in [0, 1], rounded to 256 levels, or Pillow's, all of one size. Labels are class
+    numbers, or all -1 for images without labels. The classes are called as the set's attribute
+    ``classes`` says, if there is one, or else by their numbers.
 
     Raises:
-        InputError: The data set has no length or no images, or an item is not as above.
+        InputError: The data set is not as above.
     """
     try:
         count = len(dataset)  # type: ignore[arg-type]

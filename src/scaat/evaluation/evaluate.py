@@ -51,8 +51,8 @@ class AttributionResult:
         metrics: its part of a row of ``results.json``: ``accuracy``, ``auc`` (None unless there
             are two classes) and the entries of every measure, each number with ``value``,
             ``low``, ``high`` and ``n``; where lattices are measured ``lattice_source``, too.
-        per_image: (n,) arrays: the saliency metrics, and ``index``, the positions of the
-            measured images in the test set, ascending.
+        per_image: (n,) arrays: the saliency metrics, and ``index``, the measured images' positions
+            in the test set, ascending.
         example_maps: ``maps`` float32 (k, H, W), ``predicted`` int64 (k,) and ``probability``
             float32 (k,) of the predicted class.
     """
@@ -71,9 +71,8 @@ class Evaluation:
         examples: ``images`` uint8 (k, C, H, W), ``labels`` int64 (k,) and, where the data has
             masks or boxes, ``masks`` bool (k, H, W) of the images kept for pictures.
         settings: the options with every default resolved, and the seed.
-        answers: of all images of the set, in its order: ``correct`` bool (N,), whether each is
-            classified correctly, and for two classes ``margin`` float32 (N,), by how much the
-            second class's logit exceeds the first's. Empty by default; `evaluate` gives them.
+        answers: of all images of the set, in its order: ``correct`` bool (N,) and for two classes
+            ``margin`` float32 (N,), by how much the second class's logit exceeds the first's.
         classes: the name of each class; of several labels those of the one that was measured.
     """
 
@@ -102,14 +101,13 @@ def evaluate(
 ) -> Evaluation:
     """Measure a classifier and its saliency maps.
 
-    Accuracy, and AUC where there are two classes (the second is the positive one), are over all
-    images of the set; so is calibration where it is asked for. The saliency metrics explain the
-    predicted class, over a simple random sample of ``options.images``, which is also what is
-    attacked where robustness is asked for: their means estimate those over all. One seed draws
-    the same images, random pixels and resamples whatever the model, so models compare on equal
-    terms. With several labels an image ``options.label`` is measured, as two classes by the sigmoid
-    of its logit; ``exact_match``, ``macro_auc`` and ``macro_average_precision`` are over all
-    labels. Maps are measured as the saliency method gives them, not averaged over regions.
+    Accuracy, AUC of two classes (the second is the positive one) and calibration are over all
+    images of the set. The saliency metrics explain the predicted class, over a simple random sample
+    of ``options.images``, which robustness attacks, too: their means estimate those over all. One
+    seed draws the same images, random pixels and resamples whatever the model, so models compare on
+    equal terms. With several labels an image ``options.label`` is measured, as two classes by the
+    sigmoid of its logit; ``exact_match``, ``macro_auc`` and ``macro_average_precision`` are over
+    all labels. Maps are measured as the saliency method gives them, not averaged over regions.
 
     Args:
         model: maps float images in [0, 1] to logits, on ``device``. It runs in eval mode and is
@@ -123,8 +121,8 @@ def evaluate(
         random_label_model: a model of the same kind trained on random labels, on ``device``:
             the maps' rank correlation with its maps is measured, too (Adebayo et al. 2018).
         progress: called after every pass.
-        processes: those that call this function with equal arguments and divide its batches among
-            them; every one returns the same results, which are those of a single process.
+        processes: those that call this function with equal arguments and divide its batches; every
+            one returns the results of a single process.
 
     Raises:
         InputError: there are fewer than two images, an option does not fit them or the model, or
@@ -133,10 +131,9 @@ def evaluate(
     options = options or EvaluationOptions()
     if not isinstance(image_set, ImageSet):
         image_set = read_dataset(image_set, model, torch.device(device))
-    if not image_set.has_labels:
-        for name in NEED_LABELS:
-            if name in options.also_measure:
-                raise InputError(f"{name} is to be measured, but the images have no labels")
+    for name in NEED_LABELS:
+        if name in options.also_measure and not image_set.has_labels:
+            raise InputError(f"{name} is to be measured, but the images have no labels")
     if len(image_set) < 2:
         raise InputError(f"the test set must hold 2 images or more, found {len(image_set)}")
     device = torch.device(device)
@@ -217,22 +214,12 @@ def _measure_saliency(
     predicted: Tensor,
     draw: dict[str, int],
 ) -> tuple[Arrays, dict[str, Any]]:
-    """Show every measure the maps of some test images.
+    """Show the measures of these kinds the maps of the test images at positions (n,).
 
-    Args:
-        context: The model and the saliency method.
-        kinds: Names of the measures.
-        image_ids: int64 (n,), positions of the images.
-        predicted: int64 (N,), the predicted classes of all test images.
-        draw: ``seed`` and ``resamples`` of the bootstrap.
-
-    Returns:
-        The values (n,) of each image by name, and the entries of ``results.json``.
-
-    Raises:
-        InputError: A map is not finite, or of another shape than its image.
+    ``predicted`` are the classes of all test images, and ``draw`` the seed and resamples of the
+    bootstrap. Return the values (n,) by name, and the entries of ``results.json``.
     """
-    made = [measures[kind](context, context.options) for kind in kinds]
+    made = [measures[kind](context) for kind in kinds]
     for part in context.parts(image_ids):
         samples = context.load(part)
         targets = predicted[part].to(context.device)
@@ -243,7 +230,7 @@ def _measure_saliency(
     per_image: Arrays = {}
     row: dict[str, Any] = {}
     for measure in made:
-        for metric in measure.all_metrics():
+        for metric in measure.metrics.values():
             context.processes.gather(metric)
         values = {name: np.asarray(array.cpu()) for name, array in measure.values().items()}
         row |= measure.row(values, **draw)

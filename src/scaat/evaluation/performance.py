@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from scaat.data.image_set import ImageSet, to_float
 from scaat.errors import InputError, unknown
 from scaat.evaluation.context import Arrays, EvaluationContext
 from scaat.evaluation.processes import ALONE, Processes
-from scaat.functional.logits import class_logits
+from scaat.functional.logits import class_logits, label_cross_entropy
 from scaat.functional.perturbation import pgd
+from scaat.functional.stability import uniform_noise
 from scaat.models.outputs import SelectedOutputs
 from scaat.passes import search_view
 from scaat.statistics import accuracy_interval, auc_interval, auc_parts, mean_interval
@@ -35,10 +35,8 @@ def all_logits(
 ) -> Tensor:
     """Return the logits (N, classes) of all images, float32 on the CPU; one counts as two.
 
-    The batches are divided among ``processes``, if there are several.
-
-    Raises:
-        InputError: They do not fit the classes, or are not finite.
+    The batches are divided among ``processes``. Logits that do not fit the classes, or are not
+    finite, raise `InputError`.
     """
     parts = processes.own(torch.split(torch.arange(len(image_set)), batch_size))
     outputs = [model(to_float(image_set.pixels(part).to(device))).float().cpu() for part in parts]
@@ -76,10 +74,9 @@ def all_answers(logits: Tensor, labels: Tensor) -> dict[str, NDArray[Any]]:
 def auc(
     answers: Mapping[str, NDArray[Any]], labels: Tensor, *, seed: int, resamples: int
 ) -> dict[str, Any] | None:
-    """Return the area under the ROC curve of two classes with its interval.
+    """Return the area under the ROC curve with its interval; the second class is the positive one.
 
-    The second class is the positive one. None for more classes, and where the test set holds one
-    class only.
+    None for more than two classes, and where the test set holds one only.
     """
     if "margin" not in answers:
         return None
@@ -99,30 +96,19 @@ def check_label(name: str | None, images: ImageSet) -> None:
 def one_label(
     model: nn.Module, images: ImageSet, name: str | None, device: torch.device
 ) -> tuple[SelectedOutputs, ImageSet]:
-    """Return one of several labels as a model of one logit and images of two classes.
+    """Return a label, the first if None, as a model of one logit and images of two classes.
 
-    Args:
-        model: Maps images to logits (N, labels), on ``device``.
-        images: With several labels.
-        name: Of the label; the first if None.
-        device: Of the model.
+    The given model maps images to logits (N, labels).
     """
     number = 0 if name is None else images.classes.index(name)
     return SelectedOutputs(model, [number]).to(device), images.of_label(number)
 
 
 def all_labels(logits: Tensor, labels: Tensor, *, seed: int, resamples: int) -> dict[str, Any]:
-    """Return what several labels have in common, with intervals.
+    """Return what several labels (N, labels) have in common, with bootstrap intervals.
 
-    Args:
-        logits: float (N, labels).
-        labels: float (N, labels), 0 or 1.
-        seed: Of the bootstrap.
-        resamples: Of the bootstrap.
-
-    Returns:
-        ``exact_match`` and, over the labels that some images have and others do not,
-        ``macro_auc`` and ``macro_average_precision``, each ``value``, ``low``, ``high``, ``n``.
+    These are ``exact_match`` and, over the labels that some images have and others do not,
+    ``macro_auc`` and ``macro_average_precision``, each ``value``, ``low``, ``high``, ``n``.
     """
     scores, present = logits.double().numpy(), labels.numpy() == 1
     entries = {"exact_match": accuracy_interval(((scores > 0) == present).all(1))}
@@ -143,21 +129,12 @@ BINS = 15
 
 
 def calibration(logits: Tensor, labels: Tensor, *, seed: int, resamples: int) -> dict[str, Any]:
-    """Return the expected calibration error and the mean confidence, with intervals.
+    """Return ``calibration_error``, the expected one, and ``mean_confidence``, with intervals.
 
     Confidence is the probability of the predicted class. The error is the mean, over bins of
     confidence weighted by their images, of |fraction of correct predictions - mean confidence|.
     It is biased upwards, and resampling adds to the bias: the bootstrap's mean excess over the
     estimate is subtracted from its limits, so that the interval contains the estimate.
-
-    Args:
-        logits: float (N, classes).
-        labels: int64 (N,).
-        seed: Of the bootstrap.
-        resamples: Of the bootstrap.
-
-    Returns:
-        ``calibration_error`` and ``mean_confidence``, each ``value``, ``low``, ``high``, ``n``.
     """
     probabilities = logits.double().softmax(1)
     confidence, predicted = probabilities.max(1)
@@ -192,13 +169,8 @@ def robustness(context: EvaluationContext, image_ids: Tensor) -> Arrays:
     An image counts only if it is also classified correctly without the attack, since the ball
     contains the image itself.
 
-    Args:
-        context: The model, which stays as it is, the test images and the seed of the random
-            points; a point follows its image's position.
-        image_ids: int64 (n,), positions of the images to attack.
-
-    Returns:
-        By name float32 (n,): 1 where the prediction holds, else 0.
+    Returned are by name, for the images at int64 (n,) positions, which their random points follow,
+    float32 (n,): 1 where the prediction holds, else 0. The model stays as it is.
     """
     view = search_view(context.model)
 
@@ -212,14 +184,14 @@ def robustness(context: EvaluationContext, image_ids: Tensor) -> Arrays:
         for part in context.parts(image_ids):
             samples = context.load(part)
             images, labels = samples.images.clone(), samples.labels
-            start = torch.from_numpy(_starts(images.shape[1:], part, context.seed)).to(images)
+            start = uniform_noise(context.seed, part.tolist(), images.shape[1:]).to(images)
             with torch.no_grad():
                 correct = class_logits(view(images)).argmax(1) == labels
             for name, epsilon in EPSILONS.items():
                 attacked = pgd(
                     predict,
                     images,
-                    partial(_cross_entropy, labels),
+                    partial(label_cross_entropy, labels=labels, reduction="sum"),
                     epsilon=epsilon,
                     steps=STEPS,
                     start=epsilon * start,
@@ -229,18 +201,3 @@ def robustness(context: EvaluationContext, image_ids: Tensor) -> Arrays:
                 robust[name].append(held.float().cpu())
     whole = context.processes.whole
     return {name: torch.cat(whole(parts)).numpy() for name, parts in robust.items()}
-
-
-def _cross_entropy(labels: Tensor, logits: Tensor) -> Tensor:
-    return F.cross_entropy(class_logits(logits).float(), labels, reduction="sum")
-
-
-def _starts(
-    shape: torch.Size, image_ids: Tensor, seed: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Return a uniform point of [-1, 1] for each image."""
-    points = [
-        np.random.default_rng([seed, image_id]).random(shape, np.float32)
-        for image_id in image_ids.tolist()
-    ]
-    return 2 * np.stack(points) - 1

@@ -17,16 +17,11 @@ class Processes:
     """The processes of an evaluation, in a group of `torch.distributed` unless there is one.
 
     Whole batches are divided, so each is computed as by one process, and results keep its order.
-
-    Attributes:
-        rank: Number of this process.
-        count: How many there are.
-        group: Of these processes and the CPU; None for the default group.
     """
 
     rank: int = 0
     count: int = 1
-    group: distributed.ProcessGroup | None = None
+    group: distributed.ProcessGroup | None = None  # with the CPU; None for the default group
 
     def own(self, parts: Sequence[T]) -> Sequence[T]:
         """Return the parts that this process works on: every ``count``-th."""

@@ -24,15 +24,15 @@ def environment(device: torch.device | str = "cpu") -> dict[str, str | int]:
 
     No host name, user name or path is in it, so it can be published.
     """
-    versions = {name: _version(name) for name in PACKAGES}
+    device = torch.device(device)
     return {
-        **versions,
+        **{name: _version(name) for name in PACKAGES},
         "torch": str(torch.__version__),  # with its CUDA build, which the metadata lacks
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
         "threads": torch.get_num_threads(),
-        "device": _device(torch.device(device)),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -42,10 +42,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _device(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 SCHEMA = 1
@@ -75,14 +71,11 @@ def write_results(
         rows: one for each (data, model, method, attribution): the ``metrics`` of an
             `AttributionResult` with ``data``, ``model``, ``method``, ``attribution``, ``seed``,
             ``train_seconds``, ``cost_ratio`` and ``settings`` added.
-        per_image: for each row its values by metric, (n,) each, and ``index``, the images'
-            positions in the test set; and of the whole test set the ``answers`` of an
-            `Evaluation`; stored as ``"{row number}/{name}"``.
-        examples: ``images`` uint8 (k, C, H, W), ``labels`` int64 (k,) and, where known,
-            ``masks`` bool (k, H, W).
-        example_maps: for each row ``maps`` float32 (k, H, W), ``predicted`` int64 (k,) and
-            ``probability`` float32 (k,) of the examples, and, where the method has a proportion,
-            the arrays of `scaat.evaluation.ordered_samples`; stored as ``"{row number}/{name}"``.
+        per_image: for each row the ``per_image`` of an `AttributionResult` and the ``answers`` of
+            an `Evaluation`; stored as ``"{row number}/{name}"``.
+        examples: those of an `Evaluation`.
+        example_maps: for each row those of an `AttributionResult` and, where the method has a
+            proportion, the arrays of `ordered_samples`; stored likewise.
         environment: as `scaat.evaluation.environment` returns it.
         classes: the name of each class.
         settings: the run's resolved configuration, JSON values.
@@ -100,16 +93,17 @@ def write_results(
             f"{len(rows)} rows, {len(per_image)} of per-image values and {len(example_maps)} of "
             "example maps; expected as many of each"
         )
-    content = {
-        "schema": SCHEMA,
-        "environment": dict(environment),
-        "rows": [dict(row) for row in rows],
-        "classes": list(classes),
-        "settings": dict(settings),
-        "trainings": [dict(training) for training in trainings],
-    }
     # First, as it may fail: nothing is written then.
-    text = json_text(content)
+    text = json_text(
+        {
+            "schema": SCHEMA,
+            "environment": dict(environment),
+            "rows": [dict(row) for row in rows],
+            "classes": list(classes),
+            "settings": dict(settings),
+            "trainings": [dict(training) for training in trainings],
+        }
+    )
     numbered, shown = _numbered(per_image), {**examples, **_numbered(example_maps)}
     for name, arrays in (("per_image.npz", numbered), ("examples.npz", shown)):
         # Through a file object, since NumPy would append its suffix to the name.

@@ -24,24 +24,18 @@ from scaat.training.same_data import check_data, checksum_of
 
 @dataclass(frozen=True)
 class Measured:
-    """A model that was evaluated, and what its rows of ``results.json`` say of it.
-
-    Attributes:
-        evaluation: Its measures.
-        identity: ``data``, ``model``, ``method`` and ``seed``.
-        train_seconds: What its training took, where known.
-        settings: How it was trained and measured, JSON values.
-        history: Its training curves, where known.
-        ordered: By saliency method, training samples in the order of their proportion; empty
-            where the method has none.
-    """
+    """A model that was evaluated, and what its rows of ``results.json`` say of it."""
 
     evaluation: Evaluation
     identity: dict[str, Any]
+    """``data``, ``model``, ``method`` and ``seed``."""
     train_seconds: float | None
     settings: dict[str, Any]
+    """How it was trained and measured, JSON values."""
     history: Mapping[str, Any] | None = None
+    """Its training curves, where known."""
     ordered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By saliency method, training samples in the order of their proportion, if there is one."""
 
 
 def measure_trained(
@@ -57,20 +51,11 @@ def measure_trained(
     progress: Progress | None = None,
     processes: Processes = ALONE,
 ) -> Measured:
-    """Evaluate the model that was trained in ``folder``.
+    """Evaluate the model that `scaat.training.fit` wrote into ``folder`` on its test images.
 
-    Args:
-        folder: Of the model, as `scaat.training.fit` writes it.
-        splits: The data that it was trained on.
-        options: The protocol.
-        title: What the results call the method.
-        config: What the results record of the training: its ``training`` options, the method's as
-            ``objective``, and ``seed``, which is the evaluation's, too.
-        device: Where to evaluate.
-        images: What to measure on; the test images by default.
-        random_label_model: A model of the same kind trained on random labels, if there is one.
-        progress: See `evaluate`.
-        processes: See `evaluate`.
+    ``images`` may take their place. The results call the method ``title``, and record of the
+    training what is in ``config``: its ``training`` options, the method's as ``objective``, and
+    ``seed``, which is the evaluation's, too. All else is as for `evaluate`.
 
     Raises:
         InputError: The folder has no finished run or one on other data, or as for `evaluate`.
@@ -93,17 +78,12 @@ def measure_trained(
         model, train = trained.model, splits.train
         if label is not None:
             model, train = one_label(model, train, label, torch.device(device))
-        ordered = {
-            name: ordered_samples(
-                model,
-                find_attribution(name, layer=options.layer),
-                train,
-                trained.proportion,
-                device=device,
-            )
-            for name in options.attributions
-            if not (name == "oracle" and not train.has_objects)
-        }
+        for name in options.attributions:
+            if name != "oracle" or train.has_objects:
+                method = find_attribution(name, layer=options.layer)
+                ordered[name] = ordered_samples(
+                    model, method, train, trained.proportion, device=device
+                )
     return Measured(
         evaluation,
         identity={
@@ -132,19 +112,10 @@ def write_measured(
     settings: Mapping[str, Any],
     environment: Mapping[str, Any],
 ) -> Path:
-    """Write the results files of models that were measured on the same images.
+    """Write models that were measured on the same images as `write_results` does.
 
     A row's ``cost_ratio`` is its training time over that of the method ``standard``, where that
     is one of them.
-
-    Args:
-        folder: Made if missing.
-        measured: The models.
-        settings: The run's resolved configuration, JSON values.
-        environment: As `scaat.evaluation.environment` returns it.
-
-    Returns:
-        The path of ``results.json``.
     """
     base = next((m.train_seconds for m in measured if m.identity["method"] == "standard"), None)
     rows, per_image, shown = [], [], []

@@ -1,17 +1,13 @@
 """The mathematics of scaat as pure functions on tensors, one idea per file."""
 
 from scaat.functional.aopc import aopc, perturbation_curve
-from scaat.functional.compressed_size import compressed_size
 from scaat.functional.divergence import (
     jeffreys_divergence,
     jensen_shannon_divergence,
     kl_divergence,
 )
-from scaat.functional.entropy import entropy
 from scaat.functional.fine_tuned_fidelity import fine_tuned_fidelity
-from scaat.functional.gini import gini
 from scaat.functional.grid import cell_numbers, draw_grids, grid_pointing_game, tile
-from scaat.functional.hoyer import hoyer
 from scaat.functional.insertion_deletion import area_under_curve, insertion_deletion
 from scaat.functional.lattice import lattice_fractions, lattice_variance
 from scaat.functional.lattice_source import lattice_source
@@ -28,6 +24,7 @@ from scaat.functional.saliency import saliency_map
 from scaat.functional.selection import lowest
 from scaat.functional.sensitivity_n import sensitivity_n
 from scaat.functional.single_deletion import delete_cells, single_deletion
+from scaat.functional.sparsity import compressed_size, entropy, gini, hoyer
 from scaat.functional.spearman import spearman
 from scaat.functional.stability import max_sensitivity, relative_input_stability
 

@@ -45,35 +45,28 @@ def perturbation_curve(
     repeats; f is the softmax probability of the class predicted for the clean image. A repeat
     draws one random image, which the steps reveal gradually.
 
-    Both orders use the same random pixels, and the same random order of regions of equal
-    saliency: a constant map has two equal curves.
-
     Each image has its own random numbers, NumPy's ``default_rng([seed, number])``: a permutation
     of the regions for ties, then the pixels (C, ...) of each repeat. Batch size, device and
-    other images do not change them.
+    other images do not change them, and both orders share them: a constant map has equal curves.
 
     Args:
-        predict: maps images (B, C, ...) to logits (B, classes), at least two classes; a model
+        predict: maps images (B, C, ...) to logits (B, classes), or (B, 1) for one logit; a model
             belongs in eval mode here.
         images: (N, C, H, W), series (N, C, L) or volumes (N, C, D, H, W), floating point in [0, 1].
-        maps: saliency maps of that shape without channels, (N, H, W) for images; non-negative, on
-            the device of ``images``.
+        maps: of that shape without channels, (N, H, W) for images; non-negative, on their device.
         orders: which curves, ``"lerf"`` and ``"morf"``.
         steps: points of a curve.
         fraction: fraction of the regions replaced at the last step, in (0, 1].
-        region_size: side of the square (or cubic) regions in pixels; 1 replaces single pixels.
-            The last regions along a side may be smaller. A region's saliency is the mean over its
-            pixels.
-        baseline: replacement: ``"random"`` pixels, the image's ``"mean"`` per channel, its
-            ``"blur"`` (`scaat.functional.blur`), ``"zero"``, or ``"noisy-linear"`` imputation
-            from the remaining pixels (`scaat.functional.baselines`), which needs at least one, and
-            images (N, C, H, W).
+        region_size: side of the square (or cubic) regions in pixels, smaller at the end of a side;
+            1 replaces single pixels. A region's saliency is the mean over its pixels.
+        baseline: ``"random"`` pixels, the image's ``"mean"`` per channel, its ``"blur"``
+            (`scaat.functional.blur`), ``"zero"``, or ``"noisy-linear"`` imputation from the
+            remaining pixels, one or more, of images (N, C, H, W) (`scaat.functional.baselines`).
         repeats: random images per image. A baseline that is not random takes one pass.
-        first_repeat: offset in the image's random numbers: the means over repeats 0 to 4 and
-            over 5 to 9 (``first_repeat=5``) average to the mean of ``repeats=10``.
+        first_repeat: of the image's random ones: the means over repeats 0 to 4 and over 5 to 9
+            (``first_repeat=5``) average to the mean of ``repeats=10``.
         seed: of the random pixels, non-negative.
-        image_ids: (N,) non-negative integers that name the images for the random pixels; the
-            default is their position 0 ... N - 1.
+        image_ids: (N,) non-negative integers that name the images; 0 ... N - 1 by default.
         batch_size: perturbed images per forward pass; affects memory, not the result.
 
     Returns:
@@ -87,11 +80,12 @@ def perturbation_curve(
     check_removable(images, maps, region_size)
     regions = count_regions(images, region_size)
     counts = replaced_regions(steps, fraction, regions)
+    removal = Removal(baseline, tuple(orders), tuple(counts))
     before, [after] = probabilities(
         predict,
         images,
         maps,
-        [Removal(baseline, tuple(orders), tuple(counts))],
+        [removal],
         region_size=region_size,
         repeats=repeats,
         first_repeat=first_repeat,
@@ -104,14 +98,7 @@ def perturbation_curve(
 
 
 def aopc(curve: Tensor) -> Tensor:
-    """Return the area over the perturbation curve of each image: the mean over its steps.
-
-    Args:
-        curve: (..., steps), as `perturbation_curve` returns it.
-
-    Returns:
-        (...), in [-1, 1].
-    """
+    """Return the area over each perturbation curve (..., steps): its mean (...), in [-1, 1]."""
     return curve.mean(-1)
 
 

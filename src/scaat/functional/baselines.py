@@ -25,21 +25,16 @@ def _covered(images: Tensor, removed: Tensor, backgrounds: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Baseline:
-    """How removed pixels are filled.
-
-    Attributes:
-        draw: writes the random background of one image into a float32 array; None if the baseline
-            is not random.
-        paint: returns the backgrounds (N, C, ...) of images if the baseline is not random.
-        put: fills ``images`` (B, C, ...) at the ``removed`` pixels, bool (B, ...), with the
-            backgrounds (B, C, ...).
-        needs_rest: whether at least one pixel must remain.
-    """
+    """How removed pixels are filled."""
 
     draw: Callable[[np.random.Generator, NDArray[np.float32]], Any] | None = None
+    """Writes the random background of one image into the array; None if it is not random."""
     paint: Callable[[Tensor], Tensor] = torch.zeros_like
+    """Returns the backgrounds (N, C, ...) of images if they are not random."""
     put: Callable[[Tensor, Tensor, Tensor], Tensor] = _covered
+    """Fills images (B, C, ...) at removed pixels, bool (B, ...), with backgrounds (B, C, ...)."""
     needs_rest: bool = False
+    """Whether at least one pixel must remain."""
 
 
 def _uniform(generator: np.random.Generator, out: NDArray[np.float32]) -> None:
@@ -96,12 +91,8 @@ def linear_imputation(images: Tensor, removed: Tensor) -> Tensor:
     means of an image are a sparse linear system, which SciPy solves directly, in float64 on the
     CPU, wherever the images are.
 
-    Args:
-        images: (N, C, H, W), floating point.
-        removed: bool (N, H, W); every image keeps at least one pixel.
-
-    Returns:
-        (N, C, H, W) of the type of ``images``; the kept pixels are untouched.
+    Images are (N, C, H, W), floating point, and ``removed`` bool (N, H, W); every image keeps at
+    least one pixel. The result has the type of the images; kept pixels are untouched.
 
     Raises:
         ImportError: SciPy is missing.

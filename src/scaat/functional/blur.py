@@ -19,13 +19,8 @@ def gaussian_blur(images: Tensor) -> Tensor:
 
     The blur is proportional to the image, hence independent of resolution, and wide enough to
     hide the class: 3.2 pixels at 32, 22.4 at 224. The kernel ends at 4 standard deviations and
-    sums to one. Borders are mirrored without repeating the outermost pixels.
-
-    Args:
-        images: (N, C, H, W), (N, C, L) or (N, C, D, H, W), floating point.
-
-    Returns:
-        Shape of ``images``, between the image's minimum and maximum.
+    sums to one. Borders are mirrored without repeating the outermost pixels. Images are floating
+    point, (N, C, H, W), (N, C, L) or (N, C, D, H, W), and stay between minimum and maximum.
     """
     sides = images.shape[2:]
     sigma = RELATIVE_SIGMA * min(sides)
@@ -37,16 +32,10 @@ def gaussian_blur(images: Tensor) -> Tensor:
 
 
 def convolve(images: Tensor, kernels: Sequence[Tensor], *, mode: str) -> Tensor:
-    """Convolve every channel with a line of weights along each side in turn.
+    """Convolve every channel of images (N, C, ...) with a line of weights along each side in turn.
 
-    Args:
-        images: (N, C, ...), floating point, of one to three sides.
-        kernels: One for each side, of odd length and of the images' dtype: for (N, C, H, W) the
-            column comes before the row.
-        mode: Border mode of `torch.nn.functional.pad`.
-
-    Returns:
-        Shape of ``images``.
+    There is one kernel for each of one to three sides, of odd length and of the images' dtype: for
+    (N, C, H, W) the column comes before the row. ``mode`` is that of `torch.nn.functional.pad`.
     """
     convolution = (F.conv1d, F.conv2d, F.conv3d)[len(kernels) - 1]
     padding = [len(kernel) // 2 for kernel in reversed(kernels) for _ in range(2)]

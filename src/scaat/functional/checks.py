@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -12,14 +14,9 @@ Bounds = tuple[float, float]
 
 
 def check_images(images: Tensor, bounds: Bounds | None = (0.0, 1.0)) -> None:
-    """Raise `InputError` unless ``images`` is a floating-point batch inside ``bounds``.
+    """Raise `InputError` unless ``images`` (N, ...) are floating point and inside ``bounds``.
 
-    Args:
-        images: Inputs, shape (N, ...).
-        bounds: Allowed range, ends included; None allows any finite value.
-
-    Raises:
-        InputError: The dtype is not floating point, or a value is not finite or outside.
+    The ends are included; None allows any finite value.
     """
     if not images.is_floating_point():
         raise InputError(
@@ -29,7 +26,7 @@ def check_images(images: Tensor, bounds: Bounds | None = (0.0, 1.0)) -> None:
     if images.numel() == 0:
         return
     low, high = (value.item() for value in torch.aminmax(images.detach()))
-    if not (torch.isfinite(torch.tensor([low, high])).all()):
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError("images hold NaN or infinite values, expected finite ones")
     if bounds is not None and (low < bounds[0] or high > bounds[1]):
         raise InputError(
@@ -93,12 +90,15 @@ def check_positive(value: float, name: str, *, zero: bool = False) -> None:
         )
 
 
-def image_id_list(image_ids: Tensor | None, count: int) -> list[int]:
-    """Return the ids of ``count`` images: those given, or else 0 ... count - 1.
+def check_at_least(least: int, **values: int) -> None:
+    """Raise `InputError` unless each of the named values is ``least`` or more."""
+    for name, value in values.items():
+        if value < least:
+            raise InputError(f"{name} is {value}, expected {least} or more")
 
-    Raises:
-        InputError: ``image_ids`` are not ``count`` non-negative integers.
-    """
+
+def image_id_list(image_ids: Tensor | None, count: int) -> list[int]:
+    """Return the ids of ``count`` images, non-negative: those given, or else 0 ... count - 1."""
     if image_ids is None:
         return list(range(count))
     if image_ids.shape != (count,) or image_ids.is_floating_point() or (image_ids < 0).any():

@@ -62,14 +62,11 @@ DIVERGENCES: dict[DivergenceName, Divergence] = {
 
 
 def mean_over_labels(divergence: Divergence) -> Divergence:
-    """Return the divergence of multi-label predictions: the mean of the labels' Bernoulli ones.
+    """Return the divergence of multi-label predictions, from one of two classes.
 
-    Args:
-        divergence: Of two classes.
-
-    Returns:
-        Maps two tensors of logits, shape (N, labels), to shape (N,). The mean, not the sum, as in
-        binary cross-entropy: so a weight between the two holds for any number of labels.
+    It maps two tensors of logits, shape (N, labels), to the mean of the labels' Bernoulli
+    divergences, shape (N,). The mean, not the sum, as in binary cross-entropy: so a weight between
+    the two holds for any number of labels.
     """
 
     def mean(logits_p: Tensor, logits_q: Tensor) -> Tensor:

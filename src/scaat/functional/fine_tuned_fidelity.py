@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scaat.errors import InputError
 from scaat.functional.baselines import fixed_baseline
-from scaat.functional.checks import check_fraction, image_id_list
+from scaat.functional.checks import check_at_least, check_fraction, check_positive, image_id_list
 from scaat.functional.removal import (
     ORDERS,
     check_removable,
@@ -37,24 +37,23 @@ def fine_tuned_fidelity(
     """Return the fall of the predicted class's probability without random explained pixels.
 
     Zheng et al. 2025 (arXiv 2410.02970). At step k = 1 ... ``steps`` the ``round(k / steps * P)``
-    most relevant of an image's P pixels are its explanation (``"morf"``), or the least relevant
-    ones (``"lerf"``). Each of them is missing with a probability of ``fraction``, or with a smaller
-    one that makes ``cap`` of the image's pixels missing on average. A faithful map has a high curve
-    ``"morf"`` (F-Fidelity+) and a low one ``"lerf"`` (F-Fidelity-); both end in the same value.
+    most relevant of an image's P pixels are its explanation (``"morf"``, F-Fidelity+), or the least
+    relevant (``"lerf"``, F-Fidelity-). Each of them is missing with a probability of ``fraction``,
+    or with a smaller one that makes ``cap`` of the image's pixels missing on average. A faithful
+    map has a high curve ``"morf"`` and a low one ``"lerf"``; both end in the same value.
 
     It is the source's measure if ``predict`` has been fine-tuned on images of which a random
-    fraction ``cap`` of the pixels is missing: such images are then as training images are, so that
-    neither a gap nor a training against gaps decides. The source's baseline is the data's
-    mean colour (zero after normalisation); it measures the fall of the accuracy, or of the
-    probability as here.
+    fraction ``cap`` of the pixels is missing, so that neither a gap nor a training against gaps
+    decides. The source replaces by the data's mean colour, and measures the fall of the accuracy or
+    of the probability.
 
     Each image has its own random numbers, from NumPy's ``default_rng([seed, number])``: an order of
     equal values, then uniform numbers for each draw, which all steps and both orders share.
 
     Args:
-        predict: Images (B, C, ...) to logits (B, classes), or (B, 1) for one logit, in eval mode.
-        images: (N, C, H, W), series (N, C, L) or volumes (N, C, D, H, W), floating point in [0, 1].
-        maps: Saliency maps of that shape without channels, non-negative.
+        predict: See `perturbation_curve`.
+        images: See `perturbation_curve`.
+        maps: See `perturbation_curve`.
         fraction: Greatest fraction of the explanation that is missing, in (0, 1]; 0.5 as in the
             source.
         cap: Greatest fraction of the image that is missing, in (0, 1]; 0.1 as in the source.
@@ -62,8 +61,7 @@ def fine_tuned_fidelity(
         draws: Random sets for each size, at least 1. The source takes 20 sizes and 50 draws.
         baseline: What replaces the pixels: ``"mean"``, ``"blur"`` or ``"zero"``.
         seed: Of the random numbers, non-negative.
-        image_ids: (N,) non-negative integers that name the images for the random numbers; the
-            default is their position 0 ... N - 1.
+        image_ids: (N,) non-negative integers that name the images; 0 ... N - 1 by default.
         batch_size: Images in a forward pass; affects memory, not the result.
 
     Returns:
@@ -73,15 +71,12 @@ def fine_tuned_fidelity(
         InputError: An argument has an invalid value or shape.
     """
     check_removable(images, maps, 1)
-    check_fraction(fraction, "fraction")
-    check_fraction(cap, "cap")
+    for what, value in (("fraction", fraction), ("cap", cap)):
+        check_fraction(value, what)
+        check_positive(value, what)
+    check_at_least(1, steps=steps, draws=draws, batch_size=batch_size)
+    check_at_least(0, seed=seed)
     chosen = fixed_baseline(baseline)
-    if fraction == 0 or cap == 0 or min(steps, draws, batch_size) < 1 or seed < 0:
-        raise InputError(
-            "F-Fidelity takes a fraction and a cap above 0, steps, draws and a batch_size of 1 or "
-            f"more and a seed of 0 or more, found {fraction:g}, {cap:g}, {steps}, {draws}, "
-            f"{batch_size} and {seed}"
-        )
     pixels = maps[0].numel()
     sizes = torch.tensor([round(k / steps * pixels) for k in range(1, steps + 1)])
     if sizes[0] == 0:

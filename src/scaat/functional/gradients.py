@@ -29,9 +29,8 @@ def input_gradient(
 ) -> Tensor:
     """Differentiate a function of the logits with respect to the inputs.
 
-    The smallest positive float16 is 6e-8, above the gradients of a confident prediction. For
-    float16 logits the value is therefore differentiated in float32 up to the logits. That
-    gradient is scaled by a power of two for the rest of the backward pass, then unscaled.
+    The smallest positive float16 is 6e-8, above the gradients of a confident prediction. From
+    float16 logits on the gradient is therefore scaled by a power of two, then unscaled.
 
     Args:
         value: Maps logits (N, classes) to one number.

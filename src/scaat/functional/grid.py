@@ -15,15 +15,8 @@ from scaat.functional.maps import check_maps
 def cell_numbers(height: int, width: int, grid: int) -> Tensor:
     """Return the number of each pixel's cell, row by row from 0, of ``grid`` x ``grid`` cells.
 
-    Where ``grid`` does not divide the height or the width, cells differ by one pixel.
-
-    Args:
-        height: Of the image in pixels.
-        width: Of the image in pixels.
-        grid: Cells along each side, from 1 to the shorter side.
-
-    Returns:
-        int64 (height, width).
+    They are int64 (height, width). Where ``grid`` does not divide the height or the width, cells
+    differ by one pixel.
 
     Raises:
         InputError: The image has fewer pixels along a side than cells.
@@ -79,13 +72,7 @@ def draw_grids(
 
 
 def tile(images: Tensor) -> Tensor:
-    """Return grids of images.
-
-    Args:
-        images: (N, grid * grid, C, H, W), the cells row by row.
-
-    Returns:
-        (N, C, grid * H, grid * W).
+    """Return images (N, grid * grid, C, H, W), row by row, as grids (N, C, grid * H, grid * W).
 
     Raises:
         InputError: The images are not planar, or their number is no square.
@@ -102,9 +89,9 @@ def tile(images: Tensor) -> Tensor:
 def grid_pointing_game(maps: Tensor, cells: Tensor, *, grid: int = 2) -> Tensor:
     """Return the fraction of each map's sum that lies in one cell of a grid of images.
 
-    This is the localisation metric of Böhle et al. 2021 (CoDA-Nets, arXiv 2104.00032), named grid
-    pointing game by Rao et al. 2022 (arXiv 2205.10435). There signed attributions are cut to their
-    positive part; saliency maps here are absolute values.
+    This is the localisation metric of Böhle et al. 2021 (CoDA-Nets, arXiv 2104.00032), named so by
+    Rao et al. 2022 (arXiv 2205.10435), which take the positive part of signed attributions; maps
+    here are absolute values.
 
     Args:
         maps: Saliency maps (N, H, W) of grids of images, for the class in the cell, non-negative.
@@ -116,7 +103,7 @@ def grid_pointing_game(maps: Tensor, cells: Tensor, *, grid: int = 2) -> Tensor:
         chance level 1 / grid^2.
 
     Raises:
-        InputError: ``maps`` are not saliency maps (`check_maps`) or smaller than the grid, or
+        InputError: ``maps`` are no saliency maps (`check_maps`) or smaller than the grid, or
             ``cells`` are not one integer of the range for each.
     """
     check_maps(maps, planar=True)

@@ -37,34 +37,30 @@ def insertion_deletion(
     (deletion); Petsiuk, Das and Saenko 2018. The value is the softmax probability of the class
     predicted for the clean image, which is deletion's first point and insertion's last. A faithful
     map has a large area under the insertion curve and a small one under the deletion curve
-    (`area_under_curve`).
-
-    Ties and random baselines are those of `scaat.functional.perturbation_curve`.
+    (`area_under_curve`). Ties and random numbers are those of `perturbation_curve`.
 
     Args:
-        predict: maps images (B, C, H, W) to logits (B, classes), at least two classes; a model
-            belongs in eval mode here.
-        images: (N, C, H, W), floating point in [0, 1].
-        maps: saliency maps (N, H, W), non-negative, on the device of ``images``.
-        steps: of the curves. They are finer than AOPC's, because the probability often
-            changes within the first few percent; the original uses 224 for side 224.
-        region_size: side of the square regions in pixels.
+        predict: see `perturbation_curve`.
+        images: see `perturbation_curve`.
+        maps: see `perturbation_curve`.
+        steps: of the curves; more than AOPC's, because the probability often changes within the
+            first few percent. The original has 224 for side 224.
+        region_size: see `perturbation_curve`.
         insertion_baseline: background of the inserted regions, a name of
             `scaat.functional.baselines`. Blur adds no new edges; the original's is narrower,
             5 pixels at 224.
         deletion_baseline: replacement of the deleted regions; zero, as in the original.
         repeats: random images per image for a random baseline; other baselines take one pass.
-        seed: of the random numbers, non-negative.
-        image_ids: (N,) non-negative integers that name the images for the random numbers; the
-            default is their position 0 ... N - 1.
-        batch_size: perturbed images per forward pass; affects memory, not the result.
+        seed: see `perturbation_curve`.
+        image_ids: see `perturbation_curve`.
+        batch_size: see `perturbation_curve`.
 
     Returns:
         ``"insertion"`` and ``"deletion"``, float32 (N, steps + 1), probabilities.
 
     Raises:
         InputError: an argument has an invalid value or shape, or a baseline needs remaining pixels
-            (``"noisy-linear"``), since all of them are replaced here.
+            (``"noisy-linear"``): all are replaced here.
     """
     for baseline in (insertion_baseline, deletion_baseline):
         check_protocol(steps, 1.0, region_size, repeats, baseline)
@@ -95,12 +91,5 @@ def insertion_deletion(
 
 
 def area_under_curve(curve: Tensor) -> Tensor:
-    """Return the area under each curve over fractions 0 to 1 by the trapezoid rule.
-
-    Args:
-        curve: (..., steps + 1), equally spaced, as `insertion_deletion` returns it.
-
-    Returns:
-        (...), between the curve's minimum and maximum.
-    """
+    """Return the area (...) under curves (..., steps + 1) over [0, 1], by the trapezoid rule."""
     return torch.trapezoid(curve, dx=1 / (curve.shape[-1] - 1))

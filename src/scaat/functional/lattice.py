@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from scaat.errors import InputError
-from scaat.functional.maps import check_maps
+from scaat.functional.maps import check_maps, over_maximum
 from scaat.functional.precision import widened
 
 
@@ -14,14 +14,12 @@ def lattice_fractions(maps: Tensor) -> Tensor:
     """Return the fraction of each saliency map on each of the four lattices of period 2.
 
     A lattice is one pixel in four: those with an even or odd row, and an even or odd column.
-    Neighbouring pixels are nearly equal, so a network can learn to read only one or two lattices.
+    Neighbouring pixels are nearly equal, so a network can learn to read one or two lattices alone.
     Its maps are then sparse and, per pixel, faithful, but carry no information on location.
-    Fractions refer to the lattices' mean values, so an odd number of rows or columns favours none.
-    A map of zeros counts as an even spread.
+    Fractions are of the lattices' mean values, so odd sides favour none. Zeros count as even.
 
     Args:
-        maps: saliency maps (N, H, W), floating point, non-negative, of at least two rows
-            and two columns.
+        maps: (N, H, W), floating point, non-negative, of at least two rows and two columns.
 
     Returns:
         float32 (N, 4), each row summing to 1, in the order (even row, even column), (even, odd),
@@ -36,15 +34,11 @@ def lattice_fractions(maps: Tensor) -> Tensor:
             f"lattice fractions need maps of two rows and two columns or more, found shape "
             f"{tuple(maps.shape)}"
         )
-    values = widened(maps.detach())
-    # Divide by the maximum, so that no sum overflows.
-    peak = values.amax(dim=(1, 2), keepdim=True)
-    values = values / torch.where(peak > 0, peak, 1)
+    values = over_maximum(widened(maps.detach()))  # so that no sum overflows
     means = torch.stack(
         [values[:, row::2, column::2].mean(dim=(1, 2)) for row in (0, 1) for column in (0, 1)], 1
     )
-    total = means.sum(1, keepdim=True)
-    return torch.where(total > 0, means / torch.where(total > 0, total, 1), 0.25).float()
+    return torch.nan_to_num(means / means.sum(1, keepdim=True), nan=0.25).float()
 
 
 def lattice_variance(maps: Tensor, period: int) -> float:

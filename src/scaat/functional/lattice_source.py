@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -38,10 +39,9 @@ class LatticeSource(NamedTuple):
 
 @dataclass(eq=False)
 class _Call:
-    """One call of a module that changes the resolution.
+    """One call of a module that changes the resolution of maps (N, C, h, w).
 
-    ``inputs`` and ``output`` are activations (N, C, h, w), and ``reach`` and ``output_reach`` the
-    pixels from one of their positions to the next. An output that is no map has neither.
+    A reach is how many pixels lie between neighbours. An output that is no map has none.
     """
 
     name: str
@@ -54,10 +54,7 @@ class _Call:
     after: list[Tensor] = field(default_factory=list)
 
     def made(self, period: int, base: int) -> float:
-        """Return the variance of a period that this call adds to its output's.
-
-        The variance of the period ``base``, a divisor, is not counted.
-        """
+        """Return the variance that this call adds to its output's, less that of ``base``."""
 
         def variance(maps: list[Tensor], reach: int | None) -> float:
             if reach is None or period % reach or period == reach:
@@ -74,19 +71,17 @@ def lattice_source(
 ) -> LatticeSource:
     """Return the strongest period of the input gradient, and the module that makes it.
 
-    A convolution of stride 1 treats all positions alike. A strided one reads some more often, or
-    by larger weights, than their neighbours: the gradient at its input is a lattice, though that
-    at its output is even. The same holds for pooling, for patches and for a linear layer on
-    flattened positions. The pattern reaches the image through all earlier layers.
+    A convolution of stride 1 treats all positions alike. A strided one, pooling, patches or a
+    linear layer on flattened positions read some more often, or by larger weights, than their
+    neighbours: the gradient at the input is a lattice, though that at the output is even. The
+    pattern reaches the image through all earlier layers.
 
-    The variance of the mean saliency over the positions of a period (`lattice_variance`) is
-    computed for the images' gradient, at period 2 and at each layer's distance of neighbours in
-    pixels, and the period that adds most to its divisors' is taken. Each module that changes the
-    resolution is then asked how much of that variance is in the gradient through its own input,
-    but not in the gradient at its output. From the model inwards the search descends to the
-    submodule with the most, while that is at least half of what its parent makes.
-
-    Modules that lay out their activations as (N, h, w, C) are seen from outside only.
+    Of period 2 and each layer's distance of neighbours in pixels, that is taken which adds most to
+    the variance of the images' gradient (`lattice_variance`) over its divisors'. Each module that
+    changes the resolution is then asked how much of it is in the gradient through its own input,
+    but not in that at its output. From the model inwards the search descends to the submodule with
+    the most, while that is at least half of what its parent makes. Modules with activations
+    (N, h, w, C) are seen from outside only.
 
     Args:
         model: In eval mode; maps images to logits. Its tensors, flags and hooks stay.
@@ -180,7 +175,7 @@ def _probes(model: nn.Module, images: Tensor) -> Iterator[list[_Call]]:
         begun.append(call)
         return (copy.clone(), *args[1:])
 
-    def end(module: nn.Module, output: Any) -> Tensor | None:
+    def end(module: nn.Module, _: Any, output: Any) -> Tensor | None:
         call = stack.pop()
         if call is None:
             return None
@@ -198,14 +193,8 @@ def _probes(model: nn.Module, images: Tensor) -> Iterator[list[_Call]]:
         call.output = output.clone()
         return call.output.clone()
 
-    handles = []
-    for name, module in model.named_modules():
-        handles.append(
-            module.register_forward_pre_hook(lambda m, args, name=name: begin(name, m, args))
-        )
-        handles.append(module.register_forward_hook(lambda m, _, output: end(m, output)))
-    try:
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            hooks.enter_context(module.register_forward_pre_hook(partial(begin, name)))
+            hooks.enter_context(module.register_forward_hook(end))
         yield begun
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -1,8 +1,4 @@
-"""Localisation: fraction of the saliency on the object, given as a mask.
-
-All three measures are 1 for a map inside the mask, and for any map if the mask is the whole image.
-They are NaN for an image without an object. A map of zeros counts as a constant map.
-"""
+"""Localisation: fraction of the saliency on the object, given as a mask."""
 
 from __future__ import annotations
 
@@ -18,7 +14,8 @@ def pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
     """Return whether the most salient pixel is on the object (Zhang et al. 2018).
 
     If several pixels attain the maximum, the value is the fraction of them inside. There is no
-    tolerance around the object; Zhang et al. allow 15 pixels in photographs of about 500.
+    tolerance around the object; Zhang et al. allow 15 pixels in photographs of about 500. A map of
+    zeros counts as a constant one.
 
     Args:
         maps: saliency maps (N, H, W), floating point, non-negative.
@@ -29,8 +26,7 @@ def pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
         of the image.
 
     Raises:
-        InputError: ``maps`` are not saliency maps (`check_maps`), or ``masks`` have an invalid
-            dtype, shape or device.
+        InputError: ``maps`` are no saliency maps (`check_maps`), or ``masks`` are not as above.
     """
     values, inside = _rows(maps, masks)
     largest = values == values.amax(1, keepdim=True)
@@ -44,31 +40,28 @@ def energy_inside(maps: Tensor, masks: Tensor) -> Tensor:
     (Arras et al. 2022).
 
     Args:
-        maps: saliency maps (N, H, W), floating point, non-negative.
-        masks: the objects, bool (N, H, W), on the device of ``maps``.
+        maps: see `pointing_game`.
+        masks: see `pointing_game`.
 
     Returns:
-        float32 (N,), from 0 to 1; NaN for an empty mask. A constant map has the mask's fraction
-        of the image.
+        As `pointing_game`.
 
     Raises:
         InputError: as `pointing_game`.
     """
     values, inside = _rows(maps, masks)
-    values = widened(values)
-    values = torch.where(values.amax(1, keepdim=True) > 0, values, 1)
-    return _share(values, inside)
+    return _share(torch.where(values.amax(1, keepdim=True) > 0, widened(values), 1), inside)
 
 
 def iou_at_area(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the intersection over union of the object and equally many most salient pixels.
 
     The map keeps as many pixels as the mask has, so there is no threshold to choose. Ties at the
-    cut count by the fraction of them that fits, the expectation of a random choice.
+    cut count by the fraction of them that fits.
 
     Args:
-        maps: saliency maps (N, H, W), floating point, non-negative.
-        masks: the objects, bool (N, H, W), on the device of ``maps``.
+        maps: see `pointing_game`.
+        masks: see `pointing_game`.
 
     Returns:
         float32 (N,), from 0 to 1; NaN for an empty mask. A constant map has a / (2 - a), with a
@@ -97,8 +90,8 @@ def box_masks(boxes: Tensor, height: int, width: int) -> Tensor:
     without area contains none. The mask of a resized box is the resized mask (nearest neighbour).
 
     Args:
-        boxes: (N, 4) real numbers x0, y0, x1, y1 in pixels with x0 <= x1 and y0 <= y1; parts
-            outside the image are cut off.
+        boxes: (N, 4) real numbers x0 <= x1, y0 <= y1 in pixels, as x0, y0, x1, y1; parts outside
+            the image are cut off.
         height: of the image, in pixels.
         width: of the image, in pixels.
 
@@ -106,8 +99,7 @@ def box_masks(boxes: Tensor, height: int, width: int) -> Tensor:
         bool (N, height, width), on the device of ``boxes``.
 
     Raises:
-        InputError: ``boxes`` have an invalid shape, a non-finite value, or ends in the wrong
-            order.
+        InputError: ``boxes`` have an invalid shape, a non-finite value, or ends in wrong order.
     """
     if boxes.dim() != 2 or boxes.shape[1] != 4:
         raise InputError(f"boxes must have shape (N, 4), found {tuple(boxes.shape)}")

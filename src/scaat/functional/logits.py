@@ -14,11 +14,10 @@ from scaat.errors import InputError
 def class_logits(logits: Tensor) -> Tensor:
     """Return a model's logits with a column for each class, at least two.
 
-    A single logit z, whose sigmoid is the probability of class 1, becomes (-z/2, z/2): the softmax
-    of these is (1 - sigmoid(z), sigmoid(z)), so cross-entropy, divergences, the predicted class
-    (0 at a tie) and curves are those of the Bernoulli prediction. The score of a class is z/2 with
-    the sign of the class, so that the maps of both classes have the same scale. (0, z) has the
-    same softmax, but its class 0 would have no gradient, and so no map.
+    A single logit z, whose sigmoid is the probability of class 1, becomes (-z/2, z/2), with the
+    softmax (1 - sigmoid(z), sigmoid(z)): cross-entropy, divergences, the predicted class (0 at a
+    tie) and curves are those of the Bernoulli prediction. The maps of both classes have the same
+    scale; (0, z) has the same softmax, but its class 0 would have no gradient, and so no map.
 
     Args:
         logits: Floating point, shape (N, classes); (N, 1) or (N,) for a single logit.
@@ -55,13 +54,10 @@ def label_cross_entropy(
 ) -> Tensor:
     """Return the cross-entropy of a batch in nats, a scalar.
 
-    Args:
-        logits: Floating point, shape (N, classes), (N, 1) or (N,) for one logit, or (N, labels).
-            Half precision is cast to float32.
-        labels: Class numbers, int64, shape (N,); or several labels, as `is_multilabel` says, whose
-            binary cross-entropies count as their mean.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1].
-        reduction: Over samples.
+    Logits are (N, classes), (N, 1) or (N,) for one logit, or (N, labels); half precision is cast to
+    float32. Labels are class numbers, int64 (N,), or several, as `is_multilabel` says, whose binary
+    cross-entropies count as their mean. The ``label_smoothing`` spreads a fraction of each label
+    over all classes; the ``reduction`` is over samples.
     """
     logits = logits if logits.dtype.itemsize >= 4 else logits.float()
     if is_multilabel(labels):

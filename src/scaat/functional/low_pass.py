@@ -14,9 +14,8 @@ _ROUNDING = 1e-9  # a cut-off of k / n keeps the k-th frequency of n pixels
 def low_pass(images: Tensor, cutoff: float) -> Tensor:
     """Remove the spatial frequencies above a cut-off, whatever their direction.
 
-    The filter is an ideal one, a disc around frequency zero: it keeps the mean, and what it keeps
-    it leaves unchanged. The Fourier transform takes images as periodic, so that opposite borders
-    mix.
+    The filter is an ideal one, a disc around frequency zero: it keeps the mean. The Fourier
+    transform takes images as periodic, so that opposite borders mix.
 
     Args:
         images: (..., H, W), floating point of single or double precision.

@@ -11,13 +11,8 @@ from scaat.errors import InputError
 def check_maps(maps: Tensor, *, planar: bool = False) -> None:
     """Raise `InputError` unless ``maps`` are saliency maps.
 
-    Args:
-        maps: (N, H, W), floating point, finite and non-negative, with at least one pixel; or
-            (N, L) of series, (N, D, H, W) of volumes.
-        planar: Refuse maps of series and volumes.
-
-    Raises:
-        InputError: ``maps`` have an invalid shape or dtype, or a negative or non-finite value.
+    They are (N, H, W), or unless ``planar`` (N, L) of series or (N, D, H, W) of volumes; floating
+    point, finite and non-negative, with at least one pixel.
     """
     fits = maps.dim() == 3 if planar else maps.dim() in (2, 3, 4)
     if not fits or not maps.is_floating_point() or 0 in maps.shape[1:]:
@@ -38,19 +33,15 @@ def check_maps(maps: Tensor, *, planar: bool = False) -> None:
 def quantise(maps: Tensor) -> Tensor:
     """Return each map as an 8-bit image: ``round(255 * map / max(map))``.
 
-    Division by its maximum removes the map's scale; a map of zeros stays zero. Exact halves round
-    to the even level.
-
-    Args:
-        maps: saliency maps, as for `check_maps`.
-
-    Returns:
-        uint8, shape of ``maps``, levels 0 to 255.
-
-    Raises:
-        InputError: ``maps`` are not saliency maps (`check_maps`).
+    A map of zeros stays zero; exact halves round to the even level. The result is uint8, of the
+    shape of ``maps``, which are checked by `check_maps`.
     """
     check_maps(maps)
     values = maps.detach().to(torch.promote_types(maps.dtype, torch.float32))
-    peak = values.flatten(1).amax(1).view(-1, *(1 for _ in maps.shape[1:]))
-    return (values / torch.where(peak > 0, peak, 1) * 255).round().to(torch.uint8)
+    return (over_maximum(values) * 255).round().to(torch.uint8)
+
+
+def over_maximum(values: Tensor) -> Tensor:
+    """Divide each map (N, ...) by its maximum; a map of zeros stays zero."""
+    peak = values.flatten(1).amax(1).view(-1, *(1 for _ in values.shape[1:]))
+    return values / torch.where(peak > 0, peak, 1)

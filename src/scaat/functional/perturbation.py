@@ -28,18 +28,15 @@ def masked_pgd(
 ) -> Tensor:
     """Search, on the masked features only, for inputs whose prediction differs most.
 
-    Maximises the divergence from the clean prediction by signed gradient steps, each projected
-    onto the epsilon ball, the mask and ``bounds``. It starts from a random point of the masked
-    ball, because the divergence has a zero gradient at the clean input. One step with the default
-    size is FGSM. Costs ``steps`` forward passes and input gradients, and one more forward pass
-    without ``reference``. Parameters receive no gradient.
+    Maximises the divergence from the clean prediction by `pgd`. It starts from a random point of
+    the masked ball, because the divergence has a zero gradient at the clean input. One step with
+    the default size is FGSM. Costs one forward pass more than `pgd` without ``reference``.
 
     Args:
         predict: Maps inputs to logits. Detached parameters avoid their graph.
         inputs: Clean inputs, shape (N, ...).
-        mask: Bool, features that may change; the shape of ``inputs``, one with as many
-            dimensions that broadcasts to it, or one without channels: (N, H, W) for images
-            (N, C, H, W), and likewise for series and volumes.
+        mask: Bool, features that may change; it broadcasts to ``inputs``, or is without channels:
+            (N, H, W) for images (N, C, H, W), and likewise for series and volumes.
         epsilon: Radius of the ball in the maximum norm, in units of the inputs.
         steps: k, at least 1; the paper uses 4.
         step_size: In units of the inputs; 2.5 epsilon / k by default, so that the search can
@@ -89,12 +86,12 @@ def pgd(
     ``steps`` forward passes and input gradients. Parameters receive no gradient.
 
     Args:
-        predict: Maps inputs to logits. Detached parameters avoid their graph.
-        inputs: Clean inputs, shape (N, ...).
+        predict: See `masked_pgd`.
+        inputs: See `masked_pgd`.
         value: Maps logits, shape (N, classes), to the number to maximise: a sum over the
             samples, so that each follows its own gradient.
-        epsilon: Radius of the ball in the maximum norm, in units of the inputs.
-        steps: k, at least 1.
+        epsilon: See `masked_pgd`.
+        steps: See `masked_pgd`.
         step_size: See `masked_pgd`.
         mask: See `masked_pgd`; None lets every feature change.
         bounds: See `masked_pgd`.
@@ -128,21 +125,9 @@ def masked_step(
     bounds: Bounds | None = (0.0, 1.0),
     start: Tensor | None = None,
 ) -> Tensor:
-    """Take one signed step along a known gradient, without a pass.
+    """Take the step of `masked_pgd` for k = 1 along a known gradient, without a pass.
 
-    This is the step of `masked_pgd` for k = 1, with a given gradient.
-
-    Args:
-        inputs: See `masked_pgd`.
-        gradient: Of the value to maximise, with the shape of ``inputs``.
-        mask: See `masked_pgd`.
-        epsilon: See `masked_pgd`.
-        step_size: In units of the inputs; 2.5 epsilon by default.
-        bounds: See `masked_pgd`.
-        start: See `masked_pgd`.
-
-    Returns:
-        Perturbed inputs, as `masked_pgd` returns them.
+    Arguments and result are those of `masked_pgd`.
     """
     step_size = 2.5 * epsilon if step_size is None else step_size
     inputs = inputs.detach()

@@ -45,21 +45,9 @@ def visited_proportion(
     minimum: float,
     maximum: float,
 ) -> Tensor:
-    """Return the result of `update_proportion` for the visited samples only.
+    """Return `update_proportion` of each visit, shape (N,); visits of one sample have equal values.
 
-    The cost depends on the number of visits, not of training samples, and there is no
-    synchronisation between devices.
-
-    Args:
-        proportion: See `update_proportion`, also for the other arguments.
-        index: Positions of the visited samples.
-        correct: Whether each was classified correctly.
-        step: How far one visit moves q.
-        minimum: q_min.
-        maximum: q_max.
-
-    Returns:
-        The new q of each visit, shape (N,); visits of one sample have equal values.
+    The cost depends on the number of visits, not of training samples, and no device waits.
     """
     # A sample's votes are a slice of all votes sorted by sample: the difference of two cumulative
     # sums. Sums of integers are exact; sums of gamma would depend on their order.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError
+from scaat.functional.checks import check_at_least
 
 
 def randomised_models(
@@ -22,19 +23,18 @@ def randomised_models(
     layer and all layers nearer the output are untrained, the others trained.
 
     A layer is a module with its own tensors. Layers follow the reverse order of registration, as
-    in Quantus, which is the order of execution in nearly all models. A container's own tensors,
-    such as a class token, come after everything that it contains.
+    in Quantus, which is that of execution in nearly all models; a container's own tensors, such as
+    a class token, come after its content.
 
     - A layer is re-initialised by its own ``reset_parameters`` (or ``_reset_parameters``, as in
-      ``nn.MultiheadAttention``): PyTorch's defaults, not those of the model's constructor.
+      ``nn.MultiheadAttention``): PyTorch's defaults, not those of the model's constructor. In batch
+      normalisation it also resets the running statistics, which describe the old weights.
     - Parameters that this does not change, or without such a method (class tokens, position
       embeddings, layer scales, parametrised weights), are shuffled: they keep their values and
-      scale and lose their content. A single number is kept.
-    - Batch normalisation also resets its running statistics, which describe the activations of
-      the old weights (``reset_parameters`` does so; Quantus likewise).
+      lose their content. A single number is kept.
 
-    Random numbers are drawn on the CPU and only depend on ``seed`` and the layer's position, not
-    on the device or ``stages``. The global generators are not changed.
+    Random numbers only depend on ``seed`` and the layer's position, not on the device or
+    ``stages``. The global generators are not changed.
 
     Args:
         model: any module, which is not changed; the copies have its mode.
@@ -50,11 +50,16 @@ def randomised_models(
         InputError: the model has no layer to randomise or cannot be copied, or ``seed`` or
             ``stages`` is out of range.
     """
-    if seed < 0:
-        raise InputError(f"the seed of the random weights must be 0 or more, found {seed}")
-    if stages is not None and stages < 1:
-        raise InputError(f"stages of the randomisation must be 1 or more, found {stages}")
-    current = _copy(model)
+    check_at_least(0, seed=seed)
+    if stages is not None:
+        check_at_least(1, stages=stages)
+    try:
+        current = deepcopy(model)
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"the model ({type(model).__name__}) cannot be copied for its randomisation ({reason})"
+        ) from error
     layers = [
         (name or "model", module)
         for name, module in current.named_modules()
@@ -70,14 +75,12 @@ def randomised_models(
 def _cascade(
     current: nn.Module, layers: list[tuple[str, nn.Module]], seed: int, stages: int
 ) -> Iterator[tuple[str, nn.Module]]:
-    done = 0
-    for stage in range(1, stages + 1):
-        end = stage * len(layers) // stages
-        for position in range(done, end):
-            _randomise(layers[position][1], seed, position)
-        done = end
-        # The next stage continues with `current`; the caller may keep or change the copy.
-        yield layers[end - 1][0], deepcopy(current)
+    ends = {stage * len(layers) // stages for stage in range(1, stages + 1)}
+    for position, (name, layer) in enumerate(layers):
+        _randomise(layer, seed, position)
+        if position + 1 in ends:
+            # The next stage continues with `current`; the caller may keep or change the copy.
+            yield name, deepcopy(current)
 
 
 @torch.no_grad()
@@ -93,12 +96,9 @@ def _randomise(module: nn.Module, seed: int, position: int) -> None:
             reset()
         for parameter, trained in zip(_parameters(module), before, strict=True):
             if torch.equal(parameter, trained):
-                parameter.copy_(_shuffled(trained))
+                order = torch.randperm(trained.numel())
+                parameter.copy_(trained.flatten()[order].view_as(trained))
     module.to(device)
-
-
-def _shuffled(values: Tensor) -> Tensor:
-    return values.flatten()[torch.randperm(values.numel())].view_as(values)
 
 
 def _parameters(module: nn.Module) -> list[Tensor]:
@@ -115,13 +115,3 @@ def _reset(module: nn.Module) -> Callable[[], None] | None:
         if callable(method):
             return method
     return None
-
-
-def _copy(model: nn.Module) -> nn.Module:
-    try:
-        return deepcopy(model)
-    except (RuntimeError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"the model ({type(model).__name__}) cannot be copied for its randomisation ({reason})"
-        ) from error

@@ -10,18 +10,14 @@ from torch.nn import functional as F
 
 from scaat.errors import InputError
 
-_POOLS = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
-"""By the number of spatial dimensions, less one."""
+_POOLS = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)  # by the spatial dimensions, less one
 
 
 def suited_region_size(*sides: int) -> int:
-    """Return the default side of the regions for inputs of this size, in pixels.
+    """Return the default side of the regions for inputs of these sides, in pixels.
 
-    4 pixels for images of 32 and 64 pixels. As a rule of thumb, an eighth of smaller images and a
-    sixteenth of larger ones; not measured for series and volumes.
-
-    Args:
-        sides: Of an image, series or volume in pixels; the shortest one counts.
+    4 pixels for images of 32 and 64 pixels. As a rule of thumb, an eighth of a smaller shortest
+    side and a sixteenth of a larger one; not measured for series and volumes.
     """
     side = min(sides)
     return max(1, round(side / 8)) if side < 32 else max(4, round(side / 16))
@@ -40,11 +36,11 @@ def region_average(maps: Tensor, region_size: int, offset: Sequence[int] | None 
     """Average each map over square regions (paper figure 1), segments or cubes.
 
     Args:
-        maps: Floating point, shape (N, H, W); (N, L) for series, (N, D, H, W) for volumes.
-        region_size: Side of a region in pixels, at least 1. If it does not divide a side of the
-            map, the last regions are smaller.
+        maps: Floating point, (N, H, W), series (N, L) or volumes (N, D, H, W).
+        region_size: Side of a region in pixels, at least 1; the last regions along a side may be
+            smaller.
         offset: By how many pixels the first regions of each dimension are smaller, from 0 to
-            ``region_size - 1``; by default all regions are whole but for the last ones.
+            ``region_size - 1``; 0 by default.
 
     Returns:
         Shape of ``maps``, constant inside each region.
@@ -85,16 +81,7 @@ def _offset_average(maps: Tensor, region_size: int, offset: Sequence[int]) -> Te
 
 
 def spread(values: Tensor, region_size: int, sides: Sequence[int]) -> Tensor:
-    """Give every pixel the value of its region, exactly.
-
-    Args:
-        values: One for each region, shape (..., regions along each side).
-        region_size: Side of a region in pixels.
-        sides: Of the result in pixels.
-
-    Returns:
-        Shape (..., *sides).
-    """
+    """Give every pixel (..., *sides) the value of its region (..., regions along each side)."""
     for dim, side in enumerate(sides, values.dim() - len(sides)):
         values = values.repeat_interleave(region_size, dim).narrow(dim, 0, side)
     return values

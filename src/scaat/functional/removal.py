@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scaat.errors import InputError, unknown
 from scaat.functional.baselines import Baseline, find_baseline
-from scaat.functional.checks import check_fraction, check_images, image_id_list
+from scaat.functional.checks import check_at_least, check_fraction, check_images, image_id_list
 from scaat.functional.logits import class_logits
 from scaat.functional.maps import check_maps
 from scaat.functional.precision import widened
@@ -43,11 +43,7 @@ def _grid(sides: Sequence[int], region_size: int) -> list[int]:
 
 
 def replaced_regions(steps: int, fraction: float, regions: int) -> list[int]:
-    """Return the number of replaced regions at each of the steps 1 ... steps.
-
-    Raises:
-        InputError: the last step replaces none.
-    """
+    """Return the number of replaced regions at each of the steps 1 ... steps, some at the last."""
     counts = [floor(k * fraction * regions / steps + 0.5) for k in range(1, steps + 1)]
     if counts[-1] == 0:
         raise InputError(
@@ -59,17 +55,13 @@ def replaced_regions(steps: int, fraction: float, regions: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Removal:
-    """Sequences of regions to remove from every image.
-
-    Attributes:
-        baseline: name of the baseline that replaces them.
-        orders: orders of removal, ``"lerf"`` or ``"morf"``, one sequence each.
-        counts: number of removed regions at each step.
-    """
+    """Sequences of regions to remove from every image, one for each of the orders."""
 
     baseline: str
+    """Name of what replaces them."""
     orders: tuple[str, ...]
     counts: tuple[int, ...]
+    """Removed regions at each step."""
 
 
 @torch.no_grad()
@@ -97,18 +89,9 @@ def probabilities(
         The clean probability, float32 (N,), and for each removal the probabilities of the
         perturbed images, float32 (N, orders, repeats, steps); one repeat if the baseline is not
         random.
-
-    Raises:
-        InputError: an argument has an invalid value or shape, or a baseline that needs remaining
-            pixels would replace all of them.
     """
-    if batch_size < 1 or seed < 0:
-        raise InputError(
-            "batch_size must be 1 or more and seed 0 or more, "
-            f"found batch_size {batch_size} and seed {seed}"
-        )
-    if first_repeat < 0:
-        raise InputError(f"first_repeat must be 0 or more, found {first_repeat}")
+    check_at_least(1, batch_size=batch_size)
+    check_at_least(0, seed=seed, first_repeat=first_repeat)
     names = image_id_list(image_ids, len(images))
     regions = count_regions(images, region_size)
     baselines = [find_baseline(removal.baseline) for removal in removals]
@@ -161,9 +144,8 @@ def replaced_images(
     step that replaces the same number of regions.
 
     Args:
-        images: (N, C, H, W), (N, C, L) or (N, C, D, H, W), floating point in [0, 1].
-        maps: Saliency maps of that shape without channels, non-negative, on the device of
-            ``images``.
+        images: See `perturbation_curve`.
+        maps: See `perturbation_curve`.
         fraction: Fraction of the regions to replace, in [0, 1]; the number is rounded.
         order: ``"lerf"`` replaces the least relevant regions, ``"morf"`` the most relevant.
         region_size: See `perturbation_curve`.
@@ -175,8 +157,8 @@ def replaced_images(
         Shape, dtype and device of ``images``.
 
     Raises:
-        InputError: An argument has an invalid value or shape, or the baseline needs a remaining
-            pixel.
+        InputError: An argument has an invalid value or shape, or no pixel would remain that the
+            baseline needs.
     """
     check_orders([order])
     check_fraction(fraction, "fraction")
@@ -231,14 +213,8 @@ def scores_without(
 ) -> Tensor:
     """Return the score (M,) of one class without each of some sets of an image's pixels.
 
-    Args:
-        predict: Images to logits.
-        image: (C, ...), floating point.
-        removed: bool (M, ...), the pixels of each set.
-        target: int64 scalar, the class.
-        baseline: What replaces them, without a draw.
-        batch_size: Images in a forward pass.
-        score: As `class_scores` takes it.
+    The image is (C, ...), the sets ``removed`` bool (M, ...), the ``target`` an int64 scalar, and
+    the baseline one without a draw.
     """
     background = baseline.paint(image.unsqueeze(0))
     return torch.cat(
@@ -307,10 +283,7 @@ def _draw(
     first_repeat: int,
     repeats: int,
 ) -> tuple[Tensor, Tensor]:
-    """Return each image's order of ties (n, regions) and backgrounds (n, repeats, C, ...).
-
-    Both are on the device of the images.
-    """
+    """Return each image's order of ties (n, regions) and backgrounds (n, repeats, C, ...)."""
     generators = [np.random.default_rng([seed, name]) for name in names]
     ties = torch.from_numpy(np.stack([g.permutation(regions) for g in generators]))
     ties = ties.to(images.device, non_blocking=True)
@@ -326,31 +299,19 @@ def _draw(
 
 
 def pixel_ranks(maps: Tensor, ties: Tensor, orders: Sequence[str], region_size: int) -> Tensor:
-    """Return, for each order, the rank at which each pixel's region is removed.
+    """Return the rank at which each pixel's region is removed, int64 (N, orders, ...).
 
-    Args:
-        maps: saliency maps (N, ...).
-        ties: int64 (N, R), a permutation of the R regions, row by row, which orders regions of
-            equal saliency in all orders.
-        orders: of ``"lerf"`` and ``"morf"``.
-        region_size: side of the regions in pixels.
-
-    Returns:
-        int64 (N, orders, ...), from 0 to R - 1.
+    ``ties``, int64 (N, R), permutes the R regions, row by row, of maps (N, ...): it orders regions
+    of equal saliency in all orders.
     """
     sides = maps.shape[1:]
-    scores = _region_scores(maps, region_size)
-    ranks = torch.stack([_ranks(scores, ties, descending=o == "morf") for o in orders], dim=1)
-    return spread(ranks.unflatten(2, _grid(sides, region_size)), region_size, sides)
-
-
-def _region_scores(maps: Tensor, region_size: int) -> Tensor:
-    """Return the mean saliency of each region, float64 (n, R), row by row."""
     # In float64 the mean of any number of equal float32 values is that value, so a smaller border
     # region ties with the others.
     means = region_average(widened(maps), region_size)
-    first = [slice(None, None, region_size)] * (maps.dim() - 1)  # of each region
-    return means[(slice(None), *first)].flatten(1)
+    first = [slice(None, None, region_size)] * len(sides)  # pixel of each region
+    scores = means[(slice(None), *first)].flatten(1)
+    ranks = torch.stack([_ranks(scores, ties, descending=o == "morf") for o in orders], dim=1)
+    return spread(ranks.unflatten(2, _grid(sides, region_size)), region_size, sides)
 
 
 def _ranks(scores: Tensor, ties: Tensor, descending: bool) -> Tensor:

@@ -49,11 +49,10 @@ def class_scores(logits: Tensor, labels: Tensor, score: Score = "logit") -> Tens
 
 
 def sum_channels(attributions: Tensor, *, signed: bool = False) -> Tensor:
-    """Return absolute values, summed over channels: (N, H, W) for images (N, C, H, W).
+    """Return absolute, or ``signed``, values, summed over channels: (N, H, W) for (N, C, H, W).
 
-    So are series (N, C, L) and volumes (N, C, D, H, W); tables (N, F) have no channels. With
-    ``signed`` the values keep their sign. Half precision is cast to float32 first, so that
-    sums and quantiles are not rounded.
+    So are series and volumes; tables (N, F) have no channels. Half precision is cast to float32
+    first, so that sums and quantiles are not rounded.
     """
     attributions = attributions.to(torch.promote_types(attributions.dtype, torch.float32))
     values = attributions if signed else attributions.abs()
@@ -70,15 +69,7 @@ def score_gradient(
 ) -> Tensor:
     """Return the input gradient of each sample's class score, from an existing forward pass.
 
-    Args:
-        logits: Output for ``inputs``, with its graph.
-        inputs: The leaf that ``logits`` was computed from, requiring gradients.
-        labels: Class whose score is differentiated, int64, shape (N,).
-        score: See `class_scores`.
-        retain_graph: Keep the graph, for a loss on the same logits.
-
-    Returns:
-        Detached, with the shape of ``inputs``, as `input_gradient` returns it.
+    Labels and score are those of `class_scores`; all else is as for `input_gradient`.
     """
     return input_gradient(
         lambda output: class_scores(output, labels, score).sum(),
@@ -102,19 +93,15 @@ def saliency_map(
     changed. Works under ``torch.no_grad`` and on inference tensors.
 
     Args:
-        predict: The model. Its samples should be independent; batch normalisation in training
-            mode makes them depend on each other.
+        predict: The model. Batch normalisation in training mode makes samples depend on each other.
         inputs: Floating point, shape (N, ...).
-        labels: Class whose score is differentiated, int64, shape (N,); the paper uses the
-            true class.
-        score: ``"logit"`` (default) or ``"probability"``, two readings of the paper's
-            "confidence".
+        labels: Class whose score is differentiated, int64, shape (N,); the paper's is the true one.
+        score: ``"logit"`` (default) or ``"probability"``: two readings of the paper's "confidence".
         signed: Keep the gradient's sign, for the signed variant of saliency-guided training.
 
     Returns:
-        Detached map, non-negative unless ``signed``, summed over channels: shape (N, H, W) for
-        images (N, C, H, W), (N, L) for series (N, C, L), (N, D, H, W) for volumes
-        (N, C, D, H, W), and that of ``inputs`` for tables (N, F).
+        Detached map, non-negative unless ``signed``, summed over channels: (N, H, W) for images
+        (N, C, H, W), likewise for series and volumes, and (N, F) for tables (N, F).
     """
     with gradients_enabled():
         leaf = inputs.detach().clone().requires_grad_()

@@ -36,18 +36,11 @@ def lowest(values: Tensor, proportion: Tensor) -> Tensor:
 
 
 def replace_lowest(inputs: Tensor, maps: Tensor, proportion: float) -> Tensor:
-    """Replace each sample's lowest features by uniform values of the sample's own range.
+    """Replace each sample's lowest features by uniform values of its own range.
 
-    This is the replacement of Ismail et al. (2021).
-
-    Args:
-        inputs: Floating point, shape (N, ...).
-        maps: Ranking of the features: the shape of ``inputs``, or without channels, (N, H, W)
-            for images (N, C, H, W), whose pixels then change in all channels.
-        proportion: Fraction of features to replace, in [0, 1].
-
-    Returns:
-        Shape and dtype of ``inputs``. Random values come from torch's global generator.
+    This is the replacement of Ismail et al. (2021). ``maps`` rank the features of the inputs
+    (N, ...): of their shape, or without channels, and then pixels change in all channels. Random
+    values come from torch's global generator.
     """
     mask = lowest(maps, torch.tensor(proportion, device=maps.device))
     if mask.dim() < inputs.dim():

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scaat.errors import InputError
 from scaat.functional.baselines import fixed_baseline
-from scaat.functional.checks import check_fraction, image_id_list
+from scaat.functional.checks import check_at_least, check_fraction, image_id_list
 from scaat.functional.precision import widened
 from scaat.functional.removal import check_removable, scores_without
 from scaat.functional.saliency import Predict
@@ -34,9 +34,8 @@ def sensitivity_n(
     an image, of the set's sum of saliency with the fall of the target's logit as the set is
     replaced. The source plots it against n and removes by zeros after normalisation; this is the
     value at one n, with the image's mean in the place of the pixels. Its attributions keep their
-    sign; saliency maps here are absolute values. For these the correlation is the better choice
-    than infidelity (Yeh et al. 2019, Captum's ``infidelity``), which compares signed attributions
-    with the fall itself, in squared units of the logit.
+    sign; maps here are absolute values, which suit infidelity (Yeh et al. 2019) less: it compares
+    signed attributions with the fall itself, in squared units of the logit.
 
     Each image has its own random sets, from NumPy's ``default_rng([seed, number])``; batch size
     and device do not change them, and more sets extend fewer.
@@ -50,8 +49,7 @@ def sensitivity_n(
         subsets: Sets for each image, at least 2; 100 as in the source.
         baseline: What replaces the pixels: ``"mean"``, ``"blur"`` or ``"zero"``.
         seed: Of the sets, non-negative.
-        image_ids: (N,) non-negative integers that name the images for the sets; the default is
-            their position 0 ... N - 1.
+        image_ids: (N,) non-negative integers that name the images; 0 ... N - 1 by default.
         batch_size: Images in a forward pass; affects memory, not the result.
 
     Returns:
@@ -64,11 +62,9 @@ def sensitivity_n(
     check_removable(images, maps, 1)
     check_fraction(fraction, "fraction")
     chosen = fixed_baseline(baseline)
-    if subsets < 2 or seed < 0 or batch_size < 1:
-        raise InputError(
-            "sensitivity-n takes 2 subsets or more, a seed of 0 or more and a batch_size of 1 or "
-            f"more, found {subsets}, {seed} and {batch_size}"
-        )
+    check_at_least(2, subsets=subsets)
+    check_at_least(1, batch_size=batch_size)
+    check_at_least(0, seed=seed)
     pixels = maps[0].numel()
     count = round(fraction * pixels)
     if not 0 < count < pixels:

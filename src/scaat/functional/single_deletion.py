@@ -8,7 +8,7 @@ from torch.nn.functional import one_hot
 
 from scaat.errors import InputError
 from scaat.functional.baselines import fixed_baseline
-from scaat.functional.checks import check_images
+from scaat.functional.checks import check_at_least, check_images
 from scaat.functional.grid import cell_numbers
 from scaat.functional.precision import widened
 from scaat.functional.removal import check_removable
@@ -36,14 +36,14 @@ def single_deletion(
     (`scaat.functional.delete_cells`); deleted patches are unlike a model's training images
     otherwise.
 
-    The source deletes by zeros after normalisation, the data's mean colour; the default here is
-    the image's own. Its attributions keep their sign; saliency maps here are absolute values.
+    The source deletes by the data's mean colour (zeros after normalisation), here by the image's
+    own. Its attributions keep their sign; saliency maps here are absolute values.
 
     Args:
-        predict: Images (B, C, H, W) to logits (B, classes), or (B, 1) for one logit, in eval mode.
-        images: (N, C, H, W), floating point in [0, 1].
-        maps: Saliency maps (N, H, W) of the targets, non-negative.
-        targets: int64 (N,), the classes whose logit is followed.
+        predict: See `sensitivity_n`.
+        images: See `sensitivity_n`.
+        maps: See `sensitivity_n`.
+        targets: See `sensitivity_n`.
         grid: Patches along each side; 4 as in the source.
         baseline: What replaces a patch: ``"mean"``, ``"blur"`` or ``"zero"``.
         batch_size: Images in a forward pass; affects memory, not the result.
@@ -60,8 +60,7 @@ def single_deletion(
         raise InputError(
             f"patches are deleted from images (N, C, H, W), found shape {tuple(images.shape)}"
         )
-    if batch_size < 1:
-        raise InputError(f"batch_size must be 1 or more, found {batch_size}")
+    check_at_least(1, batch_size=batch_size)
     chosen = fixed_baseline(baseline)
     height, width = maps.shape[1:]
     numbers = cell_numbers(height, width, grid).to(images.device)
@@ -96,8 +95,7 @@ def delete_cells(images: Tensor, cells: Tensor, *, grid: int = 4, baseline: str 
         Shape, dtype and device of ``images``.
 
     Raises:
-        InputError: The baseline is another one, or the images are smaller than the grid or outside
-            [0, 1].
+        InputError: The baseline is another one, or images are below the grid or not in [0, 1].
     """
     check_images(images)
     chosen = fixed_baseline(baseline)

@@ -13,8 +13,8 @@ from scaat.functional.precision import widened
 def spearman(maps: Tensor, other: Tensor) -> Tensor:
     """Return the rank correlation of each map with the other map of the same image.
 
-    This is Pearson's correlation of the pixels' ranks. Pixels of equal value have the mean of
-    their ranks. Only the order of the pixels matters, not the scale or sharpness of a map.
+    This is Pearson's correlation of the pixels' ranks; equal values have the mean of their ranks.
+    Only the order of the pixels matters, not the scale or sharpness of a map.
 
     Args:
         maps: saliency maps (N, H, W), floating point, non-negative.
@@ -25,8 +25,7 @@ def spearman(maps: Tensor, other: Tensor) -> Tensor:
         `scipy.stats.spearmanr`.
 
     Raises:
-        InputError: an argument is not a batch of saliency maps (`check_maps`), or shapes or
-            devices differ.
+        InputError: an argument is no batch of maps (`check_maps`), or shapes or devices differ.
     """
     check_maps(maps)
     check_maps(other)

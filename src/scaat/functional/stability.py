@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from scaat.errors import InputError
-from scaat.functional.checks import check_images, check_positive, image_id_list
+from scaat.functional.checks import check_at_least, check_images, check_positive, image_id_list
 from scaat.functional.logits import class_logits
 from scaat.functional.maps import check_maps
 from scaat.functional.precision import widened
@@ -45,8 +45,7 @@ def max_sensitivity(
 
     If phi(x) is zero, the norm of the difference itself is used, as in Captum's
     ``sensitivity_max``. Unlike there, perturbed images stay inside [0, 1]. Each image has its own
-    random numbers, NumPy's ``default_rng([seed, number])``, perturbation by perturbation. Batch
-    size, device and other images do not change them; more perturbations extend fewer ones.
+    random numbers, NumPy's ``default_rng([seed, number])``; more perturbations extend fewer ones.
 
     Args:
         explain: see `Explain`; maps of one model, in eval mode, and one method.
@@ -55,8 +54,7 @@ def max_sensitivity(
         radius: of the ball in the maximum norm, in pixel units; 0.02 is Captum's default, 5 grey
             levels of 255.
         seed: of the perturbations, non-negative.
-        image_ids: (N,) non-negative integers that name the images for the perturbations; the
-            default is their position 0 ... N - 1.
+        image_ids: (N,) non-negative integers that name the images; 0 ... N - 1 by default.
         batch_size: images explained at once; affects memory, not the result.
 
     Returns:
@@ -99,21 +97,20 @@ def relative_input_stability(
     by the mean of phi(x), so that their scale has no effect. Images x' of another class are
     skipped; in Quantus they make the value NaN.
 
-    Pixels where phi(x) is nearly zero dominate the value, which varies over orders of magnitude
-    between images and favours maps without zeros. Compare sparse maps by `max_sensitivity`.
+    Pixels where phi(x) is nearly zero dominate the value, which varies over orders of magnitude and
+    favours maps without zeros. Compare sparse maps by `max_sensitivity`.
 
     Args:
         predict: images (B, C, H, W) to logits (B, classes), or (B, 1) for one logit, in eval mode.
         explain: see `Explain`.
-        images: (N, C, H, W), floating point in [0, 1].
-        perturbations: random images per image.
-        radius: of the ball in the maximum norm, in pixel units.
-        seed: of the perturbations, non-negative.
-        image_ids: (N,) non-negative integers that name the images for the perturbations; the
-            default is their position 0 ... N - 1.
+        images: see `max_sensitivity`.
+        perturbations: see `max_sensitivity`.
+        radius: see `max_sensitivity`.
+        seed: see `max_sensitivity`.
+        image_ids: see `max_sensitivity`.
         eps: replacement of zero divisors, and lower bound of the image's change; 1e-6 is
             Quantus' default.
-        batch_size: images explained at once; affects memory, not the result.
+        batch_size: see `max_sensitivity`.
 
     Returns:
         float32 (N,), 0 or more; lower is more stable. NaN if every perturbation changed the
@@ -164,18 +161,15 @@ def _explained(
             f"found {tuple(images.shape)}"
         )
     check_positive(radius, "radius of the perturbations")
-    if perturbations < 1 or batch_size < 1 or seed < 0:
-        raise InputError(
-            "perturbations and batch_size must be 1 or more and seed 0 or more, found "
-            f"perturbations {perturbations}, batch_size {batch_size} and seed {seed}"
-        )
+    check_at_least(1, perturbations=perturbations, batch_size=batch_size)
+    check_at_least(0, seed=seed)
     named = image_id_list(image_ids, len(images))
     images = images.detach()
     group = max(1, batch_size // (1 + perturbations))  # an image and its copies share a batch
     for start in range(0, len(images), group):
         clean = images[start : start + group]
         n = len(clean)
-        noise = _noise(seed, named[start : start + n], (perturbations, *clean.shape[1:]))
+        noise = uniform_noise(seed, named[start : start + n], (perturbations, *clean.shape[1:]))
         perturbed = (clean.unsqueeze(1) + radius * noise.to(clean)).clamp(0, 1)
         position = torch.arange(start, start + n, device=images.device)
         maps = _maps(
@@ -190,19 +184,15 @@ def _explained(
         )
 
 
-def _noise(seed: int, image_ids: list[int], shape: tuple[int, ...]) -> Tensor:
+def uniform_noise(seed: int, image_ids: list[int], shape: tuple[int, ...]) -> Tensor:
     """Return for each numbered image uniform numbers in [-1, 1), float32 (n, *shape)."""
-    noise = np.empty((len(image_ids), *shape), dtype=np.float32)
-    for i, number in enumerate(image_ids):
-        np.random.default_rng([seed, number]).random(out=noise[i], dtype=np.float32)
-    return torch.from_numpy(noise * 2 - 1)
+    noise = [np.random.default_rng([seed, each]).random(shape, np.float32) for each in image_ids]
+    return torch.from_numpy(np.stack(noise) * 2 - 1)
 
 
 def _maps(explain: Explain, images: Tensor, position: Tensor, batch_size: int) -> Tensor:
     collected = []
-    for part, at in zip(
-        torch.split(images, batch_size), torch.split(position, batch_size), strict=True
-    ):
+    for part, at in zip(images.split(batch_size), position.split(batch_size), strict=True):
         # A copy, because the explanation may work in place.
         maps = explain(part.clone(), at).detach()
         check_maps(maps, planar=True)

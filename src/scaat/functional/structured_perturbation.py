@@ -30,18 +30,11 @@ Penalty = Literal["l1", "elastic-net", "group"]
 def dual_perturbation(
     gradient: Tensor, penalty: Penalty, *, epsilon: float, ridge: float, group_size: int
 ) -> Tensor:
-    """Return the worst perturbation of a linear loss with this gradient, in closed form.
+    """Return the worst perturbation of a linear loss with this gradient (N, ...), in closed form.
 
-    Args:
-        gradient: Of each sample's loss with respect to its inputs, shape (N, ...).
-        penalty: See the module's description.
-        epsilon: Weight of the L1 or group norm; non-negative.
-        ridge: Weight of the squared L2 norm; only for ``elastic-net``.
-        group_size: Side in pixels of the square groups, within one channel each; only for
-            ``group``, which needs images, shape (N, C, H, W).
-
-    Returns:
-        Shape of ``gradient``. A group with zero gradient is not perturbed.
+    ``epsilon`` is the weight of the L1 or group norm, ``ridge`` that of the elastic net's squared
+    L2 norm, ``group_size`` the side in pixels of the square groups of ``group``, one channel each,
+    which needs images (N, C, H, W). A group with zero gradient is not perturbed.
     """
     if penalty == "group":
         norms = group_norms(gradient, group_size)
@@ -65,23 +58,9 @@ def structured_ascent(
 ) -> Tensor:
     """Search for the worst perturbation by normalised gradient steps.
 
-    It starts at the inputs. The maximised value includes the elastic net's penalty; groups are
-    scaled back to norm epsilon after each step. (For ``l1`` this search is `pgd`.)
-
-    Args:
-        predict: Maps inputs to logits. Detached parameters avoid their graph.
-        inputs: Clean inputs, shape (N, ...).
-        value: Maps logits, shape (N, classes), to the sum of the samples' losses.
-        penalty: See the module's description.
-        epsilon: See `dual_perturbation`.
-        ridge: See `dual_perturbation`; above 0 for ``elastic-net``.
-        group_size: See `dual_perturbation`.
-        steps: Number of steps, at least 1; each costs a forward pass and an input gradient.
-        step_size: L2 norm of a step per sample, in units of the inputs.
-        bounds: Range of the perturbed inputs; None for unbounded inputs.
-
-    Returns:
-        Perturbed inputs, detached, with the shape and dtype of ``inputs``.
+    It starts at the inputs, and ``step_size`` is the L2 norm of a step per sample, in units of the
+    inputs. The maximised value includes the elastic net's penalty; groups are scaled back to norm
+    epsilon after each step. (For ``l1`` this search is `pgd`, which has the other arguments, too.)
     """
     inputs = inputs.detach()
     perturbed = inputs
@@ -108,14 +87,9 @@ def inside(inputs: Tensor, bounds: Bounds | None) -> Tensor:
 
 
 def group_norms(values: Tensor, group_size: int) -> Tensor:
-    """Return the L2 norm of each ``group_size`` x ``group_size`` block, at all of its pixels.
+    """Return the L2 norm of each block of values (N, C, H, W), at all of its pixels.
 
-    Args:
-        values: Shape (N, C, H, W).
-        group_size: If it does not divide H or W, the last groups are smaller.
-
-    Returns:
-        Of the shape of ``values``.
+    If ``group_size`` does not divide H or W, the last blocks are smaller.
     """
     height, width = values.shape[2:]
     squares = values.square()

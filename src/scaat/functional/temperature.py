@@ -17,12 +17,8 @@ def cross_entropy_by_temperature(logits: Tensor, labels: Tensor) -> Tensor:
     The least mean over a data set is the cross-entropy after temperature scaling (Guo et al. 2017,
     arXiv:1706.04599): it does not punish a network for over- or underconfidence.
 
-    Args:
-        logits: Shape (N, classes), or (N, labels).
-        labels: As `label_cross_entropy` takes them.
-
-    Returns:
-        Nats, float32, shape (29,). Sums add up over batches and processes.
+    Logits and labels are those of `label_cross_entropy`. The sums, nats, float32, shape (29,), add
+    up over batches and processes.
     """
     logits = logits.float()
     return torch.stack([label_cross_entropy(logits * f, labels, reduction="sum") for f in FACTORS])

@@ -4,11 +4,9 @@ from scaat.declarations import Declaration
 from scaat.metrics.base import CurveMetric, MapMetric, PerImageMetric, SaliencyMetric
 from scaat.metrics.complexity import CompressedSize, GiniIndex, Hoyer, SaliencyEntropy
 from scaat.metrics.faithfulness import AOPC, ROAD, FineTunedFidelity, InsertionDeletion
-from scaat.metrics.grid_pointing_game import GridPointingGame
 from scaat.metrics.lattice import BlockAOPC, LatticeFraction
 from scaat.metrics.localisation import EnergyInside, IoUAtArea, PointingGame
-from scaat.metrics.sensitivity_n import SensitivityN
-from scaat.metrics.single_deletion import SingleDeletion
+from scaat.metrics.outside import GridPointingGame, SensitivityN, SingleDeletion
 from scaat.metrics.stability import MapCorrelation, MaxSensitivity, RelativeInputStability
 
 __all__ = [

@@ -21,18 +21,16 @@ class SaliencyMetric(Metric):
     """A `torchmetrics.Metric` whose class declares the numbers that it gives.
 
     ``higher_is_better`` follows from the declarations where they agree.
-
-    Attributes:
-        declares: What the numbers are called and mean.
-        function: The mathematics, whose keyword arguments the metric takes, with its defaults.
-        settings: Those that were given.
     """
 
     is_differentiable = False
     full_state_update: bool | None = False
     declares: ClassVar[tuple[Declaration, ...]] = ()
+    """What the numbers are called and mean."""
     function: ClassVar[Callable[..., Any]]
+    """The mathematics, whose keyword arguments the metric takes, with its defaults."""
     settings: dict[str, Any]
+    """Those that were given."""
 
     def __init__(self, **options: Any) -> None:
         """Args: options: keyword arguments of ``function`` and of `torchmetrics.Metric`."""
@@ -48,7 +46,7 @@ class SaliencyMetric(Metric):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take ``higher_is_better`` from the class's own declarations."""
         super().__init_subclass__(**kwargs)
-        directions = {declaration.higher_is_better for declaration in vars(cls).get("declares", ())}
+        directions = {each.higher_is_better for each in vars(cls).get("declares", ())}
         if len(directions) == 1:
             cls.higher_is_better = directions.pop()
 
@@ -57,15 +55,13 @@ class PerImageMetric(SaliencyMetric):
     """A metric with one value for each image; `compute` returns their mean.
 
     The values are kept, for intervals and distributions: 4 bytes an image. In several processes
-    `compute` gathers them; `values` returns those of this process. A value is NaN where the
-    metric is not defined for an image (its class says when): it keeps its place in `values`, so
-    that they line up with the images, and `compute` leaves it out.
+    `compute` gathers them; `values` returns those of this process. A value is NaN where the metric
+    is not defined for an image (its class says when); `compute` leaves it out.
     """
 
     per_image: list[Tensor]
 
     def __init__(self, **options: Any) -> None:
-        """Args: options: see `SaliencyMetric`."""
         super().__init__(**options)
         self.add_state("per_image", default=[], dist_reduce_fx="cat")
 
@@ -79,10 +75,10 @@ class PerImageMetric(SaliencyMetric):
 
 
 class NumberedMetric(PerImageMetric):
-    """A metric with random numbers, for which ``image_ids`` name the images.
+    """A metric with random numbers, for which ``image_ids``, integers (N,), name the images.
 
-    By default they count the updates' images since the last reset; hand in each image's position
-    in the data set where several processes share it, so that their number changes nothing.
+    By default they count the updates' images since the last reset; pass positions in the data set
+    where several processes share it: their number then changes nothing.
     """
 
     full_state_update = True  # `forward` on a copy of its own would count from 0 in each batch
@@ -126,7 +122,6 @@ class CurveMetric(SaliencyMetric):
     seen: Tensor
 
     def __init__(self, **options: Any) -> None:
-        """Args: options: see `SaliencyMetric`."""
         super().__init__(**options)
         for name in self.names:
             self.add_state(name, default=[], dist_reduce_fx="cat")
@@ -137,11 +132,7 @@ class CurveMetric(SaliencyMetric):
         """Return the values of each image so far, float32 (N,), by name."""
 
     def update(
-        self,
-        predict: Predict,
-        images: Tensor,
-        maps: Tensor,
-        image_ids: Tensor | None = None,
+        self, predict: Predict, images: Tensor, maps: Tensor, image_ids: Tensor | None = None
     ) -> None:
         """Measure the curves of images (N, C, H, W) with saliency maps (N, H, W).
 
@@ -149,10 +140,7 @@ class CurveMetric(SaliencyMetric):
             predict: maps images to logits; a model belongs in eval mode here.
             images: floating point in [0, 1].
             maps: non-negative, on the device of ``images``.
-            image_ids: (N,) integers that name the images for the random numbers. By default they
-                count the updates' images since the last reset. Pass each image's position in
-                the data set where several processes share it: the result then does not depend
-                on their number.
+            image_ids: as for `NumberedMetric`.
 
         Raises:
             InputError: as the metric's function.

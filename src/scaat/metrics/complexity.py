@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from scaat.declarations import Declaration
-from scaat.functional.compressed_size import compressed_size
-from scaat.functional.entropy import entropy
-from scaat.functional.gini import gini
-from scaat.functional.hoyer import hoyer
+from scaat.functional.sparsity import compressed_size, entropy, gini, hoyer
 from scaat.metrics.base import MapMetric
 
 

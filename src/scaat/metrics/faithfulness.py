@@ -66,8 +66,7 @@ class AOPC(CurveMetric):
     def compute(self) -> dict[str, Tensor]:
         """Return the means ``aopc_lerf``, ``aopc_morf`` and their ratio ``aopc_rel``.
 
-        The ratio is MoRF over LeRF, of the means over all images; it is infinite or NaN where
-        the LeRF mean is zero.
+        The ratio is MoRF over LeRF; it is infinite or NaN where the LeRF mean is zero.
         """
         means = super().compute()
         ratio = means[f"{self.prefix}_morf"] / means[f"{self.prefix}_lerf"]
@@ -133,10 +132,7 @@ class ROAD(CurveMetric):
     )
 
     def values(self) -> dict[str, Tensor]:
-        """Return `road` and its parts of each image so far, float32 (N,).
-
-        ``road`` is (``road_morf`` - ``road_lerf``) / 2, and the parts are the mean decays.
-        """
+        """Return ``road``, (``road_morf`` - ``road_lerf``) / 2, and these mean decays (N,)."""
         curves = self.curves()
         parts = {f"road_{order}": aopc(curve) for order, curve in curves.items()}
         return {"road": road(curves), **parts}

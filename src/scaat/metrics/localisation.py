@@ -19,8 +19,7 @@ class LocalisationMetric(PerImageMetric):
         """Measure saliency maps (N, H, W), non-negative, against bool masks of their shape.
 
         Raises:
-            InputError: ``maps`` or ``masks`` have another shape or type, or ``maps`` a negative
-                or non-finite value.
+            InputError: as the function.
         """
         self.per_image.append(self.function(maps, masks))
 

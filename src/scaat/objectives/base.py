@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, Self
 
 import torch
@@ -50,7 +51,7 @@ def _usable(argument: Any) -> Any:
 
 
 class ExactBuffers(nn.Module):
-    """A module whose buffers keep their dtype, with their values, when it is cast.
+    """A module whose buffers keep dtype and values when it is cast.
 
     Near 1/2, bfloat16 numbers lie 0.004 apart, and a proportion moves by 0.01.
     """
@@ -71,7 +72,8 @@ class Objective(ExactBuffers):
     Args:
         label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
             because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included; None for inputs without bounds.
+        bounds: Range of valid inputs, ends included, kept by every search; None for inputs without
+            bounds.
     """
 
     def __init__(self, label_smoothing: float = 0.0, bounds: Bounds | None = (0.0, 1.0)) -> None:
@@ -103,10 +105,10 @@ class Objective(ExactBuffers):
     def for_regression(self, deviation: float, tolerance: float = PROBABLE_ERROR) -> Self:
         """Make this an objective for one number a sample in the place of classes, and return it.
 
-        Errors and differences of outputs count in units of ``deviation``. The loss is the mean
-        squared error, the divergence of two outputs their squared difference, the saliency map the
-        absolute gradient of the output. An output within ``tolerance`` of its target counts as
-        classified correctly. Terms keep their names: ``cross_entropy`` is the squared error.
+        The loss is the mean squared error, the divergence of two outputs their squared difference,
+        in units of ``deviation``, and the saliency map the absolute gradient of the output. Within
+        ``tolerance`` of its target an output is correct. Terms keep their names: ``cross_entropy``
+        is the squared error.
 
         Args:
             deviation: Standard deviation of the targets of the training set, positive. The loss
@@ -155,23 +157,26 @@ class Objective(ExactBuffers):
             InputError: An argument is not as described. On an accelerator only the first batch
                 is looked at, since looking makes it wait.
         """
+        self.check_batch(images, labels, index, counted)
+        return self._outcome(model, images, labels)
+
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
+        """Compute the loss of a checked batch, in methods that do not override `forward`."""
         raise NotImplementedError
 
     @property
     def own_fraction(self) -> float:
-        """Fraction of the training steps that are the objective's own.
+        """Fraction of the training steps that are the objective's own, not standard training.
 
-        The others are standard training. In evaluation mode every call is the objective's own.
+        In evaluation mode every call is the objective's own.
         """
         return 1.0
 
     def observe_validation(self, loss: Tensor, samples: Tensor) -> None:
         """Take the validation after an epoch of training; most methods do not look at it.
 
-        Args:
-            loss: Of the validation images in nats, a scalar, equal on all processes
-                (`scaat.objectives.budget.validation_loss`).
-            samples: Number of validation images, a scalar.
+        The loss is `scaat.objectives.budget.validation_loss`, a scalar in nats, equal on all
+        processes; ``samples`` is the number of validation images, a scalar.
         """
 
     def check_shape(self, shape: Sequence[int]) -> None:
@@ -216,10 +221,9 @@ class Objective(ExactBuffers):
     def cross_entropy(
         self, logits: Tensor, labels: Tensor, *, reduction: Literal["mean", "sum"] = "mean"
     ) -> Tensor:
-        """Cross-entropy of the batch in nats, computed in at least float32.
+        """Cross-entropy of the batch in nats, in at least float32; the labels' mean of several.
 
-        For several labels the binary cross-entropy, as a mean over labels. For regression the
-        squared error in units of the targets' variance.
+        For regression it is the squared error in units of the targets' variance.
         """
         if self.deviation is not None:
             errors = self._squared_difference(logits, labels)
@@ -227,6 +231,10 @@ class Objective(ExactBuffers):
         return label_cross_entropy(
             logits, labels, label_smoothing=self.label_smoothing, reduction=reduction
         )
+
+    def summed_cross_entropy(self, labels: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the sum over the batch as a function of logits, for gradients sample by sample."""
+        return partial(self.cross_entropy, labels=labels, reduction="sum")
 
     def predicted(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the predicted class, number, or 0 or 1 for each label, in the labels' form."""
@@ -237,37 +245,26 @@ class Objective(ExactBuffers):
         return class_logits(logits).argmax(1)
 
     def correct(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Whether each sample is classified correctly, bool (N,).
-
-        One logit decides by its sign; of several labels all must be right; a number must be within
-        the tolerance.
-        """
+        """Whether each sample is right, bool (N,): all its labels, or a number within tolerance."""
         if self.deviation is not None:
             return self._squared_difference(logits, labels) <= self.tolerance**2
         right = self.predicted(logits, labels) == labels
         return right.all(1) if is_multilabel(labels) else right
 
     def divergence_of(self, divergence: Divergence, labels: Tensor) -> Divergence:
-        """Return the divergence of predictions of this kind of labels.
-
-        For regression it is the squared difference in units of the targets' variance, whichever
-        ``divergence`` is.
-        """
+        """Return the divergence for this kind of labels; for regression the squared difference."""
         if self.deviation is not None:
             return self._squared_difference
         return mean_over_labels(divergence) if is_multilabel(labels) else divergence
 
     def kl_in_nats(self, labels: Tensor) -> Divergence:
-        """Return KL(first || second) of predictions of this kind of labels, in nats.
-
-        For regression the same squared difference as `divergence_of`.
-        """
+        """Return KL(first || second) in nats for this kind of labels, as `divergence_of` does."""
         divergence = self.divergence_of(kl_divergence, labels)
         unit = math.log(2) if self.deviation is None else 1.0
         return lambda logits_p, logits_q: divergence(logits_p, logits_q) * unit
 
     def _squared_difference(self, outputs: Tensor, others: Tensor) -> Tensor:
-        """Return (N,) for numbers (N,) or (N, 1), in at least float32."""
+        """Return (N,) for numbers (N,) or (N, 1), in units of the variance and at least float32."""
         assert self.deviation is not None
         wide = torch.promote_types(outputs.dtype, torch.float32)
         difference = outputs.flatten().to(wide) - others.flatten().to(wide)

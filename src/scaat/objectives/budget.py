@@ -53,21 +53,18 @@ _HORIZON = 8  # epochs that the constrained part is taken to have where no refer
 
 
 def validation_loss(cross_entropies: Tensor, correct: Tensor, samples: Tensor) -> Tensor:
-    """Join cross-entropy and accuracy on validation images into one loss for the budget.
+    """Join cross-entropy and accuracy on validation images into one loss for the budget, in nats.
 
     Accuracy is what the budget is about, but noisy on few images; the cross-entropy is less noisy,
     but at an equal cross-entropy one network may be less accurate than another. So accuracy counts
-    by the number of images: by half at `TRUSTED_IMAGES`, by 7 % with 300.
+    by the number of images: by half at `TRUSTED_IMAGES`, by 7 % with 300. A point is worth
+    `VALIDATION_NATS_PER_POINT`.
 
     Args:
-        cross_entropies: Sums over all images at each temperature, in nats, as
-            `scaat.functional.temperature.cross_entropy_by_temperature` gives them; the least
-            counts.
+        cross_entropies: Sums over all images at each temperature, in nats
+            (`scaat.functional.temperature.cross_entropy_by_temperature`); the least counts.
         correct: Number of images classified correctly, a scalar (`Objective.correct`).
         samples: Number of images, a scalar.
-
-    Returns:
-        Nats, a scalar; a point of accuracy is worth `VALIDATION_NATS_PER_POINT`.
     """
     points_lost = 100 * (1 - correct / samples)
     cross_entropy = cross_entropies.min() / samples
@@ -85,16 +82,16 @@ class BudgetedWeight(ExactBuffers):
     Constrained optimisation by a multiplier, as GECO (Rezende and Viola 2018, arXiv:1810.00597),
     with proportional and integral terms (Stooke et al. 2020, arXiv:2007.03964):
 
-    - The first quarter of the training has weight 0: a divergence that presses on a network which
-      knows nothing yet keeps it from learning. Then the weight rises linearly over 3,200 samples: a
-      sudden divergence throws the network back, and 300 images are too few to recover.
+    - The first quarter of the training has weight 0: the divergence would keep a network that knows
+      nothing yet from learning. Then the weight rises linearly over 3,200 samples: a sudden
+      divergence throws the network back, and 300 images are too few to recover.
     - Then an error compares the running cross-entropy of the clean images with the reference: 1
       where they are equal, 0 where the tolerance is used up.
     - The weight is ``base * exp(error)``, with the error between -2 and 1, so that it gives way at
       once. The logarithm of the base integrates the error, slowly.
     - The cross-entropy rises when the divergence begins and recovers within some epochs, so the
-      weight (not the base) may use up to four times the tolerance at first, and the budget's own
-      from halfway on.
+      weight (not the base) may use up to four times the tolerance at first, and its own from
+      halfway on.
     - Training loss is not accuracy: where standard training overfits, it may rise by far more at no
       cost. After each epoch from halfway on, the part of its rise that the validation loss does not
       share no longer counts, up to four times the tolerance. The shared part is the validation
@@ -103,10 +100,9 @@ class BudgetedWeight(ExactBuffers):
       and shrinks at once otherwise, with many validation images below its own value
       (`observe_validation`). Before that the learning rate is high and the validation too noisy.
 
-    The buffers ``weight``, ``base``, ``cross_entropy``, ``lowest`` and ``relief`` (nats; the rise
-    that does not count), ``allowance``, a factor of the tolerance, and ``margin``, float32 scalars,
-    and ``seen``, int64, the samples so far, are in the ``state_dict`` and equal on all processes
-    after every step.
+    Its buffers are in the ``state_dict`` and equal on all processes after every step: float32
+    scalars, of which ``relief`` is the rise in nats that does not count and ``allowance`` a factor
+    of the tolerance, and ``seen``, int64, the samples so far.
 
     Args:
         num_samples: Size of the training set.
@@ -170,16 +166,17 @@ class BudgetedWeight(ExactBuffers):
         self.window = min(_WINDOW, _WINDOW_EPOCHS * num_samples)
         self.horizon = len(curve) - self.start if curve else _HORIZON  # in epochs
 
-        def scalar(value: float) -> Tensor:
-            return torch.full((), value, dtype=torch.float32)
-
-        self.register_buffer("weight", scalar(0.0))
-        self.register_buffer("base", scalar(_FIRST * scale))
-        self.register_buffer("cross_entropy", scalar(0.0))
-        self.register_buffer("lowest", scalar(torch.finfo(torch.float32).max))
-        self.register_buffer("allowance", scalar(1.0))
-        self.register_buffer("margin", scalar(0.0))
-        self.register_buffer("relief", scalar(0.0))
+        scalars = {
+            "weight": 0.0,
+            "base": _FIRST * scale,
+            "cross_entropy": 0.0,
+            "lowest": torch.finfo(torch.float32).max,
+            "allowance": 1.0,
+            "margin": 0.0,
+            "relief": 0.0,
+        }
+        for name, value in scalars.items():
+            self.register_buffer(name, torch.full((), value, dtype=torch.float32))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         for name, values in (("reference", curve), ("validation", validation or [])):
             kept = torch.tensor(values, dtype=torch.float32)
@@ -189,10 +186,8 @@ class BudgetedWeight(ExactBuffers):
     def observe(self, cross_entropy: Tensor, samples: int, steps: int = 0) -> None:
         """Take one training step's clean cross-entropy, and set the next step's weight.
 
-        Args:
-            cross_entropy: Mean over this process's part of the batch, in nats, a scalar.
-            samples: In that part.
-            steps: Training steps so far, this one included.
+        It is the mean over this process's part of the batch, of so many samples, in nats, a scalar.
+        ``steps`` are the training steps so far, this one included.
         """
         joined = torch.stack([cross_entropy.new_tensor(1.0), cross_entropy]).float() * samples
         if distributed.is_available() and distributed.is_initialized():
@@ -225,14 +220,10 @@ class BudgetedWeight(ExactBuffers):
 
     @torch.no_grad()
     def observe_validation(self, loss: Tensor, samples: Tensor, steps: int = 0) -> None:
-        """Take the validation after an epoch, and set the tolerance of the next.
+        """Take the `validation_loss` after an epoch, and set the tolerance of the next.
 
-        Without a validation reference, and before patience has ended, it has no effect.
-
-        Args:
-            loss: `validation_loss` in nats, a scalar, equal on all processes.
-            samples: Number of validation images, a scalar.
-            steps: Training steps so far.
+        Without a validation reference, and before patience has ended, it has no effect. ``samples``
+        is the number of validation images; ``steps`` are the training steps so far.
         """
         exact = self._epoch(steps)
         epoch = round(float(exact))
@@ -268,11 +259,7 @@ class BudgetedWeight(ExactBuffers):
         return self.cross_entropy - self.target(epoch - self.window / self.num_samples)
 
     def target(self, epoch: Tensor) -> Tensor:
-        """Return the reference at a point of the training, in nats.
-
-        Args:
-            epoch: Epochs from the start, a scalar; an epoch's mean is the value in its middle.
-        """
+        """Return the reference, in nats, at this epoch; an epoch's mean is that in its middle."""
         if not len(self.reference):
             return self.lowest
         place = (epoch - 0.5).clamp(0, len(self.reference) - 1)

@@ -29,9 +29,8 @@ class InputGradient(Objective):
         weight: lambda. It has a scale of its own for each kind of data, since the penalty goes
             with the square of the inputs' unit: choose it by validation. 0.1 is a point to start
             from, not the authors' value.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included; None for inputs without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
 
     Raises:
         InputError: An option is out of range.
@@ -47,25 +46,12 @@ class InputGradient(Objective):
         check_positive(weight, "weight", zero=True)
         self.weight = weight
 
-    def forward(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        index: Tensor,
-        counted: Tensor | None = None,
-    ) -> ObjectiveOutput:
-        """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index, counted)
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
         leaf = images.detach().requires_grad_()
         with twice_differentiable(model):
             logits = self.clean_logits(model, leaf, labels)
-            gradient = input_gradient(
-                lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
-                logits,
-                leaf,
-                create_graph=True,
-            )
+            value = self.summed_cross_entropy(labels)
+            gradient = input_gradient(value, logits, leaf, create_graph=True)
         # Half precision would overflow in the square.
         gradient = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
         penalty = gradient.flatten(1).square().sum(1).mean()

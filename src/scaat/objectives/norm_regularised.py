@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -37,9 +37,8 @@ class NormRegularised(Objective):
     sparse by regions). One step finds d in closed form from the clean image's gradient; more
     search for it. Ours differs in one point: perturbed images stay inside ``bounds``.
 
-    A step costs 5 passes with one step, 4 + 2k with k. As in the authors' code, batch norm is as
-    in the training pass for the search, too; its statistics are those of the clean images, as
-    in every objective here.
+    A step costs 5 passes with one step, 4 + 2k with k. As in the authors' code, the search sees
+    batch norm as in the training pass; its statistics are those of the clean images.
 
     Args:
         penalty: ``"l1"``, ``"elastic-net"`` (the one that the authors' instructions run) or
@@ -55,10 +54,8 @@ class NormRegularised(Objective):
         step_size: Size of a search step in units of the inputs: of each value for ``"l1"``, 0.3
             epsilon by default; of a sample's L2 norm for the others, 0.068 for the elastic net
             and 0.226 for groups, the authors' 0.3 and 1 on such images.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included, kept by the search; None for inputs
-            without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
 
     Raises:
         InputError: An option is out of range.
@@ -90,16 +87,7 @@ class NormRegularised(Objective):
         self.steps = steps
         self.step_size = step_size
 
-    def forward(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        index: Tensor,
-        counted: Tensor | None = None,
-    ) -> ObjectiveOutput:
-        """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index, counted)
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
         if self.penalty == "group" and images.dim() != 4:
             raise InputError(
                 "penalty is 'group', which needs images of shape (N, C, H, W), but the inputs have "
@@ -126,27 +114,14 @@ class NormRegularised(Objective):
         leaf = images.detach().requires_grad_()
         disable_donated_buffers(model)
         logits = self.clean_logits(model, leaf, labels)
-        gradient = input_gradient(
-            lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
-            logits,
-            leaf,
-            retain_graph=True,
-        )
-        change = dual_perturbation(
-            gradient,
-            self.penalty,
-            epsilon=self.epsilon,
-            ridge=self.ridge,
-            group_size=self.group_size,
-        )
+        value = self.summed_cross_entropy(labels)
+        gradient = input_gradient(value, logits, leaf, retain_graph=True)
+        change = dual_perturbation(gradient, self.penalty, **self._weights())
         return logits, inside(images.detach() + change.to(images.dtype), self.bounds)
 
     def _search(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        predict = search_view(model)
-
-        def value(outputs: Tensor) -> Tensor:
-            return self.cross_entropy(outputs, labels, reduction="sum")
-
+        predict, value = search_view(model), self.summed_cross_entropy(labels)
+        step_size = self.step_size
         if self.penalty == "l1":
             return pgd(
                 predict,
@@ -154,7 +129,7 @@ class NormRegularised(Objective):
                 value,
                 epsilon=self.epsilon,
                 steps=self.steps,
-                step_size=0.3 * self.epsilon if self.step_size is None else self.step_size,
+                step_size=0.3 * self.epsilon if step_size is None else step_size,
                 bounds=self.bounds,
                 start=torch.zeros_like(images),
             )
@@ -163,10 +138,11 @@ class NormRegularised(Objective):
             images,
             value,
             self.penalty,
-            epsilon=self.epsilon,
-            ridge=self.ridge,
-            group_size=self.group_size,
+            **self._weights(),
             steps=self.steps,
-            step_size=_STEP_SIZES[self.penalty] if self.step_size is None else self.step_size,
+            step_size=_STEP_SIZES[self.penalty] if step_size is None else step_size,
             bounds=self.bounds,
         )
+
+    def _weights(self) -> dict[str, Any]:
+        return {"epsilon": self.epsilon, "ridge": self.ridge, "group_size": self.group_size}

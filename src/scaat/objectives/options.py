@@ -17,9 +17,8 @@ class Option(NamedTuple):
     """One option of an objective."""
 
     annotation: Any
-    """Its type."""
     default: Any
-    """Its default; `inspect.Parameter.empty` where there is none."""
+    """`inspect.Parameter.empty` where there is none."""
     help: str
     """Its description, from the docstring's ``Args``."""
     group: str | None
@@ -38,6 +37,8 @@ def objective_options(objective: type[Objective]) -> dict[str, Option]:
 def _options(made: Any, group: str | None) -> dict[str, Option]:
     hints = typing.get_type_hints(made.__init__)
     texts = argument_help(made.__doc__ or "")
+    shared = argument_help(Objective.__doc__ or "")
+    texts |= {name: shared[name] for name, text in texts.items() if text == "See `Objective`."}
     options: dict[str, Option] = {}
     for name, parameter in inspect.signature(made).parameters.items():
         if is_dataclass(parameter.default):
@@ -63,9 +64,9 @@ def build_objective(
 
     Args:
         name: Its registered name.
-        num_samples: Size of the training set, passed on where the objective takes it.
+        num_samples: Size of the training set, where the objective takes it.
         options: By name, as `objective_options` lists them.
-        training_steps: Batches of the whole training, passed on where the objective takes it.
+        training_steps: Batches of the whole training, where the objective takes it.
 
     Raises:
         InputError: The name or an option is unknown (the nearest one is named), or an option
@@ -78,16 +79,14 @@ def build_objective(
             raise InputError(
                 f"method {name!r} has no option {option!r}{did_you_mean(option, known)}"
             )
-    arguments: dict[str, Any] = {"num_samples": num_samples, "training_steps": training_steps}
-    arguments = {key: value for key, value in arguments.items() if key in known}
-    grouped: dict[str, dict[str, Any]] = {}
+    given = {"num_samples": num_samples, "training_steps": training_steps}
+    arguments: dict[str, Any] = {key: value for key, value in given.items() if key in known}
+    parameters = inspect.signature(objective).parameters
     for option, value in options.items():
         group = known[option].group
         if group is None:
             arguments[option] = value
-        else:
-            grouped.setdefault(group, {})[option] = value
-    parameters = inspect.signature(objective).parameters
-    for group, values in grouped.items():
-        arguments[group] = type(parameters[group].default)(**values)
+        elif group not in arguments:
+            values = {each: options[each] for each in options if known[each].group == group}
+            arguments[group] = type(parameters[group].default)(**values)
     return objective(**arguments)

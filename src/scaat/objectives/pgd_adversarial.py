@@ -39,10 +39,8 @@ class PGDAdversarial(Objective):
         search_mode: ``"eval"`` lets the search see batch norm and dropout as in evaluation;
             ``"train"`` as in the training pass, without updating statistics. The former is
             the usual choice, for it attacks the model that is used later.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included, kept by the search; None for inputs
-            without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
 
     Raises:
         InputError: An option is out of range.
@@ -69,22 +67,13 @@ class PGDAdversarial(Objective):
         self.clean_fraction = clean_fraction
         self.search_mode: SearchMode = search_mode
 
-    def forward(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        index: Tensor,
-        counted: Tensor | None = None,
-    ) -> ObjectiveOutput:
-        """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index, counted)
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
         logits = self.clean_logits(model, images, labels)
         with search_passes(model, self.search_mode) as predict:
             adversarial = pgd(
                 predict,
                 images,
-                lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
+                self.summed_cross_entropy(labels),
                 epsilon=self.epsilon,
                 steps=self.steps,
                 step_size=self.step_size,
@@ -94,10 +83,9 @@ class PGDAdversarial(Objective):
         adversarial_logits = loss_view(model)(adversarial)
         cross_entropy = self.cross_entropy(logits, labels)
         loss = adversarial_loss = self.cross_entropy(adversarial_logits, labels)
-        if self.clean_fraction > 0:
-            loss = (
-                self.clean_fraction * cross_entropy + (1 - self.clean_fraction) * adversarial_loss
-            )
+        clean = self.clean_fraction
+        if clean > 0:
+            loss = clean * cross_entropy + (1 - clean) * adversarial_loss
         terms = {
             "cross_entropy": cross_entropy.detach(),
             "adversarial_cross_entropy": adversarial_loss.detach(),

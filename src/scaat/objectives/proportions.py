@@ -62,12 +62,6 @@ class AdaptiveProportions(Objective):
     training set. The buffer ``step``, int64, counts the calls in training mode. Both are saved in
     the ``state_dict``, are equal on all processes after every step, and keep their dtype when a
     module that holds the objective is cast.
-
-    Args:
-        num_samples: Size of the training set.
-        proportions: How q adapts.
-        label_smoothing: See `Objective`.
-        bounds: See `Objective`.
     """
 
     proportion: Tensor
@@ -85,8 +79,7 @@ class AdaptiveProportions(Objective):
         self.proportions = proportions
         self._gather_visits = VisitGatherer()
         initial = float(proportions.initial_proportion)
-        proportion = torch.full((num_samples,), initial, dtype=torch.float32)
-        self.register_buffer("proportion", proportion)
+        self.register_buffer("proportion", torch.full((num_samples,), initial, dtype=torch.float32))
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self._known_step: int | None = None
 
@@ -139,10 +132,9 @@ class AdaptiveProportions(Objective):
 class VisitGatherer:
     """Joins all processes' visits of each step by one collective.
 
-    A process sends its number of visits and then the visits, 8 bytes each, in a part whose
-    length all processes agree on: the largest batch of any of them so far. Every process reads
-    from the numbers that came whether one had more, in which case the step gathers once more and
-    all grow alike. So one small gather a step is the rule, and the first step has a second.
+    A process sends its number of visits and then the visits, 8 bytes each, in a part of the largest
+    batch's length so far. Where the numbers that came say that one had more, all parts grow alike
+    and are gathered once more: in the first step, as a rule.
     """
 
     def __init__(self) -> None:
@@ -151,17 +143,11 @@ class VisitGatherer:
     def __call__(self, index: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
         """Return all processes' visits of one step, in the order of their ranks.
 
-        Args:
-            index: This process's sample positions, int64, shape (n,); n may differ by process.
-            correct: Its outcomes, bool, shape (n,).
-
-        Returns:
-            Index and outcomes of all processes; the arguments themselves where
-            ``torch.distributed`` is not in use.
+        The arguments are this process's positions, int64 (n,), and outcomes, bool (n,); n may
+        differ by process. They return themselves where there is one process.
         """
-        if not (distributed.is_available() and distributed.is_initialized()):
-            return index, correct
-        if distributed.get_world_size() == 1:
+        several = distributed.is_available() and distributed.is_initialized()
+        if not several or distributed.get_world_size() == 1:
             return index, correct
         # Both facts in one number, so that they travel together.
         visits = index * 2 + correct

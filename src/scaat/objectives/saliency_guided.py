@@ -26,9 +26,8 @@ class SaliencyGuided(Objective):
         signed: Rank features by the signed gradient (mean over channels), as the authors' code
             does unless told otherwise; False ranks by the absolute gradient, as their paper
             states.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included; None for inputs without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
 
     Raises:
         InputError: An option is out of range.
@@ -49,23 +48,13 @@ class SaliencyGuided(Objective):
         self.weight = weight
         self.signed = signed
 
-    def forward(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        index: Tensor,
-        counted: Tensor | None = None,
-    ) -> ObjectiveOutput:
-        """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index, counted)
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
         logits = self.clean_logits(model, images, labels)
         with evaluation_mode(model):
             maps = saliency_map(search_view(model), images, labels, signed=self.signed)
         masked_logits = loss_view(model)(replace_lowest(images, maps, self.proportion))
         cross_entropy = self.cross_entropy(logits, labels)
-        kl = self.kl_in_nats(labels)
-        divergence = kl(logits, masked_logits).mean()
+        divergence = self.kl_in_nats(labels)(logits, masked_logits).mean()
         return ObjectiveOutput(
             cross_entropy + self.weight * divergence,
             logits,

@@ -18,13 +18,12 @@ class SaliencyGuidedAdversarial(Objective):
     """Keep the prediction for a perturbed image while its features of lowest saliency are noise.
 
     Guesmi, Aswani and Shafique, "Exploring the Interplay of Interpretability and Robustness in Deep
-    Neural Networks: A Saliency-guided Approach", 2024, arXiv:2405.06278. The paper's formulas
-    were not at hand: the loss is that of its second author's public code
-    (github.com/niniack/continualUtils, ``AdversarialSaliencyPlugin``). It is the cross-entropy of
-    the clean images, plus that of images which PGD-k perturbs, plus ``weight`` times
-    KL(f(x') || f(masked x')), in nats, where the lowest fraction of the perturbed image's features,
-    ranked by the saliency map of the class predicted for it, is replaced by uniform values of
-    that image's range.
+    Neural Networks: A Saliency-guided Approach", 2024, arXiv:2405.06278, after its second author's
+    code (github.com/niniack/continualUtils, ``AdversarialSaliencyPlugin``), since the paper's
+    formulas were not at hand: the cross-entropy of the clean images, plus that of images x' which
+    PGD-k perturbs, plus ``weight`` times KL(f(x') || f(masked x')), in nats, where the lowest
+    fraction of the features of x', ranked by the saliency map of the class predicted for it, is
+    replaced by uniform values of its range.
 
     A step costs 11 + 2k passes. Search and map see the model in evaluation mode, as in
     saliency-guided training here.
@@ -38,10 +37,8 @@ class SaliencyGuidedAdversarial(Objective):
         weight: Weight of the divergence; 1 is that code's.
         signed: Rank features by the signed gradient (mean over channels), as that code does; False
             ranks by the absolute gradient, as ``saliency-guided`` does here.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included, kept by the search; None for inputs
-            without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
 
     Raises:
         InputError: An option is out of range.
@@ -69,22 +66,13 @@ class SaliencyGuidedAdversarial(Objective):
         self.weight = weight
         self.signed = signed
 
-    def forward(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        index: Tensor,
-        counted: Tensor | None = None,
-    ) -> ObjectiveOutput:
-        """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index, counted)
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
         logits = self.clean_logits(model, images, labels)
         with search_passes(model, "eval") as predict:
             adversarial = pgd(
                 predict,
                 images,
-                lambda outputs: self.cross_entropy(outputs, labels, reduction="sum"),
+                self.summed_cross_entropy(labels),
                 epsilon=self.epsilon,
                 steps=self.steps,
                 step_size=self.step_size,
@@ -94,12 +82,10 @@ class SaliencyGuidedAdversarial(Objective):
         predicted = self.predicted(adversarial_logits, labels)
         with search_passes(model, "eval") as predict:
             maps = saliency_map(predict, adversarial, predicted, signed=self.signed)
-        masked = replace_lowest(adversarial, maps, self.proportion)
-        masked_logits = loss_view(model)(masked)
+        masked_logits = loss_view(model)(replace_lowest(adversarial, maps, self.proportion))
         cross_entropy = self.cross_entropy(logits, labels)
         adversarial_loss = self.cross_entropy(adversarial_logits, labels)
-        kl = self.kl_in_nats(labels)
-        divergence = kl(adversarial_logits, masked_logits).mean()
+        divergence = self.kl_in_nats(labels)(adversarial_logits, masked_logits).mean()
         terms = {
             "cross_entropy": cross_entropy.detach(),
             "adversarial_cross_entropy": adversarial_loss.detach(),

@@ -15,8 +15,8 @@ from scaat.functional.saliency import score_gradient
 from scaat.objectives.base import PROBABLE_ERROR, ObjectiveOutput, objectives
 from scaat.objectives.budget import PROTECTED, BudgetedWeight
 from scaat.objectives.proportions import AdaptiveProportions, Proportions
-from scaat.objectives.search import Search, check_radius
-from scaat.passes import disable_donated_buffers, evaluation_mode, loss_view, search_view
+from scaat.objectives.search import Search, check_radius, search_passes
+from scaat.passes import disable_donated_buffers, loss_view
 
 
 @objectives.register("scaat")
@@ -62,10 +62,8 @@ class SCAAT(AdaptiveProportions):
             whose first quarter makes no search where there is a ``reference``, and of which each
             epoch of the reference is an equal part; the command line knows it, a loop of your own
             has to say it.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included, kept by the search; None for inputs
-            without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
 
     Raises:
         InputError: An option is out of range.
@@ -192,20 +190,15 @@ class SCAAT(AdaptiveProportions):
         """Return the training pass's logits, and the images perturbed."""
         disable_donated_buffers(model)
         leaf = images.detach().requires_grad_()
-        if self.search.search_mode == "train":
-            logits = self.clean_logits(model, leaf, labels)
+        search, shared = self.search, self.search.search_mode == "train"
+        logits = self.clean_logits(model, leaf if shared else images, labels)
+        with search_passes(model, search.search_mode) as predict:
+            reference = logits if shared else predict(leaf)
             gradient = score_gradient(
-                logits, leaf, labels, score=self.search.score, retain_graph=True
+                reference, leaf, labels, score=search.score, retain_graph=shared
             )
-            return logits, self.search.perturb(
-                model, images, gradient, logits, proportion, self.bounds, measure
-            )
-        logits = self.clean_logits(model, images, labels)
-        with evaluation_mode(model):
-            reference = search_view(model)(leaf)
-            gradient = score_gradient(reference, leaf, labels, score=self.search.score)
-            return logits, self.search.perturb(
-                model, images, gradient, reference.detach(), proportion, self.bounds, measure
+            return logits, search.perturb(
+                predict, images, gradient, reference.detach(), proportion, self.bounds, measure
             )
 
     def _is_search_step(self) -> bool:

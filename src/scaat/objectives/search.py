@@ -21,8 +21,7 @@ from scaat.passes import evaluation_mode, search_view
 
 SearchMode = Literal["train", "eval"]
 
-SPATIAL = (3, 4, 5)
-"""Dimensions of inputs with regions: series, images and volumes."""
+SPATIAL = (3, 4, 5)  # dimensions of inputs with regions: series, images and volumes
 
 
 @dataclass(frozen=True)
@@ -92,31 +91,28 @@ class Search:
         check_region_size(self.region_size, shape[2:])
 
     def irrelevant(self, gradient: Tensor, proportion: Tensor) -> Tensor:
-        """Mark each sample's features of lowest region-averaged saliency (equation 7).
+        """Mark the features of lowest region-averaged saliency (equation 7).
 
         Args:
             gradient: Of the true class's score, of the shape of the inputs.
             proportion: q of each sample, shape (N,).
 
         Returns:
-            Bool, shape (N, H, W) for images and likewise without channels for series and volumes,
-            that of ``gradient`` for other inputs.
+            Bool, without channels for images, series and volumes: (N, H, W) for (N, C, H, W).
         """
         maps = sum_channels(gradient)
         if gradient.dim() in SPATIAL:
-            maps = self._region_average(maps)
+            size = self.region_size or suited_region_size(*maps.shape[1:])
+            offset = None
+            if size > 1 and self.random_grid:
+                # Drawn on the CPU: an offset on the GPU would have to be waited for.
+                offset = torch.randint(size, (maps.dim() - 1,)).tolist()
+            maps = region_average(maps, size, offset)
         return lowest(maps, proportion)
-
-    def _region_average(self, maps: Tensor) -> Tensor:
-        size = self.region_size or suited_region_size(*maps.shape[1:])
-        if size == 1 or not self.random_grid:
-            return region_average(maps, size)
-        # Drawn on the CPU: an offset on the GPU would have to be waited for.
-        return region_average(maps, size, torch.randint(size, (maps.dim() - 1,)).tolist())
 
     def perturb(
         self,
-        model: nn.Module,
+        predict: Predict,
         images: Tensor,
         gradient: Tensor,
         reference: Tensor,
@@ -124,16 +120,10 @@ class Search:
         bounds: Bounds | None,
         divergence: Divergence,
     ) -> Tensor:
-        """Return the images, perturbed where they are irrelevant (equations 5 to 7).
+        """Return the images (N, ...), perturbed where they are irrelevant (equations 5 to 7).
 
-        Args:
-            model: Searched in the mode that it is in.
-            images: Clean inputs, shape (N, ...).
-            gradient: Of the true class's score at ``images``.
-            reference: Clean logits, shape (N, classes).
-            proportion: q of each sample, shape (N,).
-            bounds: Range of valid inputs.
-            divergence: Maximised: `measure`, for several labels its mean over them.
+        The ``gradient`` is that of the true class's score at the images, the ``reference`` their
+        logits. The divergence is maximised: `measure`, for several labels its mean over them.
         """
         mask = self.irrelevant(gradient, proportion)
         step_size = self.step_size
@@ -144,7 +134,7 @@ class Search:
                 images, -gradient, mask, epsilon=self.epsilon, step_size=step_size, bounds=bounds
             )
         return masked_pgd(
-            search_view(model),
+            predict,
             images,
             mask,
             epsilon=self.epsilon,
@@ -165,10 +155,7 @@ def check_search(
     *,
     zero: bool = False,
 ) -> None:
-    """Raise `InputError` unless these are the settings of a search in a ball.
-
-    ``zero`` allows no steps; see `Search`.
-    """
+    """Raise `InputError` unless these settings fit a search in a ball; ``zero`` allows no steps."""
     check_positive(epsilon, "epsilon", zero=True)
     check_radius(epsilon, bounds)
     check_positive(steps, "steps", zero=zero)

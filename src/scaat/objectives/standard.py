@@ -22,9 +22,8 @@ class Standard(Objective):
             alone. Gairola, Böhle, Locatello and Schiele, "How to Probe", ICLR 2025,
             arXiv:2503.00641, train the head of a frozen network by it for clearer maps. It changes
             nothing for a single logit, several labels an image, and regression.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included; None for inputs without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
     """
 
     def __init__(
@@ -36,16 +35,7 @@ class Standard(Objective):
         super().__init__(label_smoothing, bounds)
         self.binary = binary
 
-    def forward(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        index: Tensor,
-        counted: Tensor | None = None,
-    ) -> ObjectiveOutput:
-        """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index, counted)
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
         logits = self.clean_logits(model, images, labels)
         loss = self.cross_entropy(logits, labels)
         terms = {"cross_entropy": loss.detach()}

@@ -40,10 +40,8 @@ class TRADES(Objective):
             has no gradient.
         search_mode: ``"eval"``, the authors', lets the search see batch norm and dropout as in
             evaluation; ``"train"`` as in the training pass, without updating statistics.
-        label_smoothing: Fraction of each label spread over all classes, in [0, 1]; 0 by default,
-            because smoothing changes the very confidence that perturbation curves measure.
-        bounds: Range of valid inputs, ends included, kept by the search; None for inputs
-            without bounds.
+        label_smoothing: See `Objective`.
+        bounds: See `Objective`.
 
     Raises:
         InputError: An option is out of range.
@@ -71,16 +69,7 @@ class TRADES(Objective):
         self.start_noise = start_noise
         self.search_mode: SearchMode = search_mode
 
-    def forward(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        index: Tensor,
-        counted: Tensor | None = None,
-    ) -> ObjectiveOutput:
-        """Compute the loss of one batch; see `Objective.forward`."""
-        self.check_batch(images, labels, index, counted)
+    def _outcome(self, model: nn.Module, images: Tensor, labels: Tensor) -> ObjectiveOutput:
         logits = self.clean_logits(model, images, labels)
         kl = self.kl_in_nats(labels)
         adversarial = self._search(model, images, logits.detach(), kl)

@@ -88,7 +88,7 @@ class EvaluationOptions:
         from scaat.attribution import attributions
         from scaat.functional.aopc import check_protocol
         from scaat.functional.baselines import find_baseline
-        from scaat.functional.compressed_size import save_options
+        from scaat.functional.sparsity import save_options
 
         check_ranges(self)
         if not self.attributions:

@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from scaat.declarations import declarations
 from scaat.evaluation.context import Arrays, EvaluationContext, Samples
-from scaat.metrics import PerImageMetric
-from scaat.metrics.base import SaliencyMetric
+from scaat.metrics import CurveMetric, PerImageMetric
 from scaat.options.evaluation import EvaluationOptions
 from scaat.registry import Registry
 from scaat.statistics import mean_interval, ratio_interval
 
 
 class Measure(ABC):
-    """A group of metrics; `update` sees every test image once.
+    """A group of metrics; each saliency method has instances of its own."""
 
-    Each saliency method has instances of its own.
-    """
+    passes_per_image: ClassVar[int] = 0
+    """Predictions and maps that each test image takes, where no option changes their number."""
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
+    def __init__(self, context: EvaluationContext) -> None:
         self.context = context
-        self.options = options
-        self.metrics: Mapping[str, PerImageMetric] = {}
-        """By the keys of their values; filled by measures that need nothing else."""
+        self.options = context.options
+        self.metrics: Mapping[str, PerImageMetric | CurveMetric] = {}
+        """They hold all values, which several processes exchange. A `PerImageMetric` has the key of
+        its values."""
 
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
         """Return how many predictions and maps each test image takes, for the progress."""
-        return 0
-
-    def all_metrics(self) -> Iterable[SaliencyMetric]:
-        """Return the metrics that hold values; several processes exchange them."""
-        return self.metrics.values()
+        return cls.passes_per_image
 
     @abstractmethod
     def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
-        """Measure some images.
+        """Measure some images; all calls together show every test image once.
 
         Args:
             samples: B images of the test set.
@@ -50,7 +46,10 @@ class Measure(ABC):
 
     def values(self) -> dict[str, Tensor]:
         """Return by name the values (n,) of each image, and curves (n, steps)."""
-        return {name: metric.values() for name, metric in self.metrics.items()}
+        values: dict[str, Tensor] = {}
+        for key, metric in self.metrics.items():
+            values |= metric.values() if isinstance(metric, CurveMetric) else {key: metric.values()}
+        return values
 
     def row(self, values: Arrays, seed: int, resamples: int) -> dict[str, Any]:
         """Return the entries of ``results.json`` for what `values` returned, as arrays.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,10 +20,10 @@ from scaat.metrics import (
     MapCorrelation,
     MapMetric,
     MaxSensitivity,
+    PerImageMetric,
     PointingGame,
     RelativeInputStability,
 )
-from scaat.metrics.base import SaliencyMetric
 from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval
 
@@ -31,21 +32,22 @@ from scaat.statistics import curve_interval
 class Sparsity(Measure):
     """Entropy, compressed size, Gini index, Hoyer sparsity, and further metrics of maps alone."""
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(context, options)
-        settings = {"size_kb": {"codec": options.size_codec, "quality": options.size_quality}}
-        self.map_metrics: dict[str, MapMetric] = {
-            each.key: metric(**settings.get(each.key, {}))
+    metrics: Mapping[str, PerImageMetric]
+
+    def __init__(self, context: EvaluationContext) -> None:
+        super().__init__(context)
+        codec = {"codec": self.options.size_codec, "quality": self.options.size_quality}
+        self.metrics = {
+            each.key: metric(**(codec if each.key == "size_kb" else {}))
             for metric in vars(scaat.metrics).values()
             if inspect.isclass(metric) and issubclass(metric, MapMetric)
             for each in metric.declares
             if each.category in ("sparsity", "further")
         }
-        self.metrics = self.map_metrics
 
     def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
         """Measure the maps."""
-        for metric in self.map_metrics.values():
+        for metric in self.metrics.values():
             metric.update(maps)
 
 
@@ -56,8 +58,10 @@ class Localisation(Measure):
     An image without an object has NaN.
     """
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(context, options)
+    metrics: Mapping[str, PerImageMetric]
+
+    def __init__(self, context: EvaluationContext) -> None:
+        super().__init__(context)
         self.metrics = {
             metric.declares[0].key: metric() for metric in (PointingGame, EnergyInside, IoUAtArea)
         }
@@ -74,11 +78,11 @@ class Localisation(Measure):
 class Stability(Measure):
     """Max-sensitivity and relative input stability, over one set of perturbed images."""
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(context, options)
+    def __init__(self, context: EvaluationContext) -> None:
+        super().__init__(context)
         settings: dict[str, Any] = {
-            "perturbations": options.stability_perturbations,
-            "radius": options.stability_radius,
+            "perturbations": self.options.stability_perturbations,
+            "radius": self.options.stability_radius,
             "seed": context.seed,
             "batch_size": context.batch_size,
         }
@@ -116,36 +120,37 @@ class Stability(Measure):
 class Randomisation(Measure):
     """Rank correlation with the maps of the model with ever more of its layers randomised."""
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(context, options)
+    metrics: Mapping[str, PerImageMetric]
+
+    def __init__(self, context: EvaluationContext) -> None:
+        super().__init__(context)
         # All at once: a handful of models, each of which every batch needs.
-        models = randomised_models(context.model, context.seed, options.randomisation_stages)
-        self.stages = [(layer, model, MapCorrelation()) for layer, model in models]
+        self.models = dict(
+            randomised_models(context.model, context.seed, self.options.randomisation_stages)
+        )
+        self.metrics = {layer: MapCorrelation() for layer in self.models}
 
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
         """Return one map for each randomised model."""
         return options.randomisation_stages
 
-    def all_metrics(self) -> list[SaliencyMetric]:
-        """Return that of every stage."""
-        return [metric for *_, metric in self.stages]
-
     def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
         """Explain the images by every randomised model."""
-        for _, model, metric in self.stages:
-            metric.update(maps, samples.explain(self.context.attribute, model, targets))
+        for layer, model in self.models.items():
+            other = samples.explain(self.context.attribute, model, targets)
+            self.metrics[layer].update(maps, other)
 
     def values(self) -> dict[str, Tensor]:
         """Return ``randomisation_correlation``, all layers random, and ``by_layer`` (n, stages)."""
-        by_layer = torch.stack([metric.values() for *_, metric in self.stages], dim=1)
+        by_layer = torch.stack(list(super().values().values()), dim=1)
         return {"randomisation_correlation": by_layer[:, -1], "by_layer": by_layer}
 
     def row(self, values: Arrays, seed: int, resamples: int) -> dict[str, Any]:
         """Return the mean, and the mean after each stage."""
         return super().row(values, seed, resamples) | {
             "randomisation": {
-                "layers": [layer for layer, *_ in self.stages],
+                "layers": list(self.models),
                 "correlation": curve_interval(values["by_layer"], seed, resamples),
             }
         }
@@ -155,19 +160,17 @@ class Randomisation(Measure):
 class RandomLabels(Measure):
     """Rank correlation with the maps of a model trained on random labels."""
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(context, options)
+    passes_per_image = 1  # the other model's map
+
+    def __init__(self, context: EvaluationContext) -> None:
+        super().__init__(context)
         if context.random_label_model is None:
             raise InputError("this measure needs a model trained on random labels, found none")
         self.other = context.random_label_model
-        self.metrics = {"random_label_correlation": MapCorrelation()}
-
-    @classmethod
-    def passes(cls, options: EvaluationOptions) -> int:
-        """Return the other model's map."""
-        return 1
+        self.correlation = MapCorrelation()
+        self.metrics = {"random_label_correlation": self.correlation}
 
     def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
         """Explain the images by the other model, for the same classes."""
-        for metric in self.metrics.values():
-            metric.update(maps, samples.explain(self.context.attribute, self.other, targets))
+        other = samples.explain(self.context.attribute, self.other, targets)
+        self.correlation.update(maps, other)

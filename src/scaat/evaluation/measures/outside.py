@@ -11,7 +11,6 @@ from scaat.evaluation.context import EvaluationContext, Samples
 from scaat.evaluation.measures.base import Measure, measures
 from scaat.functional.grid import cell_numbers, draw_grids, tile
 from scaat.metrics import GridPointingGame, SensitivityN, SingleDeletion
-from scaat.options.evaluation import EvaluationOptions
 
 GRID = 2
 
@@ -23,8 +22,10 @@ class Grids(Measure):
     An image that is not classified correctly has no value.
     """
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(context, options)
+    passes_per_image = 1  # the grid's map
+
+    def __init__(self, context: EvaluationContext) -> None:
+        super().__init__(context)
         if not context.image_set.has_labels:
             raise InputError("the measure 'grid-pointing-game' needs labelled images")
         _, channels, height, width = context.image_set.images.shape
@@ -39,11 +40,6 @@ class Grids(Measure):
             ) from error
         self.metric = GridPointingGame(grid=GRID)
         self.metrics = {"grid_pointing_game": self.metric}
-
-    @classmethod
-    def passes(cls, options: EvaluationOptions) -> int:
-        """Return the grid's map."""
-        return 1
 
     def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
         """Explain a grid for each image."""
@@ -68,15 +64,12 @@ class Grids(Measure):
 class Deletion(Measure):
     """Rank correlation of patches' saliency with the logit's fall without each."""
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(context, options)
+    passes_per_image = 16  # predictions without each of 4 x 4 patches
+
+    def __init__(self, context: EvaluationContext) -> None:
+        super().__init__(context)
         self.metric = SingleDeletion(batch_size=context.batch_size)
         self.metrics = {"single_deletion": self.metric}
-
-    @classmethod
-    def passes(cls, options: EvaluationOptions) -> int:
-        """Return the predictions without each of 4 x 4 patches."""
-        return 16
 
     def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
         """Delete patches of the images."""
@@ -87,15 +80,12 @@ class Deletion(Measure):
 class Sensitivity(Measure):
     """Correlation of the saliency of random sets of pixels with the logit's fall without them."""
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(context, options)
+    passes_per_image = 101  # predictions without each of 100 sets, and the clean one
+
+    def __init__(self, context: EvaluationContext) -> None:
+        super().__init__(context)
         self.metric = SensitivityN(seed=context.seed, batch_size=context.batch_size)
         self.metrics = {"sensitivity_n": self.metric}
-
-    @classmethod
-    def passes(cls, options: EvaluationOptions) -> int:
-        """Return the predictions without each of 100 sets, and the clean one."""
-        return 101
 
     def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
         """Remove sets of pixels from the images."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -23,44 +23,41 @@ from scaat.metrics import (
     InsertionDeletion,
     LatticeFraction,
 )
-from scaat.metrics.base import SaliencyMetric
 from scaat.options.evaluation import EvaluationOptions
 from scaat.statistics import curve_interval
 
 
 class Removal(Measure):
-    """A measure by one metric of curves, made by `make_metric`."""
+    """A measure by one metric of curves."""
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(context, options)
+    metric_type: ClassVar[type[CurveMetric]]
+
+    def __init__(self, context: EvaluationContext) -> None:
+        super().__init__(context)
         self.metric = self.make_metric()
+        self.metrics = {"curves": self.metric}
 
-    def make_metric(self) -> CurveMetric:
-        """Return the metric by the options' protocol."""
-        raise NotImplementedError
+    def settings(self) -> dict[str, Any]:
+        """Return the metric's arguments by the options; none where it has its own protocol."""
+        return {}
 
-    def all_metrics(self) -> list[SaliencyMetric]:
-        """Return that of the curves."""
-        return [self.metric]
+    def make_metric(self, **further: Any) -> CurveMetric:
+        """Return a metric of these and further settings."""
+        seed, batch_size = self.context.seed, self.context.batch_size
+        return self.metric_type(**self.settings(), **further, seed=seed, batch_size=batch_size)
 
     def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
         """Perturb the images."""
         self.metric.update(self.context.predict, samples.images, maps, image_ids=samples.image_ids)
 
-    def values(self) -> dict[str, Tensor]:
-        """Return what the metric does."""
-        return self.metric.values()
 
-
-def aopc_settings(measure: Measure) -> dict[str, Any]:
-    """Return the arguments of AOPC by a measure's options, except the region size."""
+def aopc_settings(options: EvaluationOptions) -> dict[str, Any]:
+    """Return the arguments of AOPC, except the region size."""
     return {
-        "steps": measure.options.aopc_steps,
-        "fraction": measure.options.aopc_fraction,
-        "repeats": measure.options.aopc_repeats,
-        "baseline": measure.options.aopc_baseline,
-        "seed": measure.context.seed,
-        "batch_size": measure.context.batch_size,
+        "steps": options.aopc_steps,
+        "fraction": options.aopc_fraction,
+        "repeats": options.aopc_repeats,
+        "baseline": options.aopc_baseline,
     }
 
 
@@ -79,14 +76,12 @@ class Stop(Enum):
 def stop(rounds: Sequence[dict[str, Tensor]], *, tolerance: float, affordable: bool) -> Stop | None:
     """Return why to stop after these rounds of repeats, or None to continue.
 
+    A round has the values (n,) of each metric, of the same images. The ``tolerance`` is the
+    half-width of a 95 % interval that is narrow enough, for every metric.
+
     The variance of a mean over images has a part from the images and a part from the random
     repeats, which alone falls with further rounds. Once that part is under 5 % of the whole, at
     best 2.5 % of the width is to be gained.
-
-    Args:
-        rounds: for each round the values (n,) of each metric, of the same images, n of 2 or more.
-        tolerance: the half-width of a 95 % interval that is narrow enough, for every metric.
-        affordable: whether a further round is within the limit.
     """
     by_metric = [torch.stack([values[name] for values in rounds]).double() for name in rounds[0]]
     count = by_metric[0].shape[1]
@@ -108,8 +103,10 @@ class Faithfulness(Removal):
     enough. The batches are kept for that in main memory: 8 bytes a pixel and 1 a value.
     """
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(context, options)
+    metric_type = AOPC
+
+    def __init__(self, context: EvaluationContext) -> None:
+        super().__init__(context)
         self.rounds = [self.metric]
         self.kept: list[tuple[Tensor, Tensor, Tensor]] = []
         self.stopped: Stop | None = None
@@ -120,10 +117,9 @@ class Faithfulness(Removal):
         repeats = options.aopc_repeats if BASELINES[options.aopc_baseline].draw else 1
         return 2 * options.aopc_steps * repeats + 1
 
-    def make_metric(self, first_repeat: int = 0) -> CurveMetric:
-        """Return AOPC whose repeats begin at ``first_repeat``."""
-        side = self.options.aopc_region_size
-        return AOPC(region_size=side, first_repeat=first_repeat, **aopc_settings(self))
+    def settings(self) -> dict[str, Any]:
+        """Return those of AOPC."""
+        return {"region_size": self.options.aopc_region_size, **aopc_settings(self.options)}
 
     def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
         """Perturb the images."""
@@ -163,7 +159,7 @@ class Faithfulness(Removal):
         return row
 
     def _add_round(self) -> None:
-        metric = self.make_metric(len(self.rounds) * self.options.aopc_repeats)
+        metric = self.make_metric(first_repeat=len(self.rounds) * self.options.aopc_repeats)
         for pixels, maps, image_ids in self.kept:
             images = to_float(pixels.to(self.device))
             metric.update(self.context.predict, images, maps.to(self.device), image_ids=image_ids)
@@ -172,53 +168,51 @@ class Faithfulness(Removal):
 
 
 @measures.register("lattice")
-class Lattice(Measure):
+class Lattice(Removal):
     """Saliency on one pixel in four, and AOPC in blocks: they show a network that skips rows."""
 
-    def __init__(self, context: EvaluationContext, options: EvaluationOptions) -> None:
-        super().__init__(context, options)
+    metric_type = BlockAOPC
+
+    def __init__(self, context: EvaluationContext) -> None:
+        super().__init__(context)
         self.fraction = LatticeFraction()
-        self.blocks = BlockAOPC(**aopc_settings(self))
+        self.metrics = {"lattice_fraction": self.fraction, "curves": self.metric}
 
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
         """Return two orders' perturbed images and the clean one."""
         return Faithfulness.passes(options)
 
-    def all_metrics(self) -> list[SaliencyMetric]:
-        """Return fractions and curves."""
-        return [self.fraction, self.blocks]
+    def settings(self) -> dict[str, Any]:
+        """Return those of AOPC."""
+        return aopc_settings(self.options)
 
     def update(self, samples: Samples, maps: Tensor, targets: Tensor) -> None:
         """Divide the maps, and perturb the images."""
         self.fraction.update(maps)
-        self.blocks.update(self.context.predict, samples.images, maps, image_ids=samples.image_ids)
-
-    def values(self) -> dict[str, Tensor]:
-        """Return ``lattice_fraction``, ``blocks_lerf`` and ``blocks_morf``."""
-        return {"lattice_fraction": self.fraction.values(), **self.blocks.values()}
+        super().update(samples, maps, targets)
 
 
 @measures.register("insertion-deletion")
 class InsertionAndDeletion(Removal):
     """Areas under the probability as the most relevant pixels are inserted, or deleted."""
 
-    def make_metric(self) -> CurveMetric:
-        """Return the metric by the options' protocol."""
-        return InsertionDeletion(
-            steps=self.options.deletion_steps,
-            insertion_baseline=self.options.insertion_baseline,
-            deletion_baseline=self.options.deletion_baseline,
-            region_size=self.options.deletion_region_size,
-            repeats=self.options.aopc_repeats,
-            seed=self.context.seed,
-            batch_size=self.context.batch_size,
-        )
+    metric_type = InsertionDeletion
 
     @classmethod
     def passes(cls, options: EvaluationOptions) -> int:
         """Return both curves' images, by baselines that are not random, and the clean one."""
         return 2 * options.deletion_steps + 1
+
+    def settings(self) -> dict[str, Any]:
+        """Return those of the options."""
+        return {
+            "steps": self.options.deletion_steps,
+            "insertion_baseline": self.options.insertion_baseline,
+            "deletion_baseline": self.options.deletion_baseline,
+            "region_size": self.options.deletion_region_size,
+            "repeats": self.options.aopc_repeats,
+        }
 
     def values(self) -> dict[str, Tensor]:
         """Return ``insertion`` and ``deletion``, and the ``..._curve`` (n, steps + 1) of each."""
@@ -241,25 +235,13 @@ class InsertionAndDeletion(Removal):
 class RemoveAndImpute(Removal):
     """ROAD: ``road`` and its parts ``road_lerf`` and ``road_morf``."""
 
-    def make_metric(self) -> CurveMetric:
-        """Return the metric by its own protocol."""
-        return ROAD(seed=self.context.seed, batch_size=self.context.batch_size)
-
-    @classmethod
-    def passes(cls, options: EvaluationOptions) -> int:
-        """Return two orders' images and the clean one."""
-        return 2 * STEPS + 1
+    metric_type = ROAD
+    passes_per_image = 2 * STEPS + 1  # two orders' images and the clean one
 
 
 @measures.register("f-fidelity")
 class Fidelity(Removal):
     """Both sides of F-Fidelity, for a model that was fine-tuned on images with missing pixels."""
 
-    def make_metric(self) -> CurveMetric:
-        """Return the metric by its own protocol."""
-        return FineTunedFidelity(seed=self.context.seed, batch_size=self.context.batch_size)
-
-    @classmethod
-    def passes(cls, options: EvaluationOptions) -> int:
-        """Return two orders' images of 10 steps and 10 draws, and the clean one."""
-        return 201
+    metric_type = FineTunedFidelity
+    passes_per_image = 201  # two orders' images of 10 steps and 10 draws, and the clean one
