@@ -70,8 +70,10 @@ class Album:
     ) -> None:
         """Write the overlays and maps of the next image.
 
-        ``pixels`` is what each model saw, uint8 RGB (H, W, 3), ``answers`` each one's, for this
-        image alone.
+        Args:
+            picture: Its file.
+            pixels: What each model saw, uint8 RGB (H, W, 3).
+            answers: Each model's, for this image alone.
         """
         sizes = dict.fromkeys(self._resizing(picture, seen) for seen in pixels)
         note = ", ".join(filter(None, [*sizes, picture.conversion]))

@@ -98,7 +98,14 @@ def perturbation_curve(
 
 
 def aopc(curve: Tensor) -> Tensor:
-    """Return the area over each perturbation curve (..., steps): its mean (...), in [-1, 1]."""
+    """Return the area over the perturbation curve of each image: the mean over its steps.
+
+    Args:
+        curve: (..., steps), as `perturbation_curve` returns it.
+
+    Returns:
+        (...), in [-1, 1].
+    """
     return curve.mean(-1)
 
 

@@ -15,8 +15,15 @@ from scaat.functional.maps import check_maps
 def cell_numbers(height: int, width: int, grid: int) -> Tensor:
     """Return the number of each pixel's cell, row by row from 0, of ``grid`` x ``grid`` cells.
 
-    They are int64 (height, width). Where ``grid`` does not divide the height or the width, cells
-    differ by one pixel.
+    Where ``grid`` does not divide the height or the width, cells differ by one pixel.
+
+    Args:
+        height: Of the image in pixels.
+        width: Of the image in pixels.
+        grid: Cells along each side, from 1 to the shorter side.
+
+    Returns:
+        int64 (height, width).
 
     Raises:
         InputError: The image has fewer pixels along a side than cells.
@@ -72,7 +79,13 @@ def draw_grids(
 
 
 def tile(images: Tensor) -> Tensor:
-    """Return images (N, grid * grid, C, H, W), row by row, as grids (N, C, grid * H, grid * W).
+    """Return grids of images.
+
+    Args:
+        images: (N, grid * grid, C, H, W), the cells row by row.
+
+    Returns:
+        (N, C, grid * H, grid * W).
 
     Raises:
         InputError: The images are not planar, or their number is no square.

@@ -91,5 +91,12 @@ def insertion_deletion(
 
 
 def area_under_curve(curve: Tensor) -> Tensor:
-    """Return the area (...) under curves (..., steps + 1) over [0, 1], by the trapezoid rule."""
+    """Return the area under each curve over fractions 0 to 1 by the trapezoid rule.
+
+    Args:
+        curve: (..., steps + 1), equally spaced, as `insertion_deletion` returns it.
+
+    Returns:
+        (...), between the curve's minimum and maximum.
+    """
     return torch.trapezoid(curve, dx=1 / (curve.shape[-1] - 1))

@@ -144,8 +144,9 @@ def replaced_images(
     step that replaces the same number of regions.
 
     Args:
-        images: See `perturbation_curve`.
-        maps: See `perturbation_curve`.
+        images: (N, C, H, W), (N, C, L) or (N, C, D, H, W), floating point in [0, 1].
+        maps: Saliency maps of that shape without channels, non-negative, on the device of
+            ``images``.
         fraction: Fraction of the regions to replace, in [0, 1]; the number is rounded.
         order: ``"lerf"`` replaces the least relevant regions, ``"morf"`` the most relevant.
         region_size: See `perturbation_curve`.
@@ -157,8 +158,8 @@ def replaced_images(
         Shape, dtype and device of ``images``.
 
     Raises:
-        InputError: An argument has an invalid value or shape, or no pixel would remain that the
-            baseline needs.
+        InputError: An argument has an invalid value or shape, or the baseline needs a remaining
+            pixel.
     """
     check_orders([order])
     check_fraction(fraction, "fraction")

@@ -26,19 +26,21 @@ def road_curves(
 ) -> dict[str, Tensor]:
     """Return the perturbation curves of ROAD (Rong et al. 2022), the input of `road`.
 
-    They are those of `scaat.functional.perturbation_curve` over 10 %, 20 %, ... 90 % of the regions
-    of images (N, C, H, W), with the baseline ``"noisy-linear"``: a removed pixel is the mean of its
-    neighbours, which hides the shape of the removed part. A visible shape can reveal the class.
+    Calls `scaat.functional.perturbation_curve` over 10 %, 20 %, ... 90 % of the regions with the
+    baseline ``"noisy-linear"``: a removed pixel is the mean of its neighbours, which hides the
+    shape of the removed part. A visible shape can reveal the class.
 
     Args:
-        predict: see `perturbation_curve`.
-        images: see `perturbation_curve`.
-        maps: see `perturbation_curve`.
+        predict: maps images (B, C, H, W) to logits (B, classes); put models in eval mode.
+        images: (N, C, H, W), floating point in [0, 1].
+        maps: saliency maps (N, H, W), non-negative, on the device of ``images``.
         region_size: side of the square regions in pixels; 1 as in the original.
-        repeats: draws of the noise per image. One is enough, as it is a hundredth of the range.
-        seed: see `perturbation_curve`.
-        image_ids: see `perturbation_curve`.
-        batch_size: see `perturbation_curve`.
+        repeats: draws of the noise per image. One is enough, because the noise is a hundredth
+            of the pixel range.
+        seed: of the noise, non-negative.
+        image_ids: (N,) non-negative integers that name the images for the random numbers; the
+            default is their position 0 ... N - 1.
+        batch_size: perturbed images per forward pass; affects memory, not the result.
 
     Returns:
         ``"lerf"`` and ``"morf"``, float32 (N, 9), each value in [-1, 1].
@@ -69,7 +71,10 @@ def road(curves: Mapping[str, Tensor]) -> Tensor:
     of LeRF) / 2, as ROADCombined of ``pytorch-grad-cam`` does. A model that is fragile or robust
     to any removal shifts both and gains nothing. An uninformative map has 0 on average.
 
-    From curves (..., steps), as `road_curves` returns them, it is (...), in [-1, 1]; higher is
-    better.
+    Args:
+        curves: ``"lerf"`` and ``"morf"`` (..., steps), as `road_curves` returns them.
+
+    Returns:
+        (...), in [-1, 1]; higher is better.
     """
     return (aopc(curves["morf"]) - aopc(curves["lerf"])) / 2

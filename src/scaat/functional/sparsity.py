@@ -95,10 +95,14 @@ def gini(maps: Tensor) -> Tensor:
     if all pixels are equal, 1 - 1/n if a single pixel holds everything, and 0 for a map of zeros.
 
     Args:
-        maps: see `entropy`, which raises the same errors.
+        maps: saliency maps (N, H, W), or (N, L) of series, (N, D, H, W) of volumes; floating
+            point, non-negative.
 
     Returns:
         float32 (N,), from 0 to 1 - 1/n.
+
+    Raises:
+        InputError: ``maps`` have an invalid shape or dtype, or a negative or non-finite value.
     """
     check_maps(maps)
     # float64, because the sum over all pixels is subtracted from 1.
@@ -115,15 +119,19 @@ def hoyer(maps: Tensor) -> Tensor:
     """Return the Hoyer index of each saliency map.
 
     For the n pixels c (Hoyer, "Non-negative Matrix Factorization with Sparseness Constraints",
-    2004): (√n - L1(c) / L2(c)) / (√n - 1), with L1 the sum and L2 the Euclidean norm. It is 0 if
-    all pixels are equal, 1 if a single pixel holds everything, and independent of the map's scale.
-    A map of zeros, or of one pixel, has 0.
+    2004): (√n - L1(c) / L2(c)) / (√n - 1), with L1 the sum and L2 the Euclidean norm. It
+    is 0 if all pixels are equal, 1 if a single pixel holds everything, and independent of the
+    map's scale. A map of zeros has 0, as for `gini`.
 
     Args:
-        maps: see `entropy`, which raises the same errors.
+        maps: saliency maps (N, H, W), or (N, L) of series, (N, D, H, W) of volumes; floating
+            point, non-negative, of at least two pixels (a map of one pixel has 0).
 
     Returns:
         float32 (N,), from 0 to 1.
+
+    Raises:
+        InputError: ``maps`` have an invalid shape or dtype, or a negative or non-finite value.
     """
     check_maps(maps)
     values = over_maximum(widened(maps.detach().flatten(1)))  # no square under- or overflows

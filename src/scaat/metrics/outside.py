@@ -69,7 +69,18 @@ class SensitivityN(NumberedMetric):
         targets: Tensor,
         image_ids: Tensor | None = None,
     ) -> None:
-        """Measure maps (N, H, W) as the function does; `NumberedMetric` says what the ids are."""
+        """Measure the maps (N, H, W) of images (N, C, H, W) for classes int64 (N,).
+
+        Args:
+            predict: Images to logits, the model that is explained.
+            images: Floating point in [0, 1].
+            maps: Non-negative, on the device of ``images``.
+            targets: The classes that the maps explain.
+            image_ids: (N,) integers that name the images.
+
+        Raises:
+            InputError: As the function.
+        """
         image_ids = self.numbered(images, image_ids)
         self.per_image.append(
             self.function(predict, images, maps, targets, image_ids=image_ids, **self.settings)

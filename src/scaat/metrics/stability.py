@@ -70,8 +70,14 @@ class MaxSensitivity(NumberedMetric):
     def update(self, explain: Explain, images: Tensor, image_ids: Tensor | None = None) -> None:
         """Measure the maps that ``explain`` gives for images (N, C, H, W) in [0, 1].
 
-        Its positions (`scaat.functional.stability.Explain`) count the images of this update, 0 to
-        N - 1. Errors are those of the function.
+        Args:
+            explain: see `scaat.functional.stability.Explain`; its positions count the images of
+                this update, 0 to N - 1.
+            images: floating point.
+            image_ids: (N,) integers that name the images.
+
+        Raises:
+            InputError: as the function.
         """
         image_ids = self.numbered(images, image_ids)
         self.per_image.append(self.function(explain, images, image_ids=image_ids, **self.settings))
@@ -99,7 +105,18 @@ class RelativeInputStability(NumberedMetric):
     def update(
         self, predict: Predict, explain: Explain, images: Tensor, image_ids: Tensor | None = None
     ) -> None:
-        """Measure as `MaxSensitivity.update` does; ``predict`` maps images to logits."""
+        """Measure the maps that ``explain`` gives for images (N, C, H, W) in [0, 1].
+
+        Args:
+            predict: images to logits, the model that is explained.
+            explain: see `scaat.functional.stability.Explain`; its positions count the images of
+                this update, 0 to N - 1.
+            images: floating point.
+            image_ids: (N,) integers that name the images.
+
+        Raises:
+            InputError: as the function.
+        """
         image_ids = self.numbered(images, image_ids)
         self.per_image.append(
             self.function(predict, explain, images, image_ids=image_ids, **self.settings)

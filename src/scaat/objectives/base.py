@@ -105,10 +105,10 @@ class Objective(ExactBuffers):
     def for_regression(self, deviation: float, tolerance: float = PROBABLE_ERROR) -> Self:
         """Make this an objective for one number a sample in the place of classes, and return it.
 
-        The loss is the mean squared error, the divergence of two outputs their squared difference,
-        in units of ``deviation``, and the saliency map the absolute gradient of the output. Within
-        ``tolerance`` of its target an output is correct. Terms keep their names: ``cross_entropy``
-        is the squared error.
+        Errors and differences of outputs count in units of ``deviation``. The loss is the mean
+        squared error, the divergence of two outputs their squared difference, the saliency map the
+        absolute gradient of the output. An output within ``tolerance`` of its target counts as
+        classified correctly. Terms keep their names: ``cross_entropy`` is the squared error.
 
         Args:
             deviation: Standard deviation of the targets of the training set, positive. The loss
@@ -175,8 +175,10 @@ class Objective(ExactBuffers):
     def observe_validation(self, loss: Tensor, samples: Tensor) -> None:
         """Take the validation after an epoch of training; most methods do not look at it.
 
-        The loss is `scaat.objectives.budget.validation_loss`, a scalar in nats, equal on all
-        processes; ``samples`` is the number of validation images, a scalar.
+        Args:
+            loss: Of the validation images in nats, a scalar, equal on all processes
+                (`scaat.objectives.budget.validation_loss`).
+            samples: Number of validation images, a scalar.
         """
 
     def check_shape(self, shape: Sequence[int]) -> None:
@@ -221,9 +223,10 @@ class Objective(ExactBuffers):
     def cross_entropy(
         self, logits: Tensor, labels: Tensor, *, reduction: Literal["mean", "sum"] = "mean"
     ) -> Tensor:
-        """Cross-entropy of the batch in nats, in at least float32; the labels' mean of several.
+        """Cross-entropy of the batch in nats, computed in at least float32.
 
-        For regression it is the squared error in units of the targets' variance.
+        For several labels the binary cross-entropy, as a mean over labels. For regression the
+        squared error in units of the targets' variance.
         """
         if self.deviation is not None:
             errors = self._squared_difference(logits, labels)
@@ -245,7 +248,11 @@ class Objective(ExactBuffers):
         return class_logits(logits).argmax(1)
 
     def correct(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Whether each sample is right, bool (N,): all its labels, or a number within tolerance."""
+        """Whether each sample is classified correctly, bool (N,).
+
+        One logit decides by its sign; of several labels all must be right; a number must be within
+        the tolerance.
+        """
         if self.deviation is not None:
             return self._squared_difference(logits, labels) <= self.tolerance**2
         right = self.predicted(logits, labels) == labels

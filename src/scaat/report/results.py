@@ -89,8 +89,11 @@ class Source:
     def per_image(self, row: int, metric: str, *, gaps: bool = False) -> Array | None:
         """Return one number for each measured image, shape (n,), or None if not stored.
 
-        ``metric`` may also be ``index``, the images' positions in the test set, or, of all test
-        images, ``correct`` or ``margin``. With ``gaps`` NaN may stand for undefined values.
+        Args:
+            row: Its number in the file.
+            metric: Key of the metric, ``index`` for the images' positions in the test set, or,
+                of all test images, ``correct`` and ``margin``.
+            gaps: Whether NaN may stand for images that the metric is not defined for.
         """
         name = f"{row}/{metric}"
         values = self._per_image.get(name)

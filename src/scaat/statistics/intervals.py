@@ -1,8 +1,15 @@
 """95 % intervals over images: of one model, and of the difference of two on the same images.
 
-Saliency metrics take bootstrap percentiles, also where a ratio's denominator may vanish; accuracy
-takes Wilson's interval, since resampling would call a perfect score certain. Values are plain
-floats for JSON, None where they are not defined or not finite.
+Saliency metrics take bootstrap percentile intervals over the images: one rule for means, for a
+ratio whose denominator may vanish, and for the AUC. It never leaves the range of the statistic, and
+it needs no jackknife, which BCa does and a constant sample breaks. Accuracy takes Wilson's
+interval: it is a proportion, for which that closed form is accurate, and resampling would call a
+perfect score certain.
+
+Most of the variance between images is common to two models (a hard image is hard for both), so the
+interval of the paired difference is narrower than two separate intervals suggest.
+
+Every function returns plain floats for JSON, None for what is not defined or not finite.
 """
 
 from __future__ import annotations
@@ -114,13 +121,13 @@ def mean_interval(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> d
     """Return the mean of per-image values and its bootstrap interval.
 
     Args:
-        values: (n,). Images with NaN, for which the metric is not defined, are left out.
-        seed: Of the resampling; one seed resamples the same images for every metric.
-        resamples: How many.
+        values: (n,). NaN marks an image that the metric is not defined for: it is left out.
+        seed: of the resampling; one seed resamples the same images for every metric.
+        resamples: number of resamples.
 
     Returns:
-        ``value``, ``low``, ``high`` and ``n``, the images behind the mean. One image has no
-        interval; none has no mean either.
+        ``value``, ``low``, ``high`` and ``n``, the number of images behind the mean. A single
+        image has no interval, so None; no image has no mean either.
     """
     values = values[~np.isnan(values)]
     n = len(values)
@@ -130,10 +137,12 @@ def mean_interval(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> d
 
 
 def curve_interval(curves: Array, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Any]:
-    """Return the mean of curves (n, steps) over images, with an interval at each step.
+    """Return the mean curve (n, steps) over images, with an interval at each step.
 
-    Curves with NaN are left out. ``value``, ``low`` and ``high`` are lists of ``steps`` numbers,
-    of which a single image has no limits.
+    An image with a NaN in its curve is left out.
+
+    Returns:
+        ``value``, ``low`` and ``high``: lists of ``steps`` numbers (None for a single image).
     """
     curves = curves[~np.isnan(curves).any(1)]
     unknown = [None] * curves.shape[1]
@@ -150,9 +159,15 @@ def ratio_interval(
     """Return the ratio of the means of two values of the same images, and its interval.
 
     A resample whose denominator is not positive counts as infinite (as minus infinite where its
-    numerator is not positive either). A limit among these, as once the interval of the denominator
-    reaches 0, is None and ``unbounded`` is true. Both arrays are (n,), finite, of the same images
-    in the same order; the rest is as in `mean_interval`.
+    numerator is not positive either): for AOPC, nothing at all was lost with the least
+    relevant regions. A limit that falls among these is None and ``unbounded`` is true, which is
+    so once the interval of the denominator reaches down to 0.
+
+    Args:
+        numerator: (n,), finite.
+        denominator: (n,), finite, for the same images in the same order.
+        seed: of the resampling.
+        resamples: number of resamples.
 
     Returns:
         ``value`` (None where the denominator is not positive), ``low``, ``high``, ``n``,
@@ -201,9 +216,16 @@ def average_precision_interval(
 ) -> dict[str, Any]:
     """Return the average precision, as a mean over labels, and its bootstrap interval.
 
-    ``scores`` (n, labels) are higher where a label is present, ties have one threshold;
-    ``positive`` (n, labels) says whether it is, in one image at least. A label without positives
-    in a resample is left out of its mean.
+    A label without positives in a resample of the images is left out of its mean.
+
+    Args:
+        scores: (n, labels), higher where a label is present; ties have one threshold.
+        positive: (n, labels), whether it is; each label is in one image at least.
+        seed: of the resampling.
+        resamples: number of resamples.
+
+    Returns:
+        ``value``, ``low``, ``high``, ``n``.
     """
     n, rng = len(scores), np.random.default_rng(seed)
     batch = max(1, _BATCH // n)
@@ -276,15 +298,23 @@ def paired_ratio_difference(
 ) -> dict[str, Any]:
     """Return the difference of two ratios of means over the same images, and its interval.
 
-    A ratio is infinite as in `ratio_interval`. Where both are in a resample the difference counts
-    as minus infinite for the lower limit and as infinite for the upper one. All four arrays are
-    (n,), finite, of the same images in the same order; the rest is as in `mean_interval`.
+    A ratio is infinite as in `ratio_interval`. Where both are in a resample their difference
+    could be anything: it counts as minus infinite for the lower limit and as infinite for the
+    upper one.
+
+    Args:
+        numerator: (n,), finite.
+        denominator: (n,), finite.
+        other_numerator: (n,), finite.
+        other_denominator: (n,), finite; all four of the same images in the same order.
+        seed: of the resampling.
+        resamples: number of resamples.
 
     Returns:
         ``value``, ``low``, ``high``, ``n`` and ``unbounded``.
 
     Raises:
-        InputError: The four are not of as many images.
+        InputError: the four are not of as many images.
     """
     parts = (numerator, denominator, other_numerator, other_denominator)
     for part in parts[1:]:
@@ -300,11 +330,17 @@ def paired_auc_difference(
     The interval is normal, with DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988, by the
     ranks of Sun and Xu 2014): resampling would sort all images again for each resample.
 
-    Arguments and result are as for `auc_interval`; the scores are finite, and ``other`` are those
-    of the second model for the same images in the same order.
+    Args:
+        scores: (n,), finite, higher for the positive class; ties count half.
+        other: (n,), of the same images in the same order.
+        positive: (n,), whether the image is of the positive class.
+
+    Returns:
+        ``value``, ``low``, ``high`` and ``n``; all None but ``n`` where one class is missing, no
+        interval where one of them has a single image.
 
     Raises:
-        InputError: The three are not of as many images.
+        InputError: the three are not of as many images.
     """
     _check_paired(scores, other)
     _check_paired(scores, positive)

@@ -83,15 +83,25 @@ def pooled_ratio_difference(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
-    """Return the difference of two `pooled_ratio`s over the same seeds and images.
+    """Return the difference of two pooled ratios over the same seeds and images.
 
-    Arguments and result are as for `pooled_ratio`, those of both ratios of the same seeds and
-    images in the same order, which are drawn for both alike. Two infinite ratios count as in
-    `paired_ratio_difference`, with None among ``by_seed``. (The difference of two pooled means is
-    the `pooled_mean` of the differences, image by image.)
+    Each ratio is as in `pooled_ratio`; seeds and images are drawn for both alike. The difference
+    of two pooled means is the `pooled_mean` of the differences, image by image.
+
+    Args:
+        numerators: for each of two seeds or more its per-image values (n_s,), finite.
+        denominators: the same for the denominator.
+        other_numerators: of the other method, the same seeds and images in the same order.
+        other_denominators: the same for its denominator.
+        seed: of the resampling.
+        resamples: number of resamples.
+
+    Returns:
+        As `pooled_ratio`; where both ratios are infinite in a resample their difference is
+        unknown, as in `paired_ratio_difference`, and None among ``by_seed``.
 
     Raises:
-        InputError: There are fewer than two seeds, or the four differ in shape.
+        InputError: there are fewer than two seeds, or the four differ in shape.
     """
     parts = (numerators, denominators, other_numerators, other_denominators)
     return _pooled_ratio(parts, seed, resamples)

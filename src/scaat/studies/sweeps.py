@@ -96,7 +96,9 @@ def combinations(values: Values, *, one_at_a_time: bool = False) -> list[Point]:
 def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
     """Return for each point whether no other is at least as good in all and better in one.
 
-    In each place more is better. A point with NaN is not on the front, and puts no other off it.
+    Args:
+        points: Of equal length; in each place more is better. A point with NaN is not on the
+            front, and puts no other off it.
     """
     if not points:
         return []

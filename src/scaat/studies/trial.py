@@ -65,8 +65,12 @@ def trial_config(
 ) -> dict[str, Any]:
     """Return the configuration of one training, of plain values.
 
-    ``objective`` holds keyword arguments of ``method``, by default its defaults; the seed is of the
-    split, the weights and every random draw.
+    Args:
+        method: Name of the objective.
+        objective: Its keyword arguments; those left out have their defaults.
+        data: The data.
+        training: Model, optimiser and processes.
+        seed: Of the split, the weights and every random draw.
     """
     return {
         "command": "train",
@@ -132,21 +136,32 @@ def run_trial(
     """Train and evaluate, from wherever an earlier call was cut off.
 
     The run lies in ``folder``; the results of each saliency method in a folder of their own,
-    ``folder/test/gradient``, so that a later study finds them. They and ``config.yaml`` suffice to
-    continue a study without its models and, if the data has a ``name``, with its images at another
-    path.
+    ``folder/test/gradient``, so that a later study finds those that it shares with this one.
+    Where these are there the model need not be: a study continues from its ``config.yaml`` and
+    results, which are small, on a machine that never had its models, and that has its images at
+    another path, if the data has a ``name``.
 
-    A training that falls behind ``reference``, the folder of a standard training (see
-    `scaat.training.fit`), by more than ``budget`` points of validation accuracy ends early
-    (`KeepBudget`); the default is no end but the last epoch. ``evaluation`` is the protocol, on the
-    images of ``part`` (settings may be chosen by those for validation); None trains only.
-    ``provenance`` adds to the results' environment, such as the command; ``callbacks`` are
-    Lightning's, for the training.
+    Args:
+        trial: What to do.
+        folder: Of this trial.
+        splits: The data that its configuration names.
+        evaluation: The protocol; None trains only.
+        part: Measure on the test images, or on the validation images, by which settings may be
+            chosen.
+        reference: Folder of the standard training that an accuracy budget is compared with; see
+            `scaat.training.fit`.
+        device: Where to evaluate.
+        quiet: Show no progress of the training.
+        callbacks: Of Lightning, for the training.
+        budget: Points of validation accuracy by which the training may be behind ``reference``;
+            beyond it ends early (`KeepBudget`). Default: no end but the last epoch.
+        show: See `Show`.
+        provenance: Further entries of the results' environment, such as the command.
 
     Returns:
-        The folders with the results; none without ``evaluation``, or where the loss became
-        non-finite or the budget was exceeded, now or before: then ``failure.json`` says when, and
-        the trial is not tried again.
+        The folders with the results; none without ``evaluation``, and none where the loss became
+        non-finite or the budget was exceeded, now or in an earlier call: then ``failure.json``
+        says when, and the trial is not tried again.
 
     Raises:
         InputError: The folder holds a trial with other settings, or as for `fit`.
