@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError, did_you_mean
 from scaat.functional.blur import convolve
-from scaat.models.recipes import Recipe
 from scaat.passes import evaluation_mode
-
-FORM = "smoothed:LAYER:MODEL, such as smoothed:layer1:resnet18"
 
 
 class FeatureSmoothing(nn.Module):
@@ -51,32 +46,10 @@ def blur(features: Tensor) -> Tensor:
     return convolve(features, kernels, mode="replicate")
 
 
-def smoothed(rest: str, find: Callable[[str], Recipe]) -> Recipe:
-    """Return the recipe of a network whose features are smoothed behind one of its layers.
+def smooth_behind(network: nn.Module, images: Tensor, *, layer: str) -> None:
+    """Put a `FeatureSmoothing` behind the submodule called ``layer``, in place.
 
-    Args:
-        rest: ``LAYER:MODEL``.
-        find: Returns the recipe of MODEL.
-
-    Raises:
-        InputError: It has another form, or as for ``find``. When the network is built: it has no
-            such layer, or what the layer gives are no feature maps.
-    """
-    layer, colon, name = rest.partition(":")
-    if not (layer and colon and name):
-        raise InputError(f"model 'smoothed:{rest}' has another form than {FORM}")
-    return find(name).changed(
-        f"smoothed:{rest}", lambda network, images: smooth_behind(network, layer, images)
-    )
-
-
-def smooth_behind(network: nn.Module, layer: str, images: Tensor) -> None:
-    """Put a `FeatureSmoothing` behind one layer, in place.
-
-    Args:
-        network: Takes the images.
-        layer: Name of a submodule.
-        images: Float (N, C, H, W); they are run once, to see how many feature maps there are.
+    Images, float (N, C, H, W), are run once, to see how many feature maps there are.
 
     Raises:
         InputError: There is no such layer, or what it gives are no feature maps (N, C, H, W).
