@@ -23,7 +23,7 @@ from scaat.passes import evaluation_mode, search_view
 with extra("run", "the adapter for Lightning"):
     import lightning as L
 
-    from scaat.training.batches import is_real_sample
+    from scaat.training.batches import real_samples
 
 __all__ = ["ObjectiveMixin", "SaliencyEvaluation"]
 
@@ -75,25 +75,10 @@ class ObjectiveMixin(L.LightningModule):
                 "training set in scaat.integrations.IndexedDataset"
             )
         images, labels, index = batch
-        counted = self._counted(batch_idx, len(labels))
+        loader = self.trainer.train_dataloader
+        counted = real_samples(loader, batch_idx, len(labels), self.device)
         output: ObjectiveOutput = self.objective(model, images, labels, index, counted)
         return output
-
-    def _counted(self, batch_idx: int, size: int) -> Tensor | None:
-        """Tell the samples by which a sampler for several processes fills its last batch up."""
-        sampler = getattr(self.trainer.train_dataloader, "sampler", None)
-        batch_size = getattr(self.trainer.train_dataloader, "batch_size", None)
-        if not isinstance(sampler, DistributedSampler) or sampler.drop_last or batch_size is None:
-            return None
-        counted = is_real_sample(
-            batch_idx,
-            batch_size=batch_size,
-            size=size,
-            samples=len(sampler.dataset),  # type: ignore[arg-type]
-            processes=sampler.num_replicas,
-            rank=sampler.rank,
-        )
-        return None if counted is None else counted.to(self.device)
 
 
 class SaliencyEvaluation(L.Callback):

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from scaat.data import Augmentation, augment, to_float
+from scaat.data.image_set import Batch
 from scaat.errors import InputError, NonFiniteLossError
 from scaat.functional.logits import label_cross_entropy
 from scaat.functional.temperature import FACTORS, cross_entropy_by_temperature
 from scaat.objectives import Objective
 from scaat.objectives.budget import validation_loss
 from scaat.options.training import TrainingOptions
-from scaat.training.batches import Batch, is_real_sample, loss_scale, seed_step
+from scaat.training.batches import loss_scale, real_samples, seed_step
 from scaat.training.checkpoint import check_format
 from scaat.training.devices import compile_model, uncompile_model
 from scaat.training.logs import EpochMeans
@@ -61,8 +62,9 @@ class TrainingModule(L.LightningModule):
         self.figures: dict[str, Tensor] = {}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Seed the step."""
-        seed_step(self.seed, self._batches_before(batch_idx), self.global_rank)
+        """Seed the step by the batches before; optimiser steps are fewer where they accumulate."""
+        before = self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
+        seed_step(self.seed, before, self.global_rank)
 
     def on_fit_start(self) -> None:
         """Compile the model, in each process."""
@@ -78,7 +80,8 @@ class TrainingModule(L.LightningModule):
         raw, labels, index = batch
         images = to_float(augment(raw, self.augmentation))
         images = images.contiguous(memory_format=torch.channels_last)
-        counted = self._counted(batch_idx, len(labels))
+        loader, size = self.trainer.train_dataloader, len(labels)
+        counted = real_samples(loader, batch_idx, size, self.device)
         output = self.objective(self.model, images, labels, index, counted)
         self._check_finite(output.loss, output.logits, index)
         accuracy = self.objective.correct(output.logits.detach(), labels).float().mean()
@@ -87,13 +90,19 @@ class TrainingModule(L.LightningModule):
         if "proportion" in rest:
             shown["proportion"] = rest.pop("proportion")
         self.figures = {**shown, **rest}
-        self.means.add(self.figures, len(labels))
+        self.means.add(self.figures, size)
         self.log_dict(
             {f"{name}_step": value for name, value in shown.items()},
             prog_bar=True,
             logger=False,
         )
-        loss: Tensor = output.loss * self._loss_scale(batch_idx, len(labels))
+        loss: Tensor = output.loss * loss_scale(
+            batch_idx,
+            batch_size=self.options.batch_size,
+            accumulate=self.options.accumulate,
+            samples=len(loader.sampler),  # type: ignore[union-attr]
+            size=size,
+        )
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -186,39 +195,6 @@ class TrainingModule(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
-
-    def _batches_before(self, batch_idx: int) -> int:
-        """Batches before this one; optimiser steps are fewer where gradients accumulate."""
-        return self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
-
-    def _counted(self, batch_idx: int, size: int) -> Tensor | None:
-        """Mark the samples that only pad the last batch of several processes."""
-        if self.trainer.world_size == 1:
-            return None
-        counted = is_real_sample(
-            batch_idx,
-            batch_size=self.options.batch_size,
-            size=size,
-            samples=self._samples(),
-            processes=self.trainer.world_size,
-            rank=self.global_rank,
-        )
-        return None if counted is None else counted.to(self.device)
-
-    def _loss_scale(self, batch_idx: int, size: int) -> float:
-        """Return the batch's weight in the step that it belongs to."""
-        if self.options.accumulate == 1:
-            return 1.0
-        return loss_scale(
-            batch_idx,
-            batch_size=self.options.batch_size,
-            accumulate=self.options.accumulate,
-            samples=-(-self._samples() // self.trainer.world_size),
-            size=size,
-        )
-
-    def _samples(self) -> int:
-        return len(self.trainer.train_dataloader.dataset)  # type: ignore[union-attr]
 
     def _check_finite(self, loss: Tensor, logits: Tensor, index: Tensor) -> None:
         if torch.isfinite(loss):
