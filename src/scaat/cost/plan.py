@@ -18,7 +18,7 @@ from scaat.models import Classifier
 from scaat.objectives import build_objective
 from scaat.options.training import TrainingOptions
 from scaat.training.batches import count_batches
-from scaat.training.devices import autocast_dtype, lightning_precision, plan_launch
+from scaat.training.devices import autocast_dtype, lightning_precision, plan_launch, uses_cuda
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def plan_training(
         InputError: An option is out of range, or the model cannot take the images.
     """
     launch = plan_launch(options.devices, options.nodes, options.strategy)
-    cuda = options.accelerator != "cpu" and torch.cuda.is_available()
+    cuda = uses_cuda(options.accelerator)
     device = torch.device("cuda" if cuda else "cpu")
     precision = lightning_precision(options.precision, options.accelerator)
     batches = count_batches(len(splits.train), options, launch.processes)

@@ -27,17 +27,11 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 @dataclass(frozen=True)
 class StartingModel:
-    """A model as its training starts.
-
-    Attributes:
-        model: With the options' weights and frozen parts.
-        architecture: The arguments of `build_model` that made it.
-        weights: What was loaded and what starts at random, in a sentence, or None.
-    """
+    """A model as its training starts, with the options' weights and frozen parts."""
 
     model: Classifier
-    architecture: dict[str, Any]
-    weights: str | None
+    architecture: dict[str, Any]  # the arguments of `build_model` that made it
+    weights: str | None  # what was loaded and what starts at random, in a sentence
 
 
 def starting_model(train: ImageSet, options: TrainingOptions) -> StartingModel:
@@ -63,11 +57,7 @@ def starting_model(train: ImageSet, options: TrainingOptions) -> StartingModel:
 
 
 def architecture_of(train: ImageSet, options: TrainingOptions) -> dict[str, Any]:
-    """Return the arguments of `build_model`, plain values fit for a file.
-
-    Args:
-        train: The training images, for their size, classes and statistics.
-        options: The model, its normalisation, size and adapter.
+    """Return the arguments of `build_model` for these training images, plain values for a file.
 
     Raises:
         InputError: The model is unknown, or its library states no size or statistics of its own.

@@ -129,7 +129,8 @@ def fit(
     """
     check_accelerator(options.accelerator)
     check_compile(options.compile, options.accelerator)
-    if is_main_process() and not resume and checkpoints(folder):
+    main_process = is_main_process()
+    if main_process and not resume and checkpoints(folder):
         raise InputError(
             f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
             "resume to continue it"
@@ -153,7 +154,7 @@ def fit(
     if reference is not None:
         curves, about_reference = read_reference(reference, architecture, options.epochs)
         objective_options = {**objective_options, **curves}
-    if start.weights and is_main_process() and not quiet:
+    if start.weights and main_process and not quiet:
         print(start.weights, file=sys.stderr, flush=True)
     launch = plan_launch(
         options.devices,
@@ -165,7 +166,6 @@ def fit(
     objective = build_objective(method, samples, objective_options, training_steps=length)
     module = TrainingModule(model, objective, options, splits.augmentation, seed)
     precision = lightning_precision(options.precision, options.accelerator)
-    main_process = is_main_process()
     with only_training(folder) if main_process else nullcontext():
         start_at = newest_checkpoint(folder) if resume else None
         if resume and main_process:
@@ -186,7 +186,10 @@ def fit(
                 ckpt_path=start_at,
                 weights_only=True,
             )
-        reached = _reached(folder)
+        # The last checkpoint outlives the processes that trained.
+        last = newest_checkpoint(folder)
+        assert last is not None
+        reached = torch.load(last, weights_only=True, map_location="cpu")
         summary = {
             "method": method,
             **about_reference,
@@ -232,8 +235,7 @@ def read_reference(
 
     Args:
         folder: Of the standard training, or of a ``scaat compare`` that made one.
-        architecture: Of the model that is to be compared; the images' size, classes and
-            statistics are part of it.
+        architecture: Of the model to compare, with the images' size, classes and statistics.
         epochs: Of its training.
 
     Returns:
@@ -247,7 +249,7 @@ def read_reference(
     shared = folder / "models" / "standard"
     compared = shared if is_finished(shared) else folder
     _, content = _read_model(compared)
-    summary = _read_summary(_file(compared, SUMMARY))
+    summary = _read_summary(compared)
     method = summary.get("method", "standard")  # absent in files of earlier versions
     if method != "standard":
         raise InputError(
@@ -278,12 +280,7 @@ def read_reference(
 
 
 def keeps_budget(method: str, options: Mapping[str, Any]) -> bool:
-    """Tell whether a method keeps an accuracy budget: its weight is not given.
-
-    Args:
-        method: Name of the objective.
-        options: Its keyword arguments.
-    """
+    """Tell whether a method keeps an accuracy budget: its weight is not given."""
     known = options_of(objectives[method])
     budgeted = {"accuracy_budget", "reference"} <= known.keys()
     return budgeted and options.get("weight") is None and options.get("reference") is None
@@ -309,7 +306,7 @@ def load_trained(folder: Path | str) -> TrainedModel:
     return TrainedModel(
         model.to(memory_format=torch.channels_last).eval(),
         content.get("proportion"),
-        _read_summary(_file(folder, SUMMARY)),
+        _read_summary(folder),
         architecture,
         None if classes is None else tuple(classes),
         content.get("multilabel", False),
@@ -337,7 +334,8 @@ def _file(folder: Path, name: str) -> Path:
     return path
 
 
-def _read_summary(path: Path) -> dict[str, Any]:
+def _read_summary(folder: Path) -> dict[str, Any]:
+    path = _file(folder, SUMMARY)
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # a JSONDecodeError is a ValueError
@@ -384,11 +382,3 @@ def _trainer(
         callbacks=callbacks,
         plugins=plugins,
     )
-
-
-def _reached(folder: Path) -> dict[str, Any]:
-    """Return the last checkpoint, which outlives the processes that trained."""
-    path = newest_checkpoint(folder)
-    assert path is not None
-    state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    return state

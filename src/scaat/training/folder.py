@@ -107,9 +107,6 @@ def _default(name: str) -> Any:
     return None
 
 
-_HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN)
-
-
 @contextmanager
 def only_training(folder: Path) -> Iterator[None]:
     """Keep other processes from training in ``folder``.
@@ -139,7 +136,7 @@ def only_training(folder: Path) -> Iterator[None]:
             # POSIX's kind: flock's would be held by workers that outlive a killed process.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno in _HELD_BY_ANOTHER:
+            if error.errno in (errno.EACCES, errno.EAGAIN):  # others: no locks in this file system
                 raise InputError(
                     f"folder {str(folder)!r} is in use: another process is training there; wait "
                     "until it ends, or stop it"

@@ -60,11 +60,7 @@ class StopRequest:
         """Return the signal that came to any process, the same on all of them, or 0.
 
         Several processes ask one another after every tenth step only, since asking is a
-        collective.
-
-        Args:
-            trainer: Of the training.
-            at_once: Ask now, whatever the step.
+        collective; ``at_once`` asks now.
         """
         if trainer.world_size == 1:
             return self.number
@@ -80,12 +76,9 @@ class StopRequest:
 
 @contextmanager
 def signals_for_children() -> Iterator[list[int]]:
-    """Hand signals on to the processes that this one spawned, and wait for them as before.
+    """Hand signals on to the processes that this one spawned, and yield the list of those to come.
 
     Ctrl-C ends them with this one, also where the terminal has not told them.
-
-    Yields:
-        The signals that came.
     """
     received: list[int] = []
 

@@ -94,16 +94,11 @@ class RunLog(Callback):
     A row is on disk before the checkpoint of its step. When a run resumes from a checkpoint, the
     rows after it are removed and written again.
 
-    Attributes:
-        figures: The last epoch's, by name.
-
-    Args:
-        folder: Of the run.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / FOLDER
-        self.figures: dict[str, float] = {}
+        self.figures: dict[str, float] = {}  # the last epoch's
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Remove the rows after the checkpoint that the training resumes from."""
@@ -228,11 +223,7 @@ SHOWN = ("loss", "accuracy", "proportion", "val_loss", "val_accuracy")
 
 
 def progress_callback(title: str) -> Callback:
-    """Return the kind of progress that fits where standard error goes.
-
-    Args:
-        title: What is being trained, shown in front.
-    """
+    """Return the kind of progress, under a title, that fits where standard error goes."""
     return TrainingBar(title) if sys.stderr.isatty() else EpochLines(title)
 
 

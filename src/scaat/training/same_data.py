@@ -47,15 +47,9 @@ def record_data(folder: Path, splits: DataSplits) -> None:
 
 
 def check_data(folder: Path, checksum: str, name: str) -> None:
-    """Refuse data that are not those of the training in ``folder``, where it recorded them.
+    """Raise `InputError` if data called ``name`` are not those of the training in ``folder``.
 
-    Args:
-        folder: Of the training.
-        checksum: Of the data, by `labels_checksum`.
-        name: What messages call the data.
-
-    Raises:
-        InputError: The checksum is another.
+    Trainings of versions that recorded no `labels_checksum` are not checked.
     """
     path = folder / LABELS
     if path.is_file() and path.read_text(encoding="utf-8").strip() != checksum:
