@@ -1,7 +1,6 @@
 """Parquet files in Hugging Face's layout, and data sets of its library.
 
-Parquet files are read in place by pyarrow: the library would copy every image into an Arrow file
-in its cache first. ``hf:`` uses the library for what only it can do: the hub, and its own folders.
+Parquet files are read in place: the library would first copy every image into its cache.
 """
 
 from __future__ import annotations
@@ -20,14 +19,21 @@ from torch import Tensor
 
 from scaat.data.augmentation import COMMON
 from scaat.data.decoding import Encoded
-from scaat.data.registry import Part, Source, dataset, encoded_part, unnamed_classes
+from scaat.data.registry import (
+    Part,
+    Source,
+    dataset,
+    encoded_part,
+    part_files,
+    unnamed_classes,
+)
 from scaat.errors import InputError, did_you_mean
 from scaat.options.data import DataOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PATTERNS = {"train": "train*.parquet", "validation": "val*.parquet", "test": "test*.parquet"}
+
 BATCH = 512  # rows whose encoded images are in memory at once
 SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
 LABELS = ("label", "labels", "fine_label")
@@ -194,11 +200,10 @@ def _files(path: Path) -> dict[str, list[Path]]:
         return {"train": [path]}
     if not path.is_dir():
         raise InputError(f"{path} does not exist; expected a Parquet file or a folder of them")
-    for folder in (path, path / "data"):
-        files = {part: sorted(folder.glob(pattern)) for part, pattern in PATTERNS.items()}
-        if files["train"] or (files["test"] and not files["validation"]):
-            return {part: paths for part, paths in files.items() if paths}
-    raise InputError(f"{path} holds no {PATTERNS['train']}, nor does its subfolder 'data'")
+    files = part_files(path, ".parquet") or part_files(path / "data", ".parquet")
+    if not files:
+        raise InputError(f"{path} holds no train*.parquet, nor does its subfolder 'data'")
+    return files
 
 
 def _classes(tables: list[_Table]) -> tuple[str, ...]:

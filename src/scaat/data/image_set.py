@@ -19,6 +19,8 @@ from scaat.functional.logits import is_multilabel
 
 T = TypeVar("T")
 Batch = tuple[Tensor, Tensor, Tensor]
+BESIDE = ("labels", "boxes", "masks", "groups")
+"""What an `ImageSet` may have for each image beside its pixels."""
 MOST = 65_536  # images of which channel statistics are taken, at most
 CHUNK = 2**24  # pixel values in memory at once
 
@@ -184,14 +186,9 @@ class ImageSet(Dataset[Batch]):
         """
         index = torch.as_tensor(indices, dtype=torch.int64)
         images = self.images
-        return replace(
-            self,
-            images=images[index] if isinstance(images, Tensor) else images.view(index),
-            labels=self.labels[index],
-            masks=None if self.masks is None else self.masks[index],
-            boxes=None if self.boxes is None else self.boxes[index],
-            groups=None if self.groups is None else self.groups[index],
-        )
+        chosen = images[index] if isinstance(images, Tensor) else images.view(index)
+        beside = {k: value[index] for k in BESIDE if (value := getattr(self, k)) is not None}
+        return replace(self, images=chosen, **beside)
 
     @property
     def is_encoded(self) -> bool:
@@ -245,19 +242,13 @@ def joined(parts: Sequence[ImageSet]) -> ImageSet:
     sizes = {(part.channels, *part.image_size) for part in parts}
     if len(sizes) > 1:
         raise InputError("the parts of the data have images of different sizes; set image_size")
-    first = parts[0]
-
-    def cat(name: str) -> Tensor | None:
+    pixels = torch.cat([part.pixels() for part in parts])
+    beside: dict[str, Tensor] = {}
+    for name in ("labels", "masks", "boxes"):
         values = [getattr(part, name) for part in parts]
-        return None if any(value is None for value in values) else torch.cat(values)
-
-    return ImageSet(
-        torch.cat([part.pixels() for part in parts]),
-        torch.cat([part.labels for part in parts]),
-        first.classes,
-        cat("masks"),
-        cat("boxes"),
-    )
+        if all(value is not None for value in values):
+            beside[name] = torch.cat(values)
+    return ImageSet(pixels, classes=parts[0].classes, **beside)
 
 
 def absent_and_present(label: str) -> tuple[str, str]:

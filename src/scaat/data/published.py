@@ -1,8 +1,6 @@
-"""Published data sets in the files that their authors gave them.
+"""Published data sets in the files that their authors gave them; no file's code is executed.
 
-Scikit-learn's digits, CIFAR, the MNIST family, MedMNIST and PatchCamelyon. No file's code is ever
-executed: CIFAR's pickles are opened by torchvision, and only if their checksums are the published
-ones; the other formats hold numbers alone.
+CIFAR's pickles are opened by torchvision, and only if their checksums are the published ones.
 """
 
 from __future__ import annotations
@@ -43,7 +41,6 @@ PCAM_CLASSES = ("normal", "tumour")
 EMBEDDED = Path(__file__).with_name("embedded")
 TISSUE = Augmentation(crop_padding=4, horizontal_flip=True, vertical_flip=True)
 """Tissue has no upright."""
-PARTS = ("train", "validation", "test")
 
 
 @dataset("digits", "", "8 x 8 handwritten digits that scikit-learn ships, shown at 32 x 32")
@@ -220,14 +217,15 @@ def load_medmnist(argument: str, options: DataOptions) -> Source:
         _check_medmnist(arrays[name], name, path)
     greatest = max(int(arrays[name].max(initial=0)) for name in names[1::2])
     classes = unnamed_classes(greatest, f"{path} has label {greatest}")
-    parts = {}
-    for part, images_name, labels_name in zip(PARTS, names[::2], names[1::2], strict=True):
+    parts = []
+    for images_name, labels_name in zip(names[::2], names[1::2], strict=True):
         images, labels = arrays[images_name], arrays[labels_name].reshape(-1).astype(np.int64)
         _require_labels(len(labels), len(images), f"{labels_name} in {path}")
         images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
         pixels = torch.from_numpy(np.ascontiguousarray(images))
-        parts[part] = part_of(ImageSet(pixels, torch.from_numpy(labels), classes))
-    return Source.of_parts(classes, parts, COMMON)
+        parts.append(part_of(ImageSet(pixels, torch.from_numpy(labels), classes)))
+    train, validation, test = parts
+    return Source(classes, train, validation, test, COMMON)
 
 
 def _check_medmnist(array: NDArray[Any], name: str, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,9 +101,7 @@ class Source:
     def choose_classes(self, names: tuple[str, ...], data: str) -> Source:
         """Return the images of some classes, in their order; a class's id is its name's place.
 
-        Args:
-            names: two classes or more, all different.
-            data: what messages call the data.
+        There are two names or more, all different. Messages call the data ``data``.
 
         Raises:
             InputError: a name is none of the data's or that of two classes, or a part is left
@@ -143,17 +142,11 @@ Load = Callable[[str, DataOptions], Source]
 
 @dataclass(frozen=True)
 class DataEntry:
-    """One entry of the registry.
+    """One entry of the registry."""
 
-    Attributes:
-        load: reads the data, given what follows the colon in the user's spec ("" for nothing).
-        argument: what follows the colon, for messages and help ("PATH"); "" if nothing may.
-        summary: what it is, in a few words.
-    """
-
-    load: Load
-    argument: str
-    summary: str
+    load: Load  # reads the data, given what follows the colon in the user's spec, or ""
+    argument: str  # what follows the colon, for messages and help ("PATH"); "" if nothing may
+    summary: str  # what it is, in a few words
 
 
 datasets: Registry[DataEntry] = Registry("data set")
@@ -216,6 +209,17 @@ def encoded_part(
         return ImageSet(pixels, labels[positions], classes)
 
     return Part(labels, load, groups, None if in_order else lazy, take)
+
+
+def part_files(folder: Path, suffix: str) -> dict[str, list[Path]]:
+    """Return the files ``train*``, ``val*`` and ``test*`` of a folder by part, in their order.
+
+    There are none if training files are missing, unless it holds test files alone.
+    """
+    starts = {"train": "train", "validation": "val", "test": "test"}
+    files = {part: sorted(folder.glob(f"{start}*{suffix}")) for part, start in starts.items()}
+    files = {part: paths for part, paths in files.items() if paths}
+    return files if "train" in files or files.keys() == {"test"} else {}
 
 
 def unnamed_classes(greatest: int, fault: str) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Shards in WebDataset's layout: tar files in which a sample's files share their name's stem.
 
-Images are read in place, by an index of the tar files' headers; the ``datasets`` library would
-copy them into its cache first, and has no order that survives another sharding.
+Images are read in place, by an index of the tar files' headers.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from torch import Tensor
 
 from scaat.data.augmentation import COMMON
 from scaat.data.decoding import Encoded, Take
-from scaat.data.registry import MOST_UNNAMED, Source, dataset, encoded_part
+from scaat.data.registry import MOST_UNNAMED, Source, dataset, encoded_part, part_files
 from scaat.errors import InputError
 from scaat.options.data import DataOptions
 
@@ -31,7 +30,6 @@ IMAGES = ("jpg", "jpeg", "png", "webp", "bmp")
 LABELS = ("cls", "json")
 TWICE = "sample {!r} occurs twice, in {} the second time; expected every key once over all shards"
 CODEC = ("utf-8", "surrogatepass")  # sorted bytes are then sorted strings, whatever they hold
-PARTS = {"train": "train*.tar", "validation": "val*.tar", "test": "test*.tar"}
 
 
 def read_members(
@@ -92,10 +90,10 @@ def _choices(text: str) -> list[str]:
 def _shards(argument: str) -> dict[str, list[Path]]:
     root = Path(argument).expanduser()
     if root.is_dir():
-        shards = {part: sorted(root.glob(pattern)) for part, pattern in PARTS.items()}
-        if not shards["train"] and (shards["validation"] or not shards["test"]):
-            raise InputError(f"{root} holds no {PARTS['train']}; expected shards")
-        return {part: paths for part, paths in shards.items() if paths}
+        shards = part_files(root, ".tar")
+        if not shards:
+            raise InputError(f"{root} holds no train*.tar; expected shards")
+        return shards
     train = []
     for name in expand_braces(str(root)):
         matched = sorted(map(Path, glob.glob(name)))
