@@ -35,17 +35,10 @@ COMMON = Augmentation(crop_padding=4, horizontal_flip=True)
 
 
 def augment(images: Tensor, augmentation: Augmentation) -> Tensor:
-    """Crop and flip every image of a batch by draws of its own.
+    """Crop and flip every image of a batch, (N, C, H, W) of any dtype and device, by its own draws.
 
-    The draws come from torch's global generator of the CPU, so that a seed gives the same batch
-    on every device.
-
-    Args:
-        images: (N, C, H, W), any dtype and device.
-        augmentation: what to do.
-
-    Returns:
-        The changed images, of the same shape, dtype and device.
+    The draws come from torch's global generator of the CPU, so that a seed gives the same batch on
+    every device.
 
     Raises:
         InputError: the padding is not smaller than the image, so it cannot be reflected.

@@ -131,11 +131,11 @@ def _checksum(path: Path) -> str:
 def convert(options: DataOptions, out: Path, progress: Progress) -> dict[str, int]:
     """Decode a data set into a folder that ``cache:OUT`` reads, a few images at a time.
 
-    The parts are those that the data bring; how they are split is chosen when the cache is used.
-    The folder is written beside its place and renamed at the end, so an interrupted conversion
-    leaves nothing under ``out``.
+    The parts are those that the data bring, read by the options in `READING`; how they are split is
+    chosen when the cache is used. An interrupted conversion leaves nothing under ``out``.
 
-    Of the options only `READING` are used. The result is the number of images of each part.
+    Returns:
+        The number of images of each part.
 
     Raises:
         InputError: The data are at fault, or ``out`` exists.

@@ -70,12 +70,12 @@ def decode_images(
     which is the first one by default.
 
     Returns:
-        The images, uint8 RGB (count, 3, H, W), and the height and width that each had before,
-        int64 (count, 2).
+        The images, uint8 RGB (count, 3, H, W), and each one's height and width before, int64
+        (count, 2).
 
     Raises:
-        InputError: an image cannot be read, has more than 8 bits a channel or another size than
-            the first one, or all of them do not fit in memory.
+        InputError: an image cannot be read, has more than 8 bits a channel or another size than the
+            first one, or all of them do not fit in memory.
     """
     stream = iter(encoded)
     if like is None:
@@ -130,11 +130,7 @@ def decode_image(
 
 
 def read_size(item: Encoded) -> tuple[int, int]:
-    """Return the height and width of an upright image from its header alone.
-
-    Raises:
-        InputError: it is no image, or has more than 8 bits a channel.
-    """
+    """Return an upright image's height and width from its header; raises as `decode_image`."""
     from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
     with opened(item) as image:

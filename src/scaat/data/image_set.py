@@ -273,10 +273,10 @@ def spaced(count: int, most: int) -> Tensor:
 
 
 def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:
-    """Return the mean and the unbiased standard deviation of each channel, in [0, 1].
+    """Return each channel's mean and unbiased standard deviation, in [0, 1].
 
-    Integer histograms make the result identical for every way of loading. Of more than 65,536
-    images, as many evenly spaced ones are read.
+    Integer histograms make them identical for every way of loading. Of more than 65,536 images, as
+    many evenly spaced ones are read.
     """
     size = max(1, CHUNK // (images.channels * images.image_size[0] * images.image_size[1]))
     histogram = torch.zeros(images.channels, 256, dtype=torch.int64)

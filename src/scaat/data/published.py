@@ -48,10 +48,10 @@ def load_digits(argument: str, options: DataOptions) -> Source:
     """Return 1,797 real handwritten digits, shown at 32 x 32.
 
     The images are 8 x 8 with levels 0 to 16 (the test part of UCI's optical recognition of
-    handwritten digits, as scikit-learn ships it). They are enlarged by torch's bilinear
-    interpolation (``align_corners=False``) and repeated over three channels, so that every model
-    accepts them. A mirrored digit is another sign, so the augmentation only moves: by up to 2
-    pixels, half a pixel of the original.
+    handwritten digits). They are enlarged by torch's bilinear interpolation
+    (``align_corners=False``) and repeated over three channels, so that every model accepts them. A
+    mirrored digit is another sign: the augmentation only moves, by up to 2 pixels, half a pixel of
+    the original.
     """
     from sklearn.datasets import load_digits as read
 
@@ -132,9 +132,8 @@ def load_mnist(argument: str, options: DataOptions) -> Source:
     """Return the training and test images, grey, as published.
 
     ``PATH`` is the folder of ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the two
-    ``t10k-`` files, each as it is or with ``.gz``. For EMNIST, whose files carry the name of a
-    split, it is that folder and the name: ``PATH/emnist-letters``; its images, stored transposed,
-    are turned, and labels that begin at 1 begin at 0.
+    ``t10k-`` files, each as it is or with ``.gz``. For EMNIST it is that folder and a split's name:
+    ``PATH/emnist-letters``; images, stored transposed, are turned, and labels from 1 begin at 0.
 
     Raises:
         InputError: A file is missing, damaged, or of another kind.
@@ -247,8 +246,8 @@ def _check_medmnist(array: NDArray[Any], name: str, path: Path) -> None:
 def load_pcam(argument: str, options: DataOptions) -> Source:
     """Return the official parts of PatchCamelyon, read in place.
 
-    ``PATH`` is the folder of the six files ``camelyonpatch_level_2_split_PART_x.h5`` and
-    ``_y.h5``, unpacked. Tissue has no upright, so the augmentation flips both ways.
+    ``PATH`` is the folder of the six unpacked files ``camelyonpatch_level_2_split_PART_x.h5``,
+    ``_y.h5``.
 
     Raises:
         InputError: A file is missing, still packed, damaged, or of another kind.
@@ -262,8 +261,7 @@ def load_pcam(argument: str, options: DataOptions) -> Source:
 def load_tissue(argument: str, options: DataOptions) -> Source:
     """Return 3,400 lymph-node patches of 48 x 48 pixels, normal or with tumour in the centre.
 
-    Tissue has no upright side, so the augmentation mirrors it both ways. Crops move by up to 4
-    pixels, which keeps the central 32 x 32, on which the label depends, inside.
+    Crops move by up to 4 pixels, which keeps the central 32 x 32, on which the label depends.
     """
     return replace(load_parquet(str(EMBEDDED), options), augmentation=TISSUE)
 

@@ -69,8 +69,8 @@ class Source:
 
     Attributes:
         classes: the name of each class.
-        train: the training part, or everything if the data bring no other part. It is empty only
-            if the data bring a test part alone.
+        train: the training part; everything if the data bring no other part, and empty only if they
+            bring a test part alone.
         validation: the validation part that the data bring, if any.
         test: the test part that the data bring, if any.
         augmentation: changes that preserve an image's class.
@@ -185,14 +185,9 @@ def encoded_part(
 ) -> Part:
     """Return encoded images as a part, to be decoded at once or when needed.
 
-    Args:
-        take: the images.
-        labels: as in `Part`.
-        classes: the name of each class.
-        image_size: see `fit`; None leaves the images as they are.
-        boxes: float32 (N, 4), as in `ImageSet`, before any resizing; only with ``in_order``.
-        groups: int64 (N,).
-        in_order: whether the images can be read in ascending order alone, and so not when needed.
+    Labels are as in `Part`, ``image_size`` as in `fit`; None leaves the images as they are. Boxes,
+    float32 (N, 4) before any resizing, go only with ``in_order``: images that can be read in
+    ascending order alone, and so not when needed. Groups are int64 (N,).
     """
 
     def load(positions: Tensor) -> ImageSet:

@@ -77,10 +77,6 @@ def survey(source: Source, progress: Progress) -> Survey:
     files of equal size are compared by their content, and up to 500 images are decoded. Of other
     data up to 100 images a part are loaded.
 
-    Args:
-        source: The data.
-        progress: Called after every image.
-
     Raises:
         InputError: The images have several labels.
     """

@@ -37,9 +37,8 @@ def read_members(
 ) -> Iterator[Encoded]:
     """Yield the encoded images at int64 (M,) positions, inside tar files.
 
-    The samples' names (N,) are encoded, since a list of strings would take thrice the memory, and
-    each worker process would copy it by counting references. Their places are int64 (N, 3): shard,
-    first byte, number of bytes.
+    Names are encoded (N,): a list of strings would take thrice the memory, copied in each worker.
+    Places are int64 (N, 3): shard, first byte, number of bytes.
     """
     for position in positions.tolist():
         shard, start, size = places[position].tolist()
@@ -52,11 +51,11 @@ def read_members(
 def load_webdataset(argument: str, options: DataOptions) -> Source:
     """Return the samples of shards, in the order of their keys.
 
-    ``PATTERN`` is a folder with ``train*.tar`` and perhaps ``val*.tar`` and ``test*.tar``, or
-    names with ``*`` or braces (``shards-{000..012}.tar``) of a training part. A sample is an
-    image and its label: ``KEY.cls`` with a class id, or ``KEY.json`` with ``label`` or ``cls``.
-    A sample's position follows from its key, whatever shard holds it, so SCAAT's proportions
-    survive another sharding. The index is made at each start.
+    ``PATTERN`` is a folder with ``train*.tar`` and perhaps ``val*.tar`` and ``test*.tar``, or names
+    with ``*`` or braces (``shards-{000..012}.tar``) of a training part. A sample is an image and
+    its label: ``KEY.cls`` with a class id, or ``KEY.json`` with ``label`` or ``cls``. Its position
+    follows from its key, so SCAAT's proportions survive another sharding. The index is made at each
+    start.
 
     Raises:
         InputError: There are no shards, one is damaged or compressed, a key occurs twice, or a
