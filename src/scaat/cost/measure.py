@@ -101,8 +101,8 @@ def measure_costs(
 
     Args:
         model: Maps images to logits; left as it is.
-        variants: What is measured. The first one of the method ``standard`` is what the others
-            are compared with; without one, that is put in front.
+        variants: What is measured. The first one of the method ``standard`` is what the others are
+            compared with; without one, that is put in front.
         images: Floating point in [0, 1], shape (N, ...), on the device to measure.
         labels: Class numbers, int64, shape (N,).
         rounds: Turns of each variant, one round of all after another. Quartiles of 10 tell a
@@ -111,16 +111,16 @@ def measure_costs(
             as often. 0.1 s is far above the clock's resolution.
         autocast: Reduced precision, such as `torch.bfloat16`; None for none.
         compile_backend: ``torch.compile``'s, for the timed steps and for the memory on a GPU;
-            passes, and the memory on a CPU, are those of the model as it is written. None does
-            not compile.
+            passes, and the memory on a CPU, are those of the model as it is written. None does not
+            compile.
         progress: Called with what is being done.
 
     Returns:
         A cost for each variant, in their order.
 
     Raises:
-        InputError: A method, an option or the batch is wrong, two variants have one label, or
-            the model has nothing that is counted.
+        InputError: A method, an option or the batch is wrong, two variants have one label, or the
+            model has nothing that is counted.
     """
     check_positive(rounds, "rounds")
     check_positive(turn_seconds, "turn_seconds", zero=True)

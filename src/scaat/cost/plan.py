@@ -54,16 +54,9 @@ def plan_training(
 ) -> Plan:
     """Make a few steps on a copy of the model and say what the whole training would take.
 
-    Nothing is written, and torch's random generators are left as they were. Communication
-    between processes and the gains of ``torch.compile`` are not part of the measure.
-
-    Args:
-        splits: The data.
-        model: As the training would start it; left as it is.
-        method: Name of the objective.
-        objective_options: Its keyword arguments.
-        options: Of the training.
-        steps: Timed steps, after one to warm up.
+    Nothing is written, and torch's random generators are left as they were. Communication between
+    processes and the gains of ``torch.compile`` are not part of the measure. The median of
+    ``steps`` is taken, after one to warm up.
 
     Raises:
         InputError: An option is out of range, or the model cannot take the images.

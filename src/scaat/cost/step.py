@@ -117,13 +117,10 @@ def interleaved(
     device: torch.device,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[list[float]]:
-    """Time steps by turns: the first, the second, ..., the first again.
+    """Time steps by turns, the first, the second, ..., the first again, in seconds of a repetition.
 
-    What slows the machine down for a while so falls on all of them, and the ratio of two times
-    of one round is of the same while.
-
-    Returns:
-        Seconds of one repetition: a list for each round, a number for each step.
+    What slows the machine down for a while so falls on all of them, and the ratio of two times of
+    one round is of the same while. Returned is a list for each round, a number for each step.
     """
     times = []
     for number in range(rounds):

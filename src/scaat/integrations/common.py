@@ -23,17 +23,16 @@ INDEX = "index"
 class IndexedDataset(Dataset[Any]):
     """A map-style data set whose items carry their position in it.
 
-    A tuple ``(image, label)`` becomes ``(image, label, index)``, a list likewise, and a
-    dictionary gains the key ``"index"``. The index is an int64 scalar tensor, the position from
-    0, whatever the sampler, the epoch or the process.
+    A tuple ``(image, label)`` becomes ``(image, label, index)``, a list likewise, and a dictionary
+    gains the key ``"index"``. The index is an int64 scalar tensor, the position from 0, whatever
+    the sampler, the epoch or the process.
 
     Wrap the whole training set, after it was cut and joined: around a ``Subset`` or a
-    ``ConcatDataset`` the positions are those in the subset or in the whole, and
-    ``num_samples`` is ``len`` of this.
+    ``ConcatDataset`` the positions are those in the subset or in the whole. ``num_samples`` is
+    ``len`` of this.
 
     Args:
-        dataset: Anything with ``__len__`` and ``__getitem__``. Its ``__getitems__`` is used where
-            it has one.
+        dataset: Anything with ``__len__`` and ``__getitem__``, and perhaps ``__getitems__``.
 
     Raises:
         InputError: The data set is iterable only, and so has no positions.
@@ -77,11 +76,7 @@ class IndexedDataset(Dataset[Any]):
 
 
 def with_index(item: Any, index: Tensor) -> Any:
-    """Return a data set's item with an index.
-
-    Args:
-        item: A tuple, a list or a dictionary.
-        index: int64 scalar.
+    """Return a data set's item (a tuple, a list or a dictionary) with an index, an int64 scalar.
 
     Raises:
         InputError: The item is of another kind, or a dictionary that has an index already.
@@ -130,22 +125,13 @@ class Pixels(nn.Module):
         self.after = Logits(adapter)
 
     def around(self, network: nn.Module) -> nn.Module:
-        """Return the network as an objective takes it: from pixels to logits (N, classes).
-
-        Args:
-            network: Also inside ``DistributedDataParallel`` or ``torch.compile``.
-        """
+        """Return a network, also one wrapped or compiled, from pixels to logits (N, classes)."""
         layers = {"normalize": self.before, "network": network, "logits": self.after}
         return nn.Sequential(OrderedDict(layers))
 
 
 def load_state(objective: Objective, state: Mapping[str, Any] | None, place: str) -> None:
-    """Give an objective the state that a checkpoint holds, its proportions among it.
-
-    Args:
-        objective: Changed in place.
-        state: Its ``state_dict``, or None where the checkpoint has none.
-        place: How messages call the checkpoint.
+    """Give an objective the ``state_dict`` that ``place``, a checkpoint, holds, or None.
 
     Raises:
         InputError: There is no state, or it is another objective's.
@@ -165,15 +151,7 @@ def load_state(objective: Objective, state: Mapping[str, Any] | None, place: str
 
 @contextmanager
 def extra(name: str, adapter: str) -> Iterator[None]:
-    """Name the extra that brings a library, where an import of it fails.
-
-    Args:
-        name: Of the extra.
-        adapter: What needs it.
-
-    Raises:
-        ImportError: An import inside the block failed.
-    """
+    """Name the extra that brings a library in the `ImportError` where importing it fails."""
     try:
         yield
     except ImportError as error:

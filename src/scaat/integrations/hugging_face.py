@@ -89,12 +89,8 @@ class ObjectiveTrainer(Trainer):
     ) -> Any:
         """Return the objective's loss in training, and the network's own in evaluation.
 
-        Args:
-            model: The network, perhaps wrapped.
-            inputs: ``pixel_values``, ``labels`` and, in training, ``index``.
-            return_outputs: Return (loss, output) instead.
-            num_items_in_batch: Samples in all batches of the optimiser's step, in which the loss
-                becomes this batch's part of the mean over them.
+        With ``return_outputs`` (loss, output). ``num_items_in_batch`` are the samples in all
+        batches of the optimiser's step: the loss becomes this batch's part of the mean over them.
         """
         inputs = dict(inputs)
         index = inputs.pop(INDEX, None)
@@ -198,11 +194,7 @@ class ObjectiveTrainer(Trainer):
 
 
 class KeepIndex:
-    """A collator that carries the index past another one.
-
-    Args:
-        collate: From a list of dictionaries to a batch; it needs not know of the index.
-    """
+    """A collator that carries the index past another one, which need not know of it."""
 
     def __init__(self, collate: Callable[[list[Any]], dict[str, Any]]) -> None:
         self.collate = collate

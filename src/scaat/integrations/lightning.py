@@ -54,17 +54,14 @@ class ObjectiveMixin(L.LightningModule):
     def objective_step(
         self, model: nn.Module, batch: Sequence[Tensor], batch_idx: int
     ) -> ObjectiveOutput:
-        """Compute the objective's loss on a training batch.
+        """Return a training batch's loss, clean logits, and terms for ``self.log_dict``.
 
         Args:
-            model: Submodule that maps images in [0, 1] to logits (N, classes); normalisation is
-                its first layer.
+            model: Submodule that maps images in [0, 1] to logits (N, classes), normalisation
+                included.
             batch: Images in [0, 1], float (N, C, H, W), labels, int64 (N,), and indices, int64
                 (N,); see `scaat.integrations.IndexedDataset`.
             batch_idx: Number of the batch in its epoch.
-
-        Returns:
-            The loss, the clean logits, and the terms for ``self.log_dict``.
 
         Raises:
             InputError: The batch has no index, or as `Objective.forward`.
@@ -195,13 +192,9 @@ class SaliencyEvaluation(L.Callback):
 def _shared(image_ids: Tensor, trainer: L.Trainer, limit: int) -> tuple[Tensor, Tensor]:
     """Return the positions of a process's images in the data set, and which it is to measure.
 
-    Where every process sees the whole set, they take turns. Images by which a sampler fills the
-    last batch up are left out.
-
-    Args:
-        image_ids: Of the images this process has seen in this epoch, int64 (n,).
-        trainer: Of the validation.
-        limit: Images to measure in all.
+    ``image_ids``, int64 (n,), are of the images this process has seen in this epoch; ``limit`` are
+    to be measured in all. Where every process sees the whole set, they take turns. Images by which
+    a sampler fills the last batch up are left out.
     """
     loaders = trainer.val_dataloaders
     loader = loaders[0] if isinstance(loaders, list) else loaders

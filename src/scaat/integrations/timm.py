@@ -119,8 +119,7 @@ class ObjectiveTask(ClassificationTask):
             target: Labels and indices from `IndexedTargets`, int64, shape (N, 2).
 
         Returns:
-            ``loss`` with its graph, ``output`` the logits (N, classes), and the objective's
-            terms.
+            ``loss`` with its graph, ``output`` the logits (N, classes), and the objective's terms.
 
         Raises:
             InputError: The target has no index, or as `Objective.forward`.
@@ -154,13 +153,9 @@ class ObjectiveTask(ClassificationTask):
         module: nn.Module | None = None,
         ema: bool = False,
     ) -> None:
-        """Take the objective's state from a checkpoint.
+        """Take the objective's state from a checkpoint; the averaged weights (``ema``) share it.
 
-        Args:
-            state: What `get_task_state` returned.
-            strict: False resets the objective if the checkpoint has none.
-            module: Unused.
-            ema: Nothing is to be loaded for the averaged weights.
+        Without ``strict`` the objective starts again if the checkpoint has none.
 
         Raises:
             InputError: The checkpoint holds another objective's state, or none.

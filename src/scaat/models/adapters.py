@@ -84,11 +84,7 @@ def find_adapter(name: str) -> Adapter:
 
 
 class Logits(nn.Module):
-    """The last layer of a model: an adapter.
-
-    Args:
-        name: As for `find_adapter`.
-    """
+    """The last layer of a model: an adapter by its name, as for `find_adapter`."""
 
     def __init__(self, name: str) -> None:
         super().__init__()

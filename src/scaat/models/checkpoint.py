@@ -43,27 +43,26 @@ def load_model(
     """Build a model and fill it with the weights of a checkpoint.
 
     The file is what ``torch.save(network.state_dict(), file)`` writes, or holds that under one of
-    `NESTS`, or is a safetensors file. Nothing in it is executed (``weights_only=True``). Prefixes
-    of all names that training programs add, `PREFIXES`, are cut where the names then fit.
+    `NESTS`, or is a ``.safetensors`` file. Nothing in it is executed (``weights_only=True``).
+    Prefixes of all names that training programs add, `PREFIXES`, are cut where the names then fit.
 
     Args:
-        checkpoint: The file; the suffix ``.safetensors`` selects that format.
-        name: The network, as for `build_model`.
+        checkpoint: The file.
+        name: The network; this and the rest as for `build_model`.
         num_classes: Number of classes. For two the network may have a single logit, which the
             weights show.
         image_size: Height and width of the images, in pixels.
-        mean: Mean of each channel that the network was trained with, for images in [0, 1]; None
-            for a network that normalises itself.
-        std: Standard deviation of each channel, or None as for ``mean``.
-        adapter: Turns what the network returns into logits; see `find_adapter`.
+        mean: Mean of each channel, for images in [0, 1]; None if the network normalises itself.
+        std: Standard deviation of each channel, or None.
+        adapter: See `find_adapter`.
 
     Returns:
-        In evaluation mode, on the CPU; maps images (N, C, H, W) in [0, 1] to logits
-        (N, num_classes).
+        In evaluation mode, on the CPU; maps images (N, C, H, W) in [0, 1] to logits (N,
+        num_classes).
 
     Raises:
-        InputError: The file is damaged, holds anything but tensors and plain values, or its
-            weights do not fit the network; or as for `build_model`.
+        InputError: The file is damaged, holds anything but tensors and plain values, or its weights
+            do not fit the network; or as for `build_model`.
     """
     state = find_weights(read_checkpoint(checkpoint), checkpoint)
     build = partial(build_model, name, image_size=image_size, mean=mean, std=std, adapter=adapter)
@@ -107,15 +106,7 @@ def read_checkpoint(path: Path) -> Any:
 
 
 def find_weights(content: Any, path: Path) -> dict[str, Tensor]:
-    """Return the weights by name from what a checkpoint file holds.
-
-    Args:
-        content: What `read_checkpoint` returned.
-        path: The file, for messages.
-
-    Raises:
-        InputError: There are none.
-    """
+    """Return the weights by name in what `read_checkpoint` returned; `InputError` without any."""
     nested = [content.get(nest) for nest in NESTS] if isinstance(content, Mapping) else []
     for state in (content, *nested):
         if (
@@ -164,13 +155,7 @@ def _of_one_logit(state: Mapping[str, Tensor], network: nn.Module) -> bool:
 
 
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path, what: str) -> None:
-    """Copy weights into ``network``.
-
-    Args:
-        network: Filled in place.
-        state: The weights under the network's own names.
-        path: Where they come from, for messages.
-        what: How messages call the network.
+    """Copy weights under the network's own names into it; messages say ``path`` and ``what``.
 
     Raises:
         InputError: A weight is missing, is not the network's or has another shape.
@@ -242,7 +227,7 @@ def load_pretrained(model: Classifier, path: Path, name: str, num_classes: int) 
 
     Args:
         model: As `build_model` returned it; changed in place.
-        path: A ``.safetensors`` file, or one of ``torch.save``, which is never executed.
+        path: The file, of which nothing is executed.
         name: The model's name.
         num_classes: Number of logits of the model.
 
@@ -250,8 +235,7 @@ def load_pretrained(model: Classifier, path: Path, name: str, num_classes: int) 
         One sentence on what was loaded and what starts at random instead.
 
     Raises:
-        InputError: The file is damaged, or weights other than the head's are missing or do not
-            fit.
+        InputError: The file is damaged, or weights other than the head's are missing or do not fit.
     """
     network = model.get_submodule("network")
     state = without_prefix(find_weights(read_checkpoint(path), path), network)

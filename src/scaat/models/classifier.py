@@ -36,10 +36,9 @@ class Normalize(nn.Module):
 
 
 class Resize(nn.Module):
-    """Bilinear interpolation to one size; differentiable, so maps keep the images' resolution.
+    """Bilinear interpolation to one size (height and width in pixels).
 
-    Args:
-        size: Height and width in pixels.
+    It is differentiable, so maps keep the images' resolution.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -88,17 +87,17 @@ class Classifier(nn.Sequential):
 
 
 def freeze(model: Classifier, trainable: str, num_classes: int) -> None:
-    """Let only some parts of a model train.
+    """Let only some parts of a model train, in place.
 
-    The others' parameters take no gradient (gradients still pass through them to the images),
-    and submodules without any trainable parameter stay in evaluation mode: batch norm uses and
-    keeps its running statistics, dropout is off.
+    The others' parameters take no gradient (gradients still pass through them to the images), and
+    submodules without any trainable parameter stay in evaluation mode: batch norm uses and keeps
+    its running statistics, dropout is off.
 
     Args:
         model: Changed in place.
-        trainable: ``"all"``; ``"head"``, the layer that gives the logits; or names of the
-            network's submodules, separated by commas (``"layer4,fc"``).
-        num_classes: Number of logits; identifies the head.
+        trainable: ``"all"``; ``"head"``, the layer that gives the ``num_classes`` logits; or names
+            of the network's submodules, separated by commas (``"layer4,fc"``).
+        num_classes: Number of logits.
 
     Raises:
         InputError: A name is not of the network, holds no parameters, or no head is found.
@@ -117,13 +116,10 @@ def freeze(model: Classifier, trainable: str, num_classes: int) -> None:
 
 
 def head_names(network: nn.Module, num_classes: int) -> list[str]:
-    """Return the names of the layers that give the logits.
+    """Return the names of the layers that give the logits; `InputError` if there are none.
 
-    They are what timm's ``get_classifier`` says, and otherwise the last linear layer or
-    convolution with ``num_classes`` outputs.
-
-    Raises:
-        InputError: There is none.
+    They are what timm's ``get_classifier`` says, and otherwise the last linear layer or convolution
+    with ``num_classes`` outputs.
     """
     classifier: Any = getattr(network, "get_classifier", None)
     if classifier is not None:

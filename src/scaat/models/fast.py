@@ -39,12 +39,7 @@ class Whitening(nn.Module):
 
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
-        """Take the components of these images' patches.
-
-        Args:
-            images: float32 (N, C, H, W), as the layer gets them: `Classifier.network_input` where
-                it is the network's first.
-        """
+        """Take the components of images' patches, float32 (N, C, H, W), as the layer gets them."""
         size = self.weight[0].numel()
         moments, count = torch.zeros(size, size, dtype=torch.float64), 0
         for image in images:  # the patches of all would need much memory

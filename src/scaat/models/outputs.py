@@ -17,11 +17,8 @@ from scaat.models.registry import build_model
 class SelectedOutputs(nn.Module):
     """A model that answers among some of another model's classes.
 
-    A single one is a model of one logit: that of one label of several, present or absent.
-
-    Args:
-        model: Maps images to logits (N, K).
-        outputs: Positions of the logits to keep, in the order of the new ones.
+    The logits (N, K) at the positions ``outputs`` become the new ones, in that order. A single one
+    is a model of one logit: that of one label of several, present or absent.
     """
 
     outputs: Tensor
@@ -38,12 +35,9 @@ class SelectedOutputs(nn.Module):
 
 
 def read_outputs(path: Path, count: int, names: Sequence[str] | None) -> list[int]:
-    """Return the outputs that a file names, one a line: by class name, or by number from 0.
+    """Return the outputs that a text file names, one a line: by class name, or by number from 0.
 
-    Args:
-        path: A text file.
-        count: Outputs of the network.
-        names: Their class names, where the model brings them. A name wins over a number.
+    Of ``count`` outputs the names, where the model brings them, win over numbers.
 
     Raises:
         InputError: The file cannot be read or is empty, or a line names no output, or one twice.
@@ -80,11 +74,6 @@ def read_outputs(path: Path, count: int, names: Sequence[str] | None) -> list[in
 
 def count_outputs(checkpoint: Path, name: str, image_size: tuple[int, int]) -> int:
     """Return how many classes a checkpoint's network has, by the weights of its last layer.
-
-    Args:
-        checkpoint: As for `load_model`.
-        name: The network, as for `build_model`.
-        image_size: Height and width of the images, in pixels.
 
     Raises:
         InputError: The file is damaged or holds no such layer, or as for `build_model`.

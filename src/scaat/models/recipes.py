@@ -42,12 +42,9 @@ class Recipe:
     any_channels: bool = False
 
     def changed(self, spec: str, change: Callable[[nn.Module, Tensor], None]) -> Recipe:
-        """Return the recipe of the same network after a change.
+        """Return the recipe of the same network after a change in place; errors call it ``spec``.
 
-        Args:
-            spec: The changed network's name, for errors.
-            change: Changes a network in place; it gets one black image (1, channels, H, W), too,
-                and may raise `InputError`.
+        The change gets one black image (1, channels, H, W), too, and may raise `InputError`.
         """
 
         def build(num_classes: int, image_size: tuple[int, int], channels: int) -> nn.Module:
@@ -100,11 +97,7 @@ def library_of(name: str) -> str | None:
 
 
 def from_torchvision(name: str) -> Recipe:
-    """Return the recipe of one of torchvision's classifiers.
-
-    Raises:
-        InputError: There is none of that name.
-    """
+    """Return the recipe of one of torchvision's classifiers; `InputError` if there is none."""
     from torchvision.models import get_model_builder, get_model_weights
 
     known = torchvision_models()
@@ -140,11 +133,7 @@ def from_torchvision(name: str) -> Recipe:
 
 
 def from_timm(name: str) -> Recipe:
-    """Return the recipe of one of timm's networks.
-
-    Raises:
-        InputError: timm is not installed or has none of that name.
-    """
+    """Return the recipe of one of timm's networks; `InputError` without it or without timm."""
     try:
         timm = importlib.import_module("timm")
     except ImportError as error:

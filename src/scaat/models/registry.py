@@ -50,20 +50,17 @@ def build_model(
     Args:
         name: A registered name, ``torchvision:NAME`` for any of torchvision's classifiers,
             ``timm:NAME`` for one of timm's where that is installed, or ``package.module:factory``
-            for a function of the user's own that returns a module. The function gets
-            ``num_classes`` by keyword and, where it has such parameters, ``image_size`` and
-            ``channels``. ``smoothed:LAYER:NAME`` is any of these with its feature maps smoothed
-            behind a layer (`FeatureSmoothing`), ``silu:NAME`` with SiLUs in place of its ReLUs,
-            ``bcos:NAME`` with B-cos layers in place of its linear ones.
-        num_classes: Number of the network's logits; 1 for a single logit, whose sign separates two
-            classes.
+            for a function of the user's own that returns a module, called with ``num_classes`` and,
+            where it has such parameters, ``image_size`` and ``channels``. ``smoothed:LAYER:NAME``
+            is any of these with its feature maps smoothed behind a layer (`FeatureSmoothing`),
+            ``silu:NAME`` with SiLUs in place of its ReLUs, ``bcos:NAME`` with B-cos layers in place
+            of its linear ones.
+        num_classes: Number of logits; 1 for a single one, whose sign separates two classes.
         image_size: Height and width of the images, in pixels.
-        mean: Mean of each channel, for images in [0, 1]; None for a network that normalises
-            itself.
+        mean: Mean of each channel, for images in [0, 1]; None for a network that normalises itself.
         std: Standard deviation of each channel; None where ``mean`` is.
         channels: Of the images, 1 or 3. Grey ones are repeated for networks that take colour.
-        input_size: Height and width that the network gets; other images are resized inside the
-            model. None is ``image_size``.
+        input_size: Height and width to which the model resizes; None is ``image_size``.
         adapter: Turns what the network returns into logits; see `find_adapter`.
 
     Returns:

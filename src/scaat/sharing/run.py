@@ -91,11 +91,9 @@ class Run:
 
 
 def open_run(folder: Path | str, method: str | None = None) -> Run:
-    """Read one model of a run, with the results if there are any.
+    """Read one model of a run of ``scaat train`` or ``scaat compare``, with its results if any.
 
-    Args:
-        folder: Of a run of ``scaat train`` or ``scaat compare``.
-        method: Which of a comparison's models; None where there is one.
+    ``method`` names one of a comparison's models; None will do where there is one.
 
     Raises:
         InputError: The folder holds no such run, the method is not in it or has to be named, or a

@@ -92,13 +92,8 @@ class Batches(L.LightningDataModule):
     """Training and validation loaders.
 
     Lightning asks for the loaders inside each process, where its rank is known. The processes'
-    batches of one step, taken together, are one process's batch of that size.
-
-    Args:
-        splits: The data.
-        batch_size: Training images in a batch of each process.
-        seed: Of the order.
-        workers: Processes that decode; see `worker_count`.
+    batches of ``batch_size`` in one step, taken together, are one process's batch of that size.
+    ``workers`` are as in `worker_count`.
     """
 
     def __init__(
@@ -160,16 +155,8 @@ def real_samples(loader: object, batch_idx: int, size: int, device: torch.device
     """Mark a batch's real samples, as opposed to those that pad it to equal size on all processes.
 
     torch's ``DistributedSampler`` deals an epoch's order out in turn, and starts again from its
-    beginning until all processes have as many samples: those are seen twice.
-
-    Args:
-        loader: Of the training.
-        batch_idx: The batch's number in its epoch.
-        size: Samples in this batch.
-        device: Of the result.
-
-    Returns:
-        bool (size,), or None if all are real.
+    beginning until all processes have as many samples: those are seen twice. The result for this
+    batch of the training's loader is bool (size,), or None if all are real.
     """
     sampler, batch_size = getattr(loader, "sampler", None), getattr(loader, "batch_size", None)
     if not isinstance(sampler, DistributedSampler) or sampler.drop_last or batch_size is None:
@@ -186,16 +173,7 @@ def loss_scale(
 
     Lightning divides each batch's mean loss by ``accumulate``, which is right for equal batches
     alone. An epoch's last batch may be short, and its last step may sum over fewer batches.
-
-    Args:
-        batch_idx: The batch's number in its epoch.
-        batch_size: Samples in a full batch, of one process.
-        accumulate: Batches in a full step.
-        samples: Of one process in an epoch.
-        size: Samples in this batch.
-
-    Returns:
-        1 in a step of full batches.
+    ``batch_size`` and ``samples`` (of an epoch) are one process's; this batch has ``size``.
     """
     if accumulate == 1:  # the batches may then be of any sizes
         return 1.0

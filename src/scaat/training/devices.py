@@ -68,15 +68,10 @@ def plan_launch(
     """Fit what the user asks for to what started this process.
 
     ``torchrun`` and SLURM say how many processes there are; without them Lightning starts them:
-    ``ddp_spawn`` (on one machine, the default there) copies this process, ``ddp`` runs the
-    command once more for each.
+    ``ddp_spawn`` (on one machine, the default there) copies this process, ``ddp`` runs the command
+    once more for each. Devices (on each machine) and nodes are then 1 by default.
 
-    Args:
-        devices: Processes on each machine; None for what the launcher started, or 1.
-        nodes: Machines; None as for ``devices``.
-        strategy: ``"auto"`` chooses.
-        unused_weights: Whether some weights take no part in the loss, such as auxiliary heads.
-        environ: Environment variables.
+    ``unused_weights`` says that some take no part in the loss, such as auxiliary heads.
 
     Raises:
         InputError: The launcher started another number of processes, or the strategy cannot work.

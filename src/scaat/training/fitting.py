@@ -112,16 +112,16 @@ def fit(
         seed: At least 0; sets the initial weights, the order and every draw.
         folder: Where to write.
         reference: Folder of a standard training of the same network, data and length, which a
-            method with an accuracy budget is compared with. Where such a method has none, one is
-            trained first, in ``folder/reference``.
+            method with an accuracy budget is compared with; without one it is trained in
+            ``folder/reference``.
         resume: Continue from the folder's newest whole checkpoint, if it has one.
         quiet: Show no progress on standard error.
         callbacks: Of Lightning, beside those of the training itself.
 
     Raises:
-        InputError: An option is out of range, a name is unknown, the folder holds another
-            training or one on other data, another process trains there, or the reference is
-            another kind of training.
+        InputError: An option is out of range, a name is unknown, the folder holds another training
+            or one on other data, another process trains there, or the reference is another kind of
+            training.
         NonFiniteLossError: The loss became NaN or infinite.
         MemoryExhaustedError: Memory ran out.
         WriteError: A file cannot be written; earlier checkpoints stay.
@@ -240,11 +240,10 @@ def read_reference(
 
     Returns:
         The objective's ``reference`` and, where validation images were watched,
-            ``validation_reference``; and the reference's seconds and validation accuracy.
+        ``validation_reference``; and the reference's seconds and validation accuracy.
 
     Raises:
-        InputError: The folder has no finished standard training of this network, on these data,
-            of this length.
+        InputError: The folder has no finished standard training of this network, data and length.
     """
     shared = folder / "models" / "standard"
     compared = shared if is_finished(shared) else folder

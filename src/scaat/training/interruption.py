@@ -120,8 +120,7 @@ def translate_errors(options: TrainingOptions) -> Iterator[None]:
     Raises:
         MemoryExhaustedError: Memory ran out; the message says what to lower.
         WriteError: A log cannot be written.
-        InputError: An operation is refused for being not deterministic, or batch norm has a
-            batch of a single value a channel.
+        InputError: An operation is not deterministic, or batch norm has a batch of a single value.
         KeyboardInterrupt: Ctrl-C was pressed.
         Any error of this package that a spawned process raised, which arrives as text.
     """

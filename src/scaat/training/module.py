@@ -26,18 +26,13 @@ MOMENTUM_CYCLE = 0.05
 
 
 class TrainingModule(L.LightningModule):
-    """An objective, a model and their optimiser.
+    """An objective, a model (from images in [0, 1] to logits) and their optimiser.
+
+    Each training batch is augmented on its device, and each step seeded; see `seed_step`.
 
     Attributes:
         figures: The last step's, scalars by name, as this process has them.
         means: Of the epoch so far.
-
-    Args:
-        model: Maps images in [0, 1] to logits.
-        objective: The training method.
-        options: Optimiser and schedule.
-        augmentation: Applied to each training batch, on its device.
-        seed: Seeds every step; see `seed_step`.
     """
 
     def __init__(
