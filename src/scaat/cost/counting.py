@@ -25,17 +25,11 @@ _LIKE = {  # what a CPU computes attention with has no formula of its own in tor
 
 @dataclass(frozen=True)
 class Operations:
-    """What a step computes, in floating-point operations or, divided, in passes.
+    """What a step computes, in floating-point operations or, divided, in passes."""
 
-    Attributes:
-        forward: Outside any backward pass.
-        input_gradient: In backward passes, through the layers: towards the inputs.
-        weight_gradient: In backward passes, to the weights.
-    """
-
-    forward: float = 0.0
-    input_gradient: float = 0.0
-    weight_gradient: float = 0.0
+    forward: float = 0.0  # outside any backward pass
+    input_gradient: float = 0.0  # in backward passes, through the layers: towards the inputs
+    weight_gradient: float = 0.0  # in backward passes, to the weights
 
     @property
     def total(self) -> float:

@@ -85,13 +85,7 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle half of some values.
-
-    Attributes:
-        median: Half of the values are lower.
-        low: The first quartile.
-        high: The third quartile.
-    """
+    """Median and quartiles of some values."""
 
     median: float
     low: float

@@ -12,13 +12,9 @@ from scaat.errors import InputError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Which changes leave an image's class as it is.
+    """Which changes leave an image's class as it is: moves, and mirrors with probability 1/2.
 
-    Attributes:
-        crop_padding: pixels of reflected border from which a crop of the image's own size is
-            taken, so an image moves by up to this much each way; 0 moves nothing.
-        horizontal_flip: mirror left and right with probability 1/2.
-        vertical_flip: mirror top and bottom with probability 1/2.
+    An image moves by up to ``crop_padding`` pixels each way, with a reflected border.
     """
 
     crop_padding: int = 0

@@ -30,23 +30,14 @@ _RANDOM_LABELS = 1  # a stream of its own beside the split's
 
 @dataclass(frozen=True)
 class DataSplits:
-    """The three parts of a data set; no image, and no group, is in two of them.
+    """The three parts of a data set; no image, and no group, is in two of them."""
 
-    Attributes:
-        name: what results call the data.
-        train: what a model learns from; positions in it are the training-set indices.
-        validation: what choices are made on.
-        test: what is reported; nothing is chosen on it.
-        augmentation: changes that preserve an image's class.
-        settings: options, seed, where each part is from, image size and class counts, for JSON.
-    """
-
-    name: str
-    train: ImageSet
-    validation: ImageSet
-    test: ImageSet
+    name: str  # what results call the data
+    train: ImageSet  # what a model learns from; positions in it are the training-set indices
+    validation: ImageSet  # what choices are made on
+    test: ImageSet  # what is reported; nothing is chosen on it
     augmentation: Augmentation
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # options, seed, origins, image size and class counts, for JSON
 
 
 def load_data(

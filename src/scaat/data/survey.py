@@ -33,10 +33,10 @@ _COUNTER = re.compile(r"((?:[_\-. ]?(?<![a-zA-Z])[xyrc]\d+)+|[_\-. ]\d+)$")
 
 @dataclass(frozen=True)
 class Seen:
-    """Where an image is: its part, its name for messages, and its class id."""
+    """Where an image is."""
 
     part: str
-    name: str
+    name: str  # for messages
     label: int
 
 

@@ -155,7 +155,7 @@ class ObjectiveTask(ClassificationTask):
     ) -> None:
         """Take the objective's state from a checkpoint; the averaged weights (``ema``) share it.
 
-        Without ``strict`` the objective starts again if the checkpoint has none.
+        Without ``strict`` the checkpoint may have none.
 
         Raises:
             InputError: The checkpoint holds another objective's state, or none.

@@ -23,22 +23,16 @@ Build = Callable[[int, tuple[int, int], int], nn.Module]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is built, and what its library says that it takes.
+    """How a network is built, and what its library says that its pretrained weights expect.
 
-    Attributes:
-        build: Makes the network.
-        mean: Mean of each channel of images in [0, 1] that its pretrained weights expect, or None
-            where no library says.
-        std: Their standard deviation, or None.
-        size: Height and width that its pretrained weights expect, or None.
-        any_channels: Whether it is built for the images' channels, as a factory of the user's own
-            that names ``channels``. Others take three, and grey images are repeated for them.
+    Only a factory of the user's own that names ``channels`` is built for the images'. Others take
+    three, and grey images are repeated for them.
     """
 
     build: Build
-    mean: tuple[float, ...] | None = None
+    mean: tuple[float, ...] | None = None  # of each channel, for images in [0, 1]
     std: tuple[float, ...] | None = None
-    size: tuple[int, int] | None = None
+    size: tuple[int, int] | None = None  # height and width, in pixels
     any_channels: bool = False
 
     def changed(self, spec: str, change: Callable[[nn.Module, Tensor], None]) -> Recipe:

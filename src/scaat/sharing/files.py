@@ -29,25 +29,16 @@ _DEFAULTS = {"channels": 3, "input_size": None, "adapter": "auto"}
 class SharedModel:
     """A model and what its files say of it.
 
-    Attributes:
-        model: Maps images (N, C, H, W) in [0, 1] to logits (N, classes); as `build_model`
-            returns it.
-        architecture: The arguments of `build_model` that made it.
-        classes: The name of each class, in the order of the logits.
-        method: How it was trained, or None where that is not known.
-        options: The method's settings, JSON values.
-        training: What the training took and came to, JSON values.
-        proportion: The final q of every training sample, in [0, 1], shape (num_samples,), or None
-            where the method has none.
+    As `build_model` returns it, it maps images (N, C, H, W) in [0, 1] to logits (N, classes).
     """
 
     model: nn.Module
-    architecture: Mapping[str, Any]
-    classes: tuple[str, ...]
-    method: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    proportion: Tensor | None = None
+    architecture: Mapping[str, Any]  # the arguments of `build_model`
+    classes: tuple[str, ...]  # in the order of the logits
+    method: str | None = None  # how it was trained, where that is known
+    options: Mapping[str, Any] = field(default_factory=dict)  # the method's, JSON values
+    training: Mapping[str, Any] = field(default_factory=dict)  # what it took, JSON values
+    proportion: Tensor | None = None  # the final q in [0, 1], (num_samples,)
 
     @property
     def name(self) -> str:

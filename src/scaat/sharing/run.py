@@ -61,17 +61,11 @@ FIGURES = "figures"
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One model of a run, and what the run recorded.
-
-    Attributes:
-        model: The model.
-        config: The run's resolved configuration.
-        comparison: What was measured of the model and of those trained beside it, or None.
-    """
+    """One model of a run, and what the run recorded."""
 
     model: SharedModel
-    config: Mapping[str, Any]
-    comparison: Comparison | None
+    config: Mapping[str, Any]  # the run's, resolved
+    comparison: Comparison | None  # what was measured of it and of those trained beside it
 
     @property
     def images(self) -> Tensor | None:
