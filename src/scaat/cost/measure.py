@@ -140,7 +140,15 @@ def measure_costs(
                 "the model has no convolution, matrix product or attention, whose operations are "
                 "counted; expected one"
             )
-        memory = [] if cuda else _memory(variants, steps, device, progress)
+
+        def measured_memory() -> list[int]:
+            peaks = []
+            for variant, step in zip(variants, steps, strict=True):
+                progress(f"measuring the memory of {variant.label}")
+                peaks.append(peak_bytes(step, device))
+            return peaks
+
+        memory = [] if cuda else measured_memory()
         if compile_backend is not None:
             raise_recompile_limit()
             copied.compile(backend=compile_backend)
@@ -148,7 +156,7 @@ def measure_costs(
             progress(f"warming {variant.label} up")
             for _ in range(_WARM_UP):
                 step()
-        memory = memory or _memory(variants, steps, device, progress)
+        memory = memory or measured_memory()
         base = next(i for i, variant in enumerate(variants) if variant.method == BASE)
         repeats = turn_length(steps[base], turn_seconds, device)
         times = interleaved(
@@ -185,16 +193,3 @@ def measure_costs(
 
 def _mean(fraction: float, own: float, standard: float) -> float:
     return fraction * own + (1 - fraction) * standard
-
-
-def _memory(
-    variants: Sequence[Variant],
-    steps: Sequence[TrialStep],
-    device: torch.device,
-    progress: Callable[[str], None],
-) -> list[int]:
-    peaks = []
-    for variant, step in zip(variants, steps, strict=True):
-        progress(f"measuring the memory of {variant.label}")
-        peaks.append(peak_bytes(step, device))
-    return peaks

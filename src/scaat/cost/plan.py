@@ -23,11 +23,7 @@ from scaat.training.devices import autocast_dtype, lightning_precision, plan_lau
 
 @dataclass(frozen=True)
 class Plan:
-    """The cost of a training.
-
-    ``passes`` are of a step on average, in forward passes of its batch (standard training: 3), from
-    floating-point operations.
-    """
+    """The cost of a training; ``passes`` by floating-point operations (standard training: 3)."""
 
     passes: float
     step_seconds: float  # of a batch's step on average, without loading, on this machine now
@@ -56,10 +52,7 @@ def plan_training(
 
     Nothing is written, and torch's random generators are left as they were. Communication between
     processes and the gains of ``torch.compile`` are not part of the measure. The median of
-    ``steps`` is taken, after one to warm up.
-
-    Raises:
-        InputError: An option is out of range, or the model cannot take the images.
+    ``steps`` is taken, after one to warm up. Bad options and models raise `InputError`.
     """
     launch = plan_launch(options.devices, options.nodes, options.strategy)
     cuda = uses_cuda(options.accelerator)

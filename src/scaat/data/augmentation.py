@@ -33,11 +33,8 @@ COMMON = Augmentation(crop_padding=4, horizontal_flip=True)
 def augment(images: Tensor, augmentation: Augmentation) -> Tensor:
     """Crop and flip every image of a batch, (N, C, H, W) of any dtype and device, by its own draws.
 
-    The draws come from torch's global generator of the CPU, so that a seed gives the same batch on
-    every device.
-
-    Raises:
-        InputError: the padding is not smaller than the image, so it cannot be reflected.
+    They come from torch's global generator of the CPU: a seed gives the same batch on every device.
+    A padding that is not smaller than the image, and so cannot be reflected, is an `InputError`.
     """
     if augmentation == Augmentation():
         return images

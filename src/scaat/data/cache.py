@@ -46,9 +46,8 @@ Progress = Callable[[str, int, int], None]
 def load_cache(argument: str, options: DataOptions) -> Source:
     """Return the parts of a folder that ``scaat data convert`` wrote; the images stay in files.
 
-    Raises:
-        InputError: The folder is no cache, of another version, incomplete or damaged, or an
-            option asks for what was not converted.
+    A folder that is no cache, of another version, incomplete or damaged is an `InputError`, as is
+    an option that asks for what was not converted.
     """
     folder = Path(argument).expanduser()
     path = folder / DESCRIPTION
@@ -129,13 +128,11 @@ def _checksum(path: Path) -> str:
 
 
 def convert(options: DataOptions, out: Path, progress: Progress) -> dict[str, int]:
-    """Decode a data set into a folder that ``cache:OUT`` reads, a few images at a time.
+    """Decode a data set into a folder for ``cache:OUT``, and return each part's number of images.
 
-    The parts are those that the data bring, read by the options in `READING`; how they are split is
-    chosen when the cache is used. An interrupted conversion leaves nothing under ``out``.
-
-    Returns:
-        The number of images of each part.
+    A few images are decoded at a time. The parts are those that the data bring, read by the options
+    in `READING`; how they are split is chosen when the cache is used. An interrupted conversion
+    leaves nothing under ``out``.
 
     Raises:
         InputError: The data are at fault, or ``out`` exists.

@@ -67,11 +67,8 @@ def decode_images(
     """Decode images in a pool of threads; in a `DataLoader`'s worker process, in one thread.
 
     Without ``image_size``, to which `fit` makes them, all must have the size of the image ``like``,
-    which is the first one by default.
-
-    Returns:
-        The images, uint8 RGB (count, 3, H, W), and each one's height and width before, int64
-        (count, 2).
+    by default the first one. Returned are the images, uint8 RGB (count, 3, H, W), and each one's
+    height and width before, int64 (count, 2).
 
     Raises:
         InputError: an image cannot be read, has more than 8 bits a channel or another size than the
@@ -113,8 +110,7 @@ def decode_image(
 ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
     """Return the pixels, uint8 (H, W, 3), and the height and width before any resizing.
 
-    Raises:
-        InputError: it cannot be read, or has more than 8 bits a channel.
+    It is an `InputError` if they cannot be read, or have more than 8 bits a channel.
     """
     from PIL import ImageOps
 

@@ -128,10 +128,8 @@ def visible(folder: Path) -> list[Path]:
 def images_below(folder: Path) -> list[Path]:
     """Return the images in a folder and below in alphabetical order, without hidden ones.
 
-    Links to folders are followed, but no folder is read twice, nor one that this one lies in.
-
-    Raises:
-        InputError: a folder cannot be read.
+    Links to folders are followed, but no folder is read twice, nor one that this one lies in. A
+    folder that cannot be read is an `InputError`.
     """
 
     def refuse(error: OSError) -> None:

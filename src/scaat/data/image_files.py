@@ -42,11 +42,8 @@ class Picture:
 def find_images(inputs: Sequence[str]) -> list[Path]:
     """Return the image files that files, folders and glob patterns name, each once.
 
-    For a folder see `images_below`; ``**`` in a pattern matches folders of any depth.
-
-    Raises:
-        InputError: There is no such file, the folder holds no image or cannot be read, or nothing
-            matches.
+    For a folder see `images_below`; ``**`` in a pattern matches folders of any depth. What is
+    missing, holds no image or matches none is an `InputError`.
     """
     unique: dict[Path, Path] = {}
     for text in inputs:

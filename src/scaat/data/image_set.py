@@ -42,8 +42,7 @@ class Pixels(ABC):
     def read(self, positions: Tensor) -> Tensor:
         """Return the images at int64 (M,) positions, in their order: uint8 (M, C, H, W).
 
-        Raises:
-            InputError: An image cannot be read; the message names it.
+        One that cannot be read is an `InputError` that names it.
         """
 
     def view(self, positions: Tensor) -> Pixels:
@@ -72,8 +71,7 @@ class View(Pixels):
 class MappedPixels(Pixels):
     """The images of one memory-mapped ``.npy`` file: uint8 (N, C, H, W), in C order.
 
-    Raises:
-        InputError: The file is missing, cut short, or of another type or shape.
+    A file that is missing, cut short, or of another type or shape is an `InputError`.
     """
 
     def __init__(self, path: Path) -> None:

@@ -113,10 +113,7 @@ def load_data(
 def find_source(options: DataOptions, *, test_only: bool = False) -> Source:
     """Read the data that the options name, of their ``classes`` if given, before any split.
 
-    Few images are decoded, if any.
-
-    Raises:
-        InputError: the data or an option is at fault; see the loaders.
+    Few images are decoded, if any. It raises `InputError` as `load_data` does.
     """
     kind, colon, argument = options.data.partition(":")
     if kind not in datasets and Path(options.data).is_dir():

@@ -72,10 +72,8 @@ def load_digits(argument: str, options: DataOptions) -> Source:
 def load_cifar(kind: str, argument: str, options: DataOptions) -> Source:
     """Return the published training and test images; the fine labels of CIFAR-100.
 
-    ``PATH`` is the archive as downloaded, the folder in it, or the folder that holds either.
-
-    Raises:
-        InputError: A file is missing, or is not the published one.
+    ``PATH`` is the archive as downloaded, the folder in it, or the folder that holds either. Other
+    files than the published ones are an `InputError`.
     """
     from torchvision.datasets.utils import check_integrity
 
@@ -133,10 +131,8 @@ def load_mnist(argument: str, options: DataOptions) -> Source:
 
     ``PATH`` is the folder of ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the two
     ``t10k-`` files, each as it is or with ``.gz``. For EMNIST it is that folder and a split's name:
-    ``PATH/emnist-letters``; images, stored transposed, are turned, and labels from 1 begin at 0.
-
-    Raises:
-        InputError: A file is missing, damaged, or of another kind.
+    ``PATH/emnist-letters``; images, stored transposed, are turned, and labels from 1 begin at 0. A
+    missing, damaged or other file is an `InputError`.
     """
     path = Path(argument).expanduser()
     folder, prefix = (path, "") if path.is_dir() else (path.parent, f"{path.name}-")
@@ -189,11 +185,8 @@ def _idx(folder: Path, name: str, dimensions: int) -> NDArray[np.uint8]:
 def load_medmnist(argument: str, options: DataOptions) -> Source:
     """Return the official parts of a 2-D set with one label an image.
 
-    ``FILE`` holds ``train_images``, uint8 (N, H, W) or (N, H, W, 3), ``train_labels``, (N, 1),
-    and the same for ``val`` and ``test``.
-
-    Raises:
-        InputError: The file is missing or damaged, or an array is of another kind.
+    ``FILE`` holds ``train_images``, uint8 (N, H, W) or (N, H, W, 3), ``train_labels``, (N, 1), and
+    the same for ``val`` and ``test``. Anything else is an `InputError`.
     """
     path = Path(argument).expanduser()
     if not path.is_file():
@@ -246,11 +239,8 @@ def _check_medmnist(array: NDArray[Any], name: str, path: Path) -> None:
 def load_pcam(argument: str, options: DataOptions) -> Source:
     """Return the official parts of PatchCamelyon, read in place.
 
-    ``PATH`` is the folder of the six unpacked files ``camelyonpatch_level_2_split_PART_x.h5``,
-    ``_y.h5``.
-
-    Raises:
-        InputError: A file is missing, still packed, damaged, or of another kind.
+    ``PATH`` is the folder of the six files ``camelyonpatch_level_2_split_PART_x.h5``, ``_y.h5``,
+    unpacked. Anything else is an `InputError`.
     """
     folder = Path(argument).expanduser()
     train, validation, test = (_pcam_part(folder, name) for name in ("train", "valid", "test"))

@@ -86,9 +86,7 @@ class Source:
         return {name: part for name, part in parts.items() if part and len(part.labels)}
 
     def choose_classes(self, names: tuple[str, ...], data: str) -> Source:
-        """Return the images of some classes, in their order; a class's id is its name's place.
-
-        There are two names or more, all different. Messages call the data ``data``.
+        """Return the images of two classes or more; a class's id is its name's place.
 
         Raises:
             InputError: a name is none of the data's or that of two classes, or a part is left

@@ -75,10 +75,7 @@ def survey(source: Source, progress: Progress) -> Survey:
 
     Of encoded images the headers are read (evenly spaced ones of a part with more than 20,000),
     files of equal size are compared by their content, and up to 500 images are decoded. Of other
-    data up to 100 images a part are loaded.
-
-    Raises:
-        InputError: The images have several labels.
+    data up to 100 images a part are loaded. Several labels an image are an `InputError`.
     """
     if is_multilabel(source.train.labels):
         raise InputError("the data have several labels an image; expected one, to suggest settings")

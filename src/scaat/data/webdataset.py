@@ -49,13 +49,12 @@ def read_members(
 
 @dataset("webdataset", "PATTERN", "tar shards in WebDataset's layout")
 def load_webdataset(argument: str, options: DataOptions) -> Source:
-    """Return the samples of shards, in the order of their keys.
+    """Return the samples of shards, in the order of their keys; the index is made at each start.
 
     ``PATTERN`` is a folder with ``train*.tar`` and perhaps ``val*.tar`` and ``test*.tar``, or names
     with ``*`` or braces (``shards-{000..012}.tar``) of a training part. A sample is an image and
     its label: ``KEY.cls`` with a class id, or ``KEY.json`` with ``label`` or ``cls``. Its position
-    follows from its key, so SCAAT's proportions survive another sharding. The index is made at each
-    start.
+    follows from its key, so SCAAT's proportions survive another sharding.
 
     Raises:
         InputError: There are no shards, one is damaged or compressed, a key occurs twice, or a

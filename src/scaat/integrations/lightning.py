@@ -33,11 +33,8 @@ class ObjectiveMixin(L.LightningModule):
 
     Name it before ``LightningModule``, make the objective an attribute in ``__init__``
     (``self.objective = SCAAT(num_samples=...)``), and take the loss of `objective_step` in
-    ``training_step``. The proportions are then in every checkpoint, as the module's other
-    buffers are, and the same in all processes, which is why DDP is set not to broadcast them.
-
-    Attributes:
-        objective: The training method.
+    ``training_step``. The proportions are then in every checkpoint, as the module's other buffers
+    are, and the same in all processes, which is why DDP is set not to broadcast them.
     """
 
     objective: Objective
@@ -88,13 +85,11 @@ class SaliencyEvaluation(L.Callback):
     model keeps its mode, gradients and buffers.
 
     Args:
-        model: Name of the submodule that maps images in [0, 1] to logits; None is the module
-            itself.
-        num_images: Images to measure, in all processes together. 64 with the defaults below cost
-            13,000 forward passes of one image.
+        model: Name of the submodule that maps images in [0, 1] to logits; by default the module.
+        num_images: Images to measure, at least 1, in all processes together. 64 with the defaults
+            below cost 13,000 forward passes of one image.
         images: From a batch to its images, (N, C, H, W), float in [0, 1] or uint8; by default the
-            first part of a tuple, or a dictionary's ``"pixel_values"``, ``"image"`` or
-            ``"images"``.
+            first of a tuple, or a dictionary's ``"pixel_values"``, ``"image"`` or ``"images"``.
         adapter: Turns the model's output into logits; see `scaat.models.find_adapter`.
         steps: Of the perturbation curves; 20 is the paper's protocol, as the next three are.
         fraction: Fraction of the regions that the last step replaces.

@@ -53,10 +53,8 @@ def put_bcos(network: nn.Module, _: Tensor) -> None:
     their names stay, biases go. Layers of a subclass are left as they are. Batch norm stays, so
     W(x) leaves out its constants. The authors' six input channels, an image and its inverse, are
     left out, too: behind a normalisation the second half is the negative first, which adds no
-    function. Networks that pool by maxima are not changed to means.
-
-    Raises:
-        InputError: There is no such layer.
+    function. Networks that pool by maxima are not changed to means. None to change is an
+    `InputError`.
     """
     kinds: dict[type[nn.Module], type[nn.Module]] = {
         nn.Conv2d: BcosConv2d,

@@ -25,9 +25,6 @@ class Whitening(nn.Module):
 
     Each of the ``4 * channels`` principal components of the patches comes twice, with either sign,
     as a GELU follows. Until `fit` is called the components are the patch's own values.
-
-    Args:
-        channels: Of the images.
     """
 
     weight: Tensor

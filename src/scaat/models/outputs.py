@@ -75,8 +75,7 @@ def read_outputs(path: Path, count: int, names: Sequence[str] | None) -> list[in
 def count_outputs(checkpoint: Path, name: str, image_size: tuple[int, int]) -> int:
     """Return how many classes a checkpoint's network has, by the weights of its last layer.
 
-    Raises:
-        InputError: The file is damaged or holds no such layer, or as for `build_model`.
+    A file that is damaged or holds no such layer is an `InputError`.
     """
     guess = 1000
     model = build_model(name, num_classes=guess, image_size=image_size, mean=None, std=None)

@@ -152,11 +152,7 @@ def from_timm(name: str) -> Recipe:
 
 
 def import_named(kind: str, spec: str) -> Any:
-    """Import ``package.module:name``; ``kind`` is what messages call it.
-
-    Raises:
-        InputError: There is no such module, or it has nothing of that name.
-    """
+    """Import ``package.module:name``, which messages call a ``kind``; `InputError` if it fails."""
     module_name, _, name = spec.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -174,13 +170,10 @@ def import_named(kind: str, spec: str) -> Any:
 
 
 def from_user(spec: str) -> Recipe:
-    """Return the recipe of a factory of the user's own.
+    """Return the recipe of a factory of the user's own; `InputError` if it cannot be imported.
 
-    It gets ``num_classes`` by keyword and, where it has such parameters, ``image_size`` (height
-    and width) and ``channels`` (1 for grey images, else 3).
-
-    Raises:
-        InputError: The module or factory cannot be imported.
+    It gets ``num_classes`` by keyword and, where it has such parameters, ``image_size`` (height and
+    width) and ``channels`` (1 for grey images, else 3).
     """
     factory = import_named("model", spec)
     try:

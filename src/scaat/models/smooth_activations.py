@@ -12,10 +12,8 @@ def put_silus(network: nn.Module, _: Tensor) -> None:
 
     A ReLU's gradient jumps where its input changes sign, a SiLU's does not. The replacement is that
     of Xie, Tan, Gong, Yuille and Le, "Smooth Adversarial Training", 2020, arXiv:2006.14536. Here it
-    is a baseline: clean maps by another network instead of another training.
-
-    Raises:
-        InputError: The network has no `torch.nn.ReLU`.
+    is a baseline: clean maps by another network instead of another training. A network without
+    `torch.nn.ReLU` is an `InputError`.
     """
     places = [
         (parent, name)

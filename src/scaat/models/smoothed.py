@@ -11,16 +11,13 @@ from scaat.passes import evaluation_mode
 
 
 class FeatureSmoothing(nn.Module):
-    """Add to each feature map a 1 x 1 convolution of all of them, blurred.
+    """Add a blurred 1 x 1 convolution of all feature maps, float (N, channels, H, W), to each.
 
     The smoothing block of Bhusal, Alam and Rastogi, "Training for Trustworthy Saliency Maps:
     Adversarial Training Meets Feature-Map Smoothing", 2026, arXiv:2603.07302, which is the
     denoising block of Xie et al. (CVPR 2019, arXiv:1812.03411) with a Gaussian filter. The filter
     is one of 3 x 3; its width is, as in the authors' program, that which OpenCV gives a filter as
     large as the feature map: from maps of 16 on it hardly differs from a mean.
-
-    Args:
-        channels: Of the features, which are float, (N, channels, H, W).
     """
 
     def __init__(self, channels: int) -> None:

@@ -37,11 +37,8 @@ class StartingModel:
 def starting_model(train: ImageSet, options: TrainingOptions) -> StartingModel:
     """Build the model for these images, load its weights and freeze what does not train.
 
-    Draws the initial weights from torch's global generator.
-
-    Raises:
-        InputError: The model is unknown or cannot take the images, or the weights or parts named
-            do not fit it.
+    The initial weights are drawn from torch's global generator. A model that cannot take the
+    images, or weights or parts that do not fit it, are an `InputError`.
     """
     architecture = architecture_of(train, options)
     model = build_model(**architecture)

@@ -59,8 +59,8 @@ class ResumableSampler(DistributedSampler[Any]):
 def worker_count(images: ImageSet, wanted: int | None) -> int:
     """Return how many processes load a set's images.
 
-    0 for decoded images: a batch is then one copy, and passing it between processes would be
-    another. Otherwise one per core that this process may use, at most 8.
+    0 for decoded images: a batch is then one copy, and passing it on would be another. Otherwise
+    one per core that this process may use, at most 8.
     """
     if wanted is not None:
         return wanted
@@ -89,11 +89,10 @@ def end_quietly(worker: int) -> None:
 
 
 class Batches(L.LightningDataModule):
-    """Training and validation loaders.
+    """Training and validation loaders; ``workers`` are as in `worker_count`.
 
     Lightning asks for the loaders inside each process, where its rank is known. The processes'
-    batches of ``batch_size`` in one step, taken together, are one process's batch of that size.
-    ``workers`` are as in `worker_count`.
+    batches in one step, taken together, are one process's batch of that size.
     """
 
     def __init__(

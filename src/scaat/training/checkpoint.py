@@ -71,10 +71,7 @@ def checkpoints(folder: Path) -> list[Path]:
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the newest whole checkpoint of the run in ``folder``, or None if there is none.
 
-    Says on standard error which newer ones are damaged.
-
-    Raises:
-        InputError: There are checkpoints, and all are damaged.
+    Newer damaged ones are named on standard error; if all are damaged, in an `InputError`.
     """
     damaged: list[Path] = []
     for path in reversed(checkpoints(folder)):

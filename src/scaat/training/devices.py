@@ -25,11 +25,7 @@ def uses_cuda(accelerator: str) -> bool:
 
 
 def check_accelerator(name: str) -> None:
-    """Refuse an accelerator, by Lightning's name for it, that is unknown or absent.
-
-    Raises:
-        InputError: There is none of that name, or none here.
-    """
+    """Raise `InputError` for an accelerator, by Lightning's name, that is unknown or absent."""
     known = sorted(AcceleratorRegistry.available_accelerators())
     if name not in (*known, "auto", "gpu"):
         raise unknown("accelerator", name, ["auto", "gpu", *known])
@@ -206,11 +202,7 @@ def automatic_precision(accelerator: str = "auto") -> tuple[Literal["bf16", "32"
 
 
 def check_compile(backend: Compile, accelerator: str) -> None:
-    """Refuse a backend that cannot work on this machine.
-
-    Raises:
-        InputError: It needs a compiler that is not there.
-    """
+    """Raise `InputError` for a backend that needs a compiler which is not there."""
     if backend != "inductor" or uses_cuda(accelerator):
         return
     compilers = (os.environ.get("CXX"), "g++", "clang++", "c++", "cl")

@@ -279,9 +279,7 @@ def load_trained(folder: Path | str) -> TrainedModel:
     """Read back what `fit` wrote; no code in the files is executed.
 
     A network of the user's own comes from the module that the file names, as when it was trained.
-
-    Raises:
-        InputError: The folder has no finished run, or a file is damaged.
+    Without a finished run, or from damaged files, there is an `InputError`.
     """
     folder = Path(folder)
     path, content = _read_model(folder)

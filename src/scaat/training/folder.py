@@ -60,11 +60,7 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return the resolved configuration of the run in ``folder``.
-
-    Raises:
-        InputError: There is none, or it is not YAML.
-    """
+    """Return the resolved configuration of the run in ``folder``; `InputError` without one."""
     path = folder / CONFIG
     try:
         config = read_yaml(path)
@@ -106,12 +102,10 @@ def _default(name: str) -> Any:
 
 @contextmanager
 def only_training(folder: Path) -> Iterator[None]:
-    """Keep other processes from training in ``folder``.
+    """Keep other processes from training in ``folder``, where they would remove checkpoints.
 
-    A second training there would write over the first one's checkpoints, and remove the files that
-    it is about to rename. The system lets go when this process ends, however it ends, also where
-    processes that it started live on. On Windows, and on file systems without locks, nobody is
-    kept out.
+    The system lets go when this process ends, however it ends, also where processes that it started
+    live on. On Windows, and on file systems without locks, nobody is kept out.
 
     Raises:
         InputError: Another process trains there.

@@ -59,8 +59,7 @@ class StopRequest:
     def agreed(self, trainer: L.Trainer, *, at_once: bool = False) -> int:
         """Return the signal that came to any process, the same on all of them, or 0.
 
-        Several processes ask one another after every tenth step only, since asking is a
-        collective; ``at_once`` asks now.
+        Several processes ask after every tenth step only: it is a collective. ``at_once`` asks now.
         """
         if trainer.world_size == 1:
             return self.number

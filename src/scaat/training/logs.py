@@ -22,10 +22,7 @@ from scaat.functional.precision import widened
 
 
 class EpochMeans:
-    """Running sums of a step's figures, weighted by the number of samples in its batch.
-
-    Each figure is averaged over the steps that have it, with the batch's size as its weight, even
-    where it is the mean over a part of the batch.
+    """Running sums of a step's figures, averaged over the steps that have them, by batch sizes.
 
     Lightning's own means restart when a run resumes in the middle of an epoch.
     """
@@ -155,9 +152,7 @@ class RunLog(Callback):
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Add a row to a CSV file, which begins with the names of all rows.
-
-    A name that only later rows have gets a last column, empty before.
+    """Add a row to a CSV file; a name that only later rows have gets a last column, empty before.
 
     Raises:
         WriteError: It cannot be written.

@@ -29,10 +29,6 @@ class TrainingModule(L.LightningModule):
     """An objective, a model (from images in [0, 1] to logits) and their optimiser.
 
     Each training batch is augmented on its device, and each step seeded; see `seed_step`.
-
-    Attributes:
-        figures: The last step's, scalars by name, as this process has them.
-        means: Of the epoch so far.
     """
 
     def __init__(
@@ -53,8 +49,8 @@ class TrainingModule(L.LightningModule):
         self._ddp_params_and_buffers_to_ignore = [
             f"objective.{name}" for name, _ in objective.named_buffers()
         ]
-        self.means = EpochMeans()
-        self.figures: dict[str, Tensor] = {}
+        self.means = EpochMeans()  # of the epoch so far
+        self.figures: dict[str, Tensor] = {}  # the last step's, as this process has them
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the step by the batches before; optimiser steps are fewer where they accumulate."""
@@ -116,11 +112,7 @@ class TrainingModule(L.LightningModule):
         checkpoint["processes"] = self.trainer.world_size
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the running means.
-
-        Raises:
-            InputError: A newer version wrote the checkpoint, or another number of processes did.
-        """
+        """Take the running means; `InputError` for a newer format or other number of processes."""
         check_format(checkpoint)
         if checkpoint["processes"] != self.trainer.world_size:
             raise InputError(

@@ -35,11 +35,7 @@ def checksum_of(splits: DataSplits) -> str:
 
 
 def record_data(folder: Path, splits: DataSplits) -> None:
-    """Write which data a training in ``folder`` has, or refuse others than it began with.
-
-    Raises:
-        InputError: The training that the folder holds began with other data.
-    """
+    """Write which data a training in ``folder`` has; `InputError` if it began with others."""
     if checkpoints(folder):  # a training of a version that recorded nothing stays without
         check_data(folder, checksum_of(splits), splits.name)
     else:
