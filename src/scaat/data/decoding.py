@@ -181,13 +181,6 @@ def fit_set(images: ImageSet, size: int | None) -> ImageSet:
     return replace(images, images=changed, masks=masks, boxes=boxes)
 
 
-def in_memory(images: ImageSet) -> ImageSet:
-    """Return the set with its images read into memory, if they fit."""
-    if isinstance(images.images, Pixels):
-        require_memory(*images.images.shape)
-    return replace(images, images=images.pixels())
-
-
 def require_memory(count: int, channels: int, height: int, width: int) -> None:
     """Raise `InputError` if so many uint8 images need more memory than is available."""
     available, needed = available_memory(), count * channels * height * width

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from scaat.data.augmentation import Augmentation
-from scaat.data.decoding import DecodedPixels, Take, decode_images, fit_boxes, in_memory
+from scaat.data.decoding import DecodedPixels, Take, decode_images, fit_boxes, require_memory
 from scaat.data.image_set import ImageSet
 from scaat.errors import InputError, unknown
 from scaat.functional.logits import is_multilabel
@@ -153,7 +153,9 @@ def part_of(images: ImageSet) -> Part:
         return Part(images.labels, images.subset, images.groups)
 
     def load(positions: Tensor) -> ImageSet:
-        return in_memory(images.subset(positions))
+        chosen = images.subset(positions)
+        require_memory(*chosen.images.shape)
+        return replace(chosen, images=chosen.pixels())
 
     return Part(images.labels, load, images.groups, images.subset)
 

@@ -79,7 +79,12 @@ class ObjectiveTrainer(Trainer):
         self.pixels = Pixels(mean, std, adapter).to(self.args.device)
         if self.train_dataset is not None:
             self.train_dataset = IndexedDataset(self.train_dataset)
-            _check_size(objective, len(self.train_dataset))
+            samples, proportion = len(self.train_dataset), getattr(objective, "proportion", None)
+            if isinstance(proportion, Tensor) and len(proportion) < samples:
+                raise InputError(
+                    f"num_samples of the objective is {len(proportion)}, expected the training "
+                    f"set's {samples}"
+                )
         self.data_collator = KeepIndex(self.data_collator)
         # Trainer then counts the samples of a whole step and leaves its mean to `compute_loss`.
         self._network_accepts_loss_kwargs = self.model_accepts_loss_kwargs
@@ -197,10 +202,7 @@ class KeepIndex:
         if not (isinstance(features[0], Mapping) and INDEX in features[0]):
             return self.collate(features)
         index = torch.stack([feature[INDEX] for feature in features])
-        rest = [
-            {name: value for name, value in feature.items() if name != INDEX}
-            for feature in features
-        ]
+        rest = [{k: value for k, value in each.items() if k != INDEX} for each in features]
         return {**self.collate(rest), INDEX: index}
 
 
@@ -212,12 +214,3 @@ class _Half(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         return logits.half()
-
-
-def _check_size(objective: Objective, samples: int) -> None:
-    proportion = getattr(objective, "proportion", None)
-    if isinstance(proportion, Tensor) and len(proportion) < samples:
-        raise InputError(
-            f"num_samples of the objective is {len(proportion)}, expected the training set's "
-            f"{samples}"
-        )

@@ -54,29 +54,24 @@ def pull(source: Path | str, *, revision: str | None = None) -> Path:
         InputError: There is no such folder or repository, it holds no shared model, the hub cannot
             be reached, or the package huggingface_hub is missing.
     """
-    folder = Path(source)
-    if folder.is_dir():
-        if revision is not None:
-            raise InputError(
-                f"revision {revision!r} goes with a hub's repository, found a folder: {source!s}"
-            )
-    else:
-        if not _is_repo_id(str(source)):
-            raise InputError(f"{str(source)!r} is neither a folder nor user/name on a hub")
+    folder, name = Path(source), str(source)
+    if folder.is_dir() and revision is not None:
+        raise InputError(
+            f"revision {revision!r} goes with a hub's repository, found a folder: {name}"
+        )
+    if not folder.is_dir():
+        if not _is_repo_id(name):
+            raise InputError(f"{name!r} is neither a folder nor user/name on a hub")
         hub = _library()
-        patterns = list(FILES)
         try:
-            place = hub.snapshot_download(str(source), revision=revision, allow_patterns=patterns)
+            place = hub.snapshot_download(name, revision=revision, allow_patterns=list(FILES))
         except Exception as error:  # of the hub's library and of those that it fetches with
             raise InputError(
-                f"{str(source)!r} is no folder, and cannot be fetched from the hub "
-                f"({_reason(error)})"
+                f"{name!r} is no folder, and cannot be fetched from the hub ({_reason(error)})"
             ) from error
         folder = Path(place)
     if not is_shared(folder):
-        raise InputError(
-            f"{str(source)!r} holds no shared model; expected {CONFIG} and {WEIGHTS} in it"
-        )
+        raise InputError(f"{name!r} holds no shared model; expected {CONFIG} and {WEIGHTS} in it")
     return folder
 
 

@@ -9,14 +9,7 @@ from typing import Any
 from scaat.data import ImageSet, to_float
 from scaat.data.image_set import channel_statistics, spaced
 from scaat.errors import InputError
-from scaat.models import (
-    Classifier,
-    Whitening,
-    build_model,
-    find_model,
-    freeze,
-    load_pretrained,
-)
+from scaat.models import Classifier, Whitening, build_model, find_model, freeze, load_pretrained
 from scaat.options.training import TrainingOptions
 
 WHITENED = 500
@@ -83,10 +76,7 @@ def _statistics(
     if options.normalisation in ("auto", "own") and recipe.mean and recipe.std:
         return list(recipe.mean), list(recipe.std)
     if options.normalisation == "own":
-        raise InputError(
-            f"normalisation is 'own', but no library states one for model {options.model!r}; "
-            "expected data, imagenet or none"
-        )
+        raise _unstated("normalisation", options.model, "data, imagenet or none")
     mean, std = channel_statistics(train)
     # A channel of one value has no deviation to divide by.
     return mean, [max(deviation, 1e-3) for deviation in std]
@@ -98,9 +88,12 @@ def _input_size(options: TrainingOptions) -> tuple[int, int] | None:
     if options.input_size == "own":
         size = find_model(options.model).size
         if size is None:
-            raise InputError(
-                f"input_size is 'own', but no library states one for model {options.model!r}; "
-                "expected data or a number of pixels"
-            )
+            raise _unstated("input_size", options.model, "data or a number of pixels")
         return size
     return int(options.input_size), int(options.input_size)
+
+
+def _unstated(option: str, model: str, expected: str) -> InputError:
+    return InputError(
+        f"{option} is 'own', but no library states one for model {model!r}; expected {expected}"
+    )

@@ -75,15 +75,15 @@ def newest_checkpoint(folder: Path) -> Path | None:
     """
     damaged: list[Path] = []
     for path in reversed(checkpoints(folder)):
-        if _is_whole(path):
-            for newer in damaged:
-                print(
-                    f"checkpoint {str(newer)!r} is damaged; resuming from {path.name}, the one "
-                    "before",
-                    file=sys.stderr,
-                )
-            return path
-        damaged.append(path)
+        if not _is_whole(path):
+            damaged.append(path)
+            continue
+        for newer in damaged:
+            said = (
+                f"checkpoint {str(newer)!r} is damaged; resuming from {path.name}, the one before"
+            )
+            print(said, file=sys.stderr)
+        return path
     if damaged:
         names = " and ".join(path.name for path in damaged)
         raise InputError(

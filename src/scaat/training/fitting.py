@@ -196,14 +196,15 @@ def fit(
         state = {name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}
         proportion = getattr(objective, "proportion", None)
         proportion = proportion.cpu() if isinstance(proportion, Tensor) else None
+        train = splits.train
         if trainer.is_global_zero:
             content = {
                 "architecture": architecture,
                 "state_dict": state,
                 "checksum": weights_checksum(state),
                 "proportion": proportion,
-                "classes": splits.train.classes,
-                "multilabel": splits.train.is_multilabel,
+                "classes": train.classes,
+                "multilabel": train.is_multilabel,
             }
             save_atomically(content, folder / MODEL)
             write_json(folder / SUMMARY, summary)
@@ -213,8 +214,8 @@ def fit(
             proportion,
             summary,
             architecture,
-            splits.train.classes,
-            splits.train.is_multilabel,
+            train.classes,
+            train.is_multilabel,
         )
 
 
