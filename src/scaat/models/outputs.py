@@ -47,19 +47,18 @@ def read_outputs(path: Path, count: int, names: Sequence[str] | None) -> list[in
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"classes file {str(path)!r} cannot be read ({reason})") from error
+    known = list(names or ())
     outputs: list[int] = []
     for number, line in enumerate(filter(None, lines), 1):
-        if names is not None and line in names:
-            output = list(names).index(line)
+        if line in known:
+            output = known.index(line)
         elif line.isdecimal() and int(line) < count:
             output = int(line)
         else:
-            known = did_you_mean(line, names) if names is not None else ""
-            expected = f"a number from 0 to {count - 1}"
-            expected += " or a class name of the model" if names is not None else ""
+            name = " or a class name of the model" if known else ""
             raise InputError(
-                f"line {number} of classes file {str(path)!r} is {line!r:.80}{known}; "
-                f"expected {expected}"
+                f"line {number} of classes file {str(path)!r} is {line!r:.80}"
+                f"{did_you_mean(line, known)}; expected a number from 0 to {count - 1}{name}"
             )
         if output in outputs:
             raise InputError(

@@ -152,7 +152,7 @@ class Checkpointing(Checkpoint):
         """Listen to signals, in the place of Lightning's own handlers."""
         self.stop.listen()
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, *_: Any) -> None:
         """Give the signals back."""
         self.stop.restore()
 

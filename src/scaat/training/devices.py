@@ -217,8 +217,3 @@ def compile_model(model: nn.Module, backend: Compile) -> None:
     """Compile ``model`` in place; names of weights stay as they are."""
     raise_recompile_limit()
     model.compile(backend=backend)
-
-
-def uncompile_model(model: nn.Module) -> None:
-    """Undo `compile_model`, for which torch has no public way."""
-    model._compiled_call_impl = None

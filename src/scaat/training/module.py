@@ -18,7 +18,7 @@ from scaat.objectives.budget import validation_loss
 from scaat.options.training import TrainingOptions
 from scaat.training.batches import loss_scale, real_samples, seed_step
 from scaat.training.checkpoint import check_format
-from scaat.training.devices import compile_model, uncompile_model
+from scaat.training.devices import compile_model
 from scaat.training.logs import EpochMeans
 
 MOMENTUM_CYCLE = 0.05
@@ -64,7 +64,7 @@ class TrainingModule(L.LightningModule):
 
     def on_fit_end(self) -> None:
         """Leave the model as it came."""
-        uncompile_model(self.model)
+        self.model._compiled_call_impl = None  # torch has no public way to undo `compile`
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the objective's loss on an augmented batch and log its terms."""
