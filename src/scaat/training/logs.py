@@ -162,13 +162,15 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
         with path.open(newline="", encoding="utf-8") if path.is_file() else io.StringIO() as old:
             reader = csv.DictReader(old)
             names = list(reader.fieldnames or ())
-            if new := [name for name in row if name not in names]:
-                names += new
-                text = io.StringIO(newline="")
-                writer = csv.DictWriter(text, names, lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(reader)
-                write_text(path, text.getvalue())
+            new = [name for name in row if name not in names]
+            rows = list(reader) if new else []
+        if new:
+            names += new
+            text = io.StringIO(newline="")
+            writer = csv.DictWriter(text, names, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            write_text(path, text.getvalue())
         with path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, names, lineterminator="\n").writerow(row)
     except OSError as error:
