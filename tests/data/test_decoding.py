@@ -133,6 +133,8 @@ def test_a_lazy_set_travels_small(folder: Path) -> None:
 
 
 def test_refuses_only_what_does_not_fit() -> None:
-    require_memory(1, "one byte")
-    with pytest.raises(InputError, match=r"everything need 1073741824\.0 GiB of memory"):
-        require_memory(2**60, "everything")
+    require_memory(1, 1, 1, 1)
+    with pytest.raises(
+        InputError, match=r"1048576 images of 1048576x1048576 need 1073741824\.0 GiB of memory"
+    ):
+        require_memory(2**20, 1, 2**20, 2**20)

@@ -117,14 +117,14 @@ def test_unknown_models_are_refused(name: str, message: str) -> None:
 
 def test_transformers_are_made_for_the_images() -> None:
     with torch.device("meta"):  # shapes alone: 88 million weights are not needed
-        vit = find_model("torchvision:vit_b_32").build(2, (64, 64))
-        maxvit = find_model("torchvision:maxvit_t").build(2, (448, 224))
+        vit = find_model("torchvision:vit_b_32").build(2, (64, 64), 3)
+        maxvit = find_model("torchvision:maxvit_t").build(2, (448, 224), 3)
     assert vit.encoder.pos_embedding.shape[1] == 2 * 2 + 1
     assert maxvit.blocks[0].layers[0].layers.window_attention.grid_size == (112, 56)
     model = build_model("nets:vit", num_classes=3, image_size=(8, 8), **STATISTICS)
     assert model(torch.rand(2, 3, 8, 8)).shape == (2, 3)
     with pytest.raises(InputError, match=r"takes square images, found 32x64"):
-        find_model("torchvision:vit_b_32").build(2, (32, 64))
+        find_model("torchvision:vit_b_32").build(2, (32, 64), 3)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224"])

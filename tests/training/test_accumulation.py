@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import DataLoader, DistributedSampler
 
 from scaat.data import Augmentation, DataSplits
 from scaat.training import TrainingOptions, fit
-from scaat.training.batches import is_real_sample, loss_scale
+from scaat.training.batches import loss_scale, real_samples
 
 OPTIONS = TrainingOptions(
     model="nets:plain", epochs=2, batch_size=8, learning_rate=0.05, precision="32",
@@ -65,16 +66,12 @@ def test_accumulated_batches_have_random_numbers_of_their_own(
 @pytest.mark.parametrize("samples", [12, 13, 17])
 def test_samples_count_once(processes: int, samples: int) -> None:
     """Against torch's own sampler: what it repeats is what does not count."""
-    from torch.utils.data import DistributedSampler
-
     found = []
     for rank in range(processes):
         sampler = DistributedSampler(range(samples), processes, rank, shuffle=True, seed=3)
-        for number, batch in enumerate(torch.tensor(list(sampler)).split(4)):
-            counted = is_real_sample(
-                number, batch_size=4, size=len(batch), samples=samples, processes=processes,
-                rank=rank,
-            )  # fmt: skip
+        loader = DataLoader(range(samples), 4, sampler=sampler)
+        for number, batch in enumerate(loader):
+            counted = real_samples(loader, number, len(batch), torch.device("cpu"))
             found += (batch if counted is None else batch[counted]).tolist()
     assert sorted(found) == list(range(samples))
 

@@ -25,17 +25,11 @@ _LIKE = {  # what a CPU computes attention with has no formula of its own in tor
 
 @dataclass(frozen=True)
 class Operations:
-    """What a step computes, in floating-point operations or, divided, in passes.
+    """What a step computes, in floating-point operations or, divided, in passes."""
 
-    Attributes:
-        forward: Outside any backward pass.
-        input_gradient: In backward passes, through the layers: towards the inputs.
-        weight_gradient: In backward passes, to the weights.
-    """
-
-    forward: float = 0.0
-    input_gradient: float = 0.0
-    weight_gradient: float = 0.0
+    forward: float = 0.0  # outside any backward pass
+    input_gradient: float = 0.0  # in backward passes, through the layers: towards the inputs
+    weight_gradient: float = 0.0  # in backward passes, to the weights
 
     @property
     def total(self) -> float:
@@ -52,10 +46,9 @@ class Operations:
 class FlopCounter(TorchDispatchMode):
     """Count the floating-point operations of what runs inside, gradients included.
 
-    Counted are convolutions, matrix products and attention, an addition and a multiplication as
-    two operations. Everything that runs is counted and nothing else: standard training does not
-    compute the first layer's gradient with respect to the images, so it is not in its count,
-    while a saliency map and a search do compute it.
+    Counted are convolutions, matrix products and attention, an addition and a multiplication as two
+    operations. Everything that runs is counted and nothing else: standard training does not compute
+    the first layer's gradient with respect to the images, a saliency map and a search do.
 
     In a backward pass, a product with a weight (or with what is computed from weights alone, such
     as a transposed or cast one) carries a gradient through a layer; a convolution or a product of
@@ -68,8 +61,7 @@ class FlopCounter(TorchDispatchMode):
     the weight gradients of grouped convolutions once for every group.
 
     Args:
-        model: Whose parameters and buffers are the weights; without it no weight is known, and
-            the parts of a backward pass cannot be distinguished: `total` is right all the same.
+        model: Whose parameters and buffers are the weights; without it only `total` is right.
     """
 
     def __init__(self, model: nn.Module | None = None) -> None:
@@ -114,11 +106,9 @@ class FlopCounter(TorchDispatchMode):
 
 
 def count_operations(step: Callable[[], object], model: nn.Module) -> Operations:
-    """Return the floating-point operations of what a call computes; see `FlopCounter`.
+    """Return the floating-point operations of one call that uses a model; see `FlopCounter`.
 
-    Args:
-        step: Run once. What ``torch.compile`` made of a model hides its operations.
-        model: The model whose weights it uses.
+    What ``torch.compile`` made of a model hides its operations.
     """
     counter = FlopCounter(model)
     with counter:

@@ -34,50 +34,32 @@ _WARM_UP = 2  # steps before the timed ones: the first allocates, or compiles
 
 @dataclass(frozen=True)
 class Variant:
-    """A training method with some settings.
+    """A training method with some settings."""
 
-    Attributes:
-        label: What it is called in the results.
-        method: Its registered name.
-        options: Keyword arguments of the objective; others keep their defaults.
-    """
-
-    label: str
-    method: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    label: str  # what it is called in the results
+    method: str  # its registered name
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the objective, by keyword
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step of one variant costs.
+    """What a step of one variant costs; ratios are to standard training.
 
-    Attributes:
-        variant: Of which training.
-        passes: Its operations in units of one forward pass of the batch; where steps differ
-            (``search_interval``), the mean over them, and so for the times.
-        pass_ratio: Its operations as a multiple of standard training's.
-        seconds: Of a step, over the rounds.
-        time_ratio: To standard training's time, round by round.
-        images_per_second: At the median time.
-        peak_bytes: The most memory held; see `scaat.cost.peak_bytes`.
-        memory_ratio: To standard training's.
+    Where steps differ (``search_interval``), passes and times are means over them.
     """
 
     variant: Variant
-    passes: Operations
-    pass_ratio: float
-    seconds: Spread
-    time_ratio: Spread
-    images_per_second: float
-    peak_bytes: int
+    passes: Operations  # in units of one forward pass of the batch
+    pass_ratio: float  # of its operations
+    seconds: Spread  # of a step, over the rounds
+    time_ratio: Spread  # round by round
+    images_per_second: float  # at the median time
+    peak_bytes: int  # the most memory held; see `scaat.cost.step.peak_bytes`
     memory_ratio: float
 
     @property
     def excess(self) -> float:
-        """The relative excess of the time over that of its operations at standard training's speed.
-
-        0.05 is 5 % above this roofline; a negative value is below it.
-        """
+        """Relative excess of the time over that of its operations at standard training's speed."""
         return self.time_ratio.median / self.pass_ratio - 1
 
 
@@ -101,8 +83,8 @@ def measure_costs(
 
     Args:
         model: Maps images to logits; left as it is.
-        variants: What is measured. The first one of the method ``standard`` is what the others
-            are compared with; without one, that is put in front.
+        variants: What is measured. The first one of the method ``standard`` is what the others are
+            compared with; without one, that is put in front.
         images: Floating point in [0, 1], shape (N, ...), on the device to measure.
         labels: Class numbers, int64, shape (N,).
         rounds: Turns of each variant, one round of all after another. Quartiles of 10 tell a
@@ -111,16 +93,16 @@ def measure_costs(
             as often. 0.1 s is far above the clock's resolution.
         autocast: Reduced precision, such as `torch.bfloat16`; None for none.
         compile_backend: ``torch.compile``'s, for the timed steps and for the memory on a GPU;
-            passes, and the memory on a CPU, are those of the model as it is written. None does
-            not compile.
+            passes, and the memory on a CPU, are those of the model as it is written. None does not
+            compile.
         progress: Called with what is being done.
 
     Returns:
         A cost for each variant, in their order.
 
     Raises:
-        InputError: A method, an option or the batch is wrong, two variants have one label, or
-            the model has nothing that is counted.
+        InputError: A method, an option or the batch is wrong, two variants have one label, or the
+            model has nothing that is counted.
     """
     check_positive(rounds, "rounds")
     check_positive(turn_seconds, "turn_seconds", zero=True)
@@ -158,7 +140,15 @@ def measure_costs(
                 "the model has no convolution, matrix product or attention, whose operations are "
                 "counted; expected one"
             )
-        memory = [] if cuda else _memory(variants, steps, device, progress)
+
+        def measured_memory() -> list[int]:
+            peaks = []
+            for variant, step in zip(variants, steps, strict=True):
+                progress(f"measuring the memory of {variant.label}")
+                peaks.append(peak_bytes(step, device))
+            return peaks
+
+        memory = [] if cuda else measured_memory()
         if compile_backend is not None:
             raise_recompile_limit()
             copied.compile(backend=compile_backend)
@@ -166,7 +156,7 @@ def measure_costs(
             progress(f"warming {variant.label} up")
             for _ in range(_WARM_UP):
                 step()
-        memory = memory or _memory(variants, steps, device, progress)
+        memory = memory or measured_memory()
         base = next(i for i, variant in enumerate(variants) if variant.method == BASE)
         repeats = turn_length(steps[base], turn_seconds, device)
         times = interleaved(
@@ -203,16 +193,3 @@ def measure_costs(
 
 def _mean(fraction: float, own: float, standard: float) -> float:
     return fraction * own + (1 - fraction) * standard
-
-
-def _memory(
-    variants: Sequence[Variant],
-    steps: Sequence[TrialStep],
-    device: torch.device,
-    progress: Callable[[str], None],
-) -> list[int]:
-    peaks = []
-    for variant, step in zip(variants, steps, strict=True):
-        progress(f"measuring the memory of {variant.label}")
-        peaks.append(peak_bytes(step, device))
-    return peaks

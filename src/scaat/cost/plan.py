@@ -18,16 +18,12 @@ from scaat.models import Classifier
 from scaat.objectives import build_objective
 from scaat.options.training import TrainingOptions
 from scaat.training.batches import count_batches
-from scaat.training.devices import autocast_dtype, lightning_precision, plan_launch
+from scaat.training.devices import autocast_dtype, lightning_precision, plan_launch, uses_cuda
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cost of a training.
-
-    ``passes`` are of a step on average, in forward passes of its batch (standard training: 3), from
-    floating-point operations.
-    """
+    """The cost of a training; ``passes`` by floating-point operations (standard training: 3)."""
 
     passes: float
     step_seconds: float  # of a batch's step on average, without loading, on this machine now
@@ -54,22 +50,12 @@ def plan_training(
 ) -> Plan:
     """Make a few steps on a copy of the model and say what the whole training would take.
 
-    Nothing is written, and torch's random generators are left as they were. Communication
-    between processes and the gains of ``torch.compile`` are not part of the measure.
-
-    Args:
-        splits: The data.
-        model: As the training would start it; left as it is.
-        method: Name of the objective.
-        objective_options: Its keyword arguments.
-        options: Of the training.
-        steps: Timed steps, after one to warm up.
-
-    Raises:
-        InputError: An option is out of range, or the model cannot take the images.
+    Nothing is written, and torch's random generators are left as they were. Communication between
+    processes and the gains of ``torch.compile`` are not part of the measure. The median of
+    ``steps`` is taken, after one to warm up. Bad options and models raise `InputError`.
     """
     launch = plan_launch(options.devices, options.nodes, options.strategy)
-    cuda = options.accelerator != "cpu" and torch.cuda.is_available()
+    cuda = uses_cuda(options.accelerator)
     device = torch.device("cuda" if cuda else "cpu")
     precision = lightning_precision(options.precision, options.accelerator)
     batches = count_batches(len(splits.train), options, launch.processes)

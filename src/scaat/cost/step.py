@@ -85,13 +85,7 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle half of some values.
-
-    Attributes:
-        median: Half of the values are lower.
-        low: The first quartile.
-        high: The third quartile.
-    """
+    """Median and quartiles of some values."""
 
     median: float
     low: float
@@ -117,13 +111,10 @@ def interleaved(
     device: torch.device,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[list[float]]:
-    """Time steps by turns: the first, the second, ..., the first again.
+    """Time steps by turns, the first, the second, ..., the first again, in seconds of a repetition.
 
-    What slows the machine down for a while so falls on all of them, and the ratio of two times
-    of one round is of the same while.
-
-    Returns:
-        Seconds of one repetition: a list for each round, a number for each step.
+    What slows the machine down for a while so falls on all of them, and the ratio of two times of
+    one round is of the same while. Returned is a list for each round, a number for each step.
     """
     times = []
     for number in range(rounds):
@@ -152,16 +143,12 @@ class TensorMemory(TorchDispatchMode):
 
     A storage is counted once, however many tensors see it, for as long as anything keeps it:
     Python, a graph, an optimiser. What a kernel needs for itself while it runs is not seen.
-
-    Attributes:
-        alive: Bytes now.
-        peak: The most bytes so far.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.alive = 0
-        self.peak = 0
+        self.alive = 0  # bytes now
+        self.peak = 0  # the most so far
         self._known: set[int] = set()
 
     def add(self, tensor: Tensor) -> None:
@@ -192,10 +179,9 @@ class TensorMemory(TorchDispatchMode):
 def peak_bytes(step: TrialStep, device: torch.device) -> int:
     """Return the most bytes held during steps: weights, momentum, batch, graphs and gradients.
 
-    On a CUDA device what torch's allocator has given away, workspaces included, by
-    `torch.cuda.max_memory_allocated`. Elsewhere the bytes of the tensors that are alive, by
-    `TensorMemory`, which sees no workspaces, and nothing of what ``torch.compile`` made. The step
-    is made twice, since a second one begins with the first one's gradients.
+    On a CUDA device those that torch's allocator gave away, with workspaces. Elsewhere
+    `TensorMemory`, without workspaces or what ``torch.compile`` made. The step is made twice, since
+    a second one begins with the first one's gradients.
     """
     step.optimizer.zero_grad()
     if device.type == "cuda":

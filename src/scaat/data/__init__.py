@@ -1,7 +1,4 @@
-"""Data sets by name: labelled images, split by a recorded seed.
-
-Importing this module is fast: a loader's libraries are imported when it runs.
-"""
+"""Data sets by name: labelled images, split by a recorded seed; loaders import libraries late."""
 
 from __future__ import annotations
 

@@ -1,10 +1,8 @@
 """A data set converted once to decoded images, in one memory-mapped file a part.
 
-The format: a folder with ``cache.json`` and, for each part that the data brought (``train``,
-``validation``, ``test``), a folder with ``images.npy``, uint8 (N, C, H, W); ``labels.npy``, int64
-(N,); and, where known, ``boxes.npy``, ``masks.npy`` and ``groups.npy`` as in `ImageSet`.
-``cache.json`` holds the format's version, the classes, the augmentation, the shapes, what was
-converted, and the SHA-256 of every file but the images.
+A folder holds ``cache.json`` (version, classes, augmentation, shapes, what was converted, and the
+SHA-256 of every file but the images) and, for each part that the data brought, a folder with
+``images.npy``, uint8 (N, C, H, W), and ``labels.npy``, int64 (N,), and what else `BESIDE` names.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from torch import Tensor
 
 from scaat.data.augmentation import Augmentation
 from scaat.data.decoding import fit_set
-from scaat.data.image_set import ImageSet, MappedPixels
+from scaat.data.image_set import BESIDE, ImageSet, MappedPixels
 from scaat.data.loading import find_source
 from scaat.data.registry import Part, Source, dataset, part_of
 from scaat.errors import InputError, WriteError
@@ -35,8 +33,7 @@ DESCRIPTION = "cache.json"
 FORMAT = "scaat image cache"
 VERSION = 1
 IMAGES = "images.npy"
-BESIDE = ("labels", "boxes", "masks", "groups")
-"""What is stored beside the images, under its name in `ImageSet`."""
+
 CHUNK = 256  # images decoded at a time
 READING = ("data", "image_size", "group", "inclusive_boxes", "classes")
 """The options that say how data are read, as opposed to split and trained on."""
@@ -49,9 +46,8 @@ Progress = Callable[[str, int, int], None]
 def load_cache(argument: str, options: DataOptions) -> Source:
     """Return the parts of a folder that ``scaat data convert`` wrote; the images stay in files.
 
-    Raises:
-        InputError: The folder is no cache, of another version, incomplete or damaged, or an
-            option asks for what was not converted.
+    A folder that is no cache, of another version, incomplete or damaged is an `InputError`, as is
+    an option that asks for what was not converted.
     """
     folder = Path(argument).expanduser()
     path = folder / DESCRIPTION
@@ -62,10 +58,10 @@ def load_cache(argument: str, options: DataOptions) -> Source:
             name: _part(folder / name, part, classes, options.image_size)
             for name, part in content["parts"].items()
         }
+        train, validation, test = parts["train"], parts.get("validation"), parts.get("test")
         augmentation = Augmentation(**content["augmentation"])
         converted = content["options"]
         settings = {"converted_from": converted, **content["settings"]}
-        train = parts["train"]
         group = converted.get("group")
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged ({error!r}); convert the data again") from error
@@ -74,8 +70,7 @@ def load_cache(argument: str, options: DataOptions) -> Source:
             f"group is {options.group!r}, but cache {folder} was converted with group {group!r}; "
             "expected the same, or convert again"
         )
-    beside = (parts.get("validation"), parts.get("test"))
-    return Source(classes, train, *beside, augmentation, settings)
+    return Source(classes, train, validation, test, augmentation, settings)
 
 
 def _description(path: Path) -> dict[str, Any]:
@@ -133,13 +128,11 @@ def _checksum(path: Path) -> str:
 
 
 def convert(options: DataOptions, out: Path, progress: Progress) -> dict[str, int]:
-    """Decode a data set into a folder that ``cache:OUT`` reads, a few images at a time.
+    """Decode a data set into a folder for ``cache:OUT``, and return each part's number of images.
 
-    The parts are those that the data bring; how they are split is chosen when the cache is used.
-    The folder is written beside its place and renamed at the end, so an interrupted conversion
+    A few images are decoded at a time. The parts are those that the data bring, read by the options
+    in `READING`; how they are split is chosen when the cache is used. An interrupted conversion
     leaves nothing under ``out``.
-
-    Of the options only `READING` are used. The result is the number of images of each part.
 
     Raises:
         InputError: The data are at fault, or ``out`` exists.

@@ -67,15 +67,12 @@ def decode_images(
     """Decode images in a pool of threads; in a `DataLoader`'s worker process, in one thread.
 
     Without ``image_size``, to which `fit` makes them, all must have the size of the image ``like``,
-    which is the first one by default.
-
-    Returns:
-        The images, uint8 RGB (count, 3, H, W), and the height and width that each had before,
-        int64 (count, 2).
+    by default the first one. Returned are the images, uint8 RGB (count, 3, H, W), and each one's
+    height and width before, int64 (count, 2).
 
     Raises:
-        InputError: an image cannot be read, has more than 8 bits a channel or another size than
-            the first one, or all of them do not fit in memory.
+        InputError: an image cannot be read, has more than 8 bits a channel or another size than the
+            first one, or all of them do not fit in memory.
     """
     stream = iter(encoded)
     if like is None:
@@ -83,7 +80,7 @@ def decode_images(
         stream = chain([first], stream)
         like = _decoded_size(first, image_size)
         height, width = like[1]
-        require_memory(count * CHANNELS * height * width, f"{count} images of {height}x{width}")
+        require_memory(count, CHANNELS, height, width)
     name, (height, width) = like
     images = np.empty((count, CHANNELS, height, width), np.uint8)
     sizes = np.empty((count, 2), np.int64)
@@ -113,8 +110,7 @@ def decode_image(
 ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
     """Return the pixels, uint8 (H, W, 3), and the height and width before any resizing.
 
-    Raises:
-        InputError: it cannot be read, or has more than 8 bits a channel.
+    It is an `InputError` if they cannot be read, or have more than 8 bits a channel.
     """
     from PIL import ImageOps
 
@@ -130,11 +126,7 @@ def decode_image(
 
 
 def read_size(item: Encoded) -> tuple[int, int]:
-    """Return the height and width of an upright image from its header alone.
-
-    Raises:
-        InputError: it is no image, or has more than 8 bits a channel.
-    """
+    """Return an upright image's height and width from its header; raises as `decode_image`."""
     from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
     with opened(item) as image:
@@ -157,12 +149,10 @@ def fit(image: Image.Image, size: int, *, nearest: bool = False) -> Image.Image:
 
 
 def fit_boxes(boxes: Tensor, sizes: Tensor, size: int) -> Tensor:
-    """Return the boxes after `fit`, cut at the border; one cropped away entirely has no area.
+    """Return boxes, float32 (N, 4), x0, y0, x1, y1 in pixels, after `fit` to ``size``.
 
-    Args:
-        boxes: float32 (N, 4), x0, y0, x1, y1 in pixels.
-        sizes: int64 (N, 2), the height and width of each image before.
-        size: the side after, in pixels.
+    They are cut at the border; one cropped away entirely has no area. ``sizes``, int64 (N, 2), are
+    the images' heights and widths before.
     """
     shorter = sizes.amin(dim=1, keepdim=True)
     offset = (sizes - shorter).flip(1) / 2  # x, y
@@ -176,7 +166,7 @@ def fit_set(images: ImageSet, size: int | None) -> ImageSet:
     from PIL import Image
 
     count = len(images)
-    require_memory(count * images.channels * size**2, f"{count} images of {size}x{size}")
+    require_memory(count, images.channels, size, size)
     resized = np.empty((count, size, size, images.channels), np.uint8)
     for position, pixels in enumerate(images.pixels().permute(0, 2, 3, 1).numpy()):
         image = Image.fromarray(pixels.squeeze(-1) if images.channels == 1 else pixels)
@@ -191,21 +181,13 @@ def fit_set(images: ImageSet, size: int | None) -> ImageSet:
     return replace(images, images=changed, masks=masks, boxes=boxes)
 
 
-def in_memory(images: ImageSet) -> ImageSet:
-    """Return the set with its images read into memory, if they fit."""
-    if isinstance(images.images, Pixels):
-        count, channels, height, width = images.images.shape
-        require_memory(count * channels * height * width, f"{count} images of {height}x{width}")
-    return replace(images, images=images.pixels())
-
-
-def require_memory(needed: int, what: str) -> None:
-    """Raise `InputError` if ``what`` needs more bytes than this machine has available."""
-    available = available_memory()
+def require_memory(count: int, channels: int, height: int, width: int) -> None:
+    """Raise `InputError` if so many uint8 images need more memory than is available."""
+    available, needed = available_memory(), count * channels * height * width
     if available is not None and needed > available:
         raise InputError(
-            f"{what} need {needed / 2**30:.1f} GiB of memory decoded and "
-            f"{available / 2**30:.1f} GiB are available; set image_size or train_limit lower"
+            f"{count} images of {height}x{width} need {needed / 2**30:.1f} GiB of memory decoded "
+            f"and {available / 2**30:.1f} GiB are available; set image_size or train_limit lower"
         )
 
 

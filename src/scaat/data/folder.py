@@ -33,14 +33,13 @@ def load_folder(argument: str, options: DataOptions) -> Source:
 
     ``PATH/CLASS/.../IMAGE``, or ``PATH/train/CLASS/.../IMAGE`` with optional ``test`` and
     ``validation`` beside it; ``training``, ``testing``, ``valid`` and ``val`` name parts, too, in
-    upper or lower case. The classes are the training part's folder names in alphabetical order (a
-    ``test`` folder alone has its own). Images without class folders are a test part without labels.
-    Links to folders are followed. Hidden files and folders, and files that are not png, jpg, bmp,
-    webp or tif, are left out.
+    any case. The classes are train's folder names in alphabetical order (a ``test`` folder alone
+    has its own). Images without class folders are a test part without labels. Links to folders are
+    followed. Hidden files and folders, and other files than those of `SUFFIXES`, are left out.
 
     Raises:
-        InputError: a folder is missing or empty, two folders are the same part, another part has
-            a class that train lacks, or an image is at fault (see `decode_images`).
+        InputError: a folder is missing or empty, two folders are the same part, another part has a
+            class that train lacks, or an image is at fault (see `decode_images`).
     """
     root = Path(argument).expanduser()
     if not root.is_dir():
@@ -129,10 +128,8 @@ def visible(folder: Path) -> list[Path]:
 def images_below(folder: Path) -> list[Path]:
     """Return the images in a folder and below in alphabetical order, without hidden ones.
 
-    Links to folders are followed, but no folder is read twice, nor one that this one lies in.
-
-    Raises:
-        InputError: a folder cannot be read.
+    Links to folders are followed, but no folder is read twice, nor one that this one lies in. A
+    folder that cannot be read is an `InputError`.
     """
 
     def refuse(error: OSError) -> None:
@@ -165,11 +162,11 @@ def load_imagenet(argument: str, options: DataOptions) -> Source:
     """Return the training images, and the official validation images as the test part.
 
     ``PATH`` holds ``train/WNID/*.JPEG`` and ``val/WNID/*.JPEG``, as `torchvision.datasets.ImageNet`
-    unpacks the archives. A validation part is drawn from the training images, as the test labels
-    are not public. ``image_size`` is required, as images differ in size.
+    unpacks the archives. Validation images are drawn from train, as the test labels are not public.
 
     Raises:
-        InputError: A folder is missing or empty, or no ``image_size`` is given.
+        InputError: A folder is missing or empty, or no ``image_size`` is given: images differ in
+            size.
     """
     size = options.image_size
     if size is None:

@@ -1,7 +1,6 @@
 """Parquet files in Hugging Face's layout, and data sets of its library.
 
-Parquet files are read in place by pyarrow: the library would copy every image into an Arrow file
-in its cache first. ``hf:`` uses the library for what only it can do: the hub, and its own folders.
+Parquet files are read in place: the library would first copy every image into its cache.
 """
 
 from __future__ import annotations
@@ -20,14 +19,21 @@ from torch import Tensor
 
 from scaat.data.augmentation import COMMON
 from scaat.data.decoding import Encoded
-from scaat.data.registry import Part, Source, dataset, encoded_part, unnamed_classes
+from scaat.data.registry import (
+    Part,
+    Source,
+    dataset,
+    encoded_part,
+    part_files,
+    unnamed_classes,
+)
 from scaat.errors import InputError, did_you_mean
 from scaat.options.data import DataOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PATTERNS = {"train": "train*.parquet", "validation": "val*.parquet", "test": "test*.parquet"}
+
 BATCH = 512  # rows whose encoded images are in memory at once
 SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
 LABELS = ("label", "labels", "fine_label")
@@ -35,19 +41,18 @@ LABELS = ("label", "labels", "fine_label")
 
 @dataset("parquet", "PATH", "Parquet files in Hugging Face's layout")
 def load_parquet(argument: str, options: DataOptions) -> Source:
-    """Return the images of one Parquet file, or of a folder of them.
+    """Return the images of one Parquet file (a training part), or of a folder of them.
 
-    A folder (or its ``data`` subfolder) holds ``train*.parquet`` and may hold
-    ``validation*.parquet`` (or ``val*``) and ``test*.parquet``; one file is a training part.
-    Columns: ``image`` or ``img`` (Hugging Face's struct with ``bytes``, or binary), ``label``
-    (integer), optionally ``bbox`` (x0, y0, x1, y1 in pixels; the second corner is the edge behind
-    the object, or with ``inclusive_boxes`` its last pixel) and the one that ``group`` names.
-    The classes' names come from Hugging Face's feature description in the schema; without it
-    they are the integers from 0 to the greatest label.
+    A folder (or its ``data`` subfolder) holds ``train*.parquet`` and may hold ``val*.parquet`` and
+    ``test*.parquet``. Columns: ``image`` or ``img`` (Hugging Face's struct with ``bytes``, or
+    binary), ``label`` (integer), optionally ``bbox`` (x0, y0, x1, y1 in pixels; the second corner
+    is the edge behind the object, or with ``inclusive_boxes`` its last pixel) and the one that
+    ``group`` names. The classes' names come from Hugging Face's description in the schema; without
+    it they are the integers from 0 to the greatest label.
 
     Raises:
-        InputError: a file or column is missing, unreadable or of another type, a label is out
-            of range, or an image is at fault (see `decode_images`).
+        InputError: a file or column is missing, unreadable or of another type, a label is out of
+            range, or an image is at fault (see `decode_images`).
     """
     files = _files(Path(argument).expanduser())
     tables = {part: [_Table(path, options) for path in paths] for part, paths in files.items()}
@@ -59,11 +64,7 @@ def load_parquet(argument: str, options: DataOptions) -> Source:
 
 
 def column_names(argument: str) -> list[str]:
-    """Return the columns of the first file of ``parquet:ARGUMENT``.
-
-    Raises:
-        InputError: There is no such file, or it is no Parquet file.
-    """
+    """Return the columns of the first file of ``parquet:ARGUMENT``; `InputError` without one."""
     import pyarrow.parquet as pq
 
     path = next(iter(_files(Path(argument).expanduser()).values()))[0]
@@ -194,11 +195,10 @@ def _files(path: Path) -> dict[str, list[Path]]:
         return {"train": [path]}
     if not path.is_dir():
         raise InputError(f"{path} does not exist; expected a Parquet file or a folder of them")
-    for folder in (path, path / "data"):
-        files = {part: sorted(folder.glob(pattern)) for part, pattern in PATTERNS.items()}
-        if files["train"] or (files["test"] and not files["validation"]):
-            return {part: paths for part, paths in files.items() if paths}
-    raise InputError(f"{path} holds no {PATTERNS['train']}, nor does its subfolder 'data'")
+    files = part_files(path, ".parquet") or part_files(path / "data", ".parquet")
+    if not files:
+        raise InputError(f"{path} holds no train*.parquet, nor does its subfolder 'data'")
+    return files
 
 
 def _classes(tables: list[_Table]) -> tuple[str, ...]:
@@ -247,10 +247,9 @@ def _table_part(
 
 
 def read_rows(table: Any, name: str, column: str, positions: Tensor) -> Iterator[Encoded]:
-    """Yield the encoded images of one split of the library's at int64 (M,) positions.
+    """Yield the encoded images of a library's split called ``name`` at int64 (M,) positions.
 
-    ``table`` is a ``datasets.Dataset`` whose column of images is not decoded; messages call it
-    ``name``.
+    ``column`` is that of the images, which are not decoded.
     """
     rows = positions.tolist()
     for row, image in zip(rows, table[rows][column], strict=True):
@@ -262,17 +261,16 @@ def read_rows(table: Any, name: str, column: str, positions: Tensor) -> Iterator
 def load_hub(argument: str, options: DataOptions) -> Source:
     """Return a data set's splits ``train``, ``validation`` (or ``val``) and ``test``.
 
-    ``NAME`` is a folder that ``save_to_disk`` wrote, a folder or name that ``load_dataset``
-    takes, or a name on the hub (``user/set``, with ``:config`` if there are several). The images'
-    column is the one of type Image, the labels' one of `LABELS`. It holds class ids, or several
-    labels a row: a list of ClassLabel, the ids of those that are present, or a list of as many
-    numbers as there are labels, 1 for present and 0 for absent. What ``load_dataset`` reads, the
-    library stores in its cache (``HF_HOME``). No code of a data set is executed: the library's
-    versions from 4 on cannot.
+    ``NAME`` is a folder that ``save_to_disk`` wrote, a folder or name that ``load_dataset`` takes,
+    or a name on the hub (``user/set``, with ``:config`` if there are several). The images' column
+    is the one of type Image, the labels' one of `LABELS`: class ids, or several labels a row as a
+    list of ClassLabel (ids of those present) or of a 0 or 1 for each label. What ``load_dataset``
+    reads is stored in its cache (``HF_HOME``). No code of a data set is executed: the library
+    cannot from version 4 on.
 
     Raises:
-        InputError: The library is missing or cannot find or load the data, or a column is
-            missing or of another type.
+        InputError: The library is missing or cannot find or load the data, or a column is missing
+            or of another type.
     """
     try:
         library: Any = importlib.import_module("datasets")

@@ -42,12 +42,8 @@ class Picture:
 def find_images(inputs: Sequence[str]) -> list[Path]:
     """Return the image files that files, folders and glob patterns name, each once.
 
-    A folder names the images in it and below, in alphabetical order, without hidden ones (see
-    `images_below`); ``**`` in a pattern matches folders of any depth.
-
-    Raises:
-        InputError: There is no such file, the folder holds no image or cannot be read, or
-            nothing matches.
+    For a folder see `images_below`; ``**`` in a pattern matches folders of any depth. What is
+    missing, holds no image or matches none is an `InputError`.
     """
     unique: dict[Path, Path] = {}
     for text in inputs:
@@ -76,13 +72,10 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
 
 
 def read_picture(path: Path) -> tuple[Picture, NDArray[np.uint8]]:
-    """Read an image file whose pixels are 8-bit RGB or become so without loss.
+    """Read an image file whose pixels are 8-bit RGB, uint8 (H, W, 3), or become so without loss.
 
-    It is turned upright by its EXIF orientation. `decode_image` is more lenient with data sets:
-    it converts CMYK and drops alpha as Pillow does.
-
-    Returns:
-        The file's description, and its pixels, uint8 RGB (H, W, 3).
+    It is turned upright by its EXIF orientation. `decode_image` is more lenient with data sets: it
+    converts CMYK and drops alpha as Pillow does.
 
     Raises:
         InputError: The file is not an image, is damaged, has several frames, transparent pixels,
@@ -100,19 +93,15 @@ def read_picture(path: Path) -> tuple[Picture, NDArray[np.uint8]]:
 def fit_picture(
     picture: Picture, pixels: NDArray[np.uint8], size: tuple[int, int], resize: Resize | None
 ) -> Tensor:
-    """Return a picture in a model's input size.
+    """Return a picture in a model's input size, uint8 (3, H, W).
 
     Args:
         picture: Of any size.
         pixels: Its pixels, uint8 RGB (H, W, 3).
         size: The model's height and width, in pixels.
-        resize: What to do with a picture of another size: ``crop`` scales until one side fits and
-            cuts off the borders that stick out on the other, evenly, as ``image_size`` does for
-            training; ``stretch`` scales both sides and changes the proportions. Both are bilinear
-            with antialiasing. None refuses.
-
-    Returns:
-        uint8 (3, H, W).
+        resize: For a picture of another size: ``crop`` scales until one side fits and cuts the
+            other evenly, as ``image_size`` does for training; ``stretch`` scales both sides and
+            changes the proportions. Both are bilinear with antialiasing. None refuses.
 
     Raises:
         InputError: The picture has another size and ``resize`` is None.

@@ -19,6 +19,8 @@ from scaat.functional.logits import is_multilabel
 
 T = TypeVar("T")
 Batch = tuple[Tensor, Tensor, Tensor]
+BESIDE = ("labels", "boxes", "masks", "groups")
+"""What an `ImageSet` may have for each image beside its pixels."""
 MOST = 65_536  # images of which channel statistics are taken, at most
 CHUNK = 2**24  # pixel values in memory at once
 
@@ -40,8 +42,7 @@ class Pixels(ABC):
     def read(self, positions: Tensor) -> Tensor:
         """Return the images at int64 (M,) positions, in their order: uint8 (M, C, H, W).
 
-        Raises:
-            InputError: An image cannot be read; the message names it.
+        One that cannot be read is an `InputError` that names it.
         """
 
     def view(self, positions: Tensor) -> Pixels:
@@ -70,8 +71,7 @@ class View(Pixels):
 class MappedPixels(Pixels):
     """The images of one memory-mapped ``.npy`` file: uint8 (N, C, H, W), in C order.
 
-    Raises:
-        InputError: The file is missing, cut short, or of another type or shape.
+    A file that is missing, cut short, or of another type or shape is an `InputError`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -184,14 +184,9 @@ class ImageSet(Dataset[Batch]):
         """
         index = torch.as_tensor(indices, dtype=torch.int64)
         images = self.images
-        return replace(
-            self,
-            images=images[index] if isinstance(images, Tensor) else images.view(index),
-            labels=self.labels[index],
-            masks=None if self.masks is None else self.masks[index],
-            boxes=None if self.boxes is None else self.boxes[index],
-            groups=None if self.groups is None else self.groups[index],
-        )
+        chosen = images[index] if isinstance(images, Tensor) else images.view(index)
+        beside = {k: value[index] for k in BESIDE if (value := getattr(self, k)) is not None}
+        return replace(self, images=chosen, **beside)
 
     @property
     def is_encoded(self) -> bool:
@@ -245,19 +240,13 @@ def joined(parts: Sequence[ImageSet]) -> ImageSet:
     sizes = {(part.channels, *part.image_size) for part in parts}
     if len(sizes) > 1:
         raise InputError("the parts of the data have images of different sizes; set image_size")
-    first = parts[0]
-
-    def cat(name: str) -> Tensor | None:
+    pixels = torch.cat([part.pixels() for part in parts])
+    beside: dict[str, Tensor] = {}
+    for name in ("labels", "masks", "boxes"):
         values = [getattr(part, name) for part in parts]
-        return None if any(value is None for value in values) else torch.cat(values)
-
-    return ImageSet(
-        torch.cat([part.pixels() for part in parts]),
-        torch.cat([part.labels for part in parts]),
-        first.classes,
-        cat("masks"),
-        cat("boxes"),
-    )
+        if all(value is not None for value in values):
+            beside[name] = torch.cat(values)
+    return ImageSet(pixels, classes=parts[0].classes, **beside)
 
 
 def absent_and_present(label: str) -> tuple[str, str]:
@@ -282,10 +271,10 @@ def spaced(count: int, most: int) -> Tensor:
 
 
 def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:
-    """Return the mean and the unbiased standard deviation of each channel, in [0, 1].
+    """Return each channel's mean and unbiased standard deviation, in [0, 1].
 
-    Integer histograms make the result identical for every way of loading. Of more than 65,536
-    images, as many evenly spaced ones are read.
+    Integer histograms make them identical for every way of loading. Of more than 65,536 images, as
+    many evenly spaced ones are read.
     """
     size = max(1, CHUNK // (images.channels * images.image_size[0] * images.image_size[1]))
     histogram = torch.zeros(images.channels, 256, dtype=torch.int64)

@@ -1,7 +1,6 @@
 """Generated tissue patches, tumour or normal by their centre, with the ground truth.
 
-Stains are drawn as concentrations and mixed by the Beer-Lambert law with the stain vectors of
-Ruifrok and Johnston (2001), so overlaps darken as they do under a microscope.
+Stains are mixed by the Beer-Lambert law with the vectors of Ruifrok and Johnston (2001).
 """
 
 from __future__ import annotations
@@ -53,21 +52,14 @@ def load_lesions(argument: str, options: DataOptions) -> Source:
 
 
 def make_lesions(count: int, *, seed: int) -> ImageSet:
-    """Generate 96 x 96 patches that look like H&E-stained tissue.
+    """Generate 96 x 96 patches that look like H&E-stained tissue, every other one ``tumour``.
 
-    Pink fibrous stroma holds sparse, small, regular nuclei. A lesion is a round island of
-    bluish cytoplasm crowded with large, dark, irregular nuclei. A patch is ``tumour`` exactly if
-    a pixel of a lesion is in its central 32 x 32, else ``normal``; both kinds have lesions
-    outside it, as many on average, and aggregates of small dark round nuclei (lymphocytes)
-    anywhere, so neither colour nor the mere presence of a lesion or of something dark in the
-    centre gives the label away.
-
-    Args:
-        count: how many patches; every other one is ``tumour``.
-        seed: of the draw.
-
-    Returns:
-        The patches; ``masks`` holds exactly the pixels that a lesion drew.
+    Pink fibrous stroma holds sparse, small, regular nuclei. A lesion is a round island of bluish
+    cytoplasm crowded with large, dark, irregular nuclei. A patch is ``tumour`` exactly if a pixel
+    of a lesion is in its central 32 x 32, else ``normal``. Both kinds have lesions outside it, as
+    many on average, and aggregates of small dark round nuclei (lymphocytes) anywhere, so neither
+    colour nor a lesion anywhere nor something dark in the centre gives the label away. ``masks``
+    holds exactly the pixels that a lesion drew.
     """
     generator = torch.Generator().manual_seed(seed)
     chunks = [min(CHUNK, count - start) for start in range(0, count, CHUNK)]

@@ -30,24 +30,14 @@ _RANDOM_LABELS = 1  # a stream of its own beside the split's
 
 @dataclass(frozen=True)
 class DataSplits:
-    """The three parts of a data set; no image, and no group, is in two of them.
+    """The three parts of a data set; no image, and no group, is in two of them."""
 
-    Attributes:
-        name: what results call the data.
-        train: what a model learns from; positions in it are the training-set indices.
-        validation: what choices are made on.
-        test: what is reported; nothing is chosen on it.
-        augmentation: changes that preserve an image's class.
-        settings: how the parts were made, fit for JSON: the options, the seed, where each part
-            is from, the image size, and the counts per class.
-    """
-
-    name: str
-    train: ImageSet
-    validation: ImageSet
-    test: ImageSet
+    name: str  # what results call the data
+    train: ImageSet  # what a model learns from; positions in it are the training-set indices
+    validation: ImageSet  # what choices are made on
+    test: ImageSet  # what is reported; nothing is chosen on it
     augmentation: Augmentation
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # options, seed, origins, image size and class counts, for JSON
 
 
 def load_data(
@@ -56,19 +46,17 @@ def load_data(
     """Load data and split them; only the images that a part uses are decoded.
 
     If ``classes`` are named, the images of others are left out first, from all parts. Test and
-    validation parts that the data bring are kept. What is missing is drawn from the training
-    part: first the test part (``test_fraction`` of it), then the validation part
-    (``validation_fraction`` of the original training part), stratified and by whole groups; images
-    with several labels are drawn at random.
-    ``train_limit`` is applied last, so it changes neither of the two.
+    validation parts that the data bring are kept. What is missing is drawn from the training part:
+    the test part (``test_fraction`` of it), then the validation part (``validation_fraction`` of
+    the original one), stratified and by whole groups; images with several labels are drawn at
+    random. ``train_limit`` is applied last, so it changes neither of the two.
 
     Args:
         options: which data, and how to split them.
         seed: of the draws; equal seeds give equal parts.
-        test_only: accept data that bring a test part alone, to evaluate on, with labels or
-            without; the training and validation parts are empty then.
-        everything: all images that the data bring are the test part, without a split; the other
-            parts are empty.
+        test_only: accept data that bring a test part alone, with labels or without; the other parts
+            are empty then.
+        everything: all images are the test part, without a split; the other parts are empty.
 
     Raises:
         InputError: the data or an option is at fault; see the loaders.
@@ -123,12 +111,9 @@ def load_data(
 
 
 def find_source(options: DataOptions, *, test_only: bool = False) -> Source:
-    """Read the data that the options name, before any split; few images are decoded, if any.
+    """Read the data that the options name, of their ``classes`` if given, before any split.
 
-    It holds the images of the ``classes`` that the options name, or all.
-
-    Raises:
-        InputError: the data or an option is at fault; see the loaders.
+    Few images are decoded, if any. It raises `InputError` as `load_data` does.
     """
     kind, colon, argument = options.data.partition(":")
     if kind not in datasets and Path(options.data).is_dir():
@@ -257,8 +242,8 @@ def split_off(
 ) -> tuple[Tensor, Tensor]:
     """Draw a part that keeps every class's proportion and splits no group.
 
-    Without groups its size is the fraction of all items, rounded up. With groups it is as close
-    as whole groups allow: scikit-learn's `StratifiedGroupKFold` makes folds of them.
+    Without groups its size is the fraction of all items, rounded up. With groups it is as close as
+    whole groups allow: scikit-learn's `StratifiedGroupKFold` makes folds of them.
 
     Args:
         labels: int64 (N,), class ids.

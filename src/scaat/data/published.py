@@ -1,8 +1,6 @@
-"""Published data sets in the files that their authors gave them.
+"""Published data sets in the files that their authors gave them; no file's code is executed.
 
-Scikit-learn's digits, CIFAR, the MNIST family, MedMNIST and PatchCamelyon. No file's code is ever
-executed: CIFAR's pickles are opened by torchvision, and only if their checksums are the published
-ones; the other formats hold numbers alone.
+CIFAR's pickles are opened by torchvision, and only if their checksums are the published ones.
 """
 
 from __future__ import annotations
@@ -43,7 +41,6 @@ PCAM_CLASSES = ("normal", "tumour")
 EMBEDDED = Path(__file__).with_name("embedded")
 TISSUE = Augmentation(crop_padding=4, horizontal_flip=True, vertical_flip=True)
 """Tissue has no upright."""
-PARTS = ("train", "validation", "test")
 
 
 @dataset("digits", "", "8 x 8 handwritten digits that scikit-learn ships, shown at 32 x 32")
@@ -51,10 +48,10 @@ def load_digits(argument: str, options: DataOptions) -> Source:
     """Return 1,797 real handwritten digits, shown at 32 x 32.
 
     The images are 8 x 8 with levels 0 to 16 (the test part of UCI's optical recognition of
-    handwritten digits, as scikit-learn ships it). They are enlarged by torch's bilinear
-    interpolation (``align_corners=False``) and repeated over three channels, so that every model
-    accepts them. A mirrored digit is another sign, so the augmentation only moves: by up to 2
-    pixels, half a pixel of the original.
+    handwritten digits). They are enlarged by torch's bilinear interpolation
+    (``align_corners=False``) and repeated over three channels, so that every model accepts them. A
+    mirrored digit is another sign: the augmentation only moves, by up to 2 pixels, half a pixel of
+    the original.
     """
     from sklearn.datasets import load_digits as read
 
@@ -75,10 +72,8 @@ def load_digits(argument: str, options: DataOptions) -> Source:
 def load_cifar(kind: str, argument: str, options: DataOptions) -> Source:
     """Return the published training and test images; the fine labels of CIFAR-100.
 
-    ``PATH`` is the archive as downloaded, the folder in it, or the folder that holds either.
-
-    Raises:
-        InputError: A file is missing, or is not the published one.
+    ``PATH`` is the archive as downloaded, the folder in it, or the folder that holds either. Other
+    files than the published ones are an `InputError`.
     """
     from torchvision.datasets.utils import check_integrity
 
@@ -135,12 +130,9 @@ def load_mnist(argument: str, options: DataOptions) -> Source:
     """Return the training and test images, grey, as published.
 
     ``PATH`` is the folder of ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the two
-    ``t10k-`` files, each as it is or with ``.gz``. For EMNIST, whose files carry the name of a
-    split, it is that folder and the name: ``PATH/emnist-letters``; its images, stored transposed,
-    are turned, and labels that begin at 1 begin at 0.
-
-    Raises:
-        InputError: A file is missing, damaged, or of another kind.
+    ``t10k-`` files, each as it is or with ``.gz``. For EMNIST it is that folder and a split's name:
+    ``PATH/emnist-letters``; images, stored transposed, are turned, and labels from 1 begin at 0. A
+    missing, damaged or other file is an `InputError`.
     """
     path = Path(argument).expanduser()
     folder, prefix = (path, "") if path.is_dir() else (path.parent, f"{path.name}-")
@@ -193,11 +185,8 @@ def _idx(folder: Path, name: str, dimensions: int) -> NDArray[np.uint8]:
 def load_medmnist(argument: str, options: DataOptions) -> Source:
     """Return the official parts of a 2-D set with one label an image.
 
-    ``FILE`` holds ``train_images``, uint8 (N, H, W) or (N, H, W, 3), ``train_labels``, (N, 1),
-    and the same for ``val`` and ``test``.
-
-    Raises:
-        InputError: The file is missing or damaged, or an array is of another kind.
+    ``FILE`` holds ``train_images``, uint8 (N, H, W) or (N, H, W, 3), ``train_labels``, (N, 1), and
+    the same for ``val`` and ``test``. Anything else is an `InputError`.
     """
     path = Path(argument).expanduser()
     if not path.is_file():
@@ -220,14 +209,15 @@ def load_medmnist(argument: str, options: DataOptions) -> Source:
         _check_medmnist(arrays[name], name, path)
     greatest = max(int(arrays[name].max(initial=0)) for name in names[1::2])
     classes = unnamed_classes(greatest, f"{path} has label {greatest}")
-    parts = {}
-    for part, images_name, labels_name in zip(PARTS, names[::2], names[1::2], strict=True):
+    parts = []
+    for images_name, labels_name in zip(names[::2], names[1::2], strict=True):
         images, labels = arrays[images_name], arrays[labels_name].reshape(-1).astype(np.int64)
         _require_labels(len(labels), len(images), f"{labels_name} in {path}")
         images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
         pixels = torch.from_numpy(np.ascontiguousarray(images))
-        parts[part] = part_of(ImageSet(pixels, torch.from_numpy(labels), classes))
-    return Source.of_parts(classes, parts, COMMON)
+        parts.append(part_of(ImageSet(pixels, torch.from_numpy(labels), classes)))
+    train, validation, test = parts
+    return Source(classes, train, validation, test, COMMON)
 
 
 def _check_medmnist(array: NDArray[Any], name: str, path: Path) -> None:
@@ -249,11 +239,8 @@ def _check_medmnist(array: NDArray[Any], name: str, path: Path) -> None:
 def load_pcam(argument: str, options: DataOptions) -> Source:
     """Return the official parts of PatchCamelyon, read in place.
 
-    ``PATH`` is the folder of the six files ``camelyonpatch_level_2_split_PART_x.h5`` and
-    ``_y.h5``, unpacked. Tissue has no upright, so the augmentation flips both ways.
-
-    Raises:
-        InputError: A file is missing, still packed, damaged, or of another kind.
+    ``PATH`` is the folder of the six files ``camelyonpatch_level_2_split_PART_x.h5``, ``_y.h5``,
+    unpacked. Anything else is an `InputError`.
     """
     folder = Path(argument).expanduser()
     train, validation, test = (_pcam_part(folder, name) for name in ("train", "valid", "test"))
@@ -264,8 +251,7 @@ def load_pcam(argument: str, options: DataOptions) -> Source:
 def load_tissue(argument: str, options: DataOptions) -> Source:
     """Return 3,400 lymph-node patches of 48 x 48 pixels, normal or with tumour in the centre.
 
-    Tissue has no upright side, so the augmentation mirrors it both ways. Crops move by up to 4
-    pixels, which keeps the central 32 x 32, on which the label depends, inside.
+    Crops move by up to 4 pixels, which keeps the central 32 x 32, on which the label depends.
     """
     return replace(load_parquet(str(EMBEDDED), options), augmentation=TISSUE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from scaat.data.augmentation import Augmentation
-from scaat.data.decoding import DecodedPixels, Take, decode_images, fit_boxes, in_memory
+from scaat.data.decoding import DecodedPixels, Take, decode_images, fit_boxes, require_memory
 from scaat.data.image_set import ImageSet
 from scaat.errors import InputError, unknown
 from scaat.functional.logits import is_multilabel
@@ -26,20 +27,14 @@ MOST_UNNAMED = 100_000
 class Part:
     """One part of a data set before its images are decoded; only images that are used are.
 
-    Attributes:
-        labels: int64 (N,), the class id of every image, or float32 (N, labels), as in `ImageSet`.
-        load: decodes the images at these ascending positions, int64 (M,).
-        groups: int64 (N,), or None; equal values stay in one split, across all parts.
-        lazy: the same set, decoded when read; None if images cannot be read one by one.
-        encoded: yields the files or bytes at these ascending positions; None if the data are no
-            encoded images.
+    ``load``, ``lazy`` and ``encoded`` take ascending positions, int64 (M,).
     """
 
-    labels: Tensor
-    load: Callable[[Tensor], ImageSet]
-    groups: Tensor | None = None
-    lazy: Callable[[Tensor], ImageSet] | None = None
-    encoded: Take | None = None
+    labels: Tensor  # int64 (N,), class ids, or float32 (N, labels), as in `ImageSet`
+    load: Callable[[Tensor], ImageSet]  # decodes images
+    groups: Tensor | None = None  # int64 (N,); equal values stay in one split, across all parts
+    lazy: Callable[[Tensor], ImageSet] | None = None  # decodes when read; None where it cannot
+    encoded: Take | None = None  # yields files or bytes; None if the data are no encoded images
 
     def choose(self, ids: Tensor, names: tuple[str, ...]) -> Part:
         """Return the images of some classes; ``ids``: the new id of each old one, or -1."""
@@ -64,16 +59,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as its loader read it.
+    """A data set as its loader read it, with the parts that it brings.
 
-    Attributes:
-        classes: the name of each class.
-        train: the training part, or everything if the data bring no other part. It is empty only
-            if the data bring a test part alone.
-        validation: the validation part that the data bring, if any.
-        test: the test part that the data bring, if any.
-        augmentation: changes that preserve an image's class.
-        settings: what the loader chose, for the record; fit for JSON.
+    ``train`` is everything if there is no other part, and empty only beside a test part alone.
     """
 
     classes: tuple[str, ...]
@@ -81,7 +69,7 @@ class Source:
     validation: Part | None = None
     test: Part | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)  # what the loader chose, for JSON
 
     @classmethod
     def of_parts(
@@ -98,11 +86,7 @@ class Source:
         return {name: part for name, part in parts.items() if part and len(part.labels)}
 
     def choose_classes(self, names: tuple[str, ...], data: str) -> Source:
-        """Return the images of some classes, in their order; a class's id is its name's place.
-
-        Args:
-            names: two classes or more, all different.
-            data: what messages call the data.
+        """Return the images of two classes or more; a class's id is its name's place.
 
         Raises:
             InputError: a name is none of the data's or that of two classes, or a part is left
@@ -143,17 +127,11 @@ Load = Callable[[str, DataOptions], Source]
 
 @dataclass(frozen=True)
 class DataEntry:
-    """One entry of the registry.
+    """One entry of the registry."""
 
-    Attributes:
-        load: reads the data, given what follows the colon in the user's spec ("" for nothing).
-        argument: what follows the colon, for messages and help ("PATH"); "" if nothing may.
-        summary: what it is, in a few words.
-    """
-
-    load: Load
-    argument: str
-    summary: str
+    load: Load  # reads the data, given what follows the colon in the user's spec, or ""
+    argument: str  # what follows the colon, for messages and help ("PATH"); "" if nothing may
+    summary: str  # what it is, in a few words
 
 
 datasets: Registry[DataEntry] = Registry("data set")
@@ -175,7 +153,9 @@ def part_of(images: ImageSet) -> Part:
         return Part(images.labels, images.subset, images.groups)
 
     def load(positions: Tensor) -> ImageSet:
-        return in_memory(images.subset(positions))
+        chosen = images.subset(positions)
+        require_memory(*chosen.images.shape)
+        return replace(chosen, images=chosen.pixels())
 
     return Part(images.labels, load, images.groups, images.subset)
 
@@ -192,14 +172,9 @@ def encoded_part(
 ) -> Part:
     """Return encoded images as a part, to be decoded at once or when needed.
 
-    Args:
-        take: the images.
-        labels: as in `Part`.
-        classes: the name of each class.
-        image_size: see `fit`; None leaves the images as they are.
-        boxes: float32 (N, 4), as in `ImageSet`, before any resizing; only with ``in_order``.
-        groups: int64 (N,).
-        in_order: whether the images can be read in ascending order alone, and so not when needed.
+    Labels are as in `Part`, ``image_size`` as in `fit`; None leaves the images as they are. Boxes,
+    float32 (N, 4) before any resizing, go only with ``in_order``: images that can be read in
+    ascending order alone, and so not when needed. Groups are int64 (N,).
     """
 
     def load(positions: Tensor) -> ImageSet:
@@ -216,6 +191,17 @@ def encoded_part(
         return ImageSet(pixels, labels[positions], classes)
 
     return Part(labels, load, groups, None if in_order else lazy, take)
+
+
+def part_files(folder: Path, suffix: str) -> dict[str, list[Path]]:
+    """Return the files ``train*``, ``val*`` and ``test*`` of a folder by part, in their order.
+
+    There are none if training files are missing, unless it holds test files alone.
+    """
+    starts = {"train": "train", "validation": "val", "test": "test"}
+    files = {part: sorted(folder.glob(f"{start}*{suffix}")) for part, start in starts.items()}
+    files = {part: paths for part, paths in files.items() if paths}
+    return files if "train" in files or files.keys() == {"test"} else {}
 
 
 def unnamed_classes(greatest: int, fault: str) -> tuple[str, ...]:

@@ -33,10 +33,10 @@ _COUNTER = re.compile(r"((?:[_\-. ]?(?<![a-zA-Z])[xyrc]\d+)+|[_\-. ]\d+)$")
 
 @dataclass(frozen=True)
 class Seen:
-    """Where an image is: its part, its name for messages, and its class id."""
+    """Where an image is."""
 
     part: str
-    name: str
+    name: str  # for messages
     label: int
 
 
@@ -75,14 +75,7 @@ def survey(source: Source, progress: Progress) -> Survey:
 
     Of encoded images the headers are read (evenly spaced ones of a part with more than 20,000),
     files of equal size are compared by their content, and up to 500 images are decoded. Of other
-    data up to 100 images a part are loaded.
-
-    Args:
-        source: The data.
-        progress: Called after every image.
-
-    Raises:
-        InputError: The images have several labels.
+    data up to 100 images a part are loaded. Several labels an image are an `InputError`.
     """
     if is_multilabel(source.train.labels):
         raise InputError("the data have several labels an image; expected one, to suggest settings")

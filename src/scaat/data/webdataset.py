@@ -1,7 +1,6 @@
 """Shards in WebDataset's layout: tar files in which a sample's files share their name's stem.
 
-Images are read in place, by an index of the tar files' headers; the ``datasets`` library would
-copy them into its cache first, and has no order that survives another sharding.
+Images are read in place, by an index of the tar files' headers.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from torch import Tensor
 
 from scaat.data.augmentation import COMMON
 from scaat.data.decoding import Encoded, Take
-from scaat.data.registry import MOST_UNNAMED, Source, dataset, encoded_part
+from scaat.data.registry import MOST_UNNAMED, Source, dataset, encoded_part, part_files
 from scaat.errors import InputError
 from scaat.options.data import DataOptions
 
@@ -31,7 +30,6 @@ IMAGES = ("jpg", "jpeg", "png", "webp", "bmp")
 LABELS = ("cls", "json")
 TWICE = "sample {!r} occurs twice, in {} the second time; expected every key once over all shards"
 CODEC = ("utf-8", "surrogatepass")  # sorted bytes are then sorted strings, whatever they hold
-PARTS = {"train": "train*.tar", "validation": "val*.tar", "test": "test*.tar"}
 
 
 def read_members(
@@ -39,9 +37,8 @@ def read_members(
 ) -> Iterator[Encoded]:
     """Yield the encoded images at int64 (M,) positions, inside tar files.
 
-    The samples' names (N,) are encoded, since a list of strings would take thrice the memory, and
-    each worker process would copy it by counting references. Their places are int64 (N, 3): shard,
-    first byte, number of bytes.
+    Names are encoded (N,): a list of strings would take thrice the memory, copied in each worker.
+    Places are int64 (N, 3): shard, first byte, number of bytes.
     """
     for position in positions.tolist():
         shard, start, size = places[position].tolist()
@@ -52,13 +49,12 @@ def read_members(
 
 @dataset("webdataset", "PATTERN", "tar shards in WebDataset's layout")
 def load_webdataset(argument: str, options: DataOptions) -> Source:
-    """Return the samples of shards, in the order of their keys.
+    """Return the samples of shards, in the order of their keys; the index is made at each start.
 
-    ``PATTERN`` is a folder with ``train*.tar`` and perhaps ``val*.tar`` and ``test*.tar``, or
-    names with ``*`` or braces (``shards-{000..012}.tar``) of a training part. A sample is an
-    image and its label: ``KEY.cls`` with a class id, or ``KEY.json`` with ``label`` or ``cls``.
-    A sample's position follows from its key, whatever shard holds it, so SCAAT's proportions
-    survive another sharding. The index is made at each start.
+    ``PATTERN`` is a folder with ``train*.tar`` and perhaps ``val*.tar`` and ``test*.tar``, or names
+    with ``*`` or braces (``shards-{000..012}.tar``) of a training part. A sample is an image and
+    its label: ``KEY.cls`` with a class id, or ``KEY.json`` with ``label`` or ``cls``. Its position
+    follows from its key, so SCAAT's proportions survive another sharding.
 
     Raises:
         InputError: There are no shards, one is damaged or compressed, a key occurs twice, or a
@@ -92,10 +88,10 @@ def _choices(text: str) -> list[str]:
 def _shards(argument: str) -> dict[str, list[Path]]:
     root = Path(argument).expanduser()
     if root.is_dir():
-        shards = {part: sorted(root.glob(pattern)) for part, pattern in PARTS.items()}
-        if not shards["train"] and (shards["validation"] or not shards["test"]):
-            raise InputError(f"{root} holds no {PARTS['train']}; expected shards")
-        return {part: paths for part, paths in shards.items() if paths}
+        shards = part_files(root, ".tar")
+        if not shards:
+            raise InputError(f"{root} holds no train*.tar; expected shards")
+        return shards
     train = []
     for name in expand_braces(str(root)):
         matched = sorted(map(Path, glob.glob(name)))

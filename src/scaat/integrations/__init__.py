@@ -1,7 +1,6 @@
 """Adapters for other libraries' training loops, each in a module that is imported on demand.
 
-`scaat.integrations.timm`, `scaat.integrations.hugging_face` and `scaat.integrations.lightning`
-need their library; this module needs torch alone.
+This module needs torch alone; ``timm``, ``hugging_face`` and ``lightning`` need their library.
 """
 
 from scaat.integrations.common import IndexedDataset

@@ -23,17 +23,16 @@ INDEX = "index"
 class IndexedDataset(Dataset[Any]):
     """A map-style data set whose items carry their position in it.
 
-    A tuple ``(image, label)`` becomes ``(image, label, index)``, a list likewise, and a
-    dictionary gains the key ``"index"``. The index is an int64 scalar tensor, the position from
-    0, whatever the sampler, the epoch or the process.
+    A tuple ``(image, label)`` becomes ``(image, label, index)``, a list likewise, and a dictionary
+    gains the key ``"index"``. The index is an int64 scalar tensor, the position from 0, whatever
+    the sampler, the epoch or the process.
 
     Wrap the whole training set, after it was cut and joined: around a ``Subset`` or a
-    ``ConcatDataset`` the positions are those in the subset or in the whole, and
-    ``num_samples`` is ``len`` of this.
+    ``ConcatDataset`` the positions are those in the subset or in the whole. ``num_samples`` is
+    ``len`` of this.
 
     Args:
-        dataset: Anything with ``__len__`` and ``__getitem__``. Its ``__getitems__`` is used where
-            it has one.
+        dataset: Anything with ``__len__`` and ``__getitem__``, and perhaps ``__getitems__``.
 
     Raises:
         InputError: The data set is iterable only, and so has no positions.
@@ -56,7 +55,7 @@ class IndexedDataset(Dataset[Any]):
     def __getitem__(self, position: int) -> Any:
         """Return one item with its index; a negative position counts from the end."""
         place = self._place(position)
-        return with_index(self.dataset[place], torch.tensor(place))
+        return self.with_index(self.dataset[place], torch.tensor(place))
 
     def __getitems__(self, positions: Sequence[int]) -> list[Any]:
         """Return several items, each with its index; a `DataLoader` calls this."""
@@ -68,53 +67,37 @@ class IndexedDataset(Dataset[Any]):
                 f"__getitems__ of {type(self.dataset).__name__} returned a {type(items).__name__} "
                 f"for {len(places)} positions; expected a list of as many items"
             )
-        return [
-            with_index(item, torch.tensor(place)) for item, place in zip(items, places, strict=True)
-        ]
+        pairs = zip(items, places, strict=True)
+        return [self.with_index(item, torch.tensor(place)) for item, place in pairs]
 
     def _place(self, position: int) -> int:
         return range(len(self.dataset))[position]  # IndexError past the end, as iteration needs
 
-
-def with_index(item: Any, index: Tensor) -> Any:
-    """Return a data set's item with an index.
-
-    Args:
-        item: A tuple, a list or a dictionary.
-        index: int64 scalar.
-
-    Raises:
-        InputError: The item is of another kind, or a dictionary that has an index already.
-    """
-    if isinstance(item, Mapping):
-        if INDEX in item:
-            raise InputError(
-                f"the data set's items have a key {INDEX!r} already; expected it to be free"
-            )
-        return {**item, INDEX: index}
-    if isinstance(item, tuple):
-        return (*item, index)
-    if isinstance(item, list):
-        return [*item, index]
-    raise InputError(
-        f"an item of the data set is a {type(item).__name__}; expected a tuple, a list or a "
-        "dictionary"
-    )
+    def with_index(self, item: Any, index: Tensor) -> Any:
+        """Return an item with its index; `InputError` for other kinds, or with one already."""
+        if isinstance(item, Mapping):
+            if INDEX in item:
+                raise InputError(
+                    f"the data set's items have a key {INDEX!r} already; expected it to be free"
+                )
+            return {**item, INDEX: index}
+        if isinstance(item, tuple):
+            return (*item, index)
+        if isinstance(item, list):
+            return [*item, index]
+        raise InputError(
+            f"an item of the data set is a {type(item).__name__}; expected a tuple, a list or a "
+            "dictionary"
+        )
 
 
 class Pixels(nn.Module):
     """What surrounds a network while it is trained: normalisation before it, logits after it.
 
     So the objective sees images in [0, 1], epsilon is in units of pixels, and the network, its
-    checkpoints and its evaluation stay as its library has them.
-
-    Args:
-        mean: Of each channel, for images in [0, 1]; None for a network that takes pixels.
-        std: Standard deviation of each channel; None where ``mean`` is.
-        adapter: Turns what the network returns into logits; see `scaat.models.find_adapter`.
-
-    Raises:
-        InputError: One of ``mean`` and ``std`` is missing, or they differ in length.
+    checkpoints and its evaluation stay as its library has them. Mean and standard deviation have a
+    number a channel, or are both None for a network that takes pixels; else it is an `InputError`.
+    The adapter is as in `scaat.models.find_adapter`.
     """
 
     def __init__(
@@ -130,25 +113,15 @@ class Pixels(nn.Module):
         self.after = Logits(adapter)
 
     def around(self, network: nn.Module) -> nn.Module:
-        """Return the network as an objective takes it: from pixels to logits (N, classes).
-
-        Args:
-            network: Also inside ``DistributedDataParallel`` or ``torch.compile``.
-        """
+        """Return a network, also one wrapped or compiled, from pixels to logits (N, classes)."""
         layers = {"normalize": self.before, "network": network, "logits": self.after}
         return nn.Sequential(OrderedDict(layers))
 
 
 def load_state(objective: Objective, state: Mapping[str, Any] | None, place: str) -> None:
-    """Give an objective the state that a checkpoint holds, its proportions among it.
+    """Give an objective the ``state_dict`` that ``place``, a checkpoint, holds, or None.
 
-    Args:
-        objective: Changed in place.
-        state: Its ``state_dict``, or None where the checkpoint has none.
-        place: How messages call the checkpoint.
-
-    Raises:
-        InputError: There is no state, or it is another objective's.
+    No state, or another objective's, is an `InputError`.
     """
     own = {name: tuple(value.shape) for name, value in objective.state_dict().items()}
     if state is None and not own:
@@ -165,15 +138,7 @@ def load_state(objective: Objective, state: Mapping[str, Any] | None, place: str
 
 @contextmanager
 def extra(name: str, adapter: str) -> Iterator[None]:
-    """Name the extra that brings a library, where an import of it fails.
-
-    Args:
-        name: Of the extra.
-        adapter: What needs it.
-
-    Raises:
-        ImportError: An import inside the block failed.
-    """
+    """Name the extra that brings a library in the `ImportError` where importing it fails."""
     try:
         yield
     except ImportError as error:

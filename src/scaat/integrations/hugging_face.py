@@ -26,11 +26,11 @@ STATE = "objective.pt"
 class ObjectiveTrainer(Trainer):
     """Train an image classifier of transformers' by an objective of scaat.
 
-    The training set's items are dictionaries with ``pixel_values``, in [0, 1] (``do_normalize``
-    off in the image processor), and ``labels``. The trainer adds each item's index, carries it
-    through the collator, and normalises the pixels before the network, so epsilon is in units of
-    pixels. The network stays as it is: evaluation and prediction are transformers' own, on
-    normalised images, and what is saved is read by ``from_pretrained``.
+    The training set's items are dictionaries with ``pixel_values``, in [0, 1] (``do_normalize`` off
+    in the image processor), and ``labels``. The trainer adds each item's index, carries it through
+    the collator, and normalises the pixels before the network, so epsilon is in units of pixels.
+    The network stays as it is: evaluation and prediction are transformers' own, on normalised
+    images, and what is saved is read by ``from_pretrained``.
 
     Each checkpoint holds the objective's state in ``objective.pt``, its proportions among it, and
     ``train(resume_from_checkpoint=...)`` takes it up again.
@@ -38,16 +38,16 @@ class ObjectiveTrainer(Trainer):
     Args:
         *args: As for `transformers.Trainer`.
         objective: The training method, with ``num_samples`` the length of the training set.
-        mean: Of each channel, for images in [0, 1], that the network expects (``image_mean`` of
-            its image processor). None for a network that takes pixels.
+        mean: Of each channel, for images in [0, 1], that the network expects (``image_mean`` of its
+            image processor). None for a network that takes pixels.
         std: Standard deviation of each channel (``image_std``); None where ``mean`` is.
         adapter: Turns the network's output into logits; see `scaat.models.find_adapter`.
         **kwargs: As for `transformers.Trainer`.
 
     Raises:
         InputError: The training set is iterable only or longer than ``num_samples``; an argument
-            asks for another loss; the weights or the batch are to be split over several GPUs of
-            one process; or ``mean`` and ``std`` don't fit together.
+            asks for another loss, or to split weights or batch over several GPUs of one process; or
+            ``mean`` and ``std`` don't fit together.
     """
 
     objective: Objective
@@ -63,7 +63,13 @@ class ObjectiveTrainer(Trainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._refuse_other_losses()
+        if self.compute_loss_func is not None:
+            raise InputError("compute_loss_func is given, but the loss is the objective's")
+        if self.args.label_smoothing_factor:
+            raise InputError(
+                f"label_smoothing_factor is {self.args.label_smoothing_factor}; expected it as "
+                "label_smoothing of the objective"
+            )
         if self.is_deepspeed_enabled or self.is_fsdp_enabled or self.args.n_gpu > 1:
             raise InputError(
                 "the objective needs the whole network and batch in each process; expected one GPU "
@@ -73,7 +79,12 @@ class ObjectiveTrainer(Trainer):
         self.pixels = Pixels(mean, std, adapter).to(self.args.device)
         if self.train_dataset is not None:
             self.train_dataset = IndexedDataset(self.train_dataset)
-            _check_size(objective, len(self.train_dataset))
+            samples, proportion = len(self.train_dataset), getattr(objective, "proportion", None)
+            if isinstance(proportion, Tensor) and len(proportion) < samples:
+                raise InputError(
+                    f"num_samples of the objective is {len(proportion)}, expected the training "
+                    f"set's {samples}"
+                )
         self.data_collator = KeepIndex(self.data_collator)
         # Trainer then counts the samples of a whole step and leaves its mean to `compute_loss`.
         self._network_accepts_loss_kwargs = self.model_accepts_loss_kwargs
@@ -89,12 +100,8 @@ class ObjectiveTrainer(Trainer):
     ) -> Any:
         """Return the objective's loss in training, and the network's own in evaluation.
 
-        Args:
-            model: The network, perhaps wrapped.
-            inputs: ``pixel_values``, ``labels`` and, in training, ``index``.
-            return_outputs: Return (loss, output) instead.
-            num_items_in_batch: Samples in all batches of the optimiser's step, in which the loss
-                becomes this batch's part of the mean over them.
+        With ``return_outputs`` (loss, output). ``num_items_in_batch`` are the samples in all
+        batches of the optimiser's step: the loss becomes this batch's part of the mean over them.
         """
         inputs = dict(inputs)
         index = inputs.pop(INDEX, None)
@@ -114,7 +121,9 @@ class ObjectiveTrainer(Trainer):
             index,
             self._counted(len(labels)),
         )
-        self._note(output.terms)
+        for name, value in output.terms.items():
+            total, count = self._terms.get(name, (0.0, 0))
+            self._terms[name] = total + value, count + 1
         loss = output.loss
         if num_items_in_batch is not None:
             loss = loss * (len(labels) / num_items_in_batch)
@@ -136,10 +145,9 @@ class ObjectiveTrainer(Trainer):
     def train(
         self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any
     ) -> Any:
-        """Train, from the beginning or a checkpoint; see `transformers.Trainer.train`.
+        """Train, or resume from a checkpoint, as `transformers.Trainer.train`.
 
-        Raises:
-            InputError: The checkpoint holds another objective's state, or none.
+        One that holds another objective's state, or none, is an `InputError`.
         """
         folder = resume_from_checkpoint
         if folder is True:
@@ -182,27 +190,9 @@ class ObjectiveTrainer(Trainer):
         places = torch.arange(first, first + size, device=self.args.device)
         return places < left if left else None
 
-    def _note(self, terms: Mapping[str, Tensor]) -> None:
-        for name, value in terms.items():
-            total, count = self._terms.get(name, (0.0, 0))
-            self._terms[name] = total + value, count + 1
-
-    def _refuse_other_losses(self) -> None:
-        if self.compute_loss_func is not None:
-            raise InputError("compute_loss_func is given, but the loss is the objective's")
-        if self.args.label_smoothing_factor:
-            raise InputError(
-                f"label_smoothing_factor is {self.args.label_smoothing_factor}; expected it as "
-                "label_smoothing of the objective"
-            )
-
 
 class KeepIndex:
-    """A collator that carries the index past another one.
-
-    Args:
-        collate: From a list of dictionaries to a batch; it needs not know of the index.
-    """
+    """A collator that carries the index past another one, which need not know of it."""
 
     def __init__(self, collate: Callable[[list[Any]], dict[str, Any]]) -> None:
         self.collate = collate
@@ -212,10 +202,7 @@ class KeepIndex:
         if not (isinstance(features[0], Mapping) and INDEX in features[0]):
             return self.collate(features)
         index = torch.stack([feature[INDEX] for feature in features])
-        rest = [
-            {name: value for name, value in feature.items() if name != INDEX}
-            for feature in features
-        ]
+        rest = [{k: value for k, value in each.items() if k != INDEX} for each in features]
         return {**self.collate(rest), INDEX: index}
 
 
@@ -227,12 +214,3 @@ class _Half(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         return logits.half()
-
-
-def _check_size(objective: Objective, samples: int) -> None:
-    proportion = getattr(objective, "proportion", None)
-    if isinstance(proportion, Tensor) and len(proportion) < samples:
-        raise InputError(
-            f"num_samples of the objective is {len(proportion)}, expected the training set's "
-            f"{samples}"
-        )

@@ -23,7 +23,7 @@ from scaat.passes import evaluation_mode, search_view
 with extra("run", "the adapter for Lightning"):
     import lightning as L
 
-    from scaat.training.batches import is_real_sample
+    from scaat.training.batches import real_samples
 
 __all__ = ["ObjectiveMixin", "SaliencyEvaluation"]
 
@@ -33,11 +33,8 @@ class ObjectiveMixin(L.LightningModule):
 
     Name it before ``LightningModule``, make the objective an attribute in ``__init__``
     (``self.objective = SCAAT(num_samples=...)``), and take the loss of `objective_step` in
-    ``training_step``. The proportions are then in every checkpoint, as the module's other
-    buffers are, and the same in all processes, which is why DDP is set not to broadcast them.
-
-    Attributes:
-        objective: The training method.
+    ``training_step``. The proportions are then in every checkpoint, as the module's other buffers
+    are, and the same in all processes, which is why DDP is set not to broadcast them.
     """
 
     objective: Objective
@@ -54,17 +51,14 @@ class ObjectiveMixin(L.LightningModule):
     def objective_step(
         self, model: nn.Module, batch: Sequence[Tensor], batch_idx: int
     ) -> ObjectiveOutput:
-        """Compute the objective's loss on a training batch.
+        """Return a training batch's loss, clean logits, and terms for ``self.log_dict``.
 
         Args:
-            model: Submodule that maps images in [0, 1] to logits (N, classes); normalisation is
-                its first layer.
+            model: Submodule that maps images in [0, 1] to logits (N, classes), normalisation
+                included.
             batch: Images in [0, 1], float (N, C, H, W), labels, int64 (N,), and indices, int64
                 (N,); see `scaat.integrations.IndexedDataset`.
             batch_idx: Number of the batch in its epoch.
-
-        Returns:
-            The loss, the clean logits, and the terms for ``self.log_dict``.
 
         Raises:
             InputError: The batch has no index, or as `Objective.forward`.
@@ -75,25 +69,10 @@ class ObjectiveMixin(L.LightningModule):
                 "training set in scaat.integrations.IndexedDataset"
             )
         images, labels, index = batch
-        counted = self._counted(batch_idx, len(labels))
+        loader = self.trainer.train_dataloader
+        counted = real_samples(loader, batch_idx, len(labels), self.device)
         output: ObjectiveOutput = self.objective(model, images, labels, index, counted)
         return output
-
-    def _counted(self, batch_idx: int, size: int) -> Tensor | None:
-        """Tell the samples by which a sampler for several processes fills its last batch up."""
-        sampler = getattr(self.trainer.train_dataloader, "sampler", None)
-        batch_size = getattr(self.trainer.train_dataloader, "batch_size", None)
-        if not isinstance(sampler, DistributedSampler) or sampler.drop_last or batch_size is None:
-            return None
-        counted = is_real_sample(
-            batch_idx,
-            batch_size=batch_size,
-            size=size,
-            samples=len(sampler.dataset),  # type: ignore[arg-type]
-            processes=sampler.num_replicas,
-            rank=sampler.rank,
-        )
-        return None if counted is None else counted.to(self.device)
 
 
 class SaliencyEvaluation(L.Callback):
@@ -106,13 +85,11 @@ class SaliencyEvaluation(L.Callback):
     model keeps its mode, gradients and buffers.
 
     Args:
-        model: Name of the submodule that maps images in [0, 1] to logits; None is the module
-            itself.
-        num_images: Images to measure, in all processes together. 64 with the defaults below cost
-            13,000 forward passes of one image.
+        model: Name of the submodule that maps images in [0, 1] to logits; by default the module.
+        num_images: Images to measure, at least 1, in all processes together. 64 with the defaults
+            below cost 13,000 forward passes of one image.
         images: From a batch to its images, (N, C, H, W), float in [0, 1] or uint8; by default the
-            first part of a tuple, or a dictionary's ``"pixel_values"``, ``"image"`` or
-            ``"images"``.
+            first of a tuple, or a dictionary's ``"pixel_values"``, ``"image"`` or ``"images"``.
         adapter: Turns the model's output into logits; see `scaat.models.find_adapter`.
         steps: Of the perturbation curves; 20 is the paper's protocol, as the next three are.
         fraction: Fraction of the regions that the last step replaces.
@@ -210,13 +187,9 @@ class SaliencyEvaluation(L.Callback):
 def _shared(image_ids: Tensor, trainer: L.Trainer, limit: int) -> tuple[Tensor, Tensor]:
     """Return the positions of a process's images in the data set, and which it is to measure.
 
-    Where every process sees the whole set, they take turns. Images by which a sampler fills the
-    last batch up are left out.
-
-    Args:
-        image_ids: Of the images this process has seen in this epoch, int64 (n,).
-        trainer: Of the validation.
-        limit: Images to measure in all.
+    ``image_ids``, int64 (n,), are of the images this process has seen in this epoch; ``limit`` are
+    to be measured in all. Where every process sees the whole set, they take turns. Images by which
+    a sampler fills the last batch up are left out.
     """
     loaders = trainer.val_dataloaders
     loader = loaders[0] if isinstance(loaders, list) else loaders

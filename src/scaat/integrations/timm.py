@@ -25,23 +25,22 @@ class IndexedTargets(IndexedDataset):
 
     timm's loaders pass on an image and a target and nothing else, so each target becomes the pair
     (label, index), an int64 array (2,), and a batch's targets have shape (N, 2). `ObjectiveTask`
-    takes them apart. Other attributes, such as the transform that `create_loader` sets, are those
-    of the data set inside.
+    takes them apart. The transform, which `create_loader` sets, is the data set's.
 
     Args:
         dataset: Map-style, with items (image, label); usually from `timm.data.create_dataset`.
-
-    Raises:
-        InputError: The data set is iterable only.
     """
 
-    def __getitem__(self, position: int) -> Any:
+    def with_index(self, item: Any, index: Tensor) -> tuple[Any, np.ndarray]:
         """Return (image, array of label and index)."""
-        return _paired(super().__getitem__(position))
-
-    def __getitems__(self, positions: Sequence[int]) -> list[Any]:
-        """Return several items; a `DataLoader` calls this."""
-        return [_paired(item) for item in super().__getitems__(positions)]
+        indexed = super().with_index(item, index)
+        if not isinstance(indexed, tuple | list) or len(indexed) != 3:
+            raise InputError(
+                f"an item of the data set is a {type(item).__name__} of {len(item)} parts; "
+                "expected (image, label)"
+            )
+        image, label, _ = indexed
+        return image, np.array([int(label), int(index)], dtype=np.int64)
 
     @property
     def transform(self) -> Any:
@@ -51,16 +50,6 @@ class IndexedTargets(IndexedDataset):
     @transform.setter
     def transform(self, transform: Any) -> None:
         self.dataset.transform = transform
-
-
-def _paired(item: Any) -> tuple[Any, np.ndarray]:
-    if not isinstance(item, tuple | list) or len(item) != 3:
-        raise InputError(
-            f"an item of the data set is a {type(item).__name__} of {len(item) - 1} parts; "
-            "expected (image, label)"
-        )
-    image, label, index = item
-    return image, np.array([int(label), int(index)], dtype=np.int64)
 
 
 class ObjectiveTask(ClassificationTask):
@@ -112,15 +101,11 @@ class ObjectiveTask(ClassificationTask):
         return self.criterion
 
     def forward(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:  # noqa: A002
-        """Compute the objective's loss.
+        """Return ``loss`` with its graph, ``output``, logits (N, classes), and the terms.
 
         Args:
             input: Images in [0, 1], shape (N, C, H, W).
             target: Labels and indices from `IndexedTargets`, int64, shape (N, 2).
-
-        Returns:
-            ``loss`` with its graph, ``output`` the logits (N, classes), and the objective's
-            terms.
 
         Raises:
             InputError: The target has no index, or as `Objective.forward`.
@@ -154,16 +139,9 @@ class ObjectiveTask(ClassificationTask):
         module: nn.Module | None = None,
         ema: bool = False,
     ) -> None:
-        """Take the objective's state from a checkpoint.
+        """Take the objective's state from a checkpoint; the averaged weights (``ema``) share it.
 
-        Args:
-            state: What `get_task_state` returned.
-            strict: False resets the objective if the checkpoint has none.
-            module: Unused.
-            ema: Nothing is to be loaded for the averaged weights.
-
-        Raises:
-            InputError: The checkpoint holds another objective's state, or none.
+        Another's state is an `InputError`, and so is none, unless ``strict`` is off.
         """
         if not ema and (strict or state):
             load_state(self.objective, state, "the checkpoint")

@@ -66,11 +66,7 @@ def mean(output: Any) -> Tensor:
 
 
 def find_adapter(name: str) -> Adapter:
-    """Return the adapter of a registered name, or of ``package.module:function``.
-
-    Raises:
-        InputError: The name is unknown, or the function cannot be imported.
-    """
+    """Return an adapter by its name or ``package.module:function``; `InputError` if unknown."""
     if ":" not in name:
         return adapters[name]
     adapter = import_named("adapter", name)
@@ -84,11 +80,7 @@ def find_adapter(name: str) -> Adapter:
 
 
 class Logits(nn.Module):
-    """The last layer of a model: an adapter.
-
-    Args:
-        name: As for `find_adapter`.
-    """
+    """The last layer of a model: an adapter by its name, as for `find_adapter`."""
 
     def __init__(self, name: str) -> None:
         super().__init__()

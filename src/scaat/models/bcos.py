@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scaat.errors import InputError
-from scaat.models.recipes import Recipe
 
 _STABLE = 1e-6  # added to the squared norm, as the authors do
 
@@ -49,41 +46,23 @@ def aligned(products: Tensor, squared_norms: Tensor, training: bool) -> Tensor:
     return products * (scale if training else scale.detach())
 
 
-def with_bcos(name: str, find: Callable[[str], Recipe]) -> Recipe:
-    """Return the recipe of a network with B-cos layers in place of its linear ones.
+def put_bcos(network: nn.Module, _: Tensor) -> None:
+    """Turn each `torch.nn.Conv2d` and `torch.nn.Linear` of a network into a B-cos layer.
 
-    Here it is a baseline: explanations by another network instead of another training. Batch norm
-    stays, so W(x) leaves out its constants. The authors' six input channels, an image and its
-    inverse, are left out, too: behind a normalisation the second half is the negative first, which
-    adds no function. Networks that pool by maxima are not changed to means.
-
-    Args:
-        name: Of the network.
-        find: Returns its recipe.
-
-    Raises:
-        InputError: As for ``find``. When the network is built: it has no `torch.nn.Conv2d` and no
-            `torch.nn.Linear`.
-    """
-
-    def change(network: nn.Module, _: Tensor) -> None:
-        if not replace_linear(network):
-            raise InputError("the network has no torch.nn.Conv2d or torch.nn.Linear to replace")
-
-    return find(name).changed(f"bcos:{name}", change)
-
-
-def replace_linear(network: nn.Module) -> int:
-    """Turn each `torch.nn.Conv2d` and `torch.nn.Linear` into a B-cos layer, and count them.
-
-    Weights and their names stay, biases go. Layers of a subclass are left as they are.
+    Here it is a baseline: explanations by another network instead of another training. Weights and
+    their names stay, biases go. Layers of a subclass are left as they are. Batch norm stays, so
+    W(x) leaves out its constants. The authors' six input channels, an image and its inverse, are
+    left out, too: behind a normalisation the second half is the negative first, which adds no
+    function. Networks that pool by maxima are not changed to means. None to change is an
+    `InputError`.
     """
     kinds: dict[type[nn.Module], type[nn.Module]] = {
         nn.Conv2d: BcosConv2d,
         nn.Linear: BcosLinear,
     }
     layers = [layer for layer in network.modules() if type(layer) in kinds]
+    if not layers:
+        raise InputError("the network has no torch.nn.Conv2d or torch.nn.Linear to replace")
     for layer in layers:
         layer.__class__ = kinds[type(layer)]
         layer.register_parameter("bias", None)
-    return len(layers)

@@ -43,27 +43,26 @@ def load_model(
     """Build a model and fill it with the weights of a checkpoint.
 
     The file is what ``torch.save(network.state_dict(), file)`` writes, or holds that under one of
-    `NESTS`, or is a safetensors file. Nothing in it is executed (``weights_only=True``). Prefixes
-    of all names that training programs add, `PREFIXES`, are cut where the names then fit.
+    `NESTS`, or is a ``.safetensors`` file. Nothing in it is executed (``weights_only=True``).
+    Prefixes of all names that training programs add, `PREFIXES`, are cut where the names then fit.
 
     Args:
-        checkpoint: The file; the suffix ``.safetensors`` selects that format.
-        name: The network, as for `build_model`.
+        checkpoint: The file.
+        name: The network; this and the rest as for `build_model`.
         num_classes: Number of classes. For two the network may have a single logit, which the
             weights show.
         image_size: Height and width of the images, in pixels.
-        mean: Mean of each channel that the network was trained with, for images in [0, 1]; None
-            for a network that normalises itself.
-        std: Standard deviation of each channel, or None as for ``mean``.
-        adapter: Turns what the network returns into logits; see `find_adapter`.
+        mean: Mean of each channel, for images in [0, 1]; None if the network normalises itself.
+        std: Standard deviation of each channel, or None.
+        adapter: See `find_adapter`.
 
     Returns:
-        In evaluation mode, on the CPU; maps images (N, C, H, W) in [0, 1] to logits
-        (N, num_classes).
+        In evaluation mode, on the CPU; maps images (N, C, H, W) in [0, 1] to logits (N,
+        num_classes).
 
     Raises:
-        InputError: The file is damaged, holds anything but tensors and plain values, or its
-            weights do not fit the network; or as for `build_model`.
+        InputError: The file is damaged, holds anything but tensors and plain values, or its weights
+            do not fit the network; or as for `build_model`.
     """
     state = find_weights(read_checkpoint(checkpoint), checkpoint)
     build = partial(build_model, name, image_size=image_size, mean=mean, std=std, adapter=adapter)
@@ -79,8 +78,7 @@ def load_model(
 def read_checkpoint(path: Path) -> Any:
     """Return the tensors and plain values in a file of PyTorch or safetensors, on the CPU.
 
-    Raises:
-        InputError: The file cannot be read, is damaged, or refers to code.
+    A file that cannot be read, is damaged, or refers to code is an `InputError`.
     """
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
@@ -107,22 +105,11 @@ def read_checkpoint(path: Path) -> Any:
 
 
 def find_weights(content: Any, path: Path) -> dict[str, Tensor]:
-    """Return the weights by name from what a checkpoint file holds.
-
-    Args:
-        content: What `read_checkpoint` returned.
-        path: The file, for messages.
-
-    Raises:
-        InputError: There are none.
-    """
+    """Return the weights by name in what `read_checkpoint` returned; `InputError` without any."""
     nested = [content.get(nest) for nest in NESTS] if isinstance(content, Mapping) else []
     for state in (content, *nested):
-        if (
-            isinstance(state, Mapping)
-            and state
-            and all(isinstance(value, Tensor) for value in state.values())
-        ):
+        named = isinstance(state, Mapping) and all(isinstance(w, Tensor) for w in state.values())
+        if named and state:
             return {str(name): weight for name, weight in state.items()}
     if isinstance(content, Mapping):
         held = _listed([repr(key) for key in content]) if content else "nothing"
@@ -164,16 +151,9 @@ def _of_one_logit(state: Mapping[str, Tensor], network: nn.Module) -> bool:
 
 
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path, what: str) -> None:
-    """Copy weights into ``network``.
+    """Copy weights under the network's own names into it; messages say ``path`` and ``what``.
 
-    Args:
-        network: Filled in place.
-        state: The weights under the network's own names.
-        path: Where they come from, for messages.
-        what: How messages call the network.
-
-    Raises:
-        InputError: A weight is missing, is not the network's or has another shape.
+    It is an `InputError` if one is missing, is not the network's or has another shape.
     """
     expected = network.state_dict()
     missing, unexpected = _differences(state, network)
@@ -234,37 +214,36 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def load_pretrained(model: Classifier, path: Path, name: str, num_classes: int) -> str:
-    """Copy weights from a file into a model, but for a head of other classes.
+    """Copy weights from a file into a model, but for a head of other classes; say what was loaded.
 
-    The file is one that `load_model` reads, or a ``model.pt`` of an earlier training. timm's own
-    conversion is applied to a timm network's weights: it interpolates position embeddings to the
-    network's size.
-
-    Args:
-        model: As `build_model` returned it; changed in place.
-        path: A ``.safetensors`` file, or one of ``torch.save``, which is never executed.
-        name: The model's name.
-        num_classes: Number of logits of the model.
-
-    Returns:
-        One sentence on what was loaded and what starts at random instead.
+    The file, of which nothing is executed, is one that `load_model` reads, or a ``model.pt`` of an
+    earlier training. timm's own conversion is applied to a timm network's weights: it interpolates
+    position embeddings to the network's size. What has another number of classes than
+    ``num_classes``, or is a head that the file lacks, starts at random.
 
     Raises:
-        InputError: The file is damaged, or weights other than the head's are missing or do not
-            fit.
+        InputError: The file is damaged, or weights other than the head's are missing or do not fit.
     """
     network = model.get_submodule("network")
     state = without_prefix(find_weights(read_checkpoint(path), path), network)
     convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
     if name.startswith("timm:") and convert is not None:
-        state = _converted(state, network, convert, path, name)
+        try:
+            state = convert(state, network)
+        except Exception as error:  # made for the network's own files; foreign ones raise anything
+            raise InputError(
+                f"checkpoint {str(path)!r} does not fit {name} ({type(error).__name__}: {error})"
+            ) from error
     expected = network.state_dict()
     replaced = [
         key
         for key, weight in expected.items()
         if key in state and _of_other_classes(state[key], weight, num_classes)
     ]
-    heads = tuple(f"{head}." for head in _heads(network, num_classes))
+    try:
+        heads = tuple(f"{head}." for head in head_names(network, num_classes))
+    except InputError:  # a network without one has nothing to start at random
+        heads = ()
     absent = [key for key in expected if key.startswith(heads) and key not in state]
     fresh = {key: expected[key] for key in (*replaced, *absent)}
     load_weights(network, {**state, **fresh}, path, name)
@@ -286,23 +265,3 @@ def _of_other_classes(stored: Tensor, wanted: Tensor, num_classes: int) -> bool:
         and len(wanted) == num_classes != len(stored)
         and stored.shape[1:] == wanted.shape[1:]
     )
-
-
-def _heads(network: nn.Module, num_classes: int) -> list[str]:
-    try:
-        return head_names(network, num_classes)
-    except InputError:  # a network without one has nothing to start at random
-        return []
-
-
-def _converted(
-    state: dict[str, Tensor], network: nn.Module, convert: object, path: Path, name: str
-) -> dict[str, Tensor]:
-    assert callable(convert)
-    try:
-        converted: dict[str, Tensor] = convert(state, network)
-    except Exception as error:  # made for the network's own files; foreign ones raise anything
-        raise InputError(
-            f"checkpoint {str(path)!r} does not fit {name} ({type(error).__name__}: {error})"
-        ) from error
-    return converted

@@ -14,12 +14,7 @@ from scaat.errors import InputError, did_you_mean
 
 
 class Normalize(nn.Module):
-    """Subtract a mean and divide by a deviation, channel by channel.
-
-    Args:
-        mean: One value a channel, in units of the images.
-        std: One positive value a channel.
-    """
+    """Subtract a mean and divide by a positive deviation of each channel, in the images' units."""
 
     mean: Tensor
     std: Tensor
@@ -36,11 +31,7 @@ class Normalize(nn.Module):
 
 
 class Resize(nn.Module):
-    """Bilinear interpolation to one size; differentiable, so maps keep the images' resolution.
-
-    Args:
-        size: Height and width in pixels.
-    """
+    """Differentiable bilinear interpolation to one size, height and width in pixels."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__()
@@ -57,18 +48,15 @@ class Resize(nn.Module):
 
 
 class Classifier(nn.Sequential):
-    """Layers from images in [0, 1] to logits, one of them called ``network``.
-
-    Attributes:
-        frozen: Names of the submodules that stay in evaluation mode whatever `train` says: a
-            frozen batch norm that kept updating would change the function it computes.
-        several_outputs: Whether the network returns more than logits in training, so that some
-            of its weights may take no part in the loss.
-    """
+    """Layers from images in [0, 1] to logits, one of them called ``network``."""
 
     def __init__(self, layers: OrderedDict[str, nn.Module]) -> None:
         super().__init__(layers)
+        # Submodules that stay in evaluation mode whatever `train` says: a frozen batch norm that
+        # kept updating would change the function it computes.
         self.frozen: tuple[str, ...] = ()
+        # Whether the network returns more than logits in training, so that some weights may take
+        # no part in the loss.
         self.several_outputs = False
 
     def network_input(self, images: Tensor) -> Tensor:
@@ -88,17 +76,14 @@ class Classifier(nn.Sequential):
 
 
 def freeze(model: Classifier, trainable: str, num_classes: int) -> None:
-    """Let only some parts of a model train.
+    """Let only some parts of a model train, in place.
 
-    The others' parameters take no gradient (gradients still pass through them to the images),
-    and submodules without any trainable parameter stay in evaluation mode: batch norm uses and
-    keeps its running statistics, dropout is off.
+    The others' parameters take no gradient (gradients still pass through them to the images), and
+    submodules without any trainable parameter stay in evaluation mode: batch norm uses and keeps
+    its running statistics, dropout is off.
 
-    Args:
-        model: Changed in place.
-        trainable: ``"all"``; ``"head"``, the layer that gives the logits; or names of the
-            network's submodules, separated by commas (``"layer4,fc"``).
-        num_classes: Number of logits; identifies the head.
+    ``trainable`` is ``"all"``; ``"head"``, the layer that gives the ``num_classes`` logits; or
+    names of the network's submodules, separated by commas (``"layer4,fc"``).
 
     Raises:
         InputError: A name is not of the network, holds no parameters, or no head is found.
@@ -117,13 +102,10 @@ def freeze(model: Classifier, trainable: str, num_classes: int) -> None:
 
 
 def head_names(network: nn.Module, num_classes: int) -> list[str]:
-    """Return the names of the layers that give the logits.
+    """Return the names of the layers that give the logits; `InputError` if there are none.
 
-    They are what timm's ``get_classifier`` says, and otherwise the last linear layer or
-    convolution with ``num_classes`` outputs.
-
-    Raises:
-        InputError: There is none.
+    They are what timm's ``get_classifier`` says, and otherwise the last linear layer or convolution
+    with ``num_classes`` outputs.
     """
     classifier: Any = getattr(network, "get_classifier", None)
     if classifier is not None:

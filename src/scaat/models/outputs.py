@@ -17,11 +17,8 @@ from scaat.models.registry import build_model
 class SelectedOutputs(nn.Module):
     """A model that answers among some of another model's classes.
 
-    A single one is a model of one logit: that of one label of several, present or absent.
-
-    Args:
-        model: Maps images to logits (N, K).
-        outputs: Positions of the logits to keep, in the order of the new ones.
+    The logits (N, K) at the positions ``outputs`` become the new ones, in that order. A single one
+    is a model of one logit: that of one label of several, present or absent.
     """
 
     outputs: Tensor
@@ -38,12 +35,9 @@ class SelectedOutputs(nn.Module):
 
 
 def read_outputs(path: Path, count: int, names: Sequence[str] | None) -> list[int]:
-    """Return the outputs that a file names, one a line: by class name, or by number from 0.
+    """Return the outputs that a text file names, one a line: by class name, or by number from 0.
 
-    Args:
-        path: A text file.
-        count: Outputs of the network.
-        names: Their class names, where the model brings them. A name wins over a number.
+    Of ``count`` outputs the names, where the model brings them, win over numbers.
 
     Raises:
         InputError: The file cannot be read or is empty, or a line names no output, or one twice.
@@ -53,19 +47,18 @@ def read_outputs(path: Path, count: int, names: Sequence[str] | None) -> list[in
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"classes file {str(path)!r} cannot be read ({reason})") from error
+    known = list(names or ())
     outputs: list[int] = []
     for number, line in enumerate(filter(None, lines), 1):
-        if names is not None and line in names:
-            output = list(names).index(line)
+        if line in known:
+            output = known.index(line)
         elif line.isdecimal() and int(line) < count:
             output = int(line)
         else:
-            known = did_you_mean(line, names) if names is not None else ""
-            expected = f"a number from 0 to {count - 1}"
-            expected += " or a class name of the model" if names is not None else ""
+            name = " or a class name of the model" if known else ""
             raise InputError(
-                f"line {number} of classes file {str(path)!r} is {line!r:.80}{known}; "
-                f"expected {expected}"
+                f"line {number} of classes file {str(path)!r} is {line!r:.80}"
+                f"{did_you_mean(line, known)}; expected a number from 0 to {count - 1}{name}"
             )
         if output in outputs:
             raise InputError(
@@ -81,13 +74,7 @@ def read_outputs(path: Path, count: int, names: Sequence[str] | None) -> list[in
 def count_outputs(checkpoint: Path, name: str, image_size: tuple[int, int]) -> int:
     """Return how many classes a checkpoint's network has, by the weights of its last layer.
 
-    Args:
-        checkpoint: As for `load_model`.
-        name: The network, as for `build_model`.
-        image_size: Height and width of the images, in pixels.
-
-    Raises:
-        InputError: The file is damaged or holds no such layer, or as for `build_model`.
+    A file that is damaged or holds no such layer is an `InputError`.
     """
     guess = 1000
     model = build_model(name, num_classes=guess, image_size=image_size, mean=None, std=None)

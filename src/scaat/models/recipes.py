@@ -17,53 +17,39 @@ from scaat.errors import InputError, did_you_mean
 Factory = Callable[[int, tuple[int, int]], nn.Module]
 """Maps (number of classes, image height and width) to a network."""
 
+Build = Callable[[int, tuple[int, int], int], nn.Module]
+"""The same with the images' channels, which most networks ignore."""
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is built, and what its library says that it takes.
+    """How a network is built, and what its library says that its pretrained weights expect.
 
-    Attributes:
-        build: Makes the network.
-        mean: Mean of each channel of images in [0, 1] that its pretrained weights expect, or None
-            where no library says.
-        std: Their standard deviation, or None.
-        size: Height and width that its pretrained weights expect, or None.
-        by_channel: For a factory of the user's own that names ``channels``: makes the network for
-            that many. All others take three, and grey images are repeated for them.
+    Only a factory of the user's own that names ``channels`` is built for the images'. Others take
+    three, and grey images are repeated for them.
     """
 
-    build: Factory
-    mean: tuple[float, ...] | None = None
+    build: Build
+    mean: tuple[float, ...] | None = None  # of each channel, for images in [0, 1]
     std: tuple[float, ...] | None = None
-    size: tuple[int, int] | None = None
-    by_channel: Callable[[int], Factory] | None = None
+    size: tuple[int, int] | None = None  # height and width, in pixels
+    any_channels: bool = False
 
     def changed(self, spec: str, change: Callable[[nn.Module, Tensor], None]) -> Recipe:
-        """Return the recipe of the same network after a change.
+        """Return the recipe of the same network after a change in place; errors call it ``spec``.
 
-        Args:
-            spec: The changed network's name, for errors.
-            change: Changes a network in place; it gets one black image (1, channels, H, W), too,
-                and may raise `InputError`.
+        The change gets one black image (1, channels, H, W), too, and may raise `InputError`.
         """
 
-        def around(build: Factory, channels: int) -> Factory:
-            def build_changed(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
-                network = build(num_classes, image_size)
-                try:
-                    change(network, torch.zeros(1, channels, *image_size))
-                except InputError as error:
-                    raise InputError(f"model {spec!r}: {error}") from error
-                return network
+        def build(num_classes: int, image_size: tuple[int, int], channels: int) -> nn.Module:
+            network = self.build(num_classes, image_size, channels)
+            try:
+                change(network, torch.zeros(1, channels, *image_size))
+            except InputError as error:
+                raise InputError(f"model {spec!r}: {error}") from error
+            return network
 
-            return build_changed
-
-        by_channel = self.by_channel
-        return replace(
-            self,
-            build=around(self.build, 3),
-            by_channel=by_channel and (lambda channels: around(by_channel(channels), channels)),
-        )
+        return replace(self, build=build)
 
 
 @contextmanager
@@ -105,11 +91,7 @@ def library_of(name: str) -> str | None:
 
 
 def from_torchvision(name: str) -> Recipe:
-    """Return the recipe of one of torchvision's classifiers.
-
-    Raises:
-        InputError: There is none of that name.
-    """
+    """Return the recipe of one of torchvision's classifiers; `InputError` if there is none."""
     from torchvision.models import get_model_builder, get_model_weights
 
     known = torchvision_models()
@@ -126,10 +108,13 @@ def from_torchvision(name: str) -> Recipe:
     if "init_weights" in accepted:  # GoogLeNet and Inception warn unless told
         options["init_weights"] = True
 
-    def build(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
+    def build(num_classes: int, image_size: tuple[int, int], _: int) -> nn.Module:
         sizes: dict[str, Any] = {}
         if "image_size" in accepted:  # the vision transformers' one side
-            sizes["image_size"] = _side(spec, image_size)
+            height, width = image_size
+            if height != width:
+                raise InputError(f"model {spec!r} takes square images, found {height}x{width}")
+            sizes["image_size"] = height
         elif "input_size" in accepted:
             sizes["input_size"] = image_size
         with refusal(spec, image_size):
@@ -142,11 +127,7 @@ def from_torchvision(name: str) -> Recipe:
 
 
 def from_timm(name: str) -> Recipe:
-    """Return the recipe of one of timm's networks.
-
-    Raises:
-        InputError: timm is not installed or has none of that name.
-    """
+    """Return the recipe of one of timm's networks; `InputError` without it or without timm."""
     try:
         timm = importlib.import_module("timm")
     except ImportError as error:
@@ -158,7 +139,7 @@ def from_timm(name: str) -> Recipe:
         raise InputError(f"timm has no model {name!r}{known}; timm.list_models() lists them")
     expected = timm.get_pretrained_cfg(name)
 
-    def build(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
+    def build(num_classes: int, image_size: tuple[int, int], _: int) -> nn.Module:
         sizes = {"img_size": image_size} if expected and expected.fixed_input_size else {}
         with refusal(f"timm:{name}", image_size):
             network: nn.Module = timm.create_model(name, num_classes=num_classes, **sizes)
@@ -170,23 +151,8 @@ def from_timm(name: str) -> Recipe:
     return Recipe(build, tuple(expected.mean), tuple(expected.std), (height, width))
 
 
-def _side(spec: str, image_size: tuple[int, int]) -> int:
-    height, width = image_size
-    if height != width:
-        raise InputError(f"model {spec!r} takes square images, found {height}x{width}")
-    return height
-
-
 def import_named(kind: str, spec: str) -> Any:
-    """Import ``package.module:name``.
-
-    Args:
-        kind: What it is called in messages.
-        spec: The name.
-
-    Raises:
-        InputError: There is no such module, or it has nothing of that name.
-    """
+    """Import ``package.module:name``, which messages call a ``kind``; `InputError` if it fails."""
     module_name, _, name = spec.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -204,36 +170,26 @@ def import_named(kind: str, spec: str) -> Any:
 
 
 def from_user(spec: str) -> Recipe:
-    """Return the recipe of a factory of the user's own.
+    """Return the recipe of a factory of the user's own; `InputError` if it cannot be imported.
 
-    It gets ``num_classes`` by keyword and, where it has such parameters, ``image_size`` (height
-    and width) and ``channels`` (1 for grey images, else 3).
-
-    Raises:
-        InputError: The module or factory cannot be imported.
+    It gets ``num_classes`` by keyword and, where it has such parameters, ``image_size`` (height and
+    width) and ``channels`` (1 for grey images, else 3).
     """
     factory = import_named("model", spec)
-    named = _parameters(factory)
-
-    def for_channels(channels: int) -> Factory:
-        def build(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
-            offered = {"image_size": image_size, "channels": channels}
-            wanted = {name: value for name, value in offered.items() if name in named}
-            network = factory(num_classes=num_classes, **wanted)
-            if not isinstance(network, nn.Module):
-                raise InputError(
-                    f"model {spec!r}: the factory returned {type(network).__name__}, expected a "
-                    "torch.nn.Module"
-                )
-            return network
-
-        return build
-
-    return Recipe(for_channels(3), by_channel=for_channels if "channels" in named else None)
-
-
-def _parameters(factory: Callable[..., Any]) -> tuple[str, ...]:
     try:
-        return tuple(inspect.signature(factory).parameters)
+        named = tuple(inspect.signature(factory).parameters)
     except (TypeError, ValueError):  # not callable, or built in
-        return ()
+        named = ()
+
+    def build(num_classes: int, image_size: tuple[int, int], channels: int) -> nn.Module:
+        offered = {"image_size": image_size, "channels": channels}
+        wanted = {name: value for name, value in offered.items() if name in named}
+        network = factory(num_classes=num_classes, **wanted)
+        if not isinstance(network, nn.Module):
+            raise InputError(
+                f"model {spec!r}: the factory returned {type(network).__name__}, expected a "
+                "torch.nn.Module"
+            )
+        return network
+
+    return Recipe(build, any_channels="channels" in named)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from scaat.errors import InputError, did_you_mean
 from scaat.models.adapters import Logits
-from scaat.models.bcos import with_bcos
+from scaat.models.bcos import put_bcos
 from scaat.models.classifier import Classifier, Normalize, Resize
 from scaat.models.recipes import (
     Factory,
@@ -22,12 +23,15 @@ from scaat.models.recipes import (
     library_of,
     refusal,
 )
-from scaat.models.smooth_activations import with_silu
-from scaat.models.smoothed import smoothed
+from scaat.models.smooth_activations import put_silus
+from scaat.models.smoothed import smooth_behind
 from scaat.passes import evaluation_mode, search_view
 from scaat.registry import Registry
 
 models: Registry[Factory] = Registry("model")
+
+_LIBRARIES = {"torchvision": from_torchvision, "timm": from_timm}
+_CHANGES = {"silu": put_silus, "bcos": put_bcos}
 
 
 def build_model(
@@ -46,20 +50,17 @@ def build_model(
     Args:
         name: A registered name, ``torchvision:NAME`` for any of torchvision's classifiers,
             ``timm:NAME`` for one of timm's where that is installed, or ``package.module:factory``
-            for a function of the user's own that returns a module. The function gets
-            ``num_classes`` by keyword and, where it has such parameters, ``image_size`` and
-            ``channels``. ``smoothed:LAYER:NAME`` is any of these with its feature maps smoothed
-            behind a layer (`FeatureSmoothing`), ``silu:NAME`` with SiLUs in place of its ReLUs,
-            ``bcos:NAME`` with B-cos layers in place of its linear ones.
-        num_classes: Number of the network's logits; 1 for a single logit, whose sign separates two
-            classes.
+            for a function of the user's own that returns a module, called with ``num_classes`` and,
+            where it has such parameters, ``image_size`` and ``channels``. ``smoothed:LAYER:NAME``
+            is any of these with its feature maps smoothed behind a layer (`FeatureSmoothing`),
+            ``silu:NAME`` with SiLUs in place of its ReLUs, ``bcos:NAME`` with B-cos layers in place
+            of its linear ones.
+        num_classes: Number of logits; 1 for a single one, whose sign separates two classes.
         image_size: Height and width of the images, in pixels.
-        mean: Mean of each channel, for images in [0, 1]; None for a network that normalises
-            itself.
+        mean: Mean of each channel, for images in [0, 1]; None for a network that normalises itself.
         std: Standard deviation of each channel; None where ``mean`` is.
         channels: Of the images, 1 or 3. Grey ones are repeated for networks that take colour.
-        input_size: Height and width that the network gets; other images are resized inside the
-            model. None is ``image_size``.
+        input_size: Height and width to which the model resizes; None is ``image_size``.
         adapter: Turns what the network returns into logits; see `find_adapter`.
 
     Returns:
@@ -71,10 +72,10 @@ def build_model(
             logits, or the user's module or factory cannot be imported.
     """
     recipe = find_model(name)
-    build = recipe.build if recipe.by_channel is None else recipe.by_channel(channels)
     with refusal(name, input_size or image_size):
-        network = build(num_classes, input_size or image_size)
-    if channels == 1 and recipe.by_channel is None:  # three statistics make three channels
+        taken = channels if recipe.any_channels else 3
+        network = recipe.build(num_classes, input_size or image_size, taken)
+    if channels == 1 and not recipe.any_channels:  # three statistics make three channels
         mean, std = (
             values if len(values) == 3 else tuple(values) * 3
             for values in (mean or (0.0,), std or (1.0,))
@@ -101,20 +102,25 @@ def find_model(name: str) -> Recipe:
     if not colon:
         if name not in models and (library := library_of(name)):
             raise InputError(f"unknown model {name!r} (did you mean '{library}:{name}'?)")
-        return Recipe(models[name])
-    prefixes: dict[str, Callable[[str], Recipe]] = {
-        "torchvision": from_torchvision,
-        "timm": from_timm,
-        "smoothed": lambda inner: smoothed(inner, find_model),
-        "silu": lambda inner: with_silu(inner, find_model),
-        "bcos": lambda inner: with_bcos(inner, find_model),
-    }
-    if prefix in prefixes:
-        return prefixes[prefix](rest)
+        factory = models[name]
+        return Recipe(lambda num_classes, image_size, _: factory(num_classes, image_size))
+    if prefix in _LIBRARIES:
+        return _LIBRARIES[prefix](rest)
+    if prefix in _CHANGES:
+        return find_model(rest).changed(name, _CHANGES[prefix])
+    if prefix == "smoothed":
+        layer, _, inner = rest.partition(":")
+        if not (layer and inner):
+            raise InputError(
+                f"model {name!r} has another form than smoothed:LAYER:MODEL, such as "
+                "smoothed:layer1:resnet18"
+            )
+        return find_model(inner).changed(name, partial(smooth_behind, layer=layer))
     try:
         return from_user(name)
     except InputError as error:
-        raise InputError(f"{error}{did_you_mean(prefix, prefixes)}") from error
+        nearest = did_you_mean(prefix, [*_LIBRARIES, "smoothed", *_CHANGES])
+        raise InputError(f"{error}{nearest}") from error
 
 
 def _try(model: Classifier, name: str, shape: tuple[int, ...], num_classes: int) -> None:

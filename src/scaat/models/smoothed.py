@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from scaat.errors import InputError, did_you_mean
 from scaat.functional.blur import convolve
-from scaat.models.recipes import Recipe
 from scaat.passes import evaluation_mode
-
-FORM = "smoothed:LAYER:MODEL, such as smoothed:layer1:resnet18"
 
 
 class FeatureSmoothing(nn.Module):
-    """Add to each feature map a 1 x 1 convolution of all of them, blurred.
+    """Add a blurred 1 x 1 convolution of all feature maps, float (N, channels, H, W), to each.
 
     The smoothing block of Bhusal, Alam and Rastogi, "Training for Trustworthy Saliency Maps:
     Adversarial Training Meets Feature-Map Smoothing", 2026, arXiv:2603.07302, which is the
     denoising block of Xie et al. (CVPR 2019, arXiv:1812.03411) with a Gaussian filter. The filter
     is one of 3 x 3; its width is, as in the authors' program, that which OpenCV gives a filter as
     large as the feature map: from maps of 16 on it hardly differs from a mean.
-
-    Args:
-        channels: Of the features, which are float, (N, channels, H, W).
     """
 
     def __init__(self, channels: int) -> None:
@@ -51,32 +43,10 @@ def blur(features: Tensor) -> Tensor:
     return convolve(features, kernels, mode="replicate")
 
 
-def smoothed(rest: str, find: Callable[[str], Recipe]) -> Recipe:
-    """Return the recipe of a network whose features are smoothed behind one of its layers.
+def smooth_behind(network: nn.Module, images: Tensor, *, layer: str) -> None:
+    """Put a `FeatureSmoothing` behind the submodule called ``layer``, in place.
 
-    Args:
-        rest: ``LAYER:MODEL``.
-        find: Returns the recipe of MODEL.
-
-    Raises:
-        InputError: It has another form, or as for ``find``. When the network is built: it has no
-            such layer, or what the layer gives are no feature maps.
-    """
-    layer, colon, name = rest.partition(":")
-    if not (layer and colon and name):
-        raise InputError(f"model 'smoothed:{rest}' has another form than {FORM}")
-    return find(name).changed(
-        f"smoothed:{rest}", lambda network, images: smooth_behind(network, layer, images)
-    )
-
-
-def smooth_behind(network: nn.Module, layer: str, images: Tensor) -> None:
-    """Put a `FeatureSmoothing` behind one layer, in place.
-
-    Args:
-        network: Takes the images.
-        layer: Name of a submodule.
-        images: Float (N, C, H, W); they are run once, to see how many feature maps there are.
+    Images, float (N, C, H, W), are run once, to see how many feature maps there are.
 
     Raises:
         InputError: There is no such layer, or what it gives are no feature maps (N, C, H, W).

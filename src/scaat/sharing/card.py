@@ -41,22 +41,21 @@ def share_run(
 ) -> None:
     """Write the model of a run, its card and its pictures to a new folder.
 
-    The folder holds what `load_shared` reads, ``README.md`` and, where the run has a report,
-    its figures with saliency maps of test images. Paths of this machine are left out. It appears
-    whole or not at all.
+    The folder holds what `load_shared` reads, ``README.md`` and, where the run has a report, its
+    figures with saliency maps of test images. Paths of this machine are left out. It appears whole
+    or not at all.
 
     Args:
         run: Folder of a run of ``scaat train`` or ``scaat compare``.
         folder: New or empty.
         method: Which of a comparison's models; None where there is one.
         repo_id: Where on a hub it will go (``user/name``), for the card's code; nothing is sent.
-        licence: The hub's name of the model's licence, such as ``apache-2.0``; the card names
-            none if not given.
+        licence: The hub's name of the model's licence, such as ``apache-2.0``; None names none.
         pictures: Whether to include the figures, which show test images.
 
     Raises:
-        InputError: The run has no such model, a file is damaged, the folder is not empty, or a
-            name is none of a hub's.
+        InputError: The run has no such model, a file is damaged, the folder is not empty, or a name
+            is none of a hub's.
         WriteError: The folder cannot be written.
     """
     folder = Path(folder)

@@ -40,11 +40,9 @@ _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 class Prediction(nn.Module):
-    """From images in [0, 1] to logits, or to logits and probabilities.
+    """From images in [0, 1] to logits, or to logits and their softmax.
 
-    Args:
-        model: Copied: on the CPU, in evaluation mode.
-        probabilities: Whether to give the softmax of the logits, too.
+    The model is copied: on the CPU, in evaluation mode.
     """
 
     def __init__(self, model: nn.Module, probabilities: bool) -> None:
@@ -135,10 +133,9 @@ def export_model(
 
     Input is ``images``, float32 (N, C, H, W) in [0, 1] for any N of at least 1; outputs are
     ``logits`` (N, classes) and, if wanted, ``probabilities``. Normalisation is inside. Names of
-    classes and size of the input are in the file, as JSON: in an ONNX model's
-    ``metadata_props``, in the extra file ``scaat.json`` of a ``torch.export`` program.
-
-    The file is read back and run on random images, and ``images``, before it is written.
+    classes and size of the input are in the file, as JSON: in an ONNX model's ``metadata_props``,
+    in the extra file ``scaat.json`` of a ``torch.export`` program. The file is read back and run on
+    random images, and ``images``, before it is written.
 
     Args:
         shared: The model, which stays as it is.
@@ -151,8 +148,8 @@ def export_model(
         The largest difference of an output from the model's own, over the largest logit or 1.
 
     Raises:
-        InputError: The format is unknown, a package is missing, the network cannot be exported,
-            or the exported one's outputs differ by more than `TOLERANCE`.
+        InputError: The format is unknown, a package is missing, the network cannot be exported, or
+            the exported one's outputs differ by more than `TOLERANCE`.
         WriteError: The file cannot be written.
     """
     if kind not in FORMATS:

@@ -15,21 +15,16 @@ FILES = (CONFIG, WEIGHTS, PROPORTION, "README.md", "figures/*.png")
 
 
 def push(folder: Path | str, repo_id: str, *, private: bool = False) -> str:
-    """Send a shared folder to a hub, into a repository that is made if it is missing.
+    """Send a shared folder to a hub, into a repository that is made, perhaps private, if missing.
 
     Token, address and cache are those of ``huggingface_hub`` (``hf auth login``, ``HF_TOKEN``,
-    ``HF_ENDPOINT``).
-
-    Args:
-        folder: As `share_run` or `save_shared` wrote it; it is read and checked first.
-        repo_id: ``user/name``.
-        private: Whether a repository that is made is private.
+    ``HF_ENDPOINT``). The folder, as `share_run` or `save_shared` wrote it, is checked first.
 
     Returns:
         The address of the commit.
 
     Raises:
-        InputError: The folder holds no whole shared model, the name is none of a hub's, or the
+        InputError: The folder holds no whole shared model, the name is not ``user/name``, or the
             package huggingface_hub is missing.
         WriteError: The hub cannot be reached or refuses; the sentence holds its reason.
     """
@@ -50,41 +45,33 @@ def push(folder: Path | str, repo_id: str, *, private: bool = False) -> str:
 
 
 def pull(source: Path | str, *, revision: str | None = None) -> Path:
-    """Return a shared folder: a local one as it is, or one fetched from a hub into its cache.
+    """Return a shared folder: a local one as it is, or ``user/name`` from a hub into its cache.
 
-    Fetched are the model's files, the card and its figures, whatever else the repository holds.
-
-    Args:
-        source: A folder, or ``user/name`` on a hub where there is no such folder.
-        revision: Branch, tag or commit on the hub; its main branch if not given.
+    Fetched are the model's files, the card and its figures, of a branch, tag or commit
+    (``revision``), by default of the main branch.
 
     Raises:
-        InputError: There is no such folder or repository, it holds no shared model, the hub
-            cannot be reached, or the package huggingface_hub is missing.
+        InputError: There is no such folder or repository, it holds no shared model, the hub cannot
+            be reached, or the package huggingface_hub is missing.
     """
-    folder = Path(source)
-    if folder.is_dir():
-        if revision is not None:
-            raise InputError(
-                f"revision {revision!r} goes with a hub's repository, found a folder: {source!s}"
-            )
-    else:
-        if not _is_repo_id(str(source)):
-            raise InputError(f"{str(source)!r} is neither a folder nor user/name on a hub")
+    folder, name = Path(source), str(source)
+    if folder.is_dir() and revision is not None:
+        raise InputError(
+            f"revision {revision!r} goes with a hub's repository, found a folder: {name}"
+        )
+    if not folder.is_dir():
+        if not _is_repo_id(name):
+            raise InputError(f"{name!r} is neither a folder nor user/name on a hub")
         hub = _library()
-        patterns = list(FILES)
         try:
-            place = hub.snapshot_download(str(source), revision=revision, allow_patterns=patterns)
+            place = hub.snapshot_download(name, revision=revision, allow_patterns=list(FILES))
         except Exception as error:  # of the hub's library and of those that it fetches with
             raise InputError(
-                f"{str(source)!r} is no folder, and cannot be fetched from the hub "
-                f"({_reason(error)})"
+                f"{name!r} is no folder, and cannot be fetched from the hub ({_reason(error)})"
             ) from error
         folder = Path(place)
     if not is_shared(folder):
-        raise InputError(
-            f"{str(source)!r} holds no shared model; expected {CONFIG} and {WEIGHTS} in it"
-        )
+        raise InputError(f"{name!r} holds no shared model; expected {CONFIG} and {WEIGHTS} in it")
     return folder
 
 

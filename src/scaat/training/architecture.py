@@ -9,14 +9,7 @@ from typing import Any
 from scaat.data import ImageSet, to_float
 from scaat.data.image_set import channel_statistics, spaced
 from scaat.errors import InputError
-from scaat.models import (
-    Classifier,
-    Whitening,
-    build_model,
-    find_model,
-    freeze,
-    load_pretrained,
-)
+from scaat.models import Classifier, Whitening, build_model, find_model, freeze, load_pretrained
 from scaat.options.training import TrainingOptions
 
 WHITENED = 500
@@ -27,27 +20,18 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 @dataclass(frozen=True)
 class StartingModel:
-    """A model as its training starts.
-
-    Attributes:
-        model: With the options' weights and frozen parts.
-        architecture: The arguments of `build_model` that made it.
-        weights: What was loaded and what starts at random, in a sentence, or None.
-    """
+    """A model as its training starts, with the options' weights and frozen parts."""
 
     model: Classifier
-    architecture: dict[str, Any]
-    weights: str | None
+    architecture: dict[str, Any]  # the arguments of `build_model` that made it
+    weights: str | None  # what was loaded and what starts at random, in a sentence
 
 
 def starting_model(train: ImageSet, options: TrainingOptions) -> StartingModel:
     """Build the model for these images, load its weights and freeze what does not train.
 
-    Draws the initial weights from torch's global generator.
-
-    Raises:
-        InputError: The model is unknown or cannot take the images, or the weights or parts named
-            do not fit it.
+    The initial weights are drawn from torch's global generator. A model that cannot take the
+    images, or weights or parts that do not fit it, are an `InputError`.
     """
     architecture = architecture_of(train, options)
     model = build_model(**architecture)
@@ -63,11 +47,7 @@ def starting_model(train: ImageSet, options: TrainingOptions) -> StartingModel:
 
 
 def architecture_of(train: ImageSet, options: TrainingOptions) -> dict[str, Any]:
-    """Return the arguments of `build_model`, plain values fit for a file.
-
-    Args:
-        train: The training images, for their size, classes and statistics.
-        options: The model, its normalisation, size and adapter.
+    """Return the arguments of `build_model` for these training images, plain values for a file.
 
     Raises:
         InputError: The model is unknown, or its library states no size or statistics of its own.
@@ -96,10 +76,7 @@ def _statistics(
     if options.normalisation in ("auto", "own") and recipe.mean and recipe.std:
         return list(recipe.mean), list(recipe.std)
     if options.normalisation == "own":
-        raise InputError(
-            f"normalisation is 'own', but no library states one for model {options.model!r}; "
-            "expected data, imagenet or none"
-        )
+        raise _unstated("normalisation", options.model, "data, imagenet or none")
     mean, std = channel_statistics(train)
     # A channel of one value has no deviation to divide by.
     return mean, [max(deviation, 1e-3) for deviation in std]
@@ -111,9 +88,12 @@ def _input_size(options: TrainingOptions) -> tuple[int, int] | None:
     if options.input_size == "own":
         size = find_model(options.model).size
         if size is None:
-            raise InputError(
-                f"input_size is 'own', but no library states one for model {options.model!r}; "
-                "expected data or a number of pixels"
-            )
+            raise _unstated("input_size", options.model, "data or a number of pixels")
         return size
     return int(options.input_size), int(options.input_size)
+
+
+def _unstated(option: str, model: str, expected: str) -> InputError:
+    return InputError(
+        f"{option} is 'own', but no library states one for model {model!r}; expected {expected}"
+    )

@@ -14,24 +14,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
 from scaat.data import DataSplits, ImageSet, identity
+from scaat.data.image_set import Batch
 from scaat.hardware import usable_cores
 from scaat.options.training import TrainingOptions
 
-Batch = tuple[Tensor, Tensor, Tensor]
-"""Raw images, labels, and each one's position in the training set."""
 SLICE = 4096  # positions that are Python numbers at once
 
 
 def seed_step(seed: int, step: int, rank: int = 0) -> None:
     """Seed torch's generators for one training step of one process.
 
-    Augmentation, dropout and the search's start then depend on the seed, the step and the
-    process alone, so a resumed run draws what the uninterrupted one would have drawn.
-
-    Args:
-        seed: The run's seed, at least 0.
-        step: Number of optimiser steps made so far.
-        rank: Number of this process.
+    Augmentation, dropout and the search's start then depend on the run's seed (at least 0), the
+    batches before and the process alone, so a resumed run draws what the uninterrupted one would.
     """
     (state,) = np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)
     torch.manual_seed(int(state))
@@ -65,8 +59,8 @@ class ResumableSampler(DistributedSampler[Any]):
 def worker_count(images: ImageSet, wanted: int | None) -> int:
     """Return how many processes load a set's images.
 
-    0 for decoded images: a batch is then one copy, and passing it between processes would be
-    another. Otherwise one per core that this process may use, at most 8.
+    0 for decoded images: a batch is then one copy, and passing it on would be another. Otherwise
+    one per core that this process may use, at most 8.
     """
     if wanted is not None:
         return wanted
@@ -74,13 +68,7 @@ def worker_count(images: ImageSet, wanted: int | None) -> int:
 
 
 def count_batches(samples: int, options: TrainingOptions, processes: int) -> int:
-    """Return how many batches each process passes in a whole training.
-
-    Args:
-        samples: In the training set.
-        options: Of the training.
-        processes: Over all nodes.
-    """
+    """Return how many batches each of the processes, over all nodes, passes in a whole training."""
     each = -(-samples // processes)
     return -(-each // options.batch_size) * options.epochs
 
@@ -90,9 +78,6 @@ def end_quietly(worker: int) -> None:
 
     It hands tensors over in a thread, whose traceback of a lost connection would be the last
     that Ctrl-C prints.
-
-    Args:
-        worker: Number of the process, unused.
     """
     hook = sys.excepthook
 
@@ -104,16 +89,10 @@ def end_quietly(worker: int) -> None:
 
 
 class Batches(L.LightningDataModule):
-    """Training and validation loaders.
+    """Training and validation loaders; ``workers`` are as in `worker_count`.
 
     Lightning asks for the loaders inside each process, where its rank is known. The processes'
-    batches of one step, taken together, are one process's batch of that size.
-
-    Args:
-        splits: The data.
-        batch_size: Training images in a batch of each process.
-        seed: Of the order.
-        workers: Processes that decode; see `worker_count`.
+    batches in one step, taken together, are one process's batch of that size.
     """
 
     def __init__(
@@ -171,28 +150,19 @@ class Batches(L.LightningDataModule):
         self._seen = dict(state_dict)
 
 
-def is_real_sample(
-    batch_idx: int, *, batch_size: int, size: int, samples: int, processes: int, rank: int
-) -> Tensor | None:
+def real_samples(loader: object, batch_idx: int, size: int, device: torch.device) -> Tensor | None:
     """Mark a batch's real samples, as opposed to those that pad it to equal size on all processes.
 
     torch's ``DistributedSampler`` deals an epoch's order out in turn, and starts again from its
-    beginning until all processes have as many samples: those are seen twice.
-
-    Args:
-        batch_idx: The batch's number in its epoch.
-        batch_size: Samples in a full batch, of one process.
-        size: Samples in this batch.
-        samples: In the training set.
-        processes: In all.
-        rank: This process's number.
-
-    Returns:
-        bool (size,), or None if all are real.
+    beginning until all processes have as many samples: those are seen twice. The result for this
+    batch of the training's loader is bool (size,), or None if all are real.
     """
-    places = (batch_idx * batch_size + torch.arange(size)) * processes + rank
-    own = places < samples
-    return None if bool(own.all()) else own
+    sampler, batch_size = getattr(loader, "sampler", None), getattr(loader, "batch_size", None)
+    if not isinstance(sampler, DistributedSampler) or sampler.drop_last or batch_size is None:
+        return None
+    places = (batch_idx * batch_size + torch.arange(size)) * sampler.num_replicas + sampler.rank
+    own = places < len(sampler.dataset)  # type: ignore[arg-type]
+    return None if bool(own.all()) else own.to(device)
 
 
 def loss_scale(
@@ -202,17 +172,10 @@ def loss_scale(
 
     Lightning divides each batch's mean loss by ``accumulate``, which is right for equal batches
     alone. An epoch's last batch may be short, and its last step may sum over fewer batches.
-
-    Args:
-        batch_idx: The batch's number in its epoch.
-        batch_size: Samples in a full batch, of one process.
-        accumulate: Batches in a full step.
-        samples: Of one process in an epoch.
-        size: Samples in this batch.
-
-    Returns:
-        1 in a step of full batches.
+    ``batch_size`` and ``samples`` (of an epoch) are one process's; this batch has ``size``.
     """
+    if accumulate == 1:  # the batches may then be of any sizes
+        return 1.0
     first = batch_idx // accumulate * accumulate * batch_size
     together = min(accumulate * batch_size, samples - first)
     return accumulate * size / together

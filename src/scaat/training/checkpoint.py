@@ -40,18 +40,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         """Write ``checkpoint`` to ``path``, then remove what is older than the one before."""
         path = Path(path)
-        content = io.BytesIO()
-        torch.save({**checkpoint, _KEY: FORMAT}, content)
-        held = content.getbuffer()
+        held = _serialised({**checkpoint, _KEY: FORMAT})
         try:
             # The checksum first: without its file it harms nobody, a file without it is damaged.
             write_text(_checksum(path), f"{hashlib.sha256(held).hexdigest()}  {path.name}\n")
             write_bytes(path, held)
         except WriteError as error:
-            whole = (
-                whole_files[-1].name if (whole_files := checkpoints(path.parents[1])) else "none"
-            )
-            raise WriteError(f"{error}; the last whole checkpoint is {whole}") from error
+            whole = ["none", *(other.name for other in checkpoints(path.parents[1]))]
+            raise WriteError(f"{error}; the last whole checkpoint is {whole[-1]}") from error
         for old in checkpoints(path.parents[1])[:-_KEPT]:
             old.unlink()
             _checksum(old).unlink(missing_ok=True)
@@ -75,22 +71,19 @@ def checkpoints(folder: Path) -> list[Path]:
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the newest whole checkpoint of the run in ``folder``, or None if there is none.
 
-    Says on standard error which newer ones are damaged.
-
-    Raises:
-        InputError: There are checkpoints, and all are damaged.
+    Newer damaged ones are named on standard error; if all are damaged, in an `InputError`.
     """
     damaged: list[Path] = []
     for path in reversed(checkpoints(folder)):
-        if _is_whole(path):
-            for newer in damaged:
-                print(
-                    f"checkpoint {str(newer)!r} is damaged; resuming from {path.name}, the one "
-                    "before",
-                    file=sys.stderr,
-                )
-            return path
-        damaged.append(path)
+        if not _is_whole(path):
+            damaged.append(path)
+            continue
+        for newer in damaged:
+            said = (
+                f"checkpoint {str(newer)!r} is damaged; resuming from {path.name}, the one before"
+            )
+            print(said, file=sys.stderr)
+        return path
     if damaged:
         names = " and ".join(path.name for path in damaged)
         raise InputError(
@@ -101,11 +94,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
 
 def check_format(checkpoint: Mapping[str, Any]) -> None:
-    """Refuse what a newer version of this package wrote.
-
-    Raises:
-        InputError: The checkpoint has a format that this version does not know.
-    """
+    """Raise `InputError` for a format that only a newer version of this package knows."""
     if (version := checkpoint.get(_KEY)) != FORMAT:
         raise InputError(
             f"the checkpoint has format {version!r}, expected {FORMAT}: resume with the version of "
@@ -115,9 +104,13 @@ def check_format(checkpoint: Mapping[str, Any]) -> None:
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
     """Write tensors and plain values with `torch.save`, so that ``path`` is never half-written."""
+    write_bytes(path, _serialised(state))
+
+
+def _serialised(state: dict[str, Any]) -> memoryview:
     content = io.BytesIO()
     torch.save(state, content)
-    write_bytes(path, content.getbuffer())
+    return content.getbuffer()
 
 
 def weights_checksum(state: Mapping[str, Tensor]) -> str:
@@ -148,11 +141,6 @@ class Checkpointing(Checkpoint):
 
     It comes last among the callbacks, so that what the others keep is of the same step. A request
     to stop is answered after a step: by a checkpoint, and the end of the training.
-
-    Args:
-        folder: Of the run.
-        every: Optimiser steps from one checkpoint inside an epoch to the next.
-        stop: What signals ask for.
     """
 
     def __init__(self, folder: Path, every: int, stop: StopRequest) -> None:
@@ -163,6 +151,14 @@ class Checkpointing(Checkpoint):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen to signals, in the place of Lightning's own handlers."""
         self.stop.listen()
+
+    def on_train_end(self, *_: Any) -> None:
+        """Give the signals back."""
+        self.stop.restore()
+
+    def on_exception(self, *_: Any) -> None:
+        """Give the signals back."""
+        self.stop.restore()
 
     def on_train_batch_end(
         self,
@@ -187,16 +183,6 @@ class Checkpointing(Checkpoint):
         self._save(trainer)
         if trainer.current_epoch + 1 < (trainer.max_epochs or 0):
             self._end(trainer, self.stop.agreed(trainer, at_once=True))
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Give the signals back."""
-        self.stop.restore()
-
-    def on_exception(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
-    ) -> None:
-        """Give the signals back."""
-        self.stop.restore()
 
     def _save(self, trainer: L.Trainer) -> None:
         trainer.save_checkpoint(checkpoint_path(self.folder, trainer.global_step))

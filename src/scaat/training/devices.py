@@ -18,40 +18,29 @@ from scaat.errors import InputError, unknown
 from scaat.options.training import Compile, Precision, Strategy
 from scaat.passes import raise_recompile_limit
 
-GPUS = ("cuda", "mps")
-"""What ``gpu`` may stand for."""
+
+def uses_cuda(accelerator: str) -> bool:
+    """Whether Lightning takes an NVIDIA GPU for this accelerator; ``auto`` prefers one."""
+    return accelerator != "cpu" and torch.cuda.is_available()
 
 
 def check_accelerator(name: str) -> None:
-    """Refuse an unknown or absent accelerator early.
-
-    Args:
-        name: Lightning's name for it.
-
-    Raises:
-        InputError: There is none of that name, or none here.
-    """
+    """Raise `InputError` for an accelerator, by Lightning's name, that is unknown or absent."""
     known = sorted(AcceleratorRegistry.available_accelerators())
     if name not in (*known, "auto", "gpu"):
         raise unknown("accelerator", name, ["auto", "gpu", *known])
-    kinds = known if name == "auto" else GPUS if name == "gpu" else (name,)
+    kinds = known if name == "auto" else ("cuda", "mps") if name == "gpu" else (name,)
     if not any(AcceleratorRegistry[kind]["accelerator"].is_available() for kind in kinds):
         raise InputError(f"accelerator is {name!r}, but there is none here; expected auto or cpu")
 
 
 @dataclass(frozen=True)
 class Launch:
-    """The processes of a run.
+    """The processes of a run."""
 
-    Attributes:
-        devices: Processes on each node.
-        nodes: Machines.
-        strategy: Lightning's name for how they work together.
-    """
-
-    devices: int
+    devices: int  # processes on each node
     nodes: int
-    strategy: str
+    strategy: str  # Lightning's name for how they work together
 
     @property
     def processes(self) -> int:
@@ -75,15 +64,10 @@ def plan_launch(
     """Fit what the user asks for to what started this process.
 
     ``torchrun`` and SLURM say how many processes there are; without them Lightning starts them:
-    ``ddp_spawn`` (on one machine, the default there) copies this process, ``ddp`` runs the
-    command once more for each.
+    ``ddp_spawn`` (on one machine, the default there) copies this process, ``ddp`` runs the command
+    once more for each. Devices (on each machine) and nodes are then 1 by default.
 
-    Args:
-        devices: Processes on each machine; None for what the launcher started, or 1.
-        nodes: Machines; None as for ``devices``.
-        strategy: ``"auto"`` chooses.
-        unused_weights: Whether some weights take no part in the loss, such as auxiliary heads.
-        environ: Environment variables.
+    ``unused_weights`` says that some take no part in the loss, such as auxiliary heads.
 
     Raises:
         InputError: The launcher started another number of processes, or the strategy cannot work.
@@ -177,10 +161,6 @@ def lightning_precision(precision: Precision, accelerator: str = "auto") -> Ligh
 
     ``auto`` is bf16 autocast where the device computes it natively (NVIDIA GPUs since Ampere,
     CPUs with AVX-512 BF16 or AMX); elsewhere bf16 is emulated and slower than float32.
-
-    Args:
-        precision: The option.
-        accelerator: Lightning's accelerator; ``auto`` prefers a GPU.
     """
     if precision == "auto":
         precision, _ = automatic_precision(accelerator)
@@ -192,38 +172,22 @@ def lightning_precision(precision: Precision, accelerator: str = "auto") -> Ligh
     return names[precision]
 
 
-def precision_plugin(precision: LightningPrecision, accelerator: str = "auto") -> LightningPlugin:
-    """Return Lightning's plugin for an arithmetic.
-
-    It is built here because Lightning's own choice for float16 on a CPU is another one, bf16.
-
-    Args:
-        precision: As `lightning_precision` returns it.
-        accelerator: Lightning's accelerator; ``auto`` prefers a GPU.
-    """
+def precision_plugin(precision: LightningPrecision, accelerator: str) -> LightningPlugin:
+    """Return Lightning's plugin; its own choice for float16 on a CPU is another one, bf16."""
     if precision == "32-true":
         return LightningPlugin()
-    gpu = accelerator != "cpu" and torch.cuda.is_available()
     # With float16 it scales the loss and leaves out steps whose gradients overflow.
-    return MixedPrecision(precision, "cuda" if gpu else "cpu")
+    return MixedPrecision(precision, "cuda" if uses_cuda(accelerator) else "cpu")
 
 
 def autocast_dtype(precision: LightningPrecision) -> torch.dtype | None:
-    """Return what autocast computes in for an arithmetic, or None where it does nothing.
-
-    Args:
-        precision: As `lightning_precision` returns it.
-    """
+    """Return what autocast computes in for an arithmetic, or None where it does nothing."""
     return {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision]
 
 
 def automatic_precision(accelerator: str = "auto") -> tuple[Literal["bf16", "32"], str]:
-    """Return what ``auto`` means here, and why in a few words.
-
-    Args:
-        accelerator: Lightning's accelerator; ``auto`` prefers a GPU.
-    """
-    if accelerator != "cpu" and torch.cuda.is_available():
+    """Return what ``auto`` means here, and why in a few words."""
+    if uses_cuda(accelerator):
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return "bf16", "the GPU computes it natively"
         return "32", "the GPU does not compute bf16 natively"
@@ -238,14 +202,11 @@ def automatic_precision(accelerator: str = "auto") -> tuple[Literal["bf16", "32"
 
 
 def check_compile(backend: Compile, accelerator: str) -> None:
-    """Refuse a backend that cannot work on this machine.
-
-    Raises:
-        InputError: It needs a compiler that is not there.
-    """
-    gpu = accelerator != "cpu" and torch.cuda.is_available()
+    """Raise `InputError` for a backend that needs a compiler which is not there."""
+    if backend != "inductor" or uses_cuda(accelerator):
+        return
     compilers = (os.environ.get("CXX"), "g++", "clang++", "c++", "cl")
-    if backend == "inductor" and not gpu and not any(map(shutil.which, filter(None, compilers))):
+    if not any(map(shutil.which, filter(None, compilers))):
         raise InputError(
             "compile is 'inductor', which needs a C++ compiler on this machine's CPU, and none is "
             "found (g++, clang++ or CXX); expected none"
@@ -256,8 +217,3 @@ def compile_model(model: nn.Module, backend: Compile) -> None:
     """Compile ``model`` in place; names of weights stay as they are."""
     raise_recompile_limit()
     model.compile(backend=backend)
-
-
-def uncompile_model(model: nn.Module) -> None:
-    """Undo `compile_model`, for which torch has no public way."""
-    model._compiled_call_impl = None

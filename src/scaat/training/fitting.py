@@ -63,24 +63,14 @@ REFERENCE = "reference"  # the standard training that `fit` makes where none is 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained model and what its training took.
+    """A trained model and what its training took."""
 
-    Attributes:
-        model: In evaluation mode, on the CPU; maps images in [0, 1] to logits.
-        proportion: The final q of every training sample, shape (num_samples,), or None where
-            the method has none.
-        summary: Seconds, steps, precision and last figures, fit for JSON.
-        architecture: The arguments of `build_model` that made the model.
-        classes: Name of each class, or None in files of versions that did not record them.
-        multilabel: Whether the classes are labels, each present or absent.
-    """
-
-    model: nn.Module
-    proportion: Tensor | None
-    summary: dict[str, Any]
-    architecture: dict[str, Any]
-    classes: tuple[str, ...] | None
-    multilabel: bool = False
+    model: nn.Module  # in evaluation mode, on the CPU; maps images in [0, 1] to logits
+    proportion: Tensor | None  # the final q, (num_samples,), where the method has one
+    summary: dict[str, Any]  # seconds, steps, precision and last figures, fit for JSON
+    architecture: dict[str, Any]  # the arguments of `build_model`
+    classes: tuple[str, ...] | None  # None in files of versions that did not record them
+    multilabel: bool = False  # whether the classes are labels, each present or absent
 
 
 def fit(
@@ -112,16 +102,16 @@ def fit(
         seed: At least 0; sets the initial weights, the order and every draw.
         folder: Where to write.
         reference: Folder of a standard training of the same network, data and length, which a
-            method with an accuracy budget is compared with. Where such a method has none, one is
-            trained first, in ``folder/reference``.
+            method with an accuracy budget is compared with; without one it is trained in
+            ``folder/reference``.
         resume: Continue from the folder's newest whole checkpoint, if it has one.
         quiet: Show no progress on standard error.
         callbacks: Of Lightning, beside those of the training itself.
 
     Raises:
-        InputError: An option is out of range, a name is unknown, the folder holds another
-            training or one on other data, another process trains there, or the reference is
-            another kind of training.
+        InputError: An option is out of range, a name is unknown, the folder holds another training
+            or one on other data, another process trains there, or the reference is another kind of
+            training.
         NonFiniteLossError: The loss became NaN or infinite.
         MemoryExhaustedError: Memory ran out.
         WriteError: A file cannot be written; earlier checkpoints stay.
@@ -129,7 +119,8 @@ def fit(
     """
     check_accelerator(options.accelerator)
     check_compile(options.compile, options.accelerator)
-    if is_main_process() and not resume and checkpoints(folder):
+    main_process = is_main_process()
+    if main_process and not resume and checkpoints(folder):
         raise InputError(
             f"folder {str(folder)!r} holds checkpoints of a training: expected an empty folder, or "
             "resume to continue it"
@@ -153,7 +144,7 @@ def fit(
     if reference is not None:
         curves, about_reference = read_reference(reference, architecture, options.epochs)
         objective_options = {**objective_options, **curves}
-    if start.weights and is_main_process() and not quiet:
+    if start.weights and main_process and not quiet:
         print(start.weights, file=sys.stderr, flush=True)
     launch = plan_launch(
         options.devices,
@@ -165,7 +156,6 @@ def fit(
     objective = build_objective(method, samples, objective_options, training_steps=length)
     module = TrainingModule(model, objective, options, splits.augmentation, seed)
     precision = lightning_precision(options.precision, options.accelerator)
-    main_process = is_main_process()
     with only_training(folder) if main_process else nullcontext():
         start_at = newest_checkpoint(folder) if resume else None
         if resume and main_process:
@@ -186,7 +176,10 @@ def fit(
                 ckpt_path=start_at,
                 weights_only=True,
             )
-        reached = _reached(folder)
+        # The last checkpoint outlives the processes that trained.
+        last = newest_checkpoint(folder)
+        assert last is not None
+        reached = torch.load(last, weights_only=True, map_location="cpu")
         summary = {
             "method": method,
             **about_reference,
@@ -203,14 +196,15 @@ def fit(
         state = {name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}
         proportion = getattr(objective, "proportion", None)
         proportion = proportion.cpu() if isinstance(proportion, Tensor) else None
+        train = splits.train
         if trainer.is_global_zero:
             content = {
                 "architecture": architecture,
                 "state_dict": state,
                 "checksum": weights_checksum(state),
                 "proportion": proportion,
-                "classes": splits.train.classes,
-                "multilabel": splits.train.is_multilabel,
+                "classes": train.classes,
+                "multilabel": train.is_multilabel,
             }
             save_atomically(content, folder / MODEL)
             write_json(folder / SUMMARY, summary)
@@ -220,8 +214,8 @@ def fit(
             proportion,
             summary,
             architecture,
-            splits.train.classes,
-            splits.train.is_multilabel,
+            train.classes,
+            train.is_multilabel,
         )
 
 
@@ -232,22 +226,20 @@ def read_reference(
 
     Args:
         folder: Of the standard training, or of a ``scaat compare`` that made one.
-        architecture: Of the model that is to be compared; the images' size, classes and
-            statistics are part of it.
+        architecture: Of the model to compare, with the images' size, classes and statistics.
         epochs: Of its training.
 
     Returns:
         The objective's ``reference`` and, where validation images were watched,
-            ``validation_reference``; and the reference's seconds and validation accuracy.
+        ``validation_reference``; and the reference's seconds and validation accuracy.
 
     Raises:
-        InputError: The folder has no finished standard training of this network, on these data,
-            of this length.
+        InputError: The folder has no finished standard training of this network, data and length.
     """
     shared = folder / "models" / "standard"
     compared = shared if is_finished(shared) else folder
     _, content = _read_model(compared)
-    summary = _read_summary(_file(compared, SUMMARY))
+    summary = _read_summary(compared)
     method = summary.get("method", "standard")  # absent in files of earlier versions
     if method != "standard":
         raise InputError(
@@ -278,12 +270,7 @@ def read_reference(
 
 
 def keeps_budget(method: str, options: Mapping[str, Any]) -> bool:
-    """Tell whether a method keeps an accuracy budget: its weight is not given.
-
-    Args:
-        method: Name of the objective.
-        options: Its keyword arguments.
-    """
+    """Tell whether a method keeps an accuracy budget: its weight is not given."""
     known = options_of(objectives[method])
     budgeted = {"accuracy_budget", "reference"} <= known.keys()
     return budgeted and options.get("weight") is None and options.get("reference") is None
@@ -293,9 +280,7 @@ def load_trained(folder: Path | str) -> TrainedModel:
     """Read back what `fit` wrote; no code in the files is executed.
 
     A network of the user's own comes from the module that the file names, as when it was trained.
-
-    Raises:
-        InputError: The folder has no finished run, or a file is damaged.
+    Without a finished run, or from damaged files, there is an `InputError`.
     """
     folder = Path(folder)
     path, content = _read_model(folder)
@@ -309,7 +294,7 @@ def load_trained(folder: Path | str) -> TrainedModel:
     return TrainedModel(
         model.to(memory_format=torch.channels_last).eval(),
         content.get("proportion"),
-        _read_summary(_file(folder, SUMMARY)),
+        _read_summary(folder),
         architecture,
         None if classes is None else tuple(classes),
         content.get("multilabel", False),
@@ -337,7 +322,8 @@ def _file(folder: Path, name: str) -> Path:
     return path
 
 
-def _read_summary(path: Path) -> dict[str, Any]:
+def _read_summary(folder: Path) -> dict[str, Any]:
+    path = _file(folder, SUMMARY)
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # a JSONDecodeError is a ValueError
@@ -384,11 +370,3 @@ def _trainer(
         callbacks=callbacks,
         plugins=plugins,
     )
-
-
-def _reached(folder: Path) -> dict[str, Any]:
-    """Return the last checkpoint, which outlives the processes that trained."""
-    path = newest_checkpoint(folder)
-    assert path is not None
-    state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    return state

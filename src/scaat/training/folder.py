@@ -25,13 +25,10 @@ OPERATIONAL = ("training.workers", "training.checkpoint_every")
 
 
 def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
-    """Claim ``folder`` for the run that ``config`` describes, and write the configuration there.
+    """Claim a folder, made if need be, for a run, and write its resolved configuration there.
 
-    Args:
-        folder: Made if need be.
-        config: The resolved configuration, of plain values.
-        resume: Continue the run that the folder holds; `OPERATIONAL` settings may differ, and
-            an option that the version which wrote it did not have counts as its default.
+    To ``resume`` the run that the folder holds, `OPERATIONAL` settings may differ, and an option
+    that the version which wrote it did not have counts as its default.
 
     Raises:
         InputError: The folder holds another run, other files, or (to resume) none.
@@ -63,11 +60,7 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return the resolved configuration of the run in ``folder``.
-
-    Raises:
-        InputError: There is none, or it is not YAML.
-    """
+    """Return the resolved configuration of the run in ``folder``; `InputError` without one."""
     path = folder / CONFIG
     try:
         config = read_yaml(path)
@@ -107,17 +100,12 @@ def _default(name: str) -> Any:
     return None
 
 
-_HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN)
-
-
 @contextmanager
 def only_training(folder: Path) -> Iterator[None]:
-    """Keep other processes from training in ``folder``.
+    """Keep other processes from training in ``folder``, where they would remove checkpoints.
 
-    A second training there would write over the first one's checkpoints, and remove the files that
-    it is about to rename. The system lets go when this process ends, however it ends, also where
-    processes that it started live on. On Windows, and on file systems without locks, nobody is
-    kept out.
+    The system lets go when this process ends, however it ends, also where processes that it started
+    live on. On Windows, and on file systems without locks, nobody is kept out.
 
     Raises:
         InputError: Another process trains there.
@@ -139,7 +127,7 @@ def only_training(folder: Path) -> Iterator[None]:
             # POSIX's kind: flock's would be held by workers that outlive a killed process.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno in _HELD_BY_ANOTHER:
+            if error.errno in (errno.EACCES, errno.EAGAIN):  # others: no locks in this file system
                 raise InputError(
                     f"folder {str(folder)!r} is in use: another process is training there; wait "
                     "until it ends, or stop it"

@@ -59,12 +59,7 @@ class StopRequest:
     def agreed(self, trainer: L.Trainer, *, at_once: bool = False) -> int:
         """Return the signal that came to any process, the same on all of them, or 0.
 
-        Several processes ask one another after every tenth step only, since asking is a
-        collective.
-
-        Args:
-            trainer: Of the training.
-            at_once: Ask now, whatever the step.
+        Several processes ask after every tenth step only: it is a collective. ``at_once`` asks now.
         """
         if trainer.world_size == 1:
             return self.number
@@ -80,12 +75,9 @@ class StopRequest:
 
 @contextmanager
 def signals_for_children() -> Iterator[list[int]]:
-    """Hand signals on to the processes that this one spawned, and wait for them as before.
+    """Hand signals on to the processes that this one spawned, and yield the list of those to come.
 
     Ctrl-C ends them with this one, also where the terminal has not told them.
-
-    Yields:
-        The signals that came.
     """
     received: list[int] = []
 
@@ -127,8 +119,7 @@ def translate_errors(options: TrainingOptions) -> Iterator[None]:
     Raises:
         MemoryExhaustedError: Memory ran out; the message says what to lower.
         WriteError: A log cannot be written.
-        InputError: An operation is refused for being not deterministic, or batch norm has a
-            batch of a single value a channel.
+        InputError: An operation is not deterministic, or batch norm has a batch of a single value.
         KeyboardInterrupt: Ctrl-C was pressed.
         Any error of this package that a spawned process raised, which arrives as text.
     """

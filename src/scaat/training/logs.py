@@ -22,10 +22,7 @@ from scaat.functional.precision import widened
 
 
 class EpochMeans:
-    """Running sums of a step's figures, weighted by the number of samples in its batch.
-
-    Each figure is averaged over the steps that have it, with the batch's size as its weight, even
-    where it is the mean over a part of the batch.
+    """Running sums of a step's figures, averaged over the steps that have them, by batch sizes.
 
     Lightning's own means restart when a run resumes in the middle of an epoch.
     """
@@ -94,16 +91,11 @@ class RunLog(Callback):
     A row is on disk before the checkpoint of its step. When a run resumes from a checkpoint, the
     rows after it are removed and written again.
 
-    Attributes:
-        figures: The last epoch's, by name.
-
-    Args:
-        folder: Of the run.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / FOLDER
-        self.figures: dict[str, float] = {}
+        self.figures: dict[str, float] = {}  # the last epoch's
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Remove the rows after the checkpoint that the training resumes from."""
@@ -131,7 +123,8 @@ class RunLog(Callback):
         self.figures = {
             name.removesuffix("_epoch"): float(value)
             for name, value in sorted(trainer.callback_metrics.items())
-            if not name.endswith("_step") and not _is_absent(name, value)
+            # A mean that is not a number is of a term that no step of the epoch had.
+            if not (name.endswith("_step") or (name.endswith("_epoch") and math.isnan(value)))
         }
         if trainer.is_global_zero:
             self._write(trainer, EPOCHS, self.figures, "_epoch")
@@ -159,81 +152,55 @@ class RunLog(Callback):
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Add a row to a CSV file, which begins with the names of all rows.
-
-    A name that only later rows have gets a last column, empty before.
+    """Add a row to a CSV file; a name that only later rows have gets a last column, empty before.
 
     Raises:
         WriteError: It cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        names = _names(path)
-        if new := [name for name in row if name not in names]:
+        with path.open(newline="", encoding="utf-8") if path.is_file() else io.StringIO() as old:
+            reader = csv.DictReader(old)
+            names = list(reader.fieldnames or ())
+            new = [name for name in row if name not in names]
+            rows = list(reader) if new else []
+        if new:
             names += new
-            _rename_columns(path, names)
+            text = io.StringIO(newline="")
+            writer = csv.DictWriter(text, names, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            write_text(path, text.getvalue())
         with path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, names, lineterminator="\n").writerow(row)
     except OSError as error:
         raise WriteError(f"{str(path)!r} cannot be written ({error.strerror})") from error
 
 
-def _names(path: Path) -> list[str]:
-    """Return a CSV file's names, none where there is no file."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return next(csv.reader(file), [])
-
-
-def _rename_columns(path: Path, names: list[str]) -> None:
-    """Rewrite a CSV file's rows under more names, the old ones in front."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            writer.writerows(csv.DictReader(file))
-    write_text(path, text.getvalue())
-
-
-def _is_absent(name: str, value: Any) -> bool:
-    """Whether a value is the mean of a term that no step of the epoch had."""
-    return name.endswith("_epoch") and math.isnan(value)
-
-
 def cut_rows(path: Path, step: int) -> None:
-    """Keep the whole rows of a CSV file up to a step."""
+    """Keep the whole rows of a CSV file up to a step, and no file without rows."""
     if not path.is_file():
         return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= step]
-    text = "".join(lines[:1] + kept) if kept else ""
-    if text:
-        write_text(path, text)
+    head, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
+    kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step]
+    if kept:
+        write_text(path, "".join([head, *kept]))
     else:
         path.unlink()
 
 
-_NOT_CURVES = ("step", "epoch")
-
-
 def read_history(folder: Path) -> dict[str, Any] | None:
-    """Return what was logged at each epoch's end.
+    """Return what was logged at each epoch's end in a trained model's folder, None without logs.
 
-    Args:
-        folder: of a trained model, as `scaat.training.fit` writes it.
-
-    Returns:
-        ``epoch``, the epochs' numbers from 1 on, and ``curves``: by name a list with a number, or
-        None where it was not finite or not there, for each epoch. None if the folder has no logs.
+    ``epoch`` are the epochs' numbers from 1 on, ``curves`` by name a list with a number, or None
+    where it was not finite or not there, for each epoch.
     """
     path = folder / FOLDER / EPOCHS
     if not path.is_file():
         return None
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    names = sorted(name for name in (rows[0] if rows else ()) if name not in _NOT_CURVES)
+    names = sorted(set(rows[0] if rows else ()) - {"step", "epoch"})
     return {
         "epoch": [int(row["epoch"]) for row in rows],
         "curves": {name: [_finite(row[name]) for row in rows] for name in names},
@@ -249,11 +216,7 @@ SHOWN = ("loss", "accuracy", "proportion", "val_loss", "val_accuracy")
 
 
 def progress_callback(title: str) -> Callback:
-    """Return the kind of progress that fits where standard error goes.
-
-    Args:
-        title: What is being trained, shown in front.
-    """
+    """Return the kind of progress, under a title, that fits where standard error goes."""
     return TrainingBar(title) if sys.stderr.isatty() else EpochLines(title)
 
 
@@ -319,31 +282,16 @@ class TrainingClock(Callback):
         running = 0.0 if self._since is None else time.perf_counter() - self._since
         return self._seconds + running
 
-    def _start(self) -> None:
+    def _start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._seconds, self._since = self.seconds, time.perf_counter()
 
-    def _stop(self) -> None:
+    def _stop(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._seconds, self._since = self.seconds, None
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock: a run that resumes inside an epoch has no epoch start."""
-        self._start()
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock."""
-        self._start()
-
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Stop the clock: Lightning validates inside the training epoch."""
-        self._stop()
-
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock again."""
-        self._start()
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Stop the clock; checkpoints are written after this."""
-        self._stop()
+    # A run that resumes inside an epoch has no epoch start, and Lightning validates inside a
+    # training epoch. Checkpoints are written after an epoch's end.
+    on_train_start = on_train_epoch_start = on_validation_end = _start
+    on_validation_start = on_train_epoch_end = _stop
 
     def state_dict(self) -> dict[str, float]:
         """Return the seconds so far, for the checkpoint."""

@@ -9,15 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from scaat.data import Augmentation, augment, to_float
+from scaat.data.image_set import Batch
 from scaat.errors import InputError, NonFiniteLossError
 from scaat.functional.logits import label_cross_entropy
 from scaat.functional.temperature import FACTORS, cross_entropy_by_temperature
 from scaat.objectives import Objective
 from scaat.objectives.budget import validation_loss
 from scaat.options.training import TrainingOptions
-from scaat.training.batches import Batch, is_real_sample, loss_scale, seed_step
+from scaat.training.batches import loss_scale, real_samples, seed_step
 from scaat.training.checkpoint import check_format
-from scaat.training.devices import compile_model, uncompile_model
+from scaat.training.devices import compile_model
 from scaat.training.logs import EpochMeans
 
 MOMENTUM_CYCLE = 0.05
@@ -25,18 +26,9 @@ MOMENTUM_CYCLE = 0.05
 
 
 class TrainingModule(L.LightningModule):
-    """An objective, a model and their optimiser.
+    """An objective, a model (from images in [0, 1] to logits) and their optimiser.
 
-    Attributes:
-        figures: The last step's, scalars by name, as this process has them.
-        means: Of the epoch so far.
-
-    Args:
-        model: Maps images in [0, 1] to logits.
-        objective: The training method.
-        options: Optimiser and schedule.
-        augmentation: Applied to each training batch, on its device.
-        seed: Seeds every step; see `seed_step`.
+    Each training batch is augmented on its device, and each step seeded; see `seed_step`.
     """
 
     def __init__(
@@ -57,12 +49,13 @@ class TrainingModule(L.LightningModule):
         self._ddp_params_and_buffers_to_ignore = [
             f"objective.{name}" for name, _ in objective.named_buffers()
         ]
-        self.means = EpochMeans()
-        self.figures: dict[str, Tensor] = {}
+        self.means = EpochMeans()  # of the epoch so far
+        self.figures: dict[str, Tensor] = {}  # the last step's, as this process has them
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Seed the step."""
-        seed_step(self.seed, self._batches_before(batch_idx), self.global_rank)
+        """Seed the step by the batches before; optimiser steps are fewer where they accumulate."""
+        before = self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
+        seed_step(self.seed, before, self.global_rank)
 
     def on_fit_start(self) -> None:
         """Compile the model, in each process."""
@@ -71,14 +64,15 @@ class TrainingModule(L.LightningModule):
 
     def on_fit_end(self) -> None:
         """Leave the model as it came."""
-        uncompile_model(self.model)
+        self.model._compiled_call_impl = None  # torch has no public way to undo `compile`
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the objective's loss on an augmented batch and log its terms."""
         raw, labels, index = batch
         images = to_float(augment(raw, self.augmentation))
         images = images.contiguous(memory_format=torch.channels_last)
-        counted = self._counted(batch_idx, len(labels))
+        loader, size = self.trainer.train_dataloader, len(labels)
+        counted = real_samples(loader, batch_idx, size, self.device)
         output = self.objective(self.model, images, labels, index, counted)
         self._check_finite(output.loss, output.logits, index)
         accuracy = self.objective.correct(output.logits.detach(), labels).float().mean()
@@ -87,13 +81,19 @@ class TrainingModule(L.LightningModule):
         if "proportion" in rest:
             shown["proportion"] = rest.pop("proportion")
         self.figures = {**shown, **rest}
-        self.means.add(self.figures, len(labels))
+        self.means.add(self.figures, size)
         self.log_dict(
             {f"{name}_step": value for name, value in shown.items()},
             prog_bar=True,
             logger=False,
         )
-        loss: Tensor = output.loss * self._loss_scale(batch_idx, len(labels))
+        loss: Tensor = output.loss * loss_scale(
+            batch_idx,
+            batch_size=self.options.batch_size,
+            accumulate=self.options.accumulate,
+            samples=len(loader.sampler),  # type: ignore[union-attr]
+            size=size,
+        )
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -112,11 +112,7 @@ class TrainingModule(L.LightningModule):
         checkpoint["processes"] = self.trainer.world_size
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the running means.
-
-        Raises:
-            InputError: A newer version wrote the checkpoint, or another number of processes did.
-        """
+        """Take the running means; `InputError` for a newer format or other number of processes."""
         check_format(checkpoint)
         if checkpoint["processes"] != self.trainer.world_size:
             raise InputError(
@@ -186,39 +182,6 @@ class TrainingModule(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
-
-    def _batches_before(self, batch_idx: int) -> int:
-        """Batches before this one; optimiser steps are fewer where gradients accumulate."""
-        return self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
-
-    def _counted(self, batch_idx: int, size: int) -> Tensor | None:
-        """Mark the samples that only pad the last batch of several processes."""
-        if self.trainer.world_size == 1:
-            return None
-        counted = is_real_sample(
-            batch_idx,
-            batch_size=self.options.batch_size,
-            size=size,
-            samples=self._samples(),
-            processes=self.trainer.world_size,
-            rank=self.global_rank,
-        )
-        return None if counted is None else counted.to(self.device)
-
-    def _loss_scale(self, batch_idx: int, size: int) -> float:
-        """Return the batch's weight in the step that it belongs to."""
-        if self.options.accumulate == 1:
-            return 1.0
-        return loss_scale(
-            batch_idx,
-            batch_size=self.options.batch_size,
-            accumulate=self.options.accumulate,
-            samples=-(-self._samples() // self.trainer.world_size),
-            size=size,
-        )
-
-    def _samples(self) -> int:
-        return len(self.trainer.train_dataloader.dataset)  # type: ignore[union-attr]
 
     def _check_finite(self, loss: Tensor, logits: Tensor, index: Tensor) -> None:
         if torch.isfinite(loss):

@@ -35,11 +35,7 @@ def checksum_of(splits: DataSplits) -> str:
 
 
 def record_data(folder: Path, splits: DataSplits) -> None:
-    """Write which data a training in ``folder`` has, or refuse others than it began with.
-
-    Raises:
-        InputError: The training that the folder holds began with other data.
-    """
+    """Write which data a training in ``folder`` has; `InputError` if it began with others."""
     if checkpoints(folder):  # a training of a version that recorded nothing stays without
         check_data(folder, checksum_of(splits), splits.name)
     else:
@@ -47,15 +43,9 @@ def record_data(folder: Path, splits: DataSplits) -> None:
 
 
 def check_data(folder: Path, checksum: str, name: str) -> None:
-    """Refuse data that are not those of the training in ``folder``, where it recorded them.
+    """Raise `InputError` if data called ``name`` are not those of the training in ``folder``.
 
-    Args:
-        folder: Of the training.
-        checksum: Of the data, by `labels_checksum`.
-        name: What messages call the data.
-
-    Raises:
-        InputError: The checksum is another.
+    Trainings of versions that recorded no `labels_checksum` are not checked.
     """
     path = folder / LABELS
     if path.is_file() and path.read_text(encoding="utf-8").strip() != checksum:

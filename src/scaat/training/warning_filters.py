@@ -27,8 +27,7 @@ _FROZEN = ".*in eval mode at the start of training.*"
 def silence(*, frozen: bool) -> None:
     """Silence the messages in this process, until the filters of ``warnings`` are restored.
 
-    Args:
-        frozen: Whether parts of the model are frozen, on purpose in evaluation mode.
+    With ``frozen`` also the one on parts of the model in evaluation mode, which are so on purpose.
     """
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -37,11 +36,7 @@ def silence(*, frozen: bool) -> None:
 
 
 class Silence(Callback):
-    """Silences the processes that a training spawns: each gets its callbacks before all else.
-
-    Args:
-        frozen: As for `silence`.
-    """
+    """Silences the processes that a training spawns: each gets its callbacks before all else."""
 
     def __init__(self, *, frozen: bool) -> None:
         self.frozen = frozen
