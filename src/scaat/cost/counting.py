@@ -25,11 +25,17 @@ _LIKE = {  # what a CPU computes attention with has no formula of its own in tor
 
 @dataclass(frozen=True)
 class Operations:
-    """What a step computes, in floating-point operations or, divided, in passes."""
+    """What a step computes, in floating-point operations or, divided, in passes.
 
-    forward: float = 0.0  # outside any backward pass
-    input_gradient: float = 0.0  # in backward passes, through the layers: towards the inputs
-    weight_gradient: float = 0.0  # in backward passes, to the weights
+    Attributes:
+        forward: Outside any backward pass.
+        input_gradient: In backward passes, through the layers: towards the inputs.
+        weight_gradient: In backward passes, to the weights.
+    """
+
+    forward: float = 0.0
+    input_gradient: float = 0.0
+    weight_gradient: float = 0.0
 
     @property
     def total(self) -> float:
@@ -106,9 +112,11 @@ class FlopCounter(TorchDispatchMode):
 
 
 def count_operations(step: Callable[[], object], model: nn.Module) -> Operations:
-    """Return the floating-point operations of one call that uses a model; see `FlopCounter`.
+    """Return the floating-point operations of what a call computes; see `FlopCounter`.
 
-    What ``torch.compile`` made of a model hides its operations.
+    Args:
+        step: Run once. What ``torch.compile`` made of a model hides its operations.
+        model: The model whose weights it uses.
     """
     counter = FlopCounter(model)
     with counter:

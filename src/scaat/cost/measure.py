@@ -34,27 +34,42 @@ _WARM_UP = 2  # steps before the timed ones: the first allocates, or compiles
 
 @dataclass(frozen=True)
 class Variant:
-    """A training method with some settings."""
+    """A training method with some settings.
 
-    label: str  # what it is called in the results
-    method: str  # its registered name
-    options: Mapping[str, Any] = field(default_factory=dict)  # of the objective, by keyword
+    Attributes:
+        label: What it is called in the results.
+        method: Its registered name.
+        options: Keyword arguments of the objective; others keep their defaults.
+    """
+
+    label: str
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step of one variant costs; ratios are to standard training.
+    """What a step of one variant costs.
 
-    Where steps differ (``search_interval``), passes and times are means over them.
+    Attributes:
+        variant: Of which training.
+        passes: Its operations in units of one forward pass of the batch; where steps differ
+            (``search_interval``), the mean over them, and so for the times.
+        pass_ratio: Its operations as a multiple of standard training's.
+        seconds: Of a step, over the rounds.
+        time_ratio: To standard training's time, round by round.
+        images_per_second: At the median time.
+        peak_bytes: The most memory held; see `scaat.cost.peak_bytes`.
+        memory_ratio: To standard training's.
     """
 
     variant: Variant
-    passes: Operations  # in units of one forward pass of the batch
-    pass_ratio: float  # of its operations
-    seconds: Spread  # of a step, over the rounds
-    time_ratio: Spread  # round by round
-    images_per_second: float  # at the median time
-    peak_bytes: int  # the most memory held; see `scaat.cost.step.peak_bytes`
+    passes: Operations
+    pass_ratio: float
+    seconds: Spread
+    time_ratio: Spread
+    images_per_second: float
+    peak_bytes: int
     memory_ratio: float
 
     @property

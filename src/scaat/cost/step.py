@@ -85,7 +85,13 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Spread:
-    """Median and quartiles of some values."""
+    """The middle half of some values.
+
+    Attributes:
+        median: Half of the values are lower.
+        low: The first quartile.
+        high: The third quartile.
+    """
 
     median: float
     low: float

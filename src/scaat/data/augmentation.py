@@ -12,9 +12,13 @@ from scaat.errors import InputError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Which changes leave an image's class as it is: moves, and mirrors with probability 1/2.
+    """Which changes leave an image's class as it is.
 
-    An image moves by up to ``crop_padding`` pixels each way, with a reflected border.
+    Attributes:
+        crop_padding: pixels of reflected border from which a crop of the image's own size is
+            taken, so an image moves by up to this much each way; 0 moves nothing.
+        horizontal_flip: mirror left and right with probability 1/2.
+        vertical_flip: mirror top and bottom with probability 1/2.
     """
 
     crop_padding: int = 0
@@ -31,10 +35,20 @@ COMMON = Augmentation(crop_padding=4, horizontal_flip=True)
 
 
 def augment(images: Tensor, augmentation: Augmentation) -> Tensor:
-    """Crop and flip every image of a batch, (N, C, H, W) of any dtype and device, by its own draws.
+    """Crop and flip every image of a batch by draws of its own.
 
-    They come from torch's global generator of the CPU: a seed gives the same batch on every device.
-    A padding that is not smaller than the image, and so cannot be reflected, is an `InputError`.
+    The draws come from torch's global generator of the CPU, so that a seed gives the same batch
+    on every device.
+
+    Args:
+        images: (N, C, H, W), any dtype and device.
+        augmentation: what to do.
+
+    Returns:
+        The changed images, of the same shape, dtype and device.
+
+    Raises:
+        InputError: the padding is not smaller than the image, so it cannot be reflected.
     """
     if augmentation == Augmentation():
         return images

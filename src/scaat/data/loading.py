@@ -30,14 +30,24 @@ _RANDOM_LABELS = 1  # a stream of its own beside the split's
 
 @dataclass(frozen=True)
 class DataSplits:
-    """The three parts of a data set; no image, and no group, is in two of them."""
+    """The three parts of a data set; no image, and no group, is in two of them.
 
-    name: str  # what results call the data
-    train: ImageSet  # what a model learns from; positions in it are the training-set indices
-    validation: ImageSet  # what choices are made on
-    test: ImageSet  # what is reported; nothing is chosen on it
+    Attributes:
+        name: what results call the data.
+        train: what a model learns from; positions in it are the training-set indices.
+        validation: what choices are made on.
+        test: what is reported; nothing is chosen on it.
+        augmentation: changes that preserve an image's class.
+        settings: how the parts were made, fit for JSON: the options, the seed, where each part
+            is from, the image size, and the counts per class.
+    """
+
+    name: str
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet
     augmentation: Augmentation
-    settings: dict[str, Any]  # options, seed, origins, image size and class counts, for JSON
+    settings: dict[str, Any]
 
 
 def load_data(

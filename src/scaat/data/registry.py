@@ -27,14 +27,20 @@ MOST_UNNAMED = 100_000
 class Part:
     """One part of a data set before its images are decoded; only images that are used are.
 
-    ``load``, ``lazy`` and ``encoded`` take ascending positions, int64 (M,).
+    Attributes:
+        labels: int64 (N,), the class id of every image, or float32 (N, labels), as in `ImageSet`.
+        load: decodes the images at these ascending positions, int64 (M,).
+        groups: int64 (N,), or None; equal values stay in one split, across all parts.
+        lazy: the same set, decoded when read; None if images cannot be read one by one.
+        encoded: yields the files or bytes at these ascending positions; None if the data are no
+            encoded images.
     """
 
-    labels: Tensor  # int64 (N,), class ids, or float32 (N, labels), as in `ImageSet`
-    load: Callable[[Tensor], ImageSet]  # decodes images
-    groups: Tensor | None = None  # int64 (N,); equal values stay in one split, across all parts
-    lazy: Callable[[Tensor], ImageSet] | None = None  # decodes when read; None where it cannot
-    encoded: Take | None = None  # yields files or bytes; None if the data are no encoded images
+    labels: Tensor
+    load: Callable[[Tensor], ImageSet]
+    groups: Tensor | None = None
+    lazy: Callable[[Tensor], ImageSet] | None = None
+    encoded: Take | None = None
 
     def choose(self, ids: Tensor, names: tuple[str, ...]) -> Part:
         """Return the images of some classes; ``ids``: the new id of each old one, or -1."""
@@ -59,9 +65,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as its loader read it, with the parts that it brings.
+    """A data set as its loader read it.
 
-    ``train`` is everything if there is no other part, and empty only beside a test part alone.
+    Attributes:
+        classes: the name of each class.
+        train: the training part, or everything if the data bring no other part. It is empty only
+            if the data bring a test part alone.
+        validation: the validation part that the data bring, if any.
+        test: the test part that the data bring, if any.
+        augmentation: changes that preserve an image's class.
+        settings: what the loader chose, for the record; fit for JSON.
     """
 
     classes: tuple[str, ...]
@@ -69,7 +82,7 @@ class Source:
     validation: Part | None = None
     test: Part | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
-    settings: dict[str, Any] = field(default_factory=dict)  # what the loader chose, for JSON
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of_parts(
@@ -86,7 +99,11 @@ class Source:
         return {name: part for name, part in parts.items() if part and len(part.labels)}
 
     def choose_classes(self, names: tuple[str, ...], data: str) -> Source:
-        """Return the images of two classes or more; a class's id is its name's place.
+        """Return the images of some classes, in their order; a class's id is its name's place.
+
+        Args:
+            names: two classes or more, all different.
+            data: what messages call the data.
 
         Raises:
             InputError: a name is none of the data's or that of two classes, or a part is left

@@ -66,7 +66,11 @@ def mean(output: Any) -> Tensor:
 
 
 def find_adapter(name: str) -> Adapter:
-    """Return an adapter by its name or ``package.module:function``; `InputError` if unknown."""
+    """Return the adapter of a registered name, or of ``package.module:function``.
+
+    Raises:
+        InputError: The name is unknown, or the function cannot be imported.
+    """
     if ":" not in name:
         return adapters[name]
     adapter = import_named("adapter", name)

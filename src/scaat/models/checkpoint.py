@@ -214,15 +214,24 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def load_pretrained(model: Classifier, path: Path, name: str, num_classes: int) -> str:
-    """Copy weights from a file into a model, but for a head of other classes; say what was loaded.
+    """Copy weights from a file into a model, but for a head of other classes.
 
-    The file, of which nothing is executed, is one that `load_model` reads, or a ``model.pt`` of an
-    earlier training. timm's own conversion is applied to a timm network's weights: it interpolates
-    position embeddings to the network's size. What has another number of classes than
-    ``num_classes``, or is a head that the file lacks, starts at random.
+    The file is one that `load_model` reads, or a ``model.pt`` of an earlier training. timm's own
+    conversion is applied to a timm network's weights: it interpolates position embeddings to the
+    network's size.
+
+    Args:
+        model: As `build_model` returned it; changed in place.
+        path: A ``.safetensors`` file, or one of ``torch.save``, which is never executed.
+        name: The model's name.
+        num_classes: Number of logits of the model.
+
+    Returns:
+        One sentence on what was loaded and what starts at random instead.
 
     Raises:
-        InputError: The file is damaged, or weights other than the head's are missing or do not fit.
+        InputError: The file is damaged, or weights other than the head's are missing or do not
+            fit.
     """
     network = model.get_submodule("network")
     state = without_prefix(find_weights(read_checkpoint(path), path), network)

@@ -14,7 +14,12 @@ from scaat.errors import InputError, did_you_mean
 
 
 class Normalize(nn.Module):
-    """Subtract a mean and divide by a positive deviation of each channel, in the images' units."""
+    """Subtract a mean and divide by a deviation, channel by channel.
+
+    Args:
+        mean: One value a channel, in units of the images.
+        std: One positive value a channel.
+    """
 
     mean: Tensor
     std: Tensor
@@ -48,7 +53,14 @@ class Resize(nn.Module):
 
 
 class Classifier(nn.Sequential):
-    """Layers from images in [0, 1] to logits, one of them called ``network``."""
+    """Layers from images in [0, 1] to logits, one of them called ``network``.
+
+    Attributes:
+        frozen: Names of the submodules that stay in evaluation mode whatever `train` says: a
+            frozen batch norm that kept updating would change the function it computes.
+        several_outputs: Whether the network returns more than logits in training, so that some
+            of its weights may take no part in the loss.
+    """
 
     def __init__(self, layers: OrderedDict[str, nn.Module]) -> None:
         super().__init__(layers)
@@ -76,14 +88,17 @@ class Classifier(nn.Sequential):
 
 
 def freeze(model: Classifier, trainable: str, num_classes: int) -> None:
-    """Let only some parts of a model train, in place.
+    """Let only some parts of a model train.
 
-    The others' parameters take no gradient (gradients still pass through them to the images), and
-    submodules without any trainable parameter stay in evaluation mode: batch norm uses and keeps
-    its running statistics, dropout is off.
+    The others' parameters take no gradient (gradients still pass through them to the images),
+    and submodules without any trainable parameter stay in evaluation mode: batch norm uses and
+    keeps its running statistics, dropout is off.
 
-    ``trainable`` is ``"all"``; ``"head"``, the layer that gives the ``num_classes`` logits; or
-    names of the network's submodules, separated by commas (``"layer4,fc"``).
+    Args:
+        model: Changed in place.
+        trainable: ``"all"``; ``"head"``, the layer that gives the logits; or names of the
+            network's submodules, separated by commas (``"layer4,fc"``).
+        num_classes: Number of logits; identifies the head.
 
     Raises:
         InputError: A name is not of the network, holds no parameters, or no head is found.

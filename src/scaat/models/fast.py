@@ -25,6 +25,9 @@ class Whitening(nn.Module):
 
     Each of the ``4 * channels`` principal components of the patches comes twice, with either sign,
     as a GELU follows. Until `fit` is called the components are the patch's own values.
+
+    Args:
+        channels: Of the images.
     """
 
     weight: Tensor
@@ -36,7 +39,12 @@ class Whitening(nn.Module):
 
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
-        """Take the components of images' patches, float32 (N, C, H, W), as the layer gets them."""
+        """Take the components of these images' patches.
+
+        Args:
+            images: float32 (N, C, H, W), as the layer gets them: `Classifier.network_input` where
+                it is the network's first.
+        """
         size = self.weight[0].numel()
         moments, count = torch.zeros(size, size, dtype=torch.float64), 0
         for image in images:  # the patches of all would need much memory

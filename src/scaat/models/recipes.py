@@ -23,16 +23,23 @@ Build = Callable[[int, tuple[int, int], int], nn.Module]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is built, and what its library says that its pretrained weights expect.
+    """How a network is built, and what its library says that it takes.
 
-    Only a factory of the user's own that names ``channels`` is built for the images'. Others take
-    three, and grey images are repeated for them.
+    Attributes:
+        build: Makes the network, from the number of classes, the image size and the channels.
+        mean: Mean of each channel of images in [0, 1] that its pretrained weights expect, or None
+            where no library says.
+        std: Their standard deviation, or None.
+        size: Height and width that its pretrained weights expect, or None.
+        any_channels: Whether the network is built for the images' channels: so is a factory of
+            the user's own that names ``channels``. All others take three, and grey images are
+            repeated for them.
     """
 
     build: Build
-    mean: tuple[float, ...] | None = None  # of each channel, for images in [0, 1]
+    mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
-    size: tuple[int, int] | None = None  # height and width, in pixels
+    size: tuple[int, int] | None = None
     any_channels: bool = False
 
     def changed(self, spec: str, change: Callable[[nn.Module, Tensor], None]) -> Recipe:

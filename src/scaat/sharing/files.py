@@ -29,16 +29,25 @@ _DEFAULTS = {"channels": 3, "input_size": None, "adapter": "auto"}
 class SharedModel:
     """A model and what its files say of it.
 
-    As `build_model` returns it, it maps images (N, C, H, W) in [0, 1] to logits (N, classes).
+    Attributes:
+        model: Maps images (N, C, H, W) in [0, 1] to logits (N, classes); as `build_model`
+            returns it.
+        architecture: The arguments of `build_model` that made it.
+        classes: The name of each class, in the order of the logits.
+        method: How it was trained, or None where that is not known.
+        options: The method's settings, JSON values.
+        training: What the training took and came to, JSON values.
+        proportion: The final q of every training sample, in [0, 1], shape (num_samples,), or None
+            where the method has none.
     """
 
     model: nn.Module
-    architecture: Mapping[str, Any]  # the arguments of `build_model`
-    classes: tuple[str, ...]  # in the order of the logits
-    method: str | None = None  # how it was trained, where that is known
-    options: Mapping[str, Any] = field(default_factory=dict)  # the method's, JSON values
-    training: Mapping[str, Any] = field(default_factory=dict)  # what it took, JSON values
-    proportion: Tensor | None = None  # the final q in [0, 1], (num_samples,)
+    architecture: Mapping[str, Any]
+    classes: tuple[str, ...]
+    method: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    proportion: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -115,8 +124,12 @@ def is_shared(folder: Path) -> bool:
 def save_shared(shared: SharedModel, folder: Path | str) -> None:
     """Write a model as ``model.safetensors`` and ``config.json``, and its proportions beside.
 
-    Each file is whole or not there; ``config.json``, which holds the others' checksums, comes last.
-    The folder is made if missing.
+    Each file is whole or not there; ``config.json``, which holds the others' checksums, comes
+    last.
+
+    Args:
+        shared: The model; its weights must be those of the network that its architecture builds.
+        folder: Made if missing.
 
     Raises:
         InputError: The weights do not fit the architecture, the classes are not as many as the
@@ -158,14 +171,18 @@ def save_shared(shared: SharedModel, folder: Path | str) -> None:
 def load_shared(folder: Path | str) -> SharedModel:
     """Read back what `save_shared` wrote; no code in the files is executed.
 
-    A network or adapter of somebody's own (``package.module:name``) is imported from the installed
-    module that ``config.json`` names, as in `load_trained`, and called; a module that lies in the
-    folder itself is refused. The model is in evaluation mode, on the CPU, in channels-last memory;
-    its logits are exactly those of `load_trained`.
+    Weights come from safetensors, which can hold nothing else, and settings from JSON. A network
+    or adapter of somebody's own (``package.module:name``) is imported from the installed module
+    that ``config.json`` names, as in `load_trained`, and called; a module that lies in the folder
+    itself is refused.
+
+    Returns:
+        With the model in evaluation mode, on the CPU, in channels-last memory; for a model that
+        `load_trained` reads, too, its logits are exactly the same.
 
     Raises:
-        InputError: A file is missing, damaged, foreign or of a newer format, its checksum is wrong,
-            the weights do not fit, or a module of somebody's own cannot be imported.
+        InputError: A file is missing, damaged, foreign or of a newer format, its checksum is
+            wrong, the weights do not fit, or a module of somebody's own cannot be imported.
     """
     folder = Path(folder)
     path = folder / CONFIG

@@ -15,16 +15,21 @@ FILES = (CONFIG, WEIGHTS, PROPORTION, "README.md", "figures/*.png")
 
 
 def push(folder: Path | str, repo_id: str, *, private: bool = False) -> str:
-    """Send a shared folder to a hub, into a repository that is made, perhaps private, if missing.
+    """Send a shared folder to a hub, into a repository that is made if it is missing.
 
     Token, address and cache are those of ``huggingface_hub`` (``hf auth login``, ``HF_TOKEN``,
-    ``HF_ENDPOINT``). The folder, as `share_run` or `save_shared` wrote it, is checked first.
+    ``HF_ENDPOINT``).
+
+    Args:
+        folder: As `share_run` or `save_shared` wrote it; it is read and checked first.
+        repo_id: ``user/name``.
+        private: Whether a repository that is made is private.
 
     Returns:
         The address of the commit.
 
     Raises:
-        InputError: The folder holds no whole shared model, the name is not ``user/name``, or the
+        InputError: The folder holds no whole shared model, the name is none of a hub's, or the
             package huggingface_hub is missing.
         WriteError: The hub cannot be reached or refuses; the sentence holds its reason.
     """
@@ -45,14 +50,17 @@ def push(folder: Path | str, repo_id: str, *, private: bool = False) -> str:
 
 
 def pull(source: Path | str, *, revision: str | None = None) -> Path:
-    """Return a shared folder: a local one as it is, or ``user/name`` from a hub into its cache.
+    """Return a shared folder: a local one as it is, or one fetched from a hub into its cache.
 
-    Fetched are the model's files, the card and its figures, of a branch, tag or commit
-    (``revision``), by default of the main branch.
+    Fetched are the model's files, the card and its figures, whatever else the repository holds.
+
+    Args:
+        source: A folder, or ``user/name`` on a hub where there is no such folder.
+        revision: Branch, tag or commit on the hub; its main branch if not given.
 
     Raises:
-        InputError: There is no such folder or repository, it holds no shared model, the hub cannot
-            be reached, or the package huggingface_hub is missing.
+        InputError: There is no such folder or repository, it holds no shared model, the hub
+            cannot be reached, or the package huggingface_hub is missing.
     """
     folder, name = Path(source), str(source)
     if folder.is_dir() and revision is not None:

@@ -61,11 +61,17 @@ FIGURES = "figures"
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One model of a run, and what the run recorded."""
+    """One model of a run, and what the run recorded.
+
+    Attributes:
+        model: The model.
+        config: The run's resolved configuration.
+        comparison: What was measured of the model and of those trained beside it, or None.
+    """
 
     model: SharedModel
-    config: Mapping[str, Any]  # the run's, resolved
-    comparison: Comparison | None  # what was measured of it and of those trained beside it
+    config: Mapping[str, Any]
+    comparison: Comparison | None
 
     @property
     def images(self) -> Tensor | None:
@@ -85,9 +91,11 @@ class Run:
 
 
 def open_run(folder: Path | str, method: str | None = None) -> Run:
-    """Read one model of a run of ``scaat train`` or ``scaat compare``, with its results if any.
+    """Read one model of a run, with the results if there are any.
 
-    ``method`` names one of a comparison's models; None will do where there is one.
+    Args:
+        folder: Of a run of ``scaat train`` or ``scaat compare``.
+        method: Which of a comparison's models; None where there is one.
 
     Raises:
         InputError: The folder holds no such run, the method is not in it or has to be named, or a

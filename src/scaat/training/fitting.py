@@ -63,14 +63,24 @@ REFERENCE = "reference"  # the standard training that `fit` makes where none is 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained model and what its training took."""
+    """A trained model and what its training took.
 
-    model: nn.Module  # in evaluation mode, on the CPU; maps images in [0, 1] to logits
-    proportion: Tensor | None  # the final q, (num_samples,), where the method has one
-    summary: dict[str, Any]  # seconds, steps, precision and last figures, fit for JSON
-    architecture: dict[str, Any]  # the arguments of `build_model`
-    classes: tuple[str, ...] | None  # None in files of versions that did not record them
-    multilabel: bool = False  # whether the classes are labels, each present or absent
+    Attributes:
+        model: In evaluation mode, on the CPU; maps images in [0, 1] to logits.
+        proportion: The final q of every training sample, shape (num_samples,), or None where
+            the method has none.
+        summary: Seconds, steps, precision and last figures, fit for JSON.
+        architecture: The arguments of `build_model` that made the model.
+        classes: Name of each class, or None in files of versions that did not record them.
+        multilabel: Whether the classes are labels, each present or absent.
+    """
+
+    model: nn.Module
+    proportion: Tensor | None
+    summary: dict[str, Any]
+    architecture: dict[str, Any]
+    classes: tuple[str, ...] | None
+    multilabel: bool = False
 
 
 def fit(
@@ -280,7 +290,9 @@ def load_trained(folder: Path | str) -> TrainedModel:
     """Read back what `fit` wrote; no code in the files is executed.
 
     A network of the user's own comes from the module that the file names, as when it was trained.
-    Without a finished run, or from damaged files, there is an `InputError`.
+
+    Raises:
+        InputError: The folder has no finished run, or a file is damaged.
     """
     folder = Path(folder)
     path, content = _read_model(folder)

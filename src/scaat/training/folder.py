@@ -25,10 +25,13 @@ OPERATIONAL = ("training.workers", "training.checkpoint_every")
 
 
 def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
-    """Claim a folder, made if need be, for a run, and write its resolved configuration there.
+    """Claim ``folder`` for the run that ``config`` describes, and write the configuration there.
 
-    To ``resume`` the run that the folder holds, `OPERATIONAL` settings may differ, and an option
-    that the version which wrote it did not have counts as its default.
+    Args:
+        folder: Made if need be.
+        config: The resolved configuration, of plain values.
+        resume: Continue the run that the folder holds; `OPERATIONAL` settings may differ, and
+            an option that the version which wrote it did not have counts as its default.
 
     Raises:
         InputError: The folder holds another run, other files, or (to resume) none.

@@ -190,10 +190,14 @@ def cut_rows(path: Path, step: int) -> None:
 
 
 def read_history(folder: Path) -> dict[str, Any] | None:
-    """Return what was logged at each epoch's end in a trained model's folder, None without logs.
+    """Return what was logged at each epoch's end.
 
-    ``epoch`` are the epochs' numbers from 1 on, ``curves`` by name a list with a number, or None
-    where it was not finite or not there, for each epoch.
+    Args:
+        folder: of a trained model, as `scaat.training.fit` writes it.
+
+    Returns:
+        ``epoch``, the epochs' numbers from 1 on, and ``curves``: by name a list with a number, or
+        None where it was not finite or not there, for each epoch. None if the folder has no logs.
     """
     path = folder / FOLDER / EPOCHS
     if not path.is_file():
