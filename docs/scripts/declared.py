@@ -2,12 +2,10 @@
 
 - ``<!-- commands -->``: every command of ``scaat`` with its options.
 - ``<!-- public: scaat.package -->``: everything that the package exports, from its docstrings.
-- ``<!-- fields: scaat.module.Class -->``: the fields of an options class, with their help texts.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
 import re
@@ -21,7 +19,7 @@ from mkdocs.structure.pages import Page
 from scaat.cli.command import sections
 from scaat.cli.commands import cli
 
-PLACEHOLDER = re.compile(r"^<!-- (commands|public|fields)(?:: ([\w.]+))? -->$", re.MULTILINE)
+PLACEHOLDER = re.compile(r"^<!-- (commands|public)(?:: ([\w.]+))? -->$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -32,7 +30,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def _written(kind: str, name: str) -> Iterator[str]:
     if kind == "commands":
         return _command(cli, click.Context(cli, info_name="scaat", **cli.context_settings))
-    return _public(name) if kind == "public" else _fields(name)
+    return _public(name)
 
 
 def _command(command: click.Command, context: click.Context) -> Iterator[str]:
@@ -69,12 +67,6 @@ def identifier(package: str, name: str) -> str:
         return f"{value.__name__}.{name}"
     ours = getattr(value, "__qualname__", None) and value.__module__.startswith("scaat.")
     return f"{value.__module__}.{value.__qualname__}" if ours else f"{package}.{name}"
-
-
-def _fields(name: str) -> Iterator[str]:
-    module, _, attribute = name.rpartition(".")
-    for field in dataclasses.fields(getattr(importlib.import_module(module), attribute)):
-        yield from _entry(f"{field.name}: {field.type} = {field.default!r}", field.metadata["help"])
 
 
 def _entry(name: str, text: str) -> list[str]:
