@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,13 @@ def json_text(value: Any) -> str:
     return json.dumps(value, indent=1, allow_nan=False) + "\n"
 
 
+def write_yaml(path: Path, value: Mapping[str, Any]) -> None:
+    """Write YAML of plain values, the keys in their order, whole or not at all."""
+    import yaml  # of the extra `run`, unlike the rest of this module
+
+    write_text(path, yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True))
+
+
 def read_yaml(path: Path) -> Any:
     """Return what a YAML file holds, of plain values.
 
@@ -128,7 +135,7 @@ def read_yaml(path: Path) -> Any:
         InputError: It is not YAML or not UTF-8, or gives a key twice.
         OSError: It cannot be read.
     """
-    import yaml  # of the extra `run`, unlike the rest of this module
+    import yaml  # see `write_yaml`
 
     try:
         loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))

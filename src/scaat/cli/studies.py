@@ -11,8 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scaat.cli.output import Result, console, mode, progress, show_table
 from scaat.cli.runs import command_line, evaluation_device, evaluation_progress, load_splits
 from scaat.data import DataOptions, DataSplits, load_data
@@ -20,7 +18,7 @@ from scaat.display.style import figure_bytes
 from scaat.display.table import markdown_section
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
-from scaat.files import require_new, write_bytes, write_json, write_text
+from scaat.files import require_new, write_bytes, write_json, write_text, write_yaml
 from scaat.hardware import keep_freed_memory
 from scaat.report import read_results
 from scaat.studies import Part, Setting, Trial, run_trial, settings_of
@@ -52,7 +50,7 @@ def open_study(
             )
         if is_packed(out):
             unpack(out)
-        write_text(path, yaml.safe_dump(plain(asked), sort_keys=False, allow_unicode=True))
+        write_yaml(path, plain(asked))
         try:
             yield workers
         except InputError:

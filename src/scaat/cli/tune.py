@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scaat.cli import commands
 from scaat.cli.options import gather
 from scaat.cli.output import ExitWithResult, Result, complain, if_interrupted, say
@@ -17,7 +15,7 @@ from scaat.cli.studies import collect, open_study, run_all, write_study
 from scaat.cli.sweep import Tried, make_trial, varied_values
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
-from scaat.files import read_yaml, write_text
+from scaat.files import read_yaml, write_yaml
 from scaat.report import read_results
 from scaat.studies import Setting, Trial, settings_of
 from scaat.studies.engines import Engine
@@ -143,7 +141,7 @@ class _Tuning:
         if chosen is None:
             complain(said)
             raise ExitWithResult(result)
-        write_text(self.out / CHOSEN, yaml.safe_dump(chosen, sort_keys=False, allow_unicode=True))
+        write_yaml(self.out / CHOSEN, chosen)
         say(said, f"On the test images: scaat compare --config {self.out / CHOSEN} --out OUT")
         return result
 

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scaat.errors import InputError
-from scaat.files import read_yaml, replacing, write_json, write_text
+from scaat.files import read_yaml, replacing, write_json, write_text, write_yaml
 from scaat.report.reading import FILE
 from scaat.report.results import ARRAY_FILES
-from scaat.studies.trial import FAILURE, Part, write_config
+from scaat.studies.trial import FAILURE, Part
 from scaat.training.folder import CONFIG, read_config
 
 TRIALS = "trials"
@@ -92,7 +92,7 @@ def pack(study: Path | str) -> None:
         table.writerow({key: _cell(row[key]) for key in columns if key in row})
     with replacing(study / ARRAYS) as part:
         pq.write_table(_lists(arrays), part, compression="zstd")
-    write_config(study, _nest({key: shared[key] for key in sorted(shared, key=_place)}))
+    write_yaml(study / CONFIG, _nest({key: shared[key] for key in sorted(shared, key=_place)}))
     write_text(study / TABLE, text.getvalue())
 
 
@@ -175,13 +175,13 @@ def _write_folder(into: Path, name: str, rows: Sequence[tuple[Record, dict[str, 
         return
     training = {k: v for k, v in settings.items() if k != "evaluation"} | {"command": "train"}
     if "failure" in record:
-        _write_config(folder, training)
+        _write_once(folder, training)
         write_json(folder / FAILURE, {"error": record["failure"]})
         return
     trial, *parts = Path(name).parts
     if len(parts) == 2 and parts[0] in get_args(Part):  # as `run_trial` names them
-        _write_config(into / trial, training)
-    _write_config(folder, settings)
+        _write_once(into / trial, training)
+    _write_once(folder, settings)
     stored: dict[str, dict[str, Any]] = {file: {} for file in ARRAY_FILES}
     content: Record = {key: record[key] for key in ("schema", "environment", "classes")}
     content |= {"rows": [], "settings": settings}
@@ -208,9 +208,9 @@ def _write_folder(into: Path, name: str, rows: Sequence[tuple[Record, dict[str, 
     write_json(folder / FILE, content)
 
 
-def _write_config(folder: Path, config: Mapping[str, Any]) -> None:
+def _write_once(folder: Path, config: Mapping[str, Any]) -> None:
     if not (folder / CONFIG).exists():
-        write_config(folder, config)
+        write_yaml(folder / CONFIG, config)
 
 
 def _read(study: Path) -> Iterator[tuple[Record, dict[str, Any]]]:

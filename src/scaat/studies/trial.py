@@ -14,14 +14,13 @@ from typing import Any, Literal
 
 import lightning as L
 import torch
-import yaml
 from lightning.pytorch.callbacks import Callback
 
 from scaat.data import DataOptions, DataSplits
 from scaat.errors import InputError, NonFiniteLossError
 from scaat.evaluation import EvaluationOptions, Progress, environment
 from scaat.evaluation.trained import measure_trained, write_measured
-from scaat.files import write_json, write_text
+from scaat.files import read_yaml, write_json, write_yaml
 from scaat.objectives import objective_options, objectives
 from scaat.training import TrainingOptions, fit, is_finished, open_folder
 from scaat.training.fitting import keeps_budget
@@ -213,7 +212,7 @@ def run_trial(
                     images=splits.test if part == "test" else splits.validation,
                     progress=progress,
                 )
-            write_config(results, settings)
+            write_yaml(results / CONFIG, settings)
             write_measured(
                 results,
                 [measured],
@@ -273,12 +272,6 @@ def reference_of(
     return Trial("standard", f"reference-{sha256(content.encode()).hexdigest()[:8]}", wanted)
 
 
-def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write ``config.yaml``, the keys in their order."""
-    told = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-    write_text(folder / CONFIG, told)
-
-
 def failure_of(folder: Path) -> str | None:
     """Return why the trial in ``folder`` failed, or None if it did not."""
     path = folder / FAILURE
@@ -307,7 +300,7 @@ def _identity(data: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _check_protocol(results: Path, wanted: EvaluationOptions) -> None:
-    recorded = yaml.safe_load((results / CONFIG).read_text(encoding="utf-8"))["evaluation"]
+    recorded = read_yaml(results / CONFIG)["evaluation"]
     for name, value in plain(asdict(wanted)).items():
         if recorded.get(name) != value:
             raise InputError(

@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scaat.data import DataOptions
 from scaat.errors import InputError, WriteError
-from scaat.files import read_yaml, write_text
+from scaat.files import read_yaml, write_yaml
 from scaat.objectives import objective_options, objectives
 from scaat.options.training import TrainingOptions
 from scaat.training.checkpoint import FOLDER as CHECKPOINTS
@@ -59,7 +57,7 @@ def open_folder(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
             f"folder {str(folder)!r} holds files that are not of a run: give a new or empty one"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    write_yaml(path, config)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
