@@ -14,10 +14,10 @@ from scaat.cli.commands import cli, compare, evaluate, sweep, train
 from scaat.cli.options import NOTE, gather, objective_options
 from scaat.cli.types import NORMALISATION, NUMBER, Names
 from scaat.data import DataOptions
+from scaat.docstrings import argument_help
 from scaat.errors import InputError
 from scaat.evaluation import EvaluationOptions
 from scaat.objectives import objectives
-from scaat.objectives.options import argument_help
 from scaat.options.evaluation import OPTIONAL_MEASURES
 from scaat.training import TrainingOptions
 

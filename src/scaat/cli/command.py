@@ -13,10 +13,10 @@ import click
 
 from scaat.cli.options import NOTE, Setting, all_objective_options
 from scaat.cli.output import ExitWithResult, Interrupted, Result, mode, mode_options
+from scaat.docstrings import argument_help
 from scaat.errors import did_you_mean
 from scaat.files import json_text
 from scaat.hardware import keep_freed_memory
-from scaat.options.option import argument_help
 
 SHORT = f"{__name__}.short"  # where a context notes that help shows the common options alone
 

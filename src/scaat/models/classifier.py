@@ -64,11 +64,7 @@ class Classifier(nn.Sequential):
 
     def __init__(self, layers: OrderedDict[str, nn.Module]) -> None:
         super().__init__(layers)
-        # Submodules that stay in evaluation mode whatever `train` says: a frozen batch norm that
-        # kept updating would change the function it computes.
         self.frozen: tuple[str, ...] = ()
-        # Whether the network returns more than logits in training, so that some weights may take
-        # no part in the loss.
         self.several_outputs = False
 
     def network_input(self, images: Tensor) -> Tensor:

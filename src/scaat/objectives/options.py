@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import re
 import typing
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any, NamedTuple
 
+from scaat.docstrings import argument_help
 from scaat.errors import InputError, did_you_mean
 from scaat.objectives.base import Objective, objectives
 
@@ -46,15 +46,6 @@ def _options(made: Any, group: str | None) -> dict[str, Option]:
         else:
             options[name] = Option(hints[name], parameter.default, texts.get(name, ""), group)
     return options
-
-
-def argument_help(docstring: str) -> dict[str, str]:
-    """Return the text of each argument in the ``Args`` section of a Google-style docstring."""
-    section = re.search(r"^( *)Args:\n(.*?)(?=^\1\S|\Z)", docstring, re.DOTALL | re.MULTILINE)
-    if section is None:
-        return {}
-    texts = re.findall(r"^ +(\w+): (.*?)(?=^ +\w+: |\Z)", section[2], re.DOTALL | re.MULTILINE)
-    return {name: " ".join(text.split()).replace("``", "") for name, text in texts}
 
 
 def build_objective(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 import operator
-import re
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from scaat.docstrings import argument_help
 from scaat.errors import InputError
 
 T = TypeVar("T")
@@ -39,13 +38,6 @@ def described(options: type[T]) -> type[T]:
     for each in dataclasses.fields(options):  # type: ignore[arg-type]
         each.metadata = MappingProxyType({**each.metadata, "help": texts.get(each.name, "")})
     return options
-
-
-def argument_help(docstring: str) -> dict[str, str]:
-    """Return the text of each argument in the ``Args`` of a docstring, by name."""
-    section = inspect.cleandoc(docstring).partition("\n\nArgs:\n")[2].partition("\n\n")[0]
-    texts = re.findall(r"^ {4}(\w+): (.*(?:\n {5}.*)*)", section, re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in texts}
 
 
 def check_ranges(options: Any) -> None:

@@ -90,7 +90,6 @@ class RunLog(Callback):
 
     A row is on disk before the checkpoint of its step. When a run resumes from a checkpoint, the
     rows after it are removed and written again.
-
     """
 
     def __init__(self, folder: Path) -> None:
