@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, InitVar, dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ OVERLAY_SIDE = 256  # pixels; the pixels of smaller maps are drawn larger
 ROWS, COLUMNS = 12, 12  # of maps on one contact sheet
 
 
-@dataclass(eq=False, repr=False)
 class Album:
     """Writes explanations to a folder as they come; every file is whole or absent.
 
@@ -45,22 +43,28 @@ class Album:
         settings: Goes into the listing, fit for JSON.
     """
 
-    folder: Path
-    paths: InitVar[Sequence[Path]]
-    models: Mapping[str, Sequence[str]]
-    attributions: Mapping[str, str]
-    _: KW_ONLY
-    resize: str | None
-    settings: Mapping[str, Any]
-    sheets: list[Path] = field(init=False, default_factory=list)
-    listing: list[dict[str, Any]] = field(init=False, default_factory=list)
-    _added: int = field(init=False, default=0)
-    _rows: list[dict[tuple[str, str], Cell]] = field(init=False, default_factory=list)
-
-    def __post_init__(self, paths: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        paths: Sequence[Path],
+        models: Mapping[str, Sequence[str]],
+        attributions: Mapping[str, str],
+        *,
+        resize: str | None,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.folder = folder
+        self.models = models
+        self.attributions = attributions
+        self.resize = resize
+        self.settings = settings
+        self.sheets: list[Path] = []
+        self.listing: list[dict[str, Any]] = []
         self._titles = titles(paths)
         self._image_names = safe_names(os.path.splitext(title)[0] for title in self._titles)
-        self._model_names = safe_names(self.models)
+        self._model_names = safe_names(models)
+        self._added = 0
+        self._rows: list[dict[tuple[str, str], Cell]] = []
 
     def add(
         self,

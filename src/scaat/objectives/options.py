@@ -72,12 +72,14 @@ def build_objective(
             )
     given = {"num_samples": num_samples, "training_steps": training_steps}
     arguments: dict[str, Any] = {key: value for key, value in given.items() if key in known}
-    parameters = inspect.signature(objective).parameters
+    grouped: dict[str, dict[str, Any]] = {}
     for option, value in options.items():
         group = known[option].group
         if group is None:
             arguments[option] = value
-        elif group not in arguments:
-            values = {each: options[each] for each in options if known[each].group == group}
-            arguments[group] = type(parameters[group].default)(**values)
+        else:
+            grouped.setdefault(group, {})[option] = value
+    parameters = inspect.signature(objective).parameters
+    for group, values in grouped.items():
+        arguments[group] = type(parameters[group].default)(**values)
     return objective(**arguments)

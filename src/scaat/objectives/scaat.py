@@ -15,8 +15,8 @@ from scaat.functional.saliency import score_gradient
 from scaat.objectives.base import PROBABLE_ERROR, ObjectiveOutput, objectives
 from scaat.objectives.budget import PROTECTED, BudgetedWeight
 from scaat.objectives.proportions import AdaptiveProportions, Proportions
-from scaat.objectives.search import Search, check_radius, search_passes
-from scaat.passes import disable_donated_buffers, loss_view
+from scaat.objectives.search import Search, check_radius
+from scaat.passes import disable_donated_buffers, evaluation_mode, loss_view, search_view
 
 
 @objectives.register("scaat")
@@ -190,15 +190,20 @@ class SCAAT(AdaptiveProportions):
         """Return the training pass's logits, and the images perturbed."""
         disable_donated_buffers(model)
         leaf = images.detach().requires_grad_()
-        search, shared = self.search, self.search.search_mode == "train"
-        logits = self.clean_logits(model, leaf if shared else images, labels)
-        with search_passes(model, search.search_mode) as predict:
-            reference = logits if shared else predict(leaf)
+        if self.search.search_mode == "train":
+            logits = self.clean_logits(model, leaf, labels)
             gradient = score_gradient(
-                reference, leaf, labels, score=search.score, retain_graph=shared
+                logits, leaf, labels, score=self.search.score, retain_graph=True
             )
-            return logits, search.perturb(
-                predict, images, gradient, reference.detach(), proportion, self.bounds, measure
+            return logits, self.search.perturb(
+                model, images, gradient, logits, proportion, self.bounds, measure
+            )
+        logits = self.clean_logits(model, images, labels)
+        with evaluation_mode(model):
+            reference = search_view(model)(leaf)
+            gradient = score_gradient(reference, leaf, labels, score=self.search.score)
+            return logits, self.search.perturb(
+                model, images, gradient, reference.detach(), proportion, self.bounds, measure
             )
 
     def _is_search_step(self) -> bool:

@@ -112,7 +112,7 @@ class Search:
 
     def perturb(
         self,
-        predict: Predict,
+        model: nn.Module,
         images: Tensor,
         gradient: Tensor,
         reference: Tensor,
@@ -120,10 +120,16 @@ class Search:
         bounds: Bounds | None,
         divergence: Divergence,
     ) -> Tensor:
-        """Return the images (N, ...), perturbed where they are irrelevant (equations 5 to 7).
+        """Return the images, perturbed where they are irrelevant (equations 5 to 7).
 
-        The ``gradient`` is that of the true class's score at the images, the ``reference`` their
-        logits. The divergence is maximised: `measure`, for several labels its mean over them.
+        Args:
+            model: Searched in the mode that it is in.
+            images: Clean inputs, shape (N, ...).
+            gradient: Of the true class's score at ``images``.
+            reference: Clean logits, shape (N, classes).
+            proportion: q of each sample, shape (N,).
+            bounds: Range of valid inputs.
+            divergence: Maximised: `measure`, for several labels its mean over them.
         """
         mask = self.irrelevant(gradient, proportion)
         step_size = self.step_size
@@ -134,7 +140,7 @@ class Search:
                 images, -gradient, mask, epsilon=self.epsilon, step_size=step_size, bounds=bounds
             )
         return masked_pgd(
-            predict,
+            search_view(model),
             images,
             mask,
             epsilon=self.epsilon,
